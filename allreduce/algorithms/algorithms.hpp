@@ -1,0 +1,13 @@
+// The allreduce algorithms; each is told in the file of its name.
+#pragma once
+
+#include <tutti/collectives/schedule.hpp>
+
+namespace tutti {
+
+extern const Algorithm kRingAllreduce;
+extern const Algorithm kRecursiveDoublingAllreduce;
+extern const Algorithm kHalvingDoublingAllreduce;
+extern const Algorithm kBinomialAllreduce;
+
+}  // namespace tutti

@@ -1,0 +1,40 @@
+// Allreduce: every rank gets the element-wise combination of all ranks' data.
+#pragma once
+
+#include <span>
+
+#include <tutti/collectives/collectives.hpp>
+
+namespace tutti {
+
+/// Replaces `data` on every rank by the element-wise `op` over all ranks, in place.
+///
+/// Collective: every rank of `comm` calls it with the same count, type, op and options.
+/// Bits: contract level of `comm`. Costs per algorithm: allreduce/README.md.
+///
+/// \throws InvalidArgument     wrong arguments; on every rank when they are wrong alike.
+/// \throws CommunicationError  a peer failed, is missing or called otherwise; `data` must not be reused, `comm` is
+/// unusable.
+void allreduce(const Communicator& comm, Buffer data, ReduceOp op, const CollectiveOptions& options = {});
+
+/// The same out of place: `output` (same count and dtype, no overlap) receives the result, `input` is only read.
+void allreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+               const CollectiveOptions& options = {});
+
+/// The same in place, started: the result is in `data` once the operation is complete. Operations are started in the
+/// same order on all ranks; several may be in flight.
+[[nodiscard]] Operation iallreduce(const Communicator& comm, Buffer data, ReduceOp op,
+                                   const CollectiveOptions& options = {});
+
+template <Element T>
+void allreduce(const Communicator& comm, std::span<T> data, ReduceOp op, const CollectiveOptions& options = {}) {
+  allreduce(comm, Buffer(data), op, options);
+}
+
+template <Element T>
+[[nodiscard]] Operation iallreduce(const Communicator& comm, std::span<T> data, ReduceOp op,
+                                   const CollectiveOptions& options = {}) {
+  return iallreduce(comm, Buffer(data), op, options);
+}
+
+}  // namespace tutti

@@ -1,0 +1,9 @@
+// The whole C++ library: communicator, collectives, allreduce, fused buffers.
+#pragma once
+
+#include <tutti/allreduce/allreduce.hpp>
+#include <tutti/allreduce/fused_buffer.hpp>
+#include <tutti/allreduce/version.hpp>
+#include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/session.hpp>

@@ -1,0 +1,9 @@
+// The version of the library that is linked (macros of the one compiled against: <tutti/version.h>).
+#pragma once
+
+namespace tutti {
+
+/// "0.1.0"
+const char* version() noexcept;
+
+}  // namespace tutti

@@ -1,0 +1,71 @@
+# Install rules and the package that find_package(tutti) finds.
+#
+#   library   kernels, collectives, allreduce, compression: headers, archives, CMake package
+#   io        HDF5 shards and checkpoints, where built
+#   programs  tutti and the trainer, where built
+#
+# `cmake --install BUILD --component NAME` installs one of them; io builds on library.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(tutti_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tutti)
+set(tutti_header_dir ${CMAKE_INSTALL_INCLUDEDIR}/tutti)
+
+# tutti_install_target(FOLDER COMPONENT EXPORT HEADERS name...): the archive and the public headers. What is not listed
+# is for the project's own sources.
+function(tutti_install_target folder component export)
+  cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "HEADERS")
+  install(
+    TARGETS tutti_${folder}
+    EXPORT ${export}
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${component}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${component})
+  list(TRANSFORM arg_HEADERS PREPEND ${PROJECT_SOURCE_DIR}/${folder}/)
+  install(
+    FILES ${arg_HEADERS}
+    DESTINATION ${tutti_header_dir}/${folder}
+    COMPONENT ${component})
+endfunction()
+
+function(tutti_install_export component export)
+  install(
+    EXPORT ${export}
+    NAMESPACE tutti::
+    DESTINATION ${tutti_package_dir}
+    COMPONENT ${component})
+endfunction()
+
+tutti_install_target(kernels library tuttiTargets HEADERS buffer.hpp cast.hpp crc32c.hpp dtype.hpp error.hpp pack.hpp
+                     philox.hpp reduce.hpp sgd.hpp)
+tutti_install_target(collectives library tuttiTargets HEADERS collectives.hpp communicator.hpp operation.hpp session.hpp)
+tutti_install_target(allreduce library tuttiTargets HEADERS allreduce.hpp fused_buffer.hpp version.hpp)
+tutti_install_target(compression library tuttiTargets HEADERS compression.hpp)
+tutti_install_export(library tuttiTargets)
+if(TUTTI_IO)
+  tutti_install_target(io io tuttiIoTargets HEADERS checkpoint.hpp dataset.hpp loader.hpp sampler.hpp)
+  tutti_install_export(io tuttiIoTargets)
+endif()
+
+install(
+  FILES ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${PROJECT_SOURCE_DIR}/allreduce/tutti.h ${TUTTI_INCLUDE_DIR}/tutti/version.h
+  DESTINATION ${tutti_header_dir}
+  COMPONENT library)
+
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/tuttiConfig.cmake.in ${PROJECT_BINARY_DIR}/tuttiConfig.cmake
+                              INSTALL_DESTINATION ${tutti_package_dir})
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/tuttiConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(
+  FILES ${PROJECT_BINARY_DIR}/tuttiConfig.cmake ${PROJECT_BINARY_DIR}/tuttiConfigVersion.cmake
+  DESTINATION ${tutti_package_dir}
+  COMPONENT library)
+install(
+  FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
+  DESTINATION ${CMAKE_INSTALL_DOCDIR}
+  COMPONENT library)
+
+foreach(program tutti tutti-train)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
+  endif()
+endforeach()

@@ -1,0 +1,111 @@
+// Checking and describing calls; see call.hpp.
+#include <functional>
+
+#include <tutti/collectives/call.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::detail {
+namespace {
+
+bool overlap(ConstBuffer a, ConstBuffer b) noexcept {
+  const std::less<const std::byte*> before;
+  const auto* a_first = static_cast<const std::byte*>(a.data);
+  const auto* b_first = static_cast<const std::byte*>(b.data);
+  return a.size_bytes() > 0 && b.size_bytes() > 0 && before(a_first, b_first + b.size_bytes()) &&
+         before(b_first, a_first + a.size_bytes());
+}
+
+/// Where `input` has to lie to be in place, or nullptr if the collective has no such form.
+const void* in_place_input(const Call& call, int rank) noexcept {
+  const auto* output = static_cast<const std::byte*>(call.output.data);
+  const auto index = static_cast<std::size_t>(rank);
+  switch (call.collective) {
+    case Collective::allreduce:
+    case Collective::reduce:
+      return output;
+    case Collective::all_gather:
+      return output + index * call.input.size_bytes();
+    case Collective::reduce_scatter:
+      return output - index * call.output.size_bytes();
+    case Collective::broadcast:
+    case Collective::all_to_all:
+    case Collective::barrier:
+      break;
+  }
+  return nullptr;
+}
+
+std::string find_size_problem(const Call& call, int size) {
+  const auto ranks = static_cast<std::size_t>(size);
+  const std::size_t in = call.input.count;
+  const std::size_t out = call.output.count;
+  switch (call.collective) {
+    case Collective::all_gather:
+      if (out != ranks * in) return text("output has ", out, " elements, not ", size, " times the ", in, " of input");
+      break;
+    case Collective::reduce_scatter:
+      if (in != ranks * out) return text("input has ", in, " elements, not ", size, " times the ", out, " of output");
+      break;
+    case Collective::all_to_all:
+      if (in != out) return text("input has ", in, " elements, output ", out);
+      if (in % ranks != 0) return text("input has ", in, " elements, which ", size, " ranks do not divide");
+      break;
+    case Collective::allreduce:
+      if (in != out) return text("input has ", in, " elements, output ", out);
+      break;
+    default:
+      break;
+  }
+  return {};
+}
+
+std::string find_buffer_problem(const char* name, ConstBuffer buffer, const Call& call) {
+  if (buffer.dtype != call.dtype) {
+    return text(name, " is ", tutti::name(buffer.dtype), ", not ", tutti::name(call.dtype));
+  }
+  if (buffer.data == nullptr && buffer.count > 0)
+    return text(name, " is null and should hold ", buffer.count, " elements");
+  if (buffer.space != MemorySpace::host) return text(name, " is device memory, for which no transport is built");
+  return {};
+}
+
+}  // namespace
+
+std::string describe(const Signature& s) {
+  const std::string_view op = name(s.op);
+  std::string what;
+  if (s.collective == Collective::allreduce || s.collective == Collective::reduce ||
+      s.collective == Collective::reduce_scatter) {
+    what = text(op, " ");
+  }
+  what += text(name(s.dtype), " x ", s.count);
+  if (s.collective == Collective::broadcast || s.collective == Collective::reduce) what += text(" root ", s.root);
+  return what;
+}
+
+std::string find_problem(const Call& call, int rank, int size) {
+  if (call.collective == Collective::barrier) return {};
+  if (call.root < 0 || call.root >= size) return text("root is ", call.root, ", not one of 0 to ", size - 1);
+  const bool uses_input = call.collective != Collective::broadcast;
+  const bool uses_output = call.collective != Collective::reduce || rank == call.root;
+  if (uses_input) {
+    if (auto problem = find_buffer_problem("input", call.input, call); !problem.empty()) return problem;
+  }
+  if (uses_output) {
+    if (auto problem = find_buffer_problem(uses_input ? "output" : "data", call.output, call); !problem.empty())
+      return problem;
+  }
+  if (auto problem = find_size_problem(call, size); !problem.empty()) return problem;
+  if (call.collective == Collective::reduce && uses_output && call.input.count != call.output.count) {
+    return text("input has ", call.input.count, " elements, output ", call.output.count);
+  }
+  if (call.reduces() && !is_supported(call.op, call.dtype)) {
+    return text("operator ", name(call.op), " is not defined for ", name(call.dtype));
+  }
+  if (uses_input && uses_output && call.input.data != in_place_input(call, rank) && overlap(call.input, call.output)) {
+    return "input and output overlap, and not as in-place use prescribes";
+  }
+  return {};
+}
+
+}  // namespace tutti::detail

@@ -1,0 +1,49 @@
+// One call of a collective: what every rank has to agree on, and what only this rank knows.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/schedule.hpp>
+
+namespace tutti::detail {
+
+/// The arguments of a call. `data_count` is the number of elements of all blocks together.
+struct Call {
+  Collective collective;
+  ConstBuffer input;  ///< without data for broadcast
+  Buffer output;      ///< without data for reduce on ranks other than the root
+  std::size_t data_count = 0;
+  DType dtype = DType::u8;
+  ReduceOp op = ReduceOp::sum;
+  int root = 0;
+  CollectiveOptions options = {};
+
+  bool reduces() const noexcept {
+    return collective == Collective::allreduce || collective == Collective::reduce ||
+           collective == Collective::reduce_scatter;
+  }
+};
+
+/// What ranks compare: it travels ahead of the first message of each pair in each direction.
+struct Signature {
+  std::uint64_t sequence;
+  std::uint64_t count;
+  std::uint64_t segments;
+  std::int32_t root;
+  Collective collective;
+  DType dtype;
+  ReduceOp op;
+  std::uint8_t algorithm;  ///< row of the table
+  friend bool operator==(const Signature&, const Signature&) = default;
+};
+static_assert(sizeof(Signature) == 32);
+
+/// "sum f32 x 1048576", with the root where there is one.
+std::string describe(const Signature& signature);
+
+/// What is wrong with the call on a communicator of `size` ranks; empty if nothing is.
+std::string find_problem(const Call& call, int rank, int size);
+
+}  // namespace tutti::detail

@@ -1,0 +1,54 @@
+// The public handle of a communicator; see communicator.hpp.
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/mpi_call.hpp>
+
+namespace tutti {
+
+Communicator::Communicator(MPI_Comm parent, const CommunicatorOptions& options)
+    : state_(std::make_shared<detail::CommunicatorState>(parent, options)) {}
+
+int Communicator::rank() const noexcept { return state_->rank(); }
+int Communicator::size() const noexcept { return state_->size(); }
+const NodePlace& Communicator::place() const noexcept { return state_->place(); }
+const CommunicatorOptions& Communicator::options() const noexcept { return state_->options(); }
+MPI_Comm Communicator::mpi() const noexcept { return state_->mpi(); }
+bool Communicator::unusable() const noexcept { return state_->unusable(); }
+void Communicator::abandon(std::string_view reason) const noexcept { state_->fail(0, reason); }
+
+std::optional<Communicator> Communicator::split(int color, int key) const {
+  MPI_Comm part = MPI_COMM_NULL;
+  detail::check_mpi(MPI_Comm_split(mpi(), color < 0 ? MPI_UNDEFINED : color, key, &part), "MPI_Comm_split");
+  if (part == MPI_COMM_NULL) return std::nullopt;
+  Communicator result(part, options());
+  MPI_Comm_free(&part);
+  return result;
+}
+
+Communicator Communicator::node_group() const { return *split(place().node, rank()); }
+
+Communicator Communicator::cross_group() const {
+  MPI_Comm part = MPI_COMM_NULL;
+  detail::check_mpi(MPI_Comm_split(mpi(), place().local_rank, rank(), &part), "MPI_Comm_split");
+  CommunicatorOptions options = this->options();
+  if (options.ranks_per_node > 0) options.ranks_per_node = 1;  // one rank of every pretended node
+  Communicator result(part, options);
+  MPI_Comm_free(&part);
+  return result;
+}
+
+std::shared_ptr<void> Communicator::allocate_bytes(std::size_t bytes) const {
+  constexpr std::size_t kAlignment = 64;
+  const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  if (rounded < bytes) throw std::bad_alloc();
+  void* memory = std::aligned_alloc(kAlignment, rounded == 0 ? kAlignment : rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  std::memset(memory, 0, rounded);
+  return {memory, std::free};
+}
+
+}  // namespace tutti

@@ -1,0 +1,129 @@
+// A group of ranks that communicate, over a private duplicate of any MPI communicator.
+#pragma once
+
+#include <mpi.h>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <tutti/kernels/buffer.hpp>
+
+namespace tutti {
+
+/// What is promised about the bits of a reduction.
+enum class Bits : std::uint8_t {
+  run,     ///< same inputs, ranks and options give the same bits on every run and on every rank
+  layout,  ///< moreover element i does not depend on algorithm, message size, fusion layout or transport (not built
+           ///< yet)
+  ranks,   ///< moreover the result does not depend on the number of ranks (not built yet)
+};
+
+struct CommunicatorOptions {
+  // ---- What is computed ---------------------------------------------------------------------------------------------
+
+  /// Contract on the bits of reductions. Levels that are not built yet are an InvalidArgument.
+  Bits bits = Bits::run;
+
+  // ---- How long to wait, and who is near ----------------------------------------------------------------------------
+
+  /// After so long without an end an operation throws CommunicationError naming the peers it waited for. None by
+  /// default.
+  std::optional<std::chrono::duration<double>> deadline = std::nullopt;
+
+  /// After so long a line on standard error says which operation waits for whom, once an operation. Zero: never.
+  std::chrono::duration<double> stall_warning = std::chrono::seconds(60);
+
+  /// Pretend that every `ranks_per_node` consecutive ranks share a node, for tests; 0 asks MPI.
+  int ranks_per_node = 0;
+};
+
+/// Where a rank lives. Nodes are numbered in the order of their lowest rank.
+struct NodePlace {
+  int node = 0;        ///< index of this rank's node
+  int nodes = 1;       ///< number of nodes
+  int local_rank = 0;  ///< index among the ranks of the node, in rank order
+  int local_size = 1;  ///< ranks on this node
+};
+
+namespace detail {
+class CommunicatorState;
+}
+
+template <Element T>
+class Allocation;
+
+/// Ranks 0 to size-1 that call collectives together.
+///
+/// A handle: copies refer to the same communicator, which is freed with its last copy (a collective act; operations
+/// must be complete). One thread at a time may use it; MPI_THREAD_FUNNELED suffices. tutti's messages travel on private
+/// duplicates and cannot meet the program's own.
+class Communicator {
+ public:
+  /// Duplicates `parent`. Collective over it; the options must be the same on all ranks.
+  /// \throws InvalidArgument  MPI is not initialised, `parent` is null or an inter-communicator, options that are not
+  /// built.
+  explicit Communicator(MPI_Comm parent, const CommunicatorOptions& options = {});
+
+  int rank() const noexcept;
+  int size() const noexcept;
+  const NodePlace& place() const noexcept;
+  const CommunicatorOptions& options() const noexcept;
+
+  /// The ranks that give the same `color`, ordered by (key, rank). Collective; a negative color gets no communicator.
+  std::optional<Communicator> split(int color, int key = 0) const;
+
+  /// The ranks of this rank's node. Collective.
+  Communicator node_group() const;
+
+  /// The ranks with this rank's local rank, one of every node that has so many. Collective.
+  Communicator cross_group() const;
+
+  /// Memory for `count` elements, zeroed, aligned to 64 bytes: the memory to put gradients in. Local.
+  template <Element T>
+  Allocation<T> allocate(std::size_t count) const {
+    return Allocation<T>(allocate_bytes(count * sizeof(T)), count);
+  }
+  std::shared_ptr<void> allocate_bytes(std::size_t bytes) const;
+
+  /// Makes the communicator unusable and tells every rank why: their operations, running and future, throw
+  /// CommunicationError with `reason` and this rank's number. Local, never waits.
+  void abandon(std::string_view reason) const noexcept;
+
+  /// True once an operation failed or the communicator was abandoned, here or, as far as known, elsewhere.
+  bool unusable() const noexcept;
+
+  /// The private duplicate, for MPI's own collectives beside tutti's.
+  MPI_Comm mpi() const noexcept;
+
+  detail::CommunicatorState& state() const noexcept { return *state_; }
+
+ private:
+  explicit Communicator(std::shared_ptr<detail::CommunicatorState> state) : state_(std::move(state)) {}
+  std::shared_ptr<detail::CommunicatorState> state_;
+};
+
+/// Owned memory for collectives, from Communicator::allocate(). Freeing it is local.
+template <Element T>
+class Allocation {
+ public:
+  Allocation() = default;
+  Allocation(std::shared_ptr<void> memory, std::size_t count) : memory_(std::move(memory)), count_(count) {}
+
+  std::span<T> span() const noexcept { return {static_cast<T*>(memory_.get()), count_}; }
+  T* data() const noexcept { return static_cast<T*>(memory_.get()); }
+  std::size_t size() const noexcept { return count_; }
+  T& operator[](std::size_t i) const noexcept { return data()[i]; }
+  T* begin() const noexcept { return data(); }
+  T* end() const noexcept { return data() + count_; }
+
+ private:
+  std::shared_ptr<void> memory_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace tutti

@@ -1,0 +1,236 @@
+// The state behind a Communicator; see communicator_state.hpp.
+#include <sched.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::detail {
+namespace {
+
+constexpr int kNoticeTag = 0;
+
+/// Duplicates `parent`, with errors returned instead of fatal.
+MPI_Comm duplicate(MPI_Comm parent) {
+  MPI_Comm copy = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_dup(parent, &copy), "MPI_Comm_dup");
+  check_mpi(MPI_Comm_set_errhandler(copy, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  return copy;
+}
+
+MPI_Comm require_usable_parent(MPI_Comm parent, const CommunicatorOptions& options) {
+  int initialized = 0;
+  int finalized = 0;
+  MPI_Initialized(&initialized);
+  MPI_Finalized(&finalized);
+  if (initialized == 0 || finalized != 0) throw InvalidArgument("Communicator: MPI is not initialised");
+  if (parent == MPI_COMM_NULL) throw InvalidArgument("Communicator: the parent is MPI_COMM_NULL");
+  int inter = 0;
+  check_mpi(MPI_Comm_test_inter(parent, &inter), "MPI_Comm_test_inter");
+  if (inter != 0)
+    throw InvalidArgument("Communicator: the parent is an inter-communicator, which has no ranks in common");
+  if (options.bits != Bits::run) throw InvalidArgument("Communicator: only the bits level 'run' is built");
+  if (options.ranks_per_node < 0) {
+    throw InvalidArgument(text("Communicator: ranks_per_node is ", options.ranks_per_node, ", less than 0"));
+  }
+  if (options.deadline && options.deadline->count() <= 0) {
+    throw InvalidArgument(text("Communicator: the deadline is ", options.deadline->count(), " s, not positive"));
+  }
+  return parent;
+}
+
+}  // namespace
+
+void keep_until_exit(std::shared_ptr<void> object) noexcept {
+  // Never destroyed: MPI may touch what is kept until the process is gone.
+  static auto* const kept = new std::vector<std::shared_ptr<void>>;
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  kept->push_back(std::move(object));
+}
+
+CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options)
+    : options_(options), data_(duplicate(require_usable_parent(parent, options))), transport_(data_) {
+  control_ = duplicate(parent);
+  check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
+  find_place();
+}
+
+CommunicatorState::~CommunicatorState() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (finalized != 0) return;
+  if (unusable()) {
+    keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));  // MPI may still read them
+    return;
+  }
+  for (Outgoing& sent : outgoing_) {
+    int done = 0;
+    MPI_Test(&sent.request, &done, MPI_STATUS_IGNORE);
+    if (done == 0) {
+      keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
+      break;
+    }
+  }
+  MPI_Comm_free(&control_);
+  MPI_Comm_free(&data_);
+}
+
+void CommunicatorState::find_place() {
+  int node_key = 0;  // lowest rank of the node
+  MPI_Comm node = MPI_COMM_NULL;
+  if (options_.ranks_per_node > 0) {
+    node_key = rank_ - rank_ % options_.ranks_per_node;
+  } else {
+    check_mpi(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+    check_mpi(MPI_Allreduce(&rank_, &node_key, 1, MPI_INT, MPI_MIN, node), "MPI_Allreduce");
+    MPI_Comm_free(&node);
+  }
+  std::vector<int> keys(static_cast<std::size_t>(size_));
+  check_mpi(MPI_Allgather(&node_key, 1, MPI_INT, keys.data(), 1, MPI_INT, data_), "MPI_Allgather");
+  place_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
+  for (int r = 0; r < size_; ++r) {
+    const int key = keys[static_cast<std::size_t>(r)];
+    if (key == r) {
+      if (key == node_key) place_.node = place_.nodes;
+      ++place_.nodes;
+    }
+    if (key == node_key) {
+      if (r < rank_) ++place_.local_rank;
+      ++place_.local_size;
+    }
+  }
+  find_cores();
+}
+
+// The cores that the ranks of this machine may use together, against how many ranks there are. Pretended nodes share
+// one machine, so this asks MPI.
+void CommunicatorState::find_cores() {
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  sched_getaffinity(0, sizeof(own), &own);
+  MPI_Comm node = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  check_mpi(MPI_Allreduce(&own, &all, sizeof(own), MPI_BYTE, MPI_BOR, node), "MPI_Allreduce");
+  int ranks = 1;
+  MPI_Comm_size(node, &ranks);
+  MPI_Comm_free(&node);
+  wait_policy_ = WaitPolicy::for_node(ranks, CPU_COUNT(&all));
+}
+
+std::uint64_t CommunicatorState::take_sequence(int count) {
+  if (unusable()) throw_unusable();
+  const std::uint64_t first = next_sequence_;
+  next_sequence_ += static_cast<std::uint64_t>(count);
+  return first;
+}
+
+void CommunicatorState::refuse(std::uint64_t sequence, const std::string& why) {
+  refused_.push_back(sequence);
+  tell_all(Notice::Kind::refused, sequence, why);
+  throw InvalidArgument(why);
+}
+
+void CommunicatorState::fail(std::uint64_t sequence, std::string_view why) noexcept {
+  if (unusable()) return;
+  reason_ = std::string(why);
+  tell_all(Notice::Kind::failed, sequence, why);
+}
+
+void CommunicatorState::throw_unusable() const { throw CommunicationError(*reason_); }
+
+void CommunicatorState::tell(int peer, const Notice& notice) noexcept {
+  outgoing_.push_back({.notice = notice});
+  Outgoing& sent = outgoing_.back();
+  // Nothing is left to be done if telling fails: the peer has its deadline.
+  MPI_Isend(&sent.notice, sizeof(Notice), MPI_BYTE, peer, kNoticeTag, control_, &sent.request);
+}
+
+void CommunicatorState::tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why) noexcept {
+  Notice notice{.kind = kind, .about = rank_, .sequence = sequence, .text = {}};
+  std::memcpy(notice.text.data(), why.data(), std::min(why.size(), notice.text.size() - 1));
+  for (int peer = 0; peer < size_; ++peer) {
+    if (peer != rank_) tell(peer, notice);
+  }
+}
+
+void CommunicatorState::poll_notices() {
+  if (unusable()) throw_unusable();
+  if (size_ == 1) return;
+  for (std::size_t i = 0; i < premature_.size();) {
+    if (premature_[i].sequence >= next_sequence_) {
+      ++i;
+      continue;
+    }
+    const Notice notice = premature_[i];
+    premature_.erase(premature_.begin() + static_cast<std::ptrdiff_t>(i));
+    heed(notice, notice.about);
+  }
+  for (;;) {
+    int there = 0;
+    MPI_Status status;
+    check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, kNoticeTag, control_, &there, &status), "MPI_Iprobe");
+    if (there == 0) break;
+    Notice notice;
+    check_mpi(MPI_Recv(&notice, sizeof(Notice), MPI_BYTE, status.MPI_SOURCE, kNoticeTag, control_, MPI_STATUS_IGNORE),
+              "MPI_Recv");
+    heed(notice, status.MPI_SOURCE);
+  }
+  std::erase_if(outgoing_, [](Outgoing& sent) {
+    int done = 0;
+    return MPI_Test(&sent.request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done != 0;
+  });
+}
+
+void CommunicatorState::heed(const Notice& notice, int source) {
+  if (notice.kind == Notice::Kind::refused) {
+    if (std::find(refused_.begin(), refused_.end(), notice.sequence) != refused_.end()) return;  // wrong alike
+    if (notice.sequence >= next_sequence_) {
+      premature_.push_back(notice);
+      return;
+    }
+  }
+  reason_ = text("rank ", notice.about, ": ", notice.text.data());
+  if (notice.kind == Notice::Kind::refused) {
+    // The rank that was wrong alone must learn that nobody will answer it any more; all others hear from it themselves.
+    Notice answer{
+        .kind = Notice::Kind::failed, .about = notice.about, .sequence = notice.sequence, .text = notice.text};
+    tell(source, answer);
+  }
+  throw_unusable();
+}
+
+Scratch CommunicatorState::acquire_scratch(std::size_t bytes) {
+  auto best = pool_.end();
+  for (auto it = pool_.begin(); it != pool_.end(); ++it) {
+    if (it->capacity >= bytes && (best == pool_.end() || it->capacity < best->capacity)) best = it;
+  }
+  if (best == pool_.end()) {
+    return {std::unique_ptr<std::byte[]>(new std::byte[bytes]), bytes};
+  }
+  Scratch scratch = std::move(*best);
+  pool_.erase(best);
+  return scratch;
+}
+
+void CommunicatorState::release_scratch(Scratch scratch) noexcept {
+  constexpr std::size_t kKept = 16;
+  if (scratch.memory == nullptr) return;
+  if (pool_.size() == kKept) {
+    const auto smallest = std::min_element(pool_.begin(), pool_.end(),
+                                           [](const Scratch& a, const Scratch& b) { return a.capacity < b.capacity; });
+    if (smallest->capacity > scratch.capacity) return;
+    pool_.erase(smallest);
+  }
+  pool_.push_back(std::move(scratch));
+}
+
+}  // namespace tutti::detail

@@ -1,0 +1,36 @@
+// Runs any schedule over a transport.
+//
+// The data are cut into segments; each goes through all rounds of the schedule by itself, so that the messages of one
+// segment overlap the reduction of another. With R rounds, segment s starts `spacing` rounds after segment s-1, and
+// everything a rank starts is started in one order that all ranks share: by tick = round + s * spacing, then by
+// segment. Two ranks therefore agree on the order of the messages between them without numbering them. A step (round,
+// segment) is started once its predecessor in this order has been started and its segment's round before is complete;
+// what it waits for are steps before it, so schedules without deadlock stay without.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <tutti/collectives/call.hpp>
+#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/schedule.hpp>
+
+namespace tutti::detail {
+
+/// The rows an operation may use, and how the folder that owns them chooses.
+struct AlgorithmSource {
+  std::span<const Algorithm* const> table;
+  /// A row of the table by size of the data in bytes and number of ranks: built-in constants, the same on every rank.
+  const Algorithm& (*choose)(Collective collective, std::size_t bytes, int size);
+};
+
+/// Checks the call and starts it under the next sequence number. \throws InvalidArgument, CommunicationError
+std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call);
+
+/// The same under a sequence number that was taken before, for operations that consist of several collectives.
+std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call,
+                                       std::uint64_t sequence);
+
+}  // namespace tutti::detail

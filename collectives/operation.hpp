@@ -1,0 +1,49 @@
+// A collective that has been started and may not have ended.
+#pragma once
+
+#include <memory>
+
+namespace tutti {
+
+namespace detail {
+/// Something that advances when it is polled.
+class Task {
+ public:
+  Task() = default;
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+  virtual ~Task() = default;
+  /// Advances without waiting; true once complete. \throws CommunicationError
+  virtual bool poll() = 0;
+  /// Waits for completion. \throws CommunicationError
+  virtual void wait() = 0;
+};
+}  // namespace detail
+
+/// Handle of a started collective. Its buffers belong to it until it is complete. It progresses only inside test(),
+/// wait() and other calls on its communicator: there is no background thread.
+///
+/// Destroying an incomplete operation abandons its communicator (Communicator::abandon).
+class Operation {
+ public:
+  Operation() = default;
+  explicit Operation(std::unique_ptr<detail::Task> task) : task_(std::move(task)) {}
+
+  /// Advances without waiting; true once complete (a default-made or completed operation is). \throws
+  /// CommunicationError
+  bool test() {
+    if (task_ && task_->poll()) task_.reset();
+    return !task_;
+  }
+
+  /// Waits for completion. \throws CommunicationError
+  void wait() {
+    if (task_) task_->wait();
+    task_.reset();
+  }
+
+ private:
+  std::unique_ptr<detail::Task> task_;
+};
+
+}  // namespace tutti

@@ -1,0 +1,66 @@
+// Where blocks and segments of a collective's data lie.
+#pragma once
+
+#include <cstddef>
+
+#include <tutti/collectives/schedule.hpp>
+
+namespace tutti::detail {
+
+/// Elements [first, first + count).
+struct ElementRange {
+  std::size_t first;
+  std::size_t count;
+};
+
+/// The cut of `count` elements into `segments`, and of each segment into `blocks`.
+///
+/// With bound blocks (has_bound_blocks) block b is the b-th of equal parts of the data and a segment a slice of every
+/// block, so a range of several blocks is contiguous only with a single segment. Otherwise a segment is a slice of the
+/// data, cut into blocks that differ by at most one element, and every range of blocks is contiguous.
+class Segments {
+ public:
+  Segments(std::size_t count, int blocks, int segments, bool bound) noexcept
+      : count_(count),
+        blocks_(static_cast<std::size_t>(blocks)),
+        segments_(static_cast<std::size_t>(segments)),
+        bound_(bound) {}
+
+  int segments() const noexcept { return static_cast<int>(segments_); }
+
+  ElementRange range(int segment, BlockRange blocks) const noexcept {
+    const std::size_t first = begin(segment, blocks.first);
+    const std::size_t last =
+        bound_ ? end_of_bound(segment, blocks.first + blocks.count - 1) : begin(segment, blocks.first + blocks.count);
+    return {first, last - first};
+  }
+
+  /// First element of block `block`, over all segments.
+  std::size_t block_begin(int block) const noexcept { return cut(count_, static_cast<std::size_t>(block), blocks_); }
+
+ private:
+  /// Boundary `i` of `n` parts of `total`, the larger parts first.
+  static std::size_t cut(std::size_t total, std::size_t i, std::size_t n) noexcept {
+    const std::size_t rest = total % n;
+    return total / n * i + (i < rest ? i : rest);
+  }
+
+  std::size_t begin(int segment, int block) const noexcept {
+    const auto s = static_cast<std::size_t>(segment);
+    const auto b = static_cast<std::size_t>(block);
+    if (bound_) return b * (count_ / blocks_) + cut(count_ / blocks_, s, segments_);
+    const std::size_t first = cut(count_, s, segments_);
+    return first + cut(cut(count_, s + 1, segments_) - first, b, blocks_);
+  }
+  std::size_t end_of_bound(int segment, int block) const noexcept {
+    return static_cast<std::size_t>(block) * (count_ / blocks_) +
+           cut(count_ / blocks_, static_cast<std::size_t>(segment) + 1, segments_);
+  }
+
+  std::size_t count_;
+  std::size_t blocks_;
+  std::size_t segments_;
+  bool bound_;
+};
+
+}  // namespace tutti::detail

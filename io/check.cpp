@@ -1,0 +1,39 @@
+#include <tutti/io/check.hpp>
+
+#include <tutti/io/detail/shard.hpp>
+
+namespace tutti::io {
+
+namespace {
+
+ShardContent read_shard(const Dataset& dataset, std::size_t index, bool labels_only) {
+  ShardReader reader(dataset.shards()[index].file);
+  const ShardHeader& header = reader.header();
+  ShardContent content{.samples = header.samples,
+                       .chunks = header.chunks(),
+                       .data_bytes = 0,
+                       .file_bytes = std::filesystem::file_size(reader.file()),
+                       .samples_of_class = std::vector<std::uint64_t>(header.classes)};
+  std::vector<std::byte> chunk_data;
+  for (std::size_t f = 0; f < header.fields.size(); ++f) {
+    const Field& field = header.fields[f];
+    const bool labels = header.classes > 0 && field.name == kLabelField;
+    content.data_bytes += header.samples * field.sample_bytes();
+    if (labels_only && !labels) continue;
+    chunk_data.resize(header.chunk_samples * field.sample_bytes());
+    for (std::uint64_t chunk = 0; chunk < header.chunks(); ++chunk) {
+      reader.read_chunk(chunk, f, chunk_data);
+      if (!labels) continue;
+      for (std::size_t i = 0; i < header.samples_in_chunk(chunk); ++i) ++content.samples_of_class[label_value(field, chunk_data, i)];
+    }
+  }
+  return content;
+}
+
+}  // namespace
+
+ShardContent check_shard(const Dataset& dataset, std::size_t index) { return read_shard(dataset, index, false); }
+
+ShardContent survey_shard(const Dataset& dataset, std::size_t index) { return read_shard(dataset, index, true); }
+
+}  // namespace tutti::io

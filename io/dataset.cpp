@@ -1,0 +1,89 @@
+#include <tutti/io/dataset.hpp>
+
+#include <fmt/core.h>
+
+#include <tutti/io/detail/files.hpp>
+#include <tutti/io/detail/manifest.hpp>
+#include <tutti/io/detail/shard.hpp>
+#include <tutti/kernels/crc32c.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::io {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string description(const Field& field) {
+  std::string shape;
+  for (const std::size_t extent : field.shape) shape += fmt::format("{}{}", shape.empty() ? "" : " x ", extent);
+  return fmt::format("'{}' {} [{}]", field.name, name(field.dtype), shape);
+}
+
+// Throws if `header` is not what the manifest says about shard `index`.
+void require_agreement(const fs::path& file, const ShardHeader& header, const Manifest& manifest, std::size_t index) {
+  const ManifestShard& expected = manifest.shards[index];
+  const auto require_equal = [&](const char* what, std::uint64_t found, std::uint64_t stated) {
+    if (found != stated)
+      throw DataError(fmt::format("{}: {} is {}, the manifest says {}", file.string(), what, found, stated));
+  };
+  if (header.fields.size() != manifest.fields.size())
+    throw DataError(fmt::format("{}: has {} fields, the manifest says {}", file.string(), header.fields.size(),
+                                manifest.fields.size()));
+  for (std::size_t f = 0; f < header.fields.size(); ++f)
+    if (header.fields[f] != manifest.fields[f])
+      throw DataError(fmt::format("{}: has field {}, the manifest and the other shards say {}", file.string(),
+                                  description(header.fields[f]), description(manifest.fields[f])));
+  require_equal("its number among the shards", header.shard, index);
+  require_equal("the number of shards", header.shards, manifest.shards.size());
+  require_equal("its first sample", header.first_sample, expected.first_sample);
+  require_equal("the number of its samples", header.samples, expected.samples);
+  require_equal("the number of samples of the data set", header.dataset_samples, manifest.samples);
+  require_equal("the number of samples in a chunk", header.chunk_samples, expected.chunk_samples);
+  require_equal("the number of classes", header.classes, manifest.classes);
+  if (header.checksum != expected.checksum)
+    throw DataError(fmt::format("{}: its checksum is {:08x}, the manifest says {:08x}: a shard of another data set",
+                                file.string(), header.checksum, expected.checksum));
+}
+
+}  // namespace
+
+std::size_t Field::elements() const noexcept {
+  std::size_t count = 1;
+  for (const std::size_t extent : shape) count *= extent;
+  return count;
+}
+
+std::size_t Field::sample_bytes() const noexcept { return elements() * size_of(dtype); }
+
+Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
+  std::error_code error;
+  if (!fs::is_directory(folder_, error)) throw DataError(fmt::format("{}: there is no such folder", folder_.string()));
+  const fs::path file = folder_ / kManifestName;
+  if (!fs::exists(file, error))
+    throw DataError(fmt::format("{}: is missing: the folder holds no data set, or its import was interrupted", file.string()));
+  const std::string content = read_text(file);
+  const Manifest manifest = parse_manifest(content, file);
+  name_ = manifest.name;
+  size_ = manifest.samples;
+  classes_ = manifest.classes;
+  fields_ = manifest.fields;
+  fingerprint_ = crc32c(std::as_bytes(std::span(content)));
+  for (std::size_t i = 0; i < manifest.shards.size(); ++i) {
+    const ManifestShard& shard = manifest.shards[i];
+    const ShardReader reader(folder_ / shard.file);
+    require_agreement(reader.file(), reader.header(), manifest, i);
+    shards_.push_back({.file = reader.file(), .first_sample = shard.first_sample, .samples = shard.samples});
+  }
+}
+
+std::size_t Dataset::field(const std::string& name) const {
+  std::string known;
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    if (fields_[f].name == name) return f;
+    known += fmt::format("{}'{}'", known.empty() ? "" : ", ", fields_[f].name);
+  }
+  throw DataError(fmt::format("{}: has no field '{}'; it has {}", folder_.string(), name, known));
+}
+
+}  // namespace tutti::io

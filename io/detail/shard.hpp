@@ -1,0 +1,123 @@
+// One shard file: what its header says, how it is written chunk by chunk, and how chunks are read back and verified.
+// The layout is written down in io/FORMAT.md.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tutti/io/dataset.hpp>
+#include <tutti/io/detail/hdf5.hpp>
+
+namespace tutti::io {
+
+inline constexpr std::uint64_t kSchemaVersion = 1;
+inline constexpr const char* kShardFormat = "tutti-shard";
+inline constexpr const char* kLabelField = "label";  ///< the field that holds class labels where a data set has classes
+
+/// Everything a shard says about itself and the data set it belongs to, without its samples.
+struct ShardHeader {
+  std::string dataset;  ///< name of the data set
+  std::uint64_t shard = 0;
+  std::uint64_t shards = 1;
+  std::uint64_t first_sample = 0;
+  std::uint64_t samples = 0;
+  std::uint64_t dataset_samples = 0;
+  std::uint64_t chunk_samples = 1;  ///< samples per chunk, of every field; the last chunk may hold fewer
+  std::size_t classes = 0;
+  std::vector<Field> fields;
+  std::uint32_t checksum = 0;  ///< CRC-32C over the checksum tables of all fields, in field order; set when writing ends
+
+  std::uint64_t chunks() const noexcept { return (samples + chunk_samples - 1) / chunk_samples; }
+  std::uint64_t samples_in_chunk(std::uint64_t chunk) const noexcept {
+    return std::min(chunk_samples, samples - chunk * chunk_samples);
+  }
+
+  friend bool operator==(const ShardHeader&, const ShardHeader&) = default;
+};
+
+/// "shard-00000-of-00008.h5"
+std::string shard_file_name(std::uint64_t shard, std::uint64_t shards);
+
+/// What is wrong with fields and classes, as a clause; empty if nothing is.
+std::string describe_invalid_fields(const std::vector<Field>& fields, std::size_t classes);
+
+/// Index of the first label outside 0 .. classes-1, or the number of labels. `field` is an integer scalar.
+std::size_t first_bad_label(const Field& field, std::span<const std::byte> labels, std::size_t classes);
+
+/// A label that is known to be in range.
+std::size_t label_value(const Field& field, std::span<const std::byte> labels, std::size_t index);
+
+/// A label as text, for messages.
+std::string label_text(const Field& field, std::span<const std::byte> labels, std::size_t index);
+
+/// Writes one shard under its temporary name and publishes it. Without publish() nothing remains.
+class ShardWriter {
+ public:
+  /// `header` says all but the checksum. \throws DataError naming the file.
+  ShardWriter(std::filesystem::path file, ShardHeader header);
+  ~ShardWriter();
+  ShardWriter(const ShardWriter&) = delete;
+  ShardWriter& operator=(const ShardWriter&) = delete;
+
+  /// Writes the samples of one chunk of one field: exactly samples_in_chunk(chunk). Each is to be written once, in any order.
+  void write_chunk(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples);
+
+  /// Writes the checksums and closes the file, which keeps its temporary name.
+  void finish();
+
+  /// Syncs it and gives it its name. Requires finish().
+  void publish();
+
+  const ShardHeader& header() const noexcept { return header_; }
+  const std::filesystem::path& file() const noexcept { return file_; }
+
+ private:
+  void create();
+  void create_field(const Field& field, hid_t group);
+  void write_checksums();
+
+  std::filesystem::path file_;
+  std::filesystem::path temporary_;
+  ShardHeader header_;
+  h5::Id root_;
+  std::vector<h5::Id> datasets_;
+  std::vector<std::vector<std::uint32_t>> checksums_;  // per field, per chunk
+  std::vector<std::byte> padded_;                      // a last chunk, filled up with zeros
+  bool published_ = false;
+};
+
+/// Reads one shard. Not to be used by two threads at once, nor after a fork by the child.
+class ShardReader {
+ public:
+  /// Reads the header. \throws DataError naming the file: missing, truncated, not a shard, a newer version, contradicting itself.
+  explicit ShardReader(std::filesystem::path file);
+  ~ShardReader();
+  ShardReader(const ShardReader&) = delete;
+  ShardReader& operator=(const ShardReader&) = delete;
+
+  const ShardHeader& header() const noexcept { return header_; }
+  const std::filesystem::path& file() const noexcept { return file_; }
+
+  /// Reads one chunk of one field into `out`, chunk_samples x sample_bytes (what lies behind the last sample is undefined),
+  /// and verifies its checksum and, for class labels, their range. \throws DataError naming file, field, chunk and samples.
+  void read_chunk(std::uint64_t chunk, std::size_t field, std::span<std::byte> out);
+
+ private:
+  void read_header();
+  Field read_field(hid_t group, const std::string& name);
+  void read_checksums();
+  std::string place(std::uint64_t chunk, std::size_t field) const;
+
+  std::filesystem::path file_;
+  ShardHeader header_;
+  h5::Id root_;
+  std::vector<h5::Id> datasets_;
+  std::vector<std::vector<std::uint32_t>> checksums_;  // read with the first chunk
+};
+
+}  // namespace tutti::io

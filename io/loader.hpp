@@ -1,0 +1,61 @@
+// Reads the samples of one rank, batch by batch, ahead of their use in a thread of its own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <tutti/io/dataset.hpp>
+#include <tutti/io/sampler.hpp>
+
+namespace tutti::io {
+
+/// This rank's part of one global batch. Field f of the i-th sample is at data[f][i * fields()[f].sample_bytes()].
+struct Batch {
+  std::uint64_t epoch = 0;
+  std::uint64_t index = 0;               ///< of the global batch within the epoch
+  std::uint64_t global_samples = 0;      ///< samples in the global batch, over all ranks
+  std::vector<std::uint64_t> ids;        ///< of this rank's samples, in order; may be empty
+  std::vector<std::vector<std::byte>> data;  ///< per field of the data set
+};
+
+struct LoaderOptions {
+  // ---- What is read ---------------------------------------------------------------------------------------------------
+  Order order = Order::contiguous;
+  std::uint64_t seed = 0;
+  std::uint64_t global_batch = 1;  ///< samples per step over all ranks; the last batch of an epoch may be smaller
+  int rank = 0;
+  int ranks = 1;
+  std::uint64_t epochs = 1;       ///< reading ends before this epoch
+  std::uint64_t first_epoch = 0;  ///< reading starts at this batch of this epoch
+  std::uint64_t first_batch = 0;
+
+  // ---- How fast ---------------------------------------------------------------------------------------------------------
+  std::size_t prefetch = 4;                     ///< batches read ahead
+  std::size_t cache_bytes = std::size_t{256} << 20;  ///< decoded chunks kept in memory
+};
+
+/// Iterates over the global batches of one or more epochs; every rank gets part_of() each. Every sample is read exactly
+/// once an epoch over all ranks; every chunk's checksum is verified before its first sample is handed out.
+class Loader {
+ public:
+  /// \throws InvalidArgument for options out of range. Starts the reading thread. `dataset` must outlive the loader.
+  Loader(const Dataset& dataset, const LoaderOptions& options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// The next batch, or nothing after the last. \throws DataError naming file, field and samples: a checksum that does not match, a
+  /// file that became unreadable. A label outside 0 .. classes-1 is one too, naming file and sample.
+  std::optional<Batch> next();
+
+  std::uint64_t batches_per_epoch() const noexcept;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tutti::io

@@ -1,0 +1,42 @@
+// The errors of the library. Each message is one sentence that names what is wrong and where.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace tutti {
+
+/// Base of every error that tutti throws.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// An argument is wrong: the call did nothing, and the communicator stays usable if all ranks were wrong alike.
+class InvalidArgument : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Something failed during an operation: the communicator is unusable, buffers of the operation must not be reused.
+class CommunicationError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A file cannot be read or written, or does not hold what it should. The message names the file.
+class DataError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The parts, streamed one after another: text("rank ", 3, " is late").
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return std::move(out).str();
+}
+
+}  // namespace tutti

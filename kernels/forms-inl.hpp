@@ -1,0 +1,169 @@
+// How the elements of a dtype come into SIMD vectors to be computed with, and go back: one form per way of storing.
+//
+// A form has a type of stored elements (Stored), a type of lanes (Lane), load() and store(); a narrow type computes in wider
+// lanes. The same source is compiled once per instruction set (Highway includes it again and again, hence the guard that
+// flips), so everything here must give the same bits on each of them.
+#if defined(TUTTI_KERNELS_FORMS_INL_HPP_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TUTTI_KERNELS_FORMS_INL_HPP_
+#undef TUTTI_KERNELS_FORMS_INL_HPP_
+#else
+#define TUTTI_KERNELS_FORMS_INL_HPP_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace tutti::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// The widest vector of lanes T, but not above 64 bytes, so that a vector fits a small array everywhere.
+inline constexpr std::size_t kMaxVectorBytes = 64;
+template <class T>
+using Tag = hn::CappedTag<T, kMaxVectorBytes / sizeof(T)>;
+
+/// `v`, with every NaN replaced by the one with positive sign and no payload. Which NaN an operation yields depends on the
+/// processor and on the order in which the compiler puts the operands; results that are stored must not.
+template <class V>
+HWY_INLINE V one_nan(V v) {
+  return hn::IfThenElse(hn::IsNaN(v), hn::Set(hn::DFromV<V>(), std::numeric_limits<hn::TFromV<V>>::quiet_NaN()), v);
+}
+
+/// f32 lanes rounded to the nearest bf16, ties to even. NaN must be one_nan(), whose bits survive the rounding.
+template <class D, class V>
+HWY_INLINE auto round_to_bf16(D /*d*/, V v) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const auto bits = hn::BitCast(du, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffU))));
+  return hn::DemoteTo(hn::Rebind<std::uint16_t, D>(), hn::BitCast(di, rounded));
+}
+
+template <class D, class V>
+HWY_INLINE auto f32_from_bf16(D d, V v) {
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<D>(), v)));
+}
+
+// x86 has instructions for f16 from AVX2 on (F16C); they do what the portable versions below do. Highway's own emulation
+// elsewhere does not round to nearest, so it is not used.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+
+/// f32 lanes rounded to the nearest f16, ties to even; NaN becomes quiet and keeps sign and upper payload.
+template <class D, class V>
+HWY_INLINE auto round_to_f16(D /*d*/, V v) {
+  const hn::Rebind<hwy::float16_t, D> df16;
+  return hn::BitCast(hn::RebindToUnsigned<decltype(df16)>(), hn::DemoteTo(df16, v));
+}
+
+template <class D, class V>
+HWY_INLINE auto f32_from_f16(D d, V v) {
+  return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, D>(), v));
+}
+
+#else
+
+template <class D, class V>
+HWY_INLINE auto round_to_f16(D d, V v) {
+  const hn::RebindToSigned<D> di;
+  const auto bits = hn::BitCast(di, v);
+  const auto magnitude = hn::And(bits, hn::Set(di, 0x7fffffff));
+  // From 2^-14 on: drop 13 bits of the mantissa; what is rounded away may carry into the exponent.
+  const auto odd = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(di, 1));
+  const auto normal = hn::ShiftRight<13>(hn::Add(magnitude, hn::Add(odd, hn::Set(di, 0xfff - 0x38000000))));
+  // Below: a sum with 0.5 is rounded to a multiple of 2^-24, the smallest f16, by the addition itself.
+  const auto shifted = hn::Add(hn::BitCast(d, magnitude), hn::Set(d, 0.5F));
+  const auto subnormal = hn::Sub(hn::BitCast(di, shifted), hn::Set(di, 0x3f000000));
+  const auto quiet = hn::Or(hn::Set(di, 0x7e00), hn::And(hn::ShiftRight<13>(magnitude), hn::Set(di, 0x3ff)));
+  auto half = hn::IfThenElse(hn::Lt(magnitude, hn::Set(di, 0x38800000)), subnormal, normal);
+  half = hn::IfThenElse(hn::Gt(magnitude, hn::Set(di, 0x477fefff)), hn::Set(di, 0x7c00), half);  // from 65520 on
+  half = hn::IfThenElse(hn::Gt(magnitude, hn::Set(di, 0x7f800000)), quiet, half);
+  const auto sign = hn::And(hn::ShiftRight<16>(bits), hn::Set(di, 0x8000));
+  return hn::DemoteTo(hn::Rebind<std::uint16_t, D>(), hn::Or(sign, half));
+}
+
+template <class D, class V>
+HWY_INLINE auto f32_from_f16(D d, V v) {
+  const hn::RebindToSigned<D> di;
+  const auto bits = hn::PromoteTo(di, v);
+  const auto magnitude = hn::And(bits, hn::Set(di, 0x7fff));
+  const auto wide = hn::ShiftLeft<13>(magnitude);
+  const auto normal = hn::Add(wide, hn::Set(di, 0x38000000));
+  const auto subnormal = hn::BitCast(di, hn::Mul(hn::ConvertTo(d, magnitude), hn::Set(d, 0x1p-24F)));
+  const auto infinity = hn::Or(wide, hn::Set(di, 0x7f800000));
+  const auto quiet = hn::Or(infinity, hn::Set(di, 0x400000));
+  auto single = hn::IfThenElse(hn::Lt(magnitude, hn::Set(di, 0x400)), subnormal, normal);
+  single = hn::IfThenElse(hn::Gt(magnitude, hn::Set(di, 0x7bff)), infinity, single);
+  single = hn::IfThenElse(hn::Gt(magnitude, hn::Set(di, 0x7c00)), quiet, single);
+  const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(di, 0x8000)));
+  return hn::BitCast(d, hn::Or(single, sign));
+}
+
+#endif
+
+/// Elements that are computed with as they are stored.
+template <class T>
+struct Direct {
+  using Stored = T;
+  using Lane = T;
+  template <class D>
+  static HWY_INLINE hn::Vec<D> load(D d, const T* from) {
+    return hn::LoadU(d, from);
+  }
+  template <class D>
+  static HWY_INLINE void store(hn::Vec<D> v, D d, T* to) {
+    hn::StoreU(v, d, to);
+  }
+};
+
+/// bf16 in memory, f32 in lanes.
+struct Bf16 {
+  using Stored = std::uint16_t;
+  using Lane = float;
+  template <class D>
+  static HWY_INLINE hn::Vec<D> load(D d, const Stored* from) {
+    return f32_from_bf16(d, hn::LoadU(hn::Rebind<Stored, D>(), from));
+  }
+  template <class D>
+  static HWY_INLINE void store(hn::Vec<D> v, D d, Stored* to) {
+    hn::StoreU(round_to_bf16(d, v), hn::Rebind<Stored, D>(), to);
+  }
+};
+
+/// f16 in memory, f32 in lanes.
+struct F16 {
+  using Stored = std::uint16_t;
+  using Lane = float;
+  template <class D>
+  static HWY_INLINE hn::Vec<D> load(D d, const Stored* from) {
+    return f32_from_f16(d, hn::LoadU(hn::Rebind<Stored, D>(), from));
+  }
+  template <class D>
+  static HWY_INLINE void store(hn::Vec<D> v, D d, Stored* to) {
+    hn::StoreU(round_to_f16(d, v), hn::Rebind<Stored, D>(), to);
+  }
+};
+
+/// Bytes in memory, 16 bits in lanes, of which the lower half is stored: products of bytes modulo 256.
+struct WideBytes {
+  using Stored = std::uint8_t;
+  using Lane = std::uint16_t;
+  template <class D>
+  static HWY_INLINE hn::Vec<D> load(D d, const Stored* from) {
+    return hn::PromoteTo(d, hn::LoadU(hn::Rebind<Stored, D>(), from));
+  }
+  template <class D>
+  static HWY_INLINE void store(hn::Vec<D> v, D d, Stored* to) {
+    const auto low = hn::BitCast(hn::RebindToSigned<D>(), hn::And(v, hn::Set(d, Lane{0xff})));
+    hn::StoreU(hn::DemoteTo(hn::Rebind<Stored, D>(), low), hn::Rebind<Stored, D>(), to);
+  }
+};
+
+}  // namespace tutti::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

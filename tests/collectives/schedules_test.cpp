@@ -1,0 +1,168 @@
+// Every schedule of every table is proved symbolically, and the verifier is shown to refute schedules that are wrong.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/step_order.hpp>
+#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/verifier.hpp>
+
+namespace tutti {
+namespace {
+
+std::vector<const Algorithm*> all_algorithms() {
+  std::vector<const Algorithm*> all;
+  for (const Algorithm* a : collective_algorithms()) all.push_back(a);
+  for (const Algorithm* a : allreduce_algorithms()) all.push_back(a);
+  return all;
+}
+
+std::vector<int> sizes() {
+  std::vector<int> sizes;
+  for (int p = 2; p <= 64; ++p) sizes.push_back(p);
+  sizes.insert(sizes.end(), {97, 128, 251});
+  return sizes;
+}
+
+bool is_rooted(const Algorithm& a) {
+  return a.collective == Collective::broadcast || a.collective == Collective::reduce;
+}
+
+bool has_in_place_form(const Algorithm& a) {
+  return a.collective != Collective::broadcast && a.collective != Collective::all_to_all &&
+         a.collective != Collective::barrier;
+}
+
+class Schedule : public testing::TestWithParam<const Algorithm*> {};
+
+TEST_P(Schedule, IsProvenForEverySize) {
+  const Algorithm& algorithm = *GetParam();
+  for (const int size : sizes()) {
+    std::vector<int> roots = {0};
+    if (is_rooted(algorithm)) roots = {0, 1, size / 2, size - 1};
+    for (const int root : roots) {
+      const Verdict verdict = verify(algorithm, size, root);
+      ASSERT_TRUE(verdict) << verdict.why_not;
+      if (!has_in_place_form(algorithm)) continue;
+      const Verdict in_place = verify(algorithm, size, root, true);
+      ASSERT_TRUE(in_place) << "in place: " << in_place.why_not;
+    }
+  }
+}
+
+TEST_P(Schedule, PipelinesWithoutDeadlock) {
+  const Algorithm& algorithm = *GetParam();
+  for (const int size : {2, 3, 4, 5, 6, 7, 8, 12, 13, 31, 32, 33}) {
+    for (const int spacing : {1, 2, 3, size}) {
+      const Verdict verdict = verify_pipelining(algorithm, size, 5, spacing);
+      ASSERT_TRUE(verdict) << "spacing " << spacing << ": " << verdict.why_not;
+    }
+  }
+}
+
+std::string test_name(const testing::TestParamInfo<const Algorithm*>& info) {
+  return std::string(name(info.param->collective)) + "_" + std::string(info.param->name);
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, Schedule, testing::ValuesIn(all_algorithms()), test_name);
+
+TEST(StepOrder, VisitsEveryStepOnceAndEachSegmentInRoundOrder) {
+  for (const int rounds : {1, 2, 5}) {
+    for (const int segments : {1, 2, 7}) {
+      for (const int spacing : {1, 2, 5, 9}) {
+        std::vector<int> next_round(static_cast<std::size_t>(segments));
+        for (StepOrder order(rounds, segments, spacing); !order.done(); order.next()) {
+          ASSERT_EQ(order.round(), next_round.at(static_cast<std::size_t>(order.segment()))++);
+        }
+        for (const int reached : next_round) EXPECT_EQ(reached, rounds);
+      }
+    }
+  }
+}
+
+// ---- Costs that the READMEs state
+// ---------------------------------------------------------------------------------------
+
+TEST(Cost, RoundsAndBlocksAreWhatTheLiteratureSays) {
+  const auto cost = [](Collective collective, const char* name, int size) {
+    const auto table = collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms();
+    return verify(*find_algorithm(table, collective, name), size);
+  };
+  const Verdict ring = cost(Collective::allreduce, "ring", 8);
+  EXPECT_EQ(ring.rounds, 14);
+  EXPECT_EQ(ring.most_blocks_sent, 14);
+  const Verdict halving = cost(Collective::allreduce, "halving_doubling", 8);
+  EXPECT_EQ(halving.rounds, 6);
+  EXPECT_EQ(halving.most_blocks_sent, 14);
+  EXPECT_EQ(cost(Collective::allreduce, "recursive_doubling", 8).rounds, 3);
+  EXPECT_EQ(cost(Collective::allreduce, "recursive_doubling", 7).rounds, 4);
+  EXPECT_TRUE(cost(Collective::allreduce, "recursive_doubling", 7).canonical_order);
+  EXPECT_TRUE(cost(Collective::allreduce, "binomial", 7).canonical_order);
+  EXPECT_FALSE(ring.canonical_order);
+  EXPECT_EQ(cost(Collective::barrier, "dissemination", 5).rounds, 3);
+}
+
+// ---- The verifier refutes what is wrong
+// -----------------------------------------------------------------------------------
+
+/// The ring all-gather with `Spoil` applied to each round.
+template <void (*Spoil)(const Position&, int, Round&)>
+Algorithm spoiled(const Algorithm& original) {
+  static const Algorithm* base;
+  base = &original;
+  Algorithm copy = original;
+  copy.round = [](const Position& at, int index, Round& round) {
+    base->round(at, index, round);
+    Spoil(at, index, round);
+  };
+  return copy;
+}
+
+const Algorithm& ring_all_gather() { return *find_algorithm(collective_algorithms(), Collective::all_gather, "ring"); }
+const Algorithm& doubling_allreduce() {
+  return *find_algorithm(allreduce_algorithms(), Collective::allreduce, "recursive_doubling");
+}
+
+void wrong_block(const Position& at, int index, Round& round) {
+  if (at.rank == 1 && index == 1) round.sends[0].blocks.first = (round.sends[0].blocks.first + 1) % at.size;
+}
+void wrong_block_on_both_sides(const Position&, int index, Round& round) {
+  if (index != 1) return;
+  round.sends[0].blocks.first = 0;
+  round.receives[0].blocks.first = 0;
+}
+void wrong_peer(const Position& at, int index, Round& round) {
+  if (at.rank == 0 && index == 0) round.sends[0].peer = at.size - 1;
+}
+void nobody_sends_first(const Position&, int, Round& round) { round.sends.clear(); }
+void twice(const Position& at, int index, Round& round) {
+  if (index == 1 && at.rank < 2) round.receives[0].with = Slot::output;
+  if (index == 1) round.sends[0].from = Slot::input;
+}
+void into_input(const Position&, int, Round& round) { round.receives[0].to = Slot::input; }
+void copied_while_sent(const Position&, int index, Round& round) {
+  if (index == 0) round.receives[0].combine = Combine::copy;
+}
+
+TEST(Verifier, RefutesAWrongIndex) {
+  EXPECT_FALSE(verify(spoiled<wrong_block>(ring_all_gather()), 4));
+  EXPECT_FALSE(verify(spoiled<wrong_block_on_both_sides>(ring_all_gather()), 4));
+  EXPECT_FALSE(verify(spoiled<wrong_peer>(ring_all_gather()), 4));
+}
+
+TEST(Verifier, NamesDeadlock) {
+  const Verdict verdict = verify(spoiled<nobody_sends_first>(ring_all_gather()), 4);
+  EXPECT_FALSE(verdict);
+  EXPECT_NE(verdict.why_not.find("deadlock"), std::string::npos) << verdict.why_not;
+  EXPECT_FALSE(verify_pipelining(spoiled<nobody_sends_first>(ring_all_gather()), 4, 3, 1));
+}
+
+TEST(Verifier, RefutesMissingContributionsAndHazards) {
+  EXPECT_FALSE(verify(spoiled<twice>(doubling_allreduce()), 4));
+  EXPECT_FALSE(verify(spoiled<into_input>(doubling_allreduce()), 4));
+  EXPECT_FALSE(verify(spoiled<copied_while_sent>(doubling_allreduce()), 4, 0, true));
+}
+
+}  // namespace
+}  // namespace tutti

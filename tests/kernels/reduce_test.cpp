@@ -1,0 +1,187 @@
+// combine() and finish_reduction(): every dtype, operator and instruction set, to the bit.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include <tutti/kernels/error.hpp>
+#include <tutti/kernels/reduce.hpp>
+
+#include "reference.hpp"
+#include "targets.hpp"
+
+namespace tutti::test {
+namespace {
+
+constexpr std::uint64_t kSeed = 20261121;
+constexpr std::size_t kGuard = 80;
+constexpr std::byte kGuardByte{0xa5};
+
+/// Memory for `n` elements that begins `shift` bytes after an aligned address, between guard bytes.
+template <class T>
+class Guarded {
+ public:
+  Guarded(std::size_t n, std::size_t shift, const T* values = nullptr)
+      : n_(n), shift_(shift), bytes_(2 * kGuard + shift + n * sizeof(T), kGuardByte) {
+    if (values != nullptr && n != 0) std::memcpy(data(), values, n * sizeof(T));
+  }
+  void* data() { return bytes_.data() + kGuard + shift_; }
+  std::vector<T> values() {
+    std::vector<T> values(n_);
+    if (n_ != 0) std::memcpy(values.data(), data(), n_ * sizeof(T));
+    return values;
+  }
+  bool guards_are_whole() const {
+    const std::size_t end = kGuard + shift_ + n_ * sizeof(T);
+    for (std::size_t i = 0; i < bytes_.size(); ++i) {
+      if ((i < kGuard + shift_ || i >= end) && bytes_[i] != kGuardByte) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::size_t n_, shift_;
+  std::vector<std::byte> bytes_;
+};
+
+enum class Place { elsewhere, left, right };
+
+template <class T>
+void expect_combine(ReduceOp op, const std::vector<T>& left, const std::vector<T>& right, const std::vector<T>& expected,
+                    std::size_t first, std::size_t n, std::size_t shift, Place place) {
+  Guarded<T> a(n, shift, left.data() + first), b(n, shift / 2, right.data() + first), c(n, 3 * shift % 16);
+  Guarded<T>& out = place == Place::left ? a : place == Place::right ? b : c;
+  const DType dtype = dtype_of<T>;
+  combine(op, ConstBuffer(a.data(), n, dtype), ConstBuffer(b.data(), n, dtype), Buffer(out.data(), n, dtype));
+  const std::vector<T> result = out.values();
+  const std::size_t i = first_difference(result.data(), expected.data() + first, n);
+  ASSERT_EQ(i, n) << std::hex << "element " << i << ": " << bits_of(left[first + i]) << " " << name(op) << " "
+                  << bits_of(right[first + i]) << " gave " << bits_of(result[i]) << ", expected "
+                  << bits_of(expected[first + i]);
+  ASSERT_TRUE(a.guards_are_whole() && b.guards_are_whole() && c.guards_are_whole()) << "wrote outside of `out`";
+  ASSERT_TRUE(place == Place::left || first_difference(a.values().data(), left.data() + first, n) == n);
+  ASSERT_TRUE(place == Place::right || first_difference(b.values().data(), right.data() + first, n) == n);
+}
+
+template <class T>
+class ReduceTest : public testing::Test {};
+using Elements = testing::Types<double, float, bfloat16, float16, std::int64_t, std::int32_t, std::int16_t, std::int8_t,
+                                std::uint64_t, std::uint32_t, std::uint16_t, std::uint8_t>;
+TYPED_TEST_SUITE(ReduceTest, Elements);
+
+TYPED_TEST(ReduceTest, CombineIsTheReference) {
+  using T = TypeParam;
+  constexpr std::size_t kCount = 4099;
+  const auto [left, right] = operands<T>(kCount, kSeed);
+  for (const ReduceOp op : kAllReduceOps) {
+    if (!is_supported(op, dtype_of<T>)) continue;
+    SCOPED_TRACE(testing::Message() << name(dtype_of<T>) << " " << name(op) << ", seed " << kSeed);
+    std::vector<T> expected(kCount);
+    for (std::size_t i = 0; i < kCount; ++i) expected[i] = reference_combine(op, left[i], right[i]);
+    for_each_target([&] {
+      for (const Place place : {Place::elsewhere, Place::left, Place::right}) {
+        expect_combine(op, left, right, expected, 0, kCount, 0, place);
+        // Every tail up to more than two of the longest vectors, not even aligned to an element.
+        for (std::size_t n = 0; n <= 160 / sizeof(T) + 3; ++n) {
+          expect_combine(op, left, right, expected, 37 * n % 1000, n, n % 16, place);
+          if (testing::Test::HasFatalFailure()) return;
+        }
+      }
+    });
+  }
+}
+
+TYPED_TEST(ReduceTest, AverageIsDivided) {
+  using T = TypeParam;
+  constexpr std::size_t kCount = 1031;
+  const auto [values, unused] = operands<T>(kCount, kSeed + 1);
+  for (const int n : {1, 2, 3, 7, 200, 40000}) {
+    SCOPED_TRACE(testing::Message() << name(dtype_of<T>) << " divided by " << n << ", seed " << kSeed + 1);
+    std::vector<T> expected(kCount);
+    for (std::size_t i = 0; i < kCount; ++i) expected[i] = reference_divide(values[i], n);
+    for_each_target([&] {
+      for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{5}, std::size_t{33}, kCount}) {
+        Guarded<T> data(count, 3, values.data());
+        finish_reduction(ReduceOp::avg, Buffer(data.data(), count, dtype_of<T>), n);
+        const std::size_t i = first_difference(data.values().data(), expected.data(), count);
+        ASSERT_EQ(i, count) << std::hex << bits_of(values[i]) << " gave " << bits_of(data.values()[i]) << ", expected "
+                            << bits_of(expected[i]);
+        ASSERT_TRUE(data.guards_are_whole());
+      }
+    });
+  }
+}
+
+TYPED_TEST(ReduceTest, OnlyAverageIsFinished) {
+  using T = TypeParam;
+  const auto [values, unused] = operands<T>(257, kSeed + 2);
+  for (const ReduceOp op : kAllReduceOps) {
+    if (op == ReduceOp::avg || !is_supported(op, dtype_of<T>)) continue;
+    std::vector<T> data = values;
+    finish_reduction(op, Buffer(std::span(data)), 5);
+    EXPECT_EQ(first_difference(data.data(), values.data(), data.size()), data.size()) << name(op);
+  }
+}
+
+TEST(Reduce, EveryPairOfBytes) {
+  std::vector<std::uint8_t> left(65536), right(65536), out(65536);
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    left[i] = static_cast<std::uint8_t>(i);
+    right[i] = static_cast<std::uint8_t>(i >> 8);
+  }
+  for (const ReduceOp op : kAllReduceOps) {
+    for_each_target([&] {
+      for (const DType dtype : {DType::u8, DType::i8}) {
+        combine(op, ConstBuffer(left.data(), left.size(), dtype), ConstBuffer(right.data(), right.size(), dtype),
+                Buffer(out.data(), out.size(), dtype));
+        for (std::size_t i = 0; i < out.size(); ++i) {
+          const std::uint8_t expected =
+              dtype == DType::u8 ? reference_combine(op, left[i], right[i])
+                                 : static_cast<std::uint8_t>(reference_combine(op, static_cast<std::int8_t>(left[i]),
+                                                                               static_cast<std::int8_t>(right[i])));
+          ASSERT_EQ(int{out[i]}, int{expected}) << name(op) << " of " << name(dtype) << " " << int{left[i]} << ", "
+                                                << int{right[i]};
+        }
+      }
+    });
+  }
+}
+
+TEST(Reduce, WorkedExamples) {
+  // The documented corners, written out, so that the reference is not the only witness.
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> a = {0.0F, -0.0F, nan, 1.0F, 1.0F};
+  const std::vector<float> b = {-0.0F, 0.0F, 1.0F, nan, 2.0F};
+  std::vector<float> out(a.size());
+  for_each_target([&] {
+    combine(ReduceOp::min, ConstBuffer(std::span(a)), ConstBuffer(std::span(b)), Buffer(std::span(out)));
+    EXPECT_FALSE(std::signbit(out[0]));
+    EXPECT_TRUE(std::signbit(out[1]));
+    EXPECT_TRUE(std::isnan(out[2]) && std::isnan(out[3]));
+    EXPECT_EQ(out[4], 1.0F);
+    // 256 + 1 is a tie in bf16 (8 digits): to even. 256 + 3 lies between 258 and 260: to even as well.
+    const std::vector<bfloat16> left = {{0x4380}, {0x4380}}, right = {{0x3f80}, {0x4040}};
+    std::vector<bfloat16> sum(2);
+    combine(ReduceOp::sum, ConstBuffer(std::span(left)), ConstBuffer(std::span(right)), Buffer(std::span(sum)));
+    EXPECT_EQ(sum[0].bits, 0x4380);
+    EXPECT_EQ(sum[1].bits, 0x4382);
+    std::vector<std::int32_t> thirds = {-7, 7};
+    finish_reduction(ReduceOp::avg, Buffer(std::span(thirds)), 3);
+    EXPECT_EQ(thirds[0], -2);
+    EXPECT_EQ(thirds[1], 2);
+  });
+}
+
+TEST(Reduce, Names) {
+  for (const ReduceOp op : kAllReduceOps) EXPECT_EQ(reduce_op_from_name(name(op)), op);
+  try {
+    reduce_op_from_name("mean");
+    FAIL() << "accepted";
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(error.what(),
+                 "unknown reduction operator \"mean\"; known are sum, avg, prod, min, max, bit_and, bit_or, bit_xor, "
+                 "logical_and, logical_or");
+  }
+}
+
+}  // namespace
+}  // namespace tutti::test

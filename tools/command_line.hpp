@@ -1,0 +1,32 @@
+// What all subcommands share: sizes with suffixes, names that are nearly right, and who prints an error.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace tutti::tools {
+
+/// Bytes: digits, then K, M or G (powers of 1024), then optionally B or iB: "8", "64K", "256M", "1GiB".
+/// \throws InvalidArgument naming `option` and the text.
+std::size_t parse_size(std::string_view option, std::string_view text);
+
+/// The shortest form that parse_size() reads back: 65536 is "64K", 1000 is "1000".
+std::string format_size(std::size_t bytes);
+
+/// The name among `known` that is fewest edits away from `text`; empty if none is closer than half of the text.
+std::string nearest(std::string_view text, std::span<const std::string> known);
+
+/// The rank that the launcher gave to this process, from the environment, so that it is known before MPI starts; 0
+/// without one.
+int launched_rank();
+
+/// Where this program lies.
+std::filesystem::path program_path();
+
+/// Prints `tutti: error: MESSAGE` on standard error as one line.
+void print_error(std::string_view message);
+
+}  // namespace tutti::tools

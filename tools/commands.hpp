@@ -1,0 +1,20 @@
+// The subcommands of the program `tutti`. Each registers itself with its options and a callback that does the work and
+// throws tutti::Error when it fails; main() prints the one line and sets the exit status.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace tutti::tools {
+
+void add_info_command(CLI::App& app);
+void add_perf_command(CLI::App& app);
+void add_report_command(CLI::App& app);
+
+/// `train` is only listed here: main() hands everything behind it to the trainer's own program, see exec_trainer().
+void add_train_command(CLI::App& app);
+
+/// Becomes tutti-train, which lies beside this program, with the arguments behind `train`. Returns only by throwing.
+/// \throws DataError if the trainer was not built or cannot be started.
+[[noreturn]] void exec_trainer(int argc, char** argv);
+
+}  // namespace tutti::tools

@@ -1,0 +1,98 @@
+#include "tools/perf/machine.hpp"
+
+#include <mpi.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <fstream>
+#include <limits>
+#include <optional>
+
+namespace tutti::tools {
+namespace {
+
+constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
+
+/// The value behind `key` in a file of "key : value" lines.
+std::optional<std::string> value_of(const char* file, const std::string& key) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind(key, 0) != 0) continue;
+    const auto colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    const auto begin = line.find_first_not_of(" \t", colon + 1);
+    if (begin != std::string::npos) return line.substr(begin);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> number_in(const std::string& file) {
+  std::ifstream in(file);
+  std::size_t number = 0;
+  if (in >> number) return number;
+  return std::nullopt;  // missing, or "max"
+}
+
+/// What the control group leaves, versions 2 and 1; no limit where there is none.
+std::size_t control_group_available() {
+  for (const auto& [limit, used] :
+       {std::pair{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
+        std::pair{"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"}}) {
+    const auto most = number_in(limit);
+    const auto now = number_in(used);
+    if (most && now) return *most > *now ? *most - *now : 0;
+  }
+  return kUnlimited;
+}
+
+}  // namespace
+
+std::string cpu_model() { return value_of("/proc/cpuinfo", "model name").value_or("unknown"); }
+
+int cores_allowed() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return CPU_COUNT(&set);
+}
+
+std::size_t memory_available() {
+  constexpr std::size_t kKilo = 1024;
+  const auto available = value_of("/proc/meminfo", "MemAvailable");
+  const std::size_t system = available ? std::stoull(*available) * kKilo : kUnlimited;
+  return std::min(system, control_group_available());
+}
+
+std::string mpi_library() {
+  std::string version(MPI_MAX_LIBRARY_VERSION_STRING, '\0');
+  int length = 0;
+  MPI_Get_library_version(version.data(), &length);
+  version.resize(static_cast<std::size_t>(length));
+  std::string line = version.substr(0, version.find_first_of(",\n"));
+  // MPICH puts its number after a colon and tabs: one space reads better.
+  line.erase(std::unique(line.begin(), line.end(), [](char a, char b) { return a == '\t' && b == '\t'; }), line.end());
+  std::replace(line.begin(), line.end(), '\t', ' ');
+  while (!line.empty() && (line.back() == ' ' || line.back() == '\0')) line.pop_back();
+  return line;
+}
+
+std::string node_name() {
+  std::string name(MPI_MAX_PROCESSOR_NAME, '\0');
+  int length = 0;
+  MPI_Get_processor_name(name.data(), &length);
+  name.resize(static_cast<std::size_t>(length));
+  return name;
+}
+
+std::string timestamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::array<char, 32> out{};
+  const std::size_t length = std::strftime(out.data(), out.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return {out.data(), length};
+}
+
+}  // namespace tutti::tools

@@ -1,0 +1,171 @@
+// The page of a benchmark: time and bus bandwidth over size, tutti beside the MPI library.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include <tutti/kernels/error.hpp>
+
+#include "tools/report/files.hpp"
+#include "tools/report/html.hpp"
+#include "tools/report/report.hpp"
+
+namespace tutti::tools {
+namespace {
+
+using nlohmann::json;
+
+/// Rows that belong in one pair of charts, in the order of the file.
+struct Group {
+  std::string title;
+  std::vector<json> rows;
+};
+
+std::string value_or_dash(const json& row, const char* key) { return text_at(row, key).value_or("-"); }
+
+std::vector<Group> group_rows(const json& rows) {
+  std::vector<Group> groups;
+  for (const auto& row : rows) {
+    std::string title = fmt::format("{}, {}", value_or_dash(row, "collective"), value_or_dash(row, "dtype"));
+    if (value_or_dash(row, "op") != "none") title.append(" ").append(value_or_dash(row, "op"));
+    title += fmt::format(", {} ranks on {} node(s)", value_or_dash(row, "ranks"), value_or_dash(row, "nodes"));
+    if (value_or_dash(row, "algorithm") != "auto") title.append(", ").append(value_or_dash(row, "algorithm"));
+    auto found = groups.begin();
+    while (found != groups.end() && found->title != title) ++found;
+    if (found == groups.end()) found = groups.insert(groups.end(), Group{.title = title, .rows = {}});
+    found->rows.push_back(row);
+  }
+  return groups;
+}
+
+Series series_of(const Group& group, const char* title, int colour, const char* key) {
+  Series series{.title = title, .colour = colour, .points = {}};
+  for (const auto& row : group.rows) {
+    const auto x = number_at(row, "size_bytes");
+    const auto y = number_at(row, key);
+    if (x && y) series.points.push_back({*x, *y});
+  }
+  return series;
+}
+
+/// Both charts of a group; a group without sizes (barrier) has none.
+std::vector<Chart> charts_of(const Group& group, std::size_t index) {
+  const auto chart = [&](const char* id, const char* title, Unit unit, const char* ours, const char* theirs) {
+    Chart made{.id = fmt::format("{}{}", id, index),
+               .title = title,
+               .x_label = "size in bytes",
+               .x_unit = Unit::bytes,
+               .y_unit = unit,
+               .log_x = true,
+               .series = {series_of(group, "tutti", 1, ours)}};
+    if (auto mpi = series_of(group, "MPI library", 2, theirs); !mpi.points.empty())
+      made.series.push_back(std::move(mpi));
+    return made;
+  };
+  std::vector<Chart> charts = {
+      chart("time", "Time, median of the slowest rank", Unit::microseconds, "time_us_median", "mpi_time_us_median"),
+      chart("bus", "Bus bandwidth, GB/s", Unit::number, "busbw_gb_s", "mpi_busbw_gb_s")};
+  charts[0].log_y = true;
+  charts[1].from_zero = true;
+  return charts;
+}
+
+std::string number_cell(const json& row, const char* key, const char* format) {
+  const auto value = number_at(row, key);
+  return value ? fmt::format(fmt::runtime(format), *value) : "-";
+}
+
+std::string table_of(const Group& group) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& row : group.rows) {
+    const auto ours = number_at(row, "time_us_median");
+    const auto mpi = number_at(row, "mpi_time_us_median");
+    const auto bytes = number_at(row, "size_bytes");
+    rows.push_back({bytes ? format_value(Unit::bytes, *bytes) : "-", number_cell(row, "time_us_median", "{:.2f}"),
+                    number_cell(row, "time_us_p99", "{:.2f}"), number_cell(row, "algbw_gb_s", "{:.3f}"),
+                    number_cell(row, "busbw_gb_s", "{:.3f}"), number_cell(row, "wrong", "{:.0f}"),
+                    number_cell(row, "mpi_time_us_median", "{:.2f}"),
+                    ours && mpi && *ours > 0 ? fmt::format("{:.2f}", *mpi / *ours) : "-"});
+  }
+  return table_html(
+      {"size", "time (us)", "p99 (us)", "algbw (GB/s)", "busbw (GB/s)", "wrong", "MPI time (us)", "MPI / tutti"}, rows);
+}
+
+std::string kernels_section(const json& kernels) {
+  if (!kernels.is_array() || kernels.empty()) return {};
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& kernel : kernels) {
+    const auto rate = number_at(kernel, "bytes_per_second");
+    rows.push_back({value_or_dash(kernel, "name"), number_cell(kernel, "time_ns", "{:.0f}"),
+                    rate ? fmt::format("{:.2f}", *rate / 1e9) : "-"});
+  }
+  return heading_html("Kernels, one core") + table_html({"kernel", "time (ns)", "GB/s"}, rows);
+}
+
+std::vector<Figure> figures_of(const json& rows) {
+  std::set<std::string> collectives;
+  double wrong = 0;
+  for (const auto& row : rows) {
+    collectives.insert(value_or_dash(row, "collective"));
+    wrong += number_at(row, "wrong").value_or(0);
+  }
+  std::vector<Figure> figures = {
+      {"Collectives", fmt::format("{}", collectives.size()), fmt::format("{} rows", rows.size())},
+      {"Wrong elements", fmt::format("{:.0f}", wrong), wrong == 0 ? "every result was checked" : "see the tables"}};
+  std::map<std::string, std::string> worlds;
+  for (const auto& row : rows) worlds[value_or_dash(row, "ranks")] = value_or_dash(row, "nodes");
+  std::string ranks;
+  for (const auto& [count, nodes] : worlds) {
+    if (!ranks.empty()) ranks += ", ";
+    ranks += count;
+  }
+  figures.push_back({"Ranks", ranks, fmt::format("on {} node(s)", worlds.begin()->second)});
+  return figures;
+}
+
+}  // namespace
+
+void write_bench_report(const std::filesystem::path& file, const std::filesystem::path& page) {
+  const json whole = json::parse(read_file(file), nullptr, false);
+  const json rows = whole.is_object() ? whole.value("collectives", json()) : whole;
+  if (!rows.is_array() || rows.empty() || !number_at(rows.front(), "time_us_median"))
+    throw DataError(text("report: ", file.string(),
+                         " holds no benchmark: expected the JSON that `tutti perf --json` or ",
+                         "`./run bench` writes"));
+  const auto groups = group_rows(rows);
+  std::vector<Chart> charts;
+  std::vector<std::size_t> first_chart;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    first_chart.push_back(charts.size());
+    for (auto& chart : charts_of(groups[i], i)) {
+      if (has_points(chart)) charts.push_back(std::move(chart));
+    }
+  }
+  first_chart.push_back(charts.size());
+  const auto drawings = draw(charts);
+
+  std::string body = figures_html(figures_of(rows));
+  if (!drawings.problem.empty()) body += charts_html({}, drawings);
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const auto begin = static_cast<std::ptrdiff_t>(first_chart[i]);
+    const auto end = static_cast<std::ptrdiff_t>(first_chart[i + 1]);
+    body += heading_html(groups[i].title);
+    if (drawings.problem.empty() && begin != end)
+      body += charts_html({charts.begin() + begin, charts.begin() + end},
+                          {{drawings.svg.begin() + begin, drawings.svg.begin() + end}, ""});
+    body += table_of(groups[i]);
+  }
+  if (whole.is_object()) body += kernels_section(whole.value("kernels", json()));
+  const json& first = rows.front();
+  replace_file(page, page_html("Benchmark of " + file.stem().string(),
+                               fmt::format("{} · {} · tutti {} · {}", value_or_dash(first, "cpu"),
+                                           value_or_dash(first, "mpi_library"), value_or_dash(first, "version"),
+                                           value_or_dash(first, "date")),
+                               body));
+  if (!drawings.problem.empty()) {
+    std::fprintf(stderr, "tutti: note: charts left out of %s: %s\n", page.c_str(), drawings.problem.c_str());
+  }
+}
+
+}  // namespace tutti::tools

@@ -1,0 +1,49 @@
+#include "tools/report/files.hpp"
+
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::tools {
+
+std::optional<double> number_at(const nlohmann::json& object, const char* key) {
+  if (!object.is_object()) return std::nullopt;
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number()) return std::nullopt;
+  const auto value = found->get<double>();
+  return std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+std::optional<std::string> text_at(const nlohmann::json& object, const char* key) {
+  if (!object.is_object()) return std::nullopt;
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return std::nullopt;
+  if (found->is_string()) return found->get<std::string>();
+  return found->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string read_file(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream all;
+  if (in.peek() != std::ifstream::traits_type::eof()) all << in.rdbuf();
+  if (!in.is_open() || in.bad() || all.bad()) throw DataError(text("report: ", file.string(), " cannot be read"));
+  return std::move(all).str();
+}
+
+void replace_file(const std::filesystem::path& file, const std::string& contents) {
+  const std::filesystem::path partial = file.string() + ".part";
+  std::ofstream out(partial, std::ios::binary);
+  out << contents;
+  out.close();
+  std::error_code failed;
+  if (out) std::filesystem::rename(partial, file, failed);
+  if (!out || failed) {
+    std::error_code ignored;
+    std::filesystem::remove(partial, ignored);
+    throw DataError(text("report: ", file.string(), " cannot be written"));
+  }
+}
+
+}  // namespace tutti::tools

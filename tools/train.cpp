@@ -1,0 +1,36 @@
+// `tutti train`: hands over to tutti-train, a program of its own because it alone needs libtorch.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include <tutti/kernels/error.hpp>
+
+#include "tools/command_line.hpp"
+#include "tools/commands.hpp"
+
+namespace tutti::tools {
+
+void add_train_command(CLI::App& app) {
+  app.add_subcommand("train", "Train a model from a configuration file: mpirun -n N tutti train CONFIG.toml")
+      ->set_help_flag()
+      ->allow_extras();
+}
+
+void exec_trainer(int argc, char** argv) {
+  const auto trainer = program_path().parent_path() / "tutti-train";
+  if (!std::filesystem::exists(trainer))
+    throw DataError(text("train: ", trainer.string(), " is not there: this build has no trainer (configure with ",
+                         "-DTUTTI_TRAINER=ON and build tutti-train)"));
+  std::vector<char*> arguments;
+  std::string name = trainer.string();
+  arguments.push_back(name.data());
+  for (int i = 2; i < argc; ++i) arguments.push_back(argv[i]);
+  arguments.push_back(nullptr);
+  execv(trainer.c_str(), arguments.data());
+  throw DataError(text("train: cannot start ", trainer.string(), ": ", std::strerror(errno)));
+}
+
+}  // namespace tutti::tools

@@ -1,0 +1,137 @@
+// What a training run is told: one plain struct, and the table of keys from which reading, checking, writing and documentation follow.
+//
+// A value comes from the first of: `--set section.key=value`, environment variable TUTTI_SECTION_KEY, the TOML file, the default.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::trainer {
+
+/// What the keys mean, their ranges and what they are good for: key_table(), printed in trainer/README.md.
+struct Config {
+  struct Data {
+    std::string train;
+    std::string test;
+    std::string input = "image";
+    double scale = 255.0;
+    double mean = 0.0;
+    double std = 1.0;
+  } data;
+  struct Model {
+    std::string name = "mlp";
+    std::int64_t hidden = 128;
+    std::int64_t channels = 16;
+    std::int64_t stride = 1;
+    std::string dtype = "f32";
+  } model;
+  struct Train {
+    std::int64_t epochs = 5;
+    std::int64_t batch_size = 128;
+    std::int64_t max_steps = 0;
+    std::int64_t seed = 1;
+    std::string order = "shuffled";
+    std::int64_t threads = 0;
+    double deadline_s = 300.0;
+  } train;
+  struct Optimizer {
+    double learning_rate = 0.05;
+    double momentum = 0.9;
+    bool nesterov = false;
+    double weight_decay = 0.0;
+  } optimizer;
+  struct Schedule {
+    std::string kind = "constant";
+    std::int64_t warmup_steps = 0;
+    double step_epochs = 1.0;
+    double gamma = 0.1;
+    std::int64_t base_batch = 0;
+  } schedule;
+  struct Exchange {
+    std::string kind = "sync_sgd";
+    std::int64_t bucket_bytes = 256 * 1024;
+    std::string compression = "none";
+    std::string algorithm;
+  } exchange;
+  struct Run {
+    std::string dir;
+    std::int64_t checkpoint_every = 0;
+    std::int64_t keep = 3;
+    std::int64_t log_every = 1;
+    std::int64_t evaluate_every = 0;
+    std::string progress = "auto";
+  } run;
+};
+
+/// The configuration is wrong. The message names the file, variable or option and the key.
+class ConfigError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// What must be so when a run is resumed with another value of a key.
+enum class OnResume : std::uint8_t {
+  refuse,  ///< the checkpoint would be of another run
+  note,    ///< allowed; the run goes on, but not with the bits it would have had
+  free,    ///< does not touch what is computed
+};
+
+/// One row of the table of keys.
+struct Key {
+  using Slot = std::variant<std::string*, std::int64_t*, double*, bool*>;
+
+  std::string_view name;  ///< "section.key"
+  std::string_view meaning;
+  Slot (*slot)(Config&);                       ///< where its value lives
+  std::vector<std::string_view> choices = {};  ///< of a string; empty: any text
+  double low = 0.0;                            ///< of a number: allowed range, both ends included
+  double high = 0.0;
+  OnResume on_resume = OnResume::free;
+  bool path = false;  ///< a file name: in a TOML file relative to the file's folder
+};
+
+std::span<const Key> key_table();
+
+/// Where values come from, in rising order of precedence: `file`, then `environment`, then `options`.
+struct ConfigSources {
+  std::filesystem::path file;
+  std::vector<std::string> environment;  ///< "TUTTI_TRAIN_EPOCHS=3"; other variables are skipped
+  std::vector<std::string> options;      ///< "train.epochs=3"
+};
+
+/// TUTTI_* variables of this process.
+std::vector<std::string> tutti_environment();
+
+/// Reads, checks and completes a configuration (run.dir, when not given, is runs/ and the file's name without its ending).
+/// \throws ConfigError for the first thing that is wrong: a file that cannot be read or is not TOML, a key that is unknown
+///         (naming the nearest known one), a value of another type or out of range, keys that contradict each other.
+Config read_config(const ConfigSources& sources);
+
+/// The effective configuration as TOML, every key, in the order of the table; parse_config() reads it back to the same values.
+std::string to_toml(const Config& config);
+Config parse_config(std::string_view toml, const std::string& origin);
+
+/// Every key whose value differs, as "train.seed is 2 and was 1", with what that means for resuming.
+struct Difference {
+  std::string text;
+  OnResume on_resume;
+};
+std::vector<Difference> differences(const Config& now, const Config& before);
+
+/// What a key may be, for messages and documentation: "1 to 4096", "f32, f64", "text".
+std::string range_text(const Key& key);
+
+/// The value in a slot, as TOML.
+std::string value_text(const Key::Slot& slot);
+
+/// The table of keys in Markdown, as printed in the README.
+std::string key_table_markdown();
+
+}  // namespace tutti::trainer

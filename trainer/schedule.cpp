@@ -1,0 +1,23 @@
+#include <tutti/trainer/schedule.hpp>
+
+#include <cmath>
+
+namespace tutti::trainer {
+
+LearningRate::LearningRate(const Config& config, std::uint64_t steps_per_epoch) noexcept
+    : base_(config.optimizer.learning_rate),
+      warmup_steps_(static_cast<std::uint64_t>(config.schedule.warmup_steps)),
+      drop_steps_(config.schedule.kind == "step" ? config.schedule.step_epochs * static_cast<double>(steps_per_epoch) : 0.0),
+      gamma_(config.schedule.gamma) {
+  if (config.schedule.base_batch > 0)
+    base_ *= static_cast<double>(config.train.batch_size) / static_cast<double>(config.schedule.base_batch);
+}
+
+double LearningRate::rate(std::uint64_t step) const noexcept {
+  double rate = base_;
+  if (step < warmup_steps_) rate *= static_cast<double>(step + 1) / static_cast<double>(warmup_steps_);
+  if (drop_steps_ > 0.0) rate *= std::pow(gamma_, std::floor(static_cast<double>(step) / drop_steps_));
+  return rate;
+}
+
+}  // namespace tutti::trainer
