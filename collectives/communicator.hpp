@@ -31,11 +31,12 @@ struct CommunicatorOptions {
 
   // ---- How long to wait, and who is near ----------------------------------------------------------------------------
 
-  /// After so long without an end an operation throws CommunicationError naming the peers it waited for. None by
-  /// default.
+  /// A wait in which an operation makes no progress for so long throws CommunicationError naming the peers it waits
+  /// for. None by default.
   std::optional<std::chrono::duration<double>> deadline = std::nullopt;
 
-  /// After so long a line on standard error says which operation waits for whom, once an operation. Zero: never.
+  /// After so long without progress a line on standard error says which operation waits for whom, once an operation.
+  /// Zero: never.
   std::chrono::duration<double> stall_warning = std::chrono::seconds(60);
 
   /// Pretend that every `ranks_per_node` consecutive ranks share a node, for tests; 0 asks MPI.
