@@ -21,6 +21,7 @@ bool Communicator::unusable() const noexcept { return state_->unusable(); }
 void Communicator::abandon(std::string_view reason) const noexcept { state_->fail(0, reason); }
 
 std::optional<Communicator> Communicator::split(int color, int key) const {
+  if (unusable()) state_->throw_unusable();
   MPI_Comm part = MPI_COMM_NULL;
   detail::check_mpi(MPI_Comm_split(mpi(), color < 0 ? MPI_UNDEFINED : color, key, &part), "MPI_Comm_split");
   if (part == MPI_COMM_NULL) return std::nullopt;
@@ -32,6 +33,7 @@ std::optional<Communicator> Communicator::split(int color, int key) const {
 Communicator Communicator::node_group() const { return *split(place().node, rank()); }
 
 Communicator Communicator::cross_group() const {
+  if (unusable()) state_->throw_unusable();
   MPI_Comm part = MPI_COMM_NULL;
   detail::check_mpi(MPI_Comm_split(mpi(), place().local_rank, rank(), &part), "MPI_Comm_split");
   CommunicatorOptions options = this->options();

@@ -8,6 +8,7 @@
 
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/schedule_task.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -206,6 +207,17 @@ void CommunicatorState::heed(const Notice& notice, int source) {
     tell(source, answer);
   }
   throw_unusable();
+}
+
+std::shared_ptr<OperationMemory> CommunicatorState::acquire_operation_memory() {
+  if (idle_memory_.empty()) return std::make_shared<OperationMemory>();
+  std::shared_ptr<OperationMemory> memory = std::move(idle_memory_.back());
+  idle_memory_.pop_back();
+  return memory;
+}
+
+void CommunicatorState::release_operation_memory(std::shared_ptr<OperationMemory> memory) noexcept {
+  idle_memory_.push_back(std::move(memory));
 }
 
 Scratch CommunicatorState::acquire_scratch(std::size_t bytes) {

@@ -26,6 +26,8 @@ struct Scratch {
   std::size_t capacity = 0;
 };
 
+struct OperationMemory;
+
 /// A notice that one rank sends to others over the control communicator.
 struct Notice {
   enum class Kind : std::uint32_t {
@@ -75,9 +77,11 @@ class CommunicatorState {
   /// Drives MPI and reads notices. \throws CommunicationError if the communicator became unusable.
   void poll_notices();
 
-  // ---- Scratch memory
-  // -------------------------------------------------------------------------------------------------
+  // ---- Memory that is reused
+  // ------------------------------------------------------------------------------------------
 
+  std::shared_ptr<OperationMemory> acquire_operation_memory();
+  void release_operation_memory(std::shared_ptr<OperationMemory> memory) noexcept;
   Scratch acquire_scratch(std::size_t bytes);
   void release_scratch(Scratch scratch) noexcept;
 
@@ -108,6 +112,7 @@ class CommunicatorState {
   std::vector<Notice> premature_;       // refusals of operations that this rank has not begun
   std::list<Outgoing> outgoing_;        // addresses must stay
   std::vector<Scratch> pool_;
+  std::vector<std::shared_ptr<OperationMemory>> idle_memory_;
 };
 
 }  // namespace tutti::detail

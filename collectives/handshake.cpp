@@ -10,12 +10,24 @@ int Handshake::tag() const noexcept {
   return static_cast<int>(own_.sequence % kTags);
 }
 
+void Handshake::begin(const Signature& own, int size) {
+  own_ = own;
+  ++operation_;
+  greeted_.resize(static_cast<std::size_t>(size));
+  greeted_by_.resize(static_cast<std::size_t>(size));
+  awaited_count_ = 0;
+  sent_count_ = 0;
+  unverified_ = 0;
+}
+
 void Handshake::send(MpiTransport& transport, int peer, std::span<const std::byte> payload, Pending& pending) {
-  auto greeted = greeted_[static_cast<std::size_t>(peer)];
-  if (!greeted) {
-    greeted = true;
+  std::uint64_t& greeted = greeted_[static_cast<std::size_t>(peer)];
+  if (greeted != operation_) {
+    greeted = operation_;
     const std::size_t inlined = payload.size() <= kInlinePayloadBytes ? payload.size() : 0;
-    std::vector<std::byte>& message = sent_.emplace_back(sizeof(Signature) + inlined);
+    if (sent_count_ == sent_.size()) sent_.emplace_back();
+    std::vector<std::byte>& message = sent_[sent_count_++];
+    message.resize(sizeof(Signature) + inlined);
     std::memcpy(message.data(), &own_, sizeof(Signature));
     if (inlined > 0) std::memcpy(message.data() + sizeof(Signature), payload.data(), inlined);
     transport.send(peer, tag(), message, pending);
@@ -26,12 +38,15 @@ void Handshake::send(MpiTransport& transport, int peer, std::span<const std::byt
 
 const Greeting* Handshake::receive(MpiTransport& transport, int peer, std::span<std::byte> payload, Pending& pending) {
   const Greeting* first = nullptr;
-  auto greeted_by = greeted_by_[static_cast<std::size_t>(peer)];
-  if (!greeted_by) {
-    greeted_by = true;
-    Greeting& greeting = awaited_.emplace_back();
+  std::uint64_t& greeted_by = greeted_by_[static_cast<std::size_t>(peer)];
+  if (greeted_by != operation_) {
+    greeted_by = operation_;
+    if (awaited_count_ == awaited_.size()) {
+      awaited_.emplace_back().bytes.resize(sizeof(Signature) + kInlinePayloadBytes);
+    }
+    Greeting& greeting = awaited_[awaited_count_++];
     greeting.peer = peer;
-    greeting.bytes.resize(sizeof(Signature) + kInlinePayloadBytes);
+    greeting.verified = false;
     transport.receive(peer, tag(), greeting.bytes, greeting.pending);
     ++unverified_;
     first = &greeting;
@@ -43,7 +58,8 @@ const Greeting* Handshake::receive(MpiTransport& transport, int peer, std::span<
 
 std::optional<Handshake::Mismatch> Handshake::verify() {
   if (unverified_ == 0) return std::nullopt;
-  for (Greeting& greeting : awaited_) {
+  for (std::size_t i = 0; i < awaited_count_; ++i) {
+    Greeting& greeting = awaited_[i];
     if (greeting.verified || greeting.pending.messages > 0) continue;
     Signature theirs{};
     std::memcpy(&theirs, greeting.bytes.data(), sizeof(Signature));

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstddef>
-#include <list>
+#include <deque>
 #include <optional>
 #include <span>
 #include <vector>
@@ -30,12 +30,12 @@ struct Greeting {
   const std::byte* payload() const noexcept { return bytes.data() + sizeof(Signature); }
 };
 
-/// Sends and receives the messages of one operation. Addresses of greetings stay; all memory is MPI's until the
-/// operation ends.
+/// Sends and receives the messages of one operation at a time; kept and reused from operation to operation. Addresses
+/// of greetings stay. All memory is MPI's until the operation ends.
 class Handshake {
  public:
-  Handshake(const Signature& own, int size)
-      : own_(own), greeted_(static_cast<std::size_t>(size)), greeted_by_(static_cast<std::size_t>(size)) {}
+  /// Begins an operation with this signature, on a communicator of `size` ranks (always the same).
+  void begin(const Signature& own, int size);
 
   const Signature& own() const noexcept { return own_; }
 
@@ -55,11 +55,14 @@ class Handshake {
  private:
   int tag() const noexcept;
 
-  Signature own_;
-  std::vector<bool> greeted_;     // by peer: our signature has been sent
-  std::vector<bool> greeted_by_;  // by peer: its signature is awaited or here
-  std::list<Greeting> awaited_;
-  std::list<std::vector<std::byte>> sent_;
+  Signature own_{};
+  std::uint64_t operation_ = 0;              // counts begin()
+  std::vector<std::uint64_t> greeted_;       // by peer: the last operation in which our signature was sent
+  std::vector<std::uint64_t> greeted_by_;    // by peer: the last operation in which its signature was awaited
+  std::deque<Greeting> awaited_;             // the first awaited_count_ are in use
+  std::deque<std::vector<std::byte>> sent_;  // the first sent_count_ are in use
+  std::size_t awaited_count_ = 0;
+  std::size_t sent_count_ = 0;
   int unverified_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // Running one schedule; see schedule_task.hpp.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <tutti/collectives/schedule_task.hpp>
 #include <tutti/kernels/error.hpp>
@@ -43,10 +44,10 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Algorithm& algorithm,
                          .dtype = call.dtype,
                          .op = call.op,
                          .algorithm = static_cast<std::uint8_t>(row)};
-  memory_ =
-      std::make_shared<Memory>(Memory{.handshake = Handshake(own, comm.size()),
-                                      .window = std::vector<ActiveSegment>(static_cast<std::size_t>(order_.window())),
-                                      .scratch = {}});
+  memory_ = state().acquire_operation_memory();
+  memory_->handshake.begin(own, comm.size());
+  const auto window = static_cast<std::size_t>(order_.window());
+  if (memory_->window.size() < window) memory_->window.resize(window);
   if (call.collective == Collective::barrier) call_.input = ConstBuffer(&memory_->barrier_byte, 1, DType::u8);
   if (algorithm.needs_scratch(at_)) memory_->scratch = state().acquire_scratch(call.data_count * size_of(call.dtype));
 }
@@ -57,8 +58,9 @@ ScheduleTask::~ScheduleTask() {
     keep_until_exit(memory_);
     return;
   }
-  state().release_scratch(std::move(memory_->scratch));
-  for (ActiveSegment& active : memory_->window) state().release_scratch(std::move(active.staging));
+  state().release_scratch(std::exchange(memory_->scratch, {}));
+  for (ActiveSegment& active : memory_->window) state().release_scratch(std::exchange(active.staging, {}));
+  state().release_operation_memory(std::move(memory_));
 }
 
 std::string ScheduleTask::label() const {
@@ -159,7 +161,7 @@ void ScheduleTask::post_receives(ActiveSegment& active) {
     if (receive.combine != Combine::copy) staged += bytes(elements);
   }
   if (staged > active.staging.capacity) {
-    state().release_scratch(std::move(active.staging));
+    state().release_scratch(std::exchange(active.staging, {}));
     active.staging = state().acquire_scratch(staged);
   }
   std::byte* stage = active.staging.memory.get();

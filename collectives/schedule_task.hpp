@@ -13,6 +13,34 @@
 
 namespace tutti::detail {
 
+/// A receive of the step under way: where the bytes arrive, and what then becomes of them.
+struct Incoming {
+  Receive receive;
+  ElementRange elements;
+  std::byte* arrived = nullptr;        ///< where the payload comes to lie, unless it comes inside `greeting`
+  const Greeting* greeting = nullptr;  ///< if this is the peer's first message
+};
+
+/// A segment on its way through the schedule.
+struct ActiveSegment {
+  int segment = -1;  ///< -1: free
+  int round = 0;     ///< next to be started, or under way
+  bool underway = false;
+  Pending pending;
+  Round plan;
+  std::vector<Incoming> incoming;
+  Scratch staging;  ///< for received data that is combined
+};
+
+/// Everything MPI reads or writes while an operation is under way, except the caller's buffers. Reused from operation
+/// to operation, so that one like the last needs no new memory.
+struct OperationMemory {
+  Handshake handshake;
+  std::vector<ActiveSegment> window;
+  Scratch scratch;
+  std::byte barrier_byte{};
+};
+
 class ScheduleTask final : public WaitingTask {
  public:
   /// `row` is the index of `algorithm` in its table. The call has been checked; size >= 2.
@@ -25,33 +53,6 @@ class ScheduleTask final : public WaitingTask {
   void begin() { advance(); }
 
  private:
-  /// A receive of the step under way: where the bytes arrive, and what then becomes of them.
-  struct Incoming {
-    Receive receive;
-    ElementRange elements;
-    std::byte* arrived = nullptr;        ///< where the payload comes to lie, unless it comes inside `greeting`
-    const Greeting* greeting = nullptr;  ///< if this is the peer's first message
-  };
-
-  /// A segment on its way through the schedule.
-  struct ActiveSegment {
-    int segment = -1;  ///< -1: free
-    int round = 0;     ///< next to be started, or under way
-    bool underway = false;
-    Pending pending;
-    Round plan;
-    std::vector<Incoming> incoming;
-    Scratch staging;  ///< for received data that is combined
-  };
-
-  /// Everything MPI reads or writes while the operation is under way, except the caller's buffers.
-  struct Memory {
-    Handshake handshake;
-    std::vector<ActiveSegment> window;
-    Scratch scratch;
-    std::byte barrier_byte{};
-  };
-
   Progress advance() override;
   std::string label() const override;
 
@@ -72,7 +73,7 @@ class ScheduleTask final : public WaitingTask {
   Segments segments_;
   int rounds_;
   StepOrder order_;  ///< the next step to be started
-  std::shared_ptr<Memory> memory_;
+  std::shared_ptr<OperationMemory> memory_;
   int segments_done_ = 0;
   bool complete_ = false;
 };
