@@ -26,7 +26,7 @@ struct ConstBuffer {
   constexpr ConstBuffer(const void* d, std::size_t n, DType t, MemorySpace s = MemorySpace::host) noexcept
       : data(d), count(n), dtype(t), space(s) {}
   template <class T>
-    requires Element<std::remove_const_t<T>>
+  requires Element<std::remove_const_t<T>>
   explicit constexpr ConstBuffer(std::span<T> span) noexcept
       : data(span.data()), count(span.size()), dtype(dtype_of<std::remove_const_t<T>>) {}
 

@@ -1,4 +1,5 @@
-// Conversion between f32 and the 16-bit types. Per element, to 16 bits reads 4 bytes and writes 2, back reads 2 and writes 4.
+// Conversion between f32 and the 16-bit types. Per element, to 16 bits reads 4 bytes and writes 2, back reads 2 and
+// writes 4.
 #include <tutti/kernels/cast.hpp>
 
 #include <bit>
@@ -12,19 +13,51 @@
 // Highway's own headers, and ours that are compiled per instruction set, come after foreach_target.h.
 #include <hwy/highway.h>
 
-#include <tutti/kernels/forms-inl.hpp>
+#include <tutti/kernels/floats-inl.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-/// As Bf16, but NaN keep sign and upper payload, and become quiet.
-struct Bf16KeepingNan : Bf16 {
+// How one type is loaded into lanes of f32, and stored from them.
+struct F32 {
+  using Stored = float;
+  template <class D>
+  static HWY_INLINE hn::Vec<D> load(D d, const Stored* from) {
+    return hn::LoadU(d, from);
+  }
   template <class D>
   static HWY_INLINE void store(hn::Vec<D> v, D d, Stored* to) {
-    // With the quiet bit set and the lower half cleared a NaN is a bf16 already, which no rounding changes.
+    hn::StoreU(v, d, to);
+  }
+};
+
+struct Bf16 {
+  using Stored = std::uint16_t;
+  template <class D>
+  static HWY_INLINE hn::Vec<D> load(D d, const Stored* from) {
     const hn::RebindToUnsigned<D> du;
-    const auto quiet = hn::And(hn::Or(hn::BitCast(du, v), hn::Set(du, 0x400000U)), hn::Set(du, 0xffff0000U));
-    Bf16::store(hn::IfThenElse(hn::IsNaN(v), hn::BitCast(d, quiet), v), d, to);
+    return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(hn::Rebind<Stored, D>(), from))));
+  }
+  template <class D>
+  static HWY_INLINE void store(hn::Vec<D> v, D /*d*/, Stored* to) {
+    const hn::RebindToUnsigned<D> du;
+    const hn::RebindToSigned<D> di;
+    const auto quiet = hn::Or(hn::BitCast(du, v), hn::Set(du, 0x400000U));
+    const auto bits = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(v)), quiet, round_upper_half(v));
+    const hn::Rebind<Stored, D> du16;
+    hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, hn::ShiftRight<16>(bits))), du16, to);
+  }
+};
+
+struct F16 {
+  using Stored = std::uint16_t;
+  template <class D>
+  static HWY_INLINE hn::Vec<D> load(D d, const Stored* from) {
+    return f32_from_f16(d, hn::LoadU(hn::Rebind<Stored, D>(), from));
+  }
+  template <class D>
+  static HWY_INLINE void store(hn::Vec<D> v, D d, Stored* to) {
+    hn::StoreU(round_to_f16(d, v), hn::Rebind<Stored, D>(), to);
   }
 };
 
@@ -50,10 +83,10 @@ void convert(const void* in, void* out, std::size_t count) {
   To::store(From::load(d, from + tail), d, to + tail);
 }
 
-void bf16_from_f32_on_target(const void* in, void* out, std::size_t n) { convert<Direct<float>, Bf16KeepingNan>(in, out, n); }
-void f16_from_f32_on_target(const void* in, void* out, std::size_t n) { convert<Direct<float>, F16>(in, out, n); }
-void f32_from_bf16_on_target(const void* in, void* out, std::size_t n) { convert<Bf16, Direct<float>>(in, out, n); }
-void f32_from_f16_on_target(const void* in, void* out, std::size_t n) { convert<F16, Direct<float>>(in, out, n); }
+void bf16_from_f32_on_target(const void* in, void* out, std::size_t n) { convert<F32, Bf16>(in, out, n); }
+void f16_from_f32_on_target(const void* in, void* out, std::size_t n) { convert<F32, F16>(in, out, n); }
+void f32_from_bf16_on_target(const void* in, void* out, std::size_t n) { convert<Bf16, F32>(in, out, n); }
+void f32_from_f16_on_target(const void* in, void* out, std::size_t n) { convert<F16, F32>(in, out, n); }
 
 }  // namespace tutti::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -1,5 +1,5 @@
-// Conversion between f32 and the 16-bit floating-point types. Rounding is to nearest, ties to even; overflow gives infinity;
-// NaN stays NaN (quiet); subnormal numbers are kept.
+// Conversion between f32 and the 16-bit floating-point types. Rounding is to nearest, ties to even; overflow gives
+// infinity; NaN stays NaN (quiet, with sign and upper payload); subnormal numbers are kept.
 #pragma once
 
 #include <bit>
@@ -10,9 +10,7 @@
 
 namespace tutti {
 
-constexpr float to_f32(bfloat16 x) noexcept {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16);
-}
+constexpr float to_f32(bfloat16 x) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
 
 constexpr bfloat16 to_bf16(float x) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(x);
@@ -23,8 +21,8 @@ constexpr bfloat16 to_bf16(float x) noexcept {
 float to_f32(float16 x) noexcept;
 float16 to_f16(float x) noexcept;
 
-/// out[i] = in[i] converted to out.dtype. Pairs: f32 -> bf16, f32 -> f16, bf16 -> f32, f16 -> f32; same count, no overlap.
-/// \throws InvalidArgument for any other pair.
+/// out[i] = in[i] converted to out.dtype. Pairs: f32 -> bf16, f32 -> f16, bf16 -> f32, f16 -> f32; same count, no
+/// overlap. \throws InvalidArgument for any other pair.
 void cast(ConstBuffer in, Buffer out);
 
 }  // namespace tutti

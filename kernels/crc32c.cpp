@@ -1,8 +1,8 @@
 // CRC-32C: a portable version by tables and one by the instruction of x86.
 //
-// A CRC is the remainder of a division of polynomials over GF(2); its register here holds the coefficient of x^31 in bit 0.
-// It is linear: the remainder of a long text follows from those of its parts, once each is advanced over the zeros that
-// stand for what follows it. The hardware version uses that to run three parts at once.
+// A CRC is the remainder of a division of polynomials over GF(2); its register here holds the coefficient of x^31 in
+// bit 0. It is linear: the remainder of a long text follows from those of its parts, once each is advanced over the
+// zeros that stand for what follows it. The hardware version uses that to run three parts at once.
 #include <tutti/kernels/crc32c.hpp>
 
 #include <array>

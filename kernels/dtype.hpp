@@ -20,16 +20,20 @@ constexpr std::size_t size_of(DType dtype) noexcept {
   switch (dtype) {
     case DType::f64:
     case DType::i64:
-    case DType::u64: return 8;
+    case DType::u64:
+      return 8;
     case DType::f32:
     case DType::i32:
-    case DType::u32: return 4;
+    case DType::u32:
+      return 4;
     case DType::bf16:
     case DType::f16:
     case DType::i16:
-    case DType::u16: return 2;
+    case DType::u16:
+      return 2;
     case DType::i8:
-    case DType::u8: return 1;
+    case DType::u8:
+      return 1;
   }
   return 0;
 }
@@ -107,7 +111,9 @@ struct DTypeOf<std::uint8_t> {
 
 /// A C++ type that has a DType.
 template <class T>
-concept Element = requires { DTypeOf<T>::value; };
+concept Element = requires {
+  DTypeOf<T>::value;
+};
 
 template <Element T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;

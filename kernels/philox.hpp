@@ -1,7 +1,7 @@
 // Counter-based random numbers: Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC'11).
 //
-// A random number is a pure function of (key, counter): streams are keyed by seed, epoch, step or sample and never by rank,
-// so results do not depend on how work is spread over ranks, and nothing but the counter needs to be saved.
+// A random number is a pure function of (key, counter): streams are keyed by seed, epoch, step or sample and never by
+// rank, so results do not depend on how work is spread over ranks, and nothing but the counter needs to be saved.
 #pragma once
 
 #include <array>
@@ -31,10 +31,9 @@ constexpr PhiloxKey philox_key(std::uint64_t seed) noexcept {
 
 /// 64 random bits for element `index` of stream `stream` of `seed`.
 constexpr std::uint64_t random_u64(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) noexcept {
-  const PhiloxCounter out =
-      philox4x32({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
-                  static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)},
-                 philox_key(seed));
+  const PhiloxCounter out = philox4x32({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
+                                        static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)},
+                                       philox_key(seed));
   return (std::uint64_t{out[1]} << 32) | out[0];
 }
 

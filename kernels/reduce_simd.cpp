@@ -17,154 +17,80 @@
 // Highway's own headers, and ours that are compiled per instruction set, come after foreach_target.h.
 #include <hwy/highway.h>
 
-#include <tutti/kernels/forms-inl.hpp>
+#include <tutti/kernels/operators-inl.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
-
-// Operators on vectors of lanes. Floating-point results are made one_nan().
-struct Sum {
-  template <class V>
-  static HWY_INLINE V apply(V a, V b) {
-    if constexpr (hwy::IsFloat<hn::TFromV<V>>()) {
-      return one_nan(hn::Add(a, b));
-    } else {
-      return hn::Add(a, b);
-    }
-  }
-};
-struct Product {
-  template <class V>
-  static HWY_INLINE V apply(V a, V b) {
-    if constexpr (hwy::IsFloat<hn::TFromV<V>>()) {
-      return one_nan(hn::Mul(a, b));
-    } else {
-      return hn::Mul(a, b);
-    }
-  }
-};
-struct Minimum {
-  template <class V>
-  static HWY_INLINE V apply(V a, V b) {
-    if constexpr (hwy::IsFloat<hn::TFromV<V>>()) {
-      return one_nan(hn::IfThenElse(hn::Or(hn::Le(a, b), hn::IsNaN(a)), a, b));
-    } else {
-      return hn::Min(a, b);
-    }
-  }
-};
-struct Maximum {
-  template <class V>
-  static HWY_INLINE V apply(V a, V b) {
-    if constexpr (hwy::IsFloat<hn::TFromV<V>>()) {
-      return one_nan(hn::IfThenElse(hn::Or(hn::Ge(a, b), hn::IsNaN(a)), a, b));
-    } else {
-      return hn::Max(a, b);
-    }
-  }
-};
-struct BitAnd {
-  template <class V>
-  static HWY_INLINE V apply(V a, V b) {
-    return hn::And(a, b);
-  }
-};
-struct BitOr {
-  template <class V>
-  static HWY_INLINE V apply(V a, V b) {
-    return hn::Or(a, b);
-  }
-};
-struct BitXor {
-  template <class V>
-  static HWY_INLINE V apply(V a, V b) {
-    return hn::Xor(a, b);
-  }
-};
-struct LogicalAnd {
-  template <class V>
-  static HWY_INLINE V apply(V a, V b) {
-    const hn::DFromV<V> d;
-    const auto zero = hn::Zero(d);
-    return hn::IfThenZeroElse(hn::Or(hn::Eq(a, zero), hn::Eq(b, zero)), hn::Set(d, hn::TFromV<V>{1}));
-  }
-};
-struct LogicalOr {
-  template <class V>
-  static HWY_INLINE V apply(V a, V b) {
-    const hn::DFromV<V> d;
-    return hn::IfThenZeroElse(hn::Eq(hn::Or(a, b), hn::Zero(d)), hn::Set(d, hn::TFromV<V>{1}));
-  }
-};
 
 using CombineKernel = void (*)(const void*, const void*, void*, std::size_t);
 
 template <class Form, class Op>
 void combine_elements(const void* left, const void* right, void* out, std::size_t count) {
-  using Stored = typename Form::Stored;
-  const Tag<typename Form::Lane> d;
+  const typename Form::D d;
+  using T = hn::TFromD<typename Form::D>;
   const std::size_t lanes = hn::Lanes(d);
-  const auto* a = static_cast<const Stored*>(left);
-  const auto* b = static_cast<const Stored*>(right);
-  auto* to = static_cast<Stored*>(out);
+  const auto* a = static_cast<const T*>(left);
+  const auto* b = static_cast<const T*>(right);
+  auto* to = static_cast<T*>(out);
   if (count < lanes) {
-    Stored a_lanes[kMaxVectorBytes / sizeof(Stored)] = {};
-    Stored b_lanes[kMaxVectorBytes / sizeof(Stored)] = {};
-    std::memcpy(a_lanes, a, count * sizeof(Stored));
-    std::memcpy(b_lanes, b, count * sizeof(Stored));
-    Form::store(Op::apply(Form::load(d, a_lanes), Form::load(d, b_lanes)), d, a_lanes);
-    std::memcpy(to, a_lanes, count * sizeof(Stored));
+    T a_lanes[kMaxVectorBytes / sizeof(T)] = {};
+    T b_lanes[kMaxVectorBytes / sizeof(T)] = {};
+    std::memcpy(a_lanes, a, count * sizeof(T));
+    std::memcpy(b_lanes, b, count * sizeof(T));
+    hn::StoreU(Form::map(Op(), hn::LoadU(d, a_lanes), hn::LoadU(d, b_lanes)), d, a_lanes);
+    std::memcpy(to, a_lanes, count * sizeof(T));
     return;
   }
-  // The last vector overlaps the one before unless the count is a multiple of the lanes. It is computed first, while its
-  // inputs are untouched (`out` may be `left` or `right`), and stored last: overlapped elements get the same bits twice.
+  // The last vector overlaps the one before unless the count is a multiple of the lanes. It is computed first, while
+  // its inputs are untouched (`out` may be `left` or `right`), and stored last: overlapped elements get the same bits
+  // twice.
   const std::size_t tail = count - lanes;
-  const auto last = Op::apply(Form::load(d, a + tail), Form::load(d, b + tail));
+  const auto last = Form::map(Op(), hn::LoadU(d, a + tail), hn::LoadU(d, b + tail));
   for (std::size_t i = 0; i < tail; i += lanes) {
-    Form::store(Op::apply(Form::load(d, a + i), Form::load(d, b + i)), d, to + i);
+    hn::StoreU(Form::map(Op(), hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, to + i);
   }
-  Form::store(last, d, to + tail);
+  hn::StoreU(last, d, to + tail);
 }
 
-template <class Form>
-void divide_lanes(void* data, std::size_t count, int divisor) {
-  using Stored = typename Form::Stored;
-  const Tag<typename Form::Lane> d;
+template <class Form, class Number>
+void divide_floats(void* data, std::size_t count, int contributions) {
+  const typename Form::D d;
+  using T = hn::TFromD<typename Form::D>;
   const std::size_t lanes = hn::Lanes(d);
-  const auto by = hn::Set(d, static_cast<typename Form::Lane>(divisor));
-  auto* x = static_cast<Stored*>(data);
+  const DivideBy<Number> divide{static_cast<Number>(contributions)};
+  auto* x = static_cast<T*>(data);
   std::size_t i = 0;
-  for (; i + lanes <= count; i += lanes) Form::store(one_nan(hn::Div(Form::load(d, x + i), by)), d, x + i);
+  for (; i + lanes <= count; i += lanes) hn::StoreU(Form::map(divide, hn::LoadU(d, x + i)), d, x + i);
   if (i == count) return;
-  Stored rest[kMaxVectorBytes / sizeof(Stored)] = {};
-  std::memcpy(rest, x + i, (count - i) * sizeof(Stored));
-  Form::store(one_nan(hn::Div(Form::load(d, rest), by)), d, rest);
-  std::memcpy(x + i, rest, (count - i) * sizeof(Stored));
+  T rest[kMaxVectorBytes / sizeof(T)] = {};
+  std::memcpy(rest, x + i, (count - i) * sizeof(T));
+  hn::StoreU(Form::map(divide, hn::LoadU(d, rest)), d, rest);
+  std::memcpy(x + i, rest, (count - i) * sizeof(T));
 }
 
 /// There is no SIMD division of integers; elements are copied in and out because memory need not be aligned.
 template <class T>
-void divide_integers(void* data, std::size_t count, int divisor) {
+void divide_integers(void* data, std::size_t count, int contributions) {
   using Wide = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
   auto* x = static_cast<std::byte*>(data);
   for (std::size_t i = 0; i < count; ++i, x += sizeof(T)) {
     T value;
     std::memcpy(&value, x, sizeof(T));
-    value = static_cast<T>(Wide{value} / static_cast<Wide>(divisor));
+    value = static_cast<T>(Wide{value} / static_cast<Wide>(contributions));
     std::memcpy(x, &value, sizeof(T));
   }
 }
 
-/// The kernel for elements T, or null where the operator is not for them. Where signed and unsigned numbers give the same
-/// bits, both run the unsigned kernel.
+/// The kernel for elements T, or null where the operator is not for them. Where signed and unsigned numbers give the
+/// same bits, both run the unsigned kernel.
 template <class T, ReduceOp kOp>
 constexpr CombineKernel combine_kernel() {
   if constexpr (!is_supported(kOp, dtype_of<T>)) {
     return nullptr;
   } else {
-    using Op = std::tuple_element_t<
-        static_cast<std::size_t>(kOp),
-        std::tuple<Sum, Sum, Product, Minimum, Maximum, BitAnd, BitOr, BitXor, LogicalAnd, LogicalOr>>;
+    using Op =
+        std::tuple_element_t<static_cast<std::size_t>(kOp), std::tuple<Sum, Sum, Product, Minimum, Maximum, BitAnd,
+                                                                       BitOr, BitXor, LogicalAnd, LogicalOr>>;
     if constexpr (std::is_same_v<T, bfloat16>) {
       return &combine_elements<Bf16, Op>;
     } else if constexpr (std::is_same_v<T, float16>) {
@@ -172,7 +98,7 @@ constexpr CombineKernel combine_kernel() {
     } else if constexpr (std::is_floating_point_v<T> || kOp == ReduceOp::min || kOp == ReduceOp::max) {
       return &combine_elements<Direct<T>, Op>;
     } else if constexpr (sizeof(T) == 1 && kOp == ReduceOp::prod) {
-      return &combine_elements<WideBytes, Op>;
+      return &combine_elements<Bytes, Op>;
     } else {
       return &combine_elements<Direct<std::make_unsigned_t<T>>, Op>;
     }
@@ -199,20 +125,32 @@ void combine_on_target(ReduceOp op, const ConstBuffer& left, const ConstBuffer& 
   kernel(left.data, right.data, out.data, out.count);
 }
 
-void divide_on_target(const Buffer& data, int divisor) {
+void divide_on_target(const Buffer& data, int contributions) {
   switch (data.dtype) {
-    case DType::f64: return divide_lanes<Direct<double>>(data.data, data.count, divisor);
-    case DType::f32: return divide_lanes<Direct<float>>(data.data, data.count, divisor);
-    case DType::bf16: return divide_lanes<Bf16>(data.data, data.count, divisor);
-    case DType::f16: return divide_lanes<F16>(data.data, data.count, divisor);
-    case DType::i64: return divide_integers<std::int64_t>(data.data, data.count, divisor);
-    case DType::i32: return divide_integers<std::int32_t>(data.data, data.count, divisor);
-    case DType::i16: return divide_integers<std::int16_t>(data.data, data.count, divisor);
-    case DType::i8: return divide_integers<std::int8_t>(data.data, data.count, divisor);
-    case DType::u64: return divide_integers<std::uint64_t>(data.data, data.count, divisor);
-    case DType::u32: return divide_integers<std::uint32_t>(data.data, data.count, divisor);
-    case DType::u16: return divide_integers<std::uint16_t>(data.data, data.count, divisor);
-    case DType::u8: return divide_integers<std::uint8_t>(data.data, data.count, divisor);
+    case DType::f64:
+      return divide_floats<Direct<double>, double>(data.data, data.count, contributions);
+    case DType::f32:
+      return divide_floats<Direct<float>, float>(data.data, data.count, contributions);
+    case DType::bf16:
+      return divide_floats<Bf16, float>(data.data, data.count, contributions);
+    case DType::f16:
+      return divide_floats<F16, float>(data.data, data.count, contributions);
+    case DType::i64:
+      return divide_integers<std::int64_t>(data.data, data.count, contributions);
+    case DType::i32:
+      return divide_integers<std::int32_t>(data.data, data.count, contributions);
+    case DType::i16:
+      return divide_integers<std::int16_t>(data.data, data.count, contributions);
+    case DType::i8:
+      return divide_integers<std::int8_t>(data.data, data.count, contributions);
+    case DType::u64:
+      return divide_integers<std::uint64_t>(data.data, data.count, contributions);
+    case DType::u32:
+      return divide_integers<std::uint32_t>(data.data, data.count, contributions);
+    case DType::u16:
+      return divide_integers<std::uint16_t>(data.data, data.count, contributions);
+    case DType::u8:
+      return divide_integers<std::uint8_t>(data.data, data.count, contributions);
   }
 }
 

@@ -1,4 +1,5 @@
-// The SGD step on host memory. Per element of size s it reads 2s bytes and writes s; with momentum it reads 3s and writes 2s.
+// The SGD step on host memory. Per element of size s it reads 2s bytes and writes s; with momentum it reads 3s and
+// writes 2s.
 #include <tutti/kernels/sgd.hpp>
 
 #include <cstring>
@@ -12,7 +13,7 @@
 // Highway's own headers, and ours that are compiled per instruction set, come after foreach_target.h.
 #include <hwy/highway.h>
 
-#include <tutti/kernels/forms-inl.hpp>
+#include <tutti/kernels/floats-inl.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
@@ -32,7 +33,8 @@ struct VectorOps {
 };
 
 template <class T, class Variant>
-void update(T* parameters, const T* gradients, T* velocity, std::size_t count, const arithmetic::SgdNumbers<T>& numbers) {
+void update(T* parameters, const T* gradients, T* velocity, std::size_t count,
+            const arithmetic::SgdNumbers<T>& numbers) {
   const Tag<T> d;
   using V = hn::Vec<Tag<T>>;
   const std::size_t lanes = hn::Lanes(d);
@@ -43,7 +45,7 @@ void update(T* parameters, const T* gradients, T* velocity, std::size_t count, c
     V moving = hn::Zero(d);
     if constexpr (Variant::kMomentum) moving = hn::LoadU(d, v);
     sgd_element<VectorOps<T>, Variant::kWeightDecay, Variant::kMomentum, Variant::kNesterov>(step, parameter,
-                                                                                            hn::LoadU(d, g), moving);
+                                                                                             hn::LoadU(d, g), moving);
     hn::StoreU(parameter, d, p);
     if constexpr (Variant::kMomentum) hn::StoreU(moving, d, v);
   };
@@ -71,7 +73,8 @@ void update_as(const Buffer& parameters, const ConstBuffer& gradients, const Buf
   });
 }
 
-void update_on_target(const Buffer& parameters, const ConstBuffer& gradients, const Buffer& velocity, const SgdStep& step) {
+void update_on_target(const Buffer& parameters, const ConstBuffer& gradients, const Buffer& velocity,
+                      const SgdStep& step) {
   if (parameters.dtype == DType::f32) return update_as<float>(parameters, gradients, velocity, step);
   return update_as<double>(parameters, gradients, velocity, step);
 }
@@ -104,8 +107,8 @@ void arithmetic::check_sgd_arguments(const ConstBuffer& parameters, const ConstB
     throw InvalidArgument(text("sgd_update: the parameters are ", name(parameters.dtype), ", not f32 or f64"));
   }
   if (parameters.space != space) {
-    throw InvalidArgument(text("sgd_update: the parameters are not in ", space == MemorySpace::host ? "host" : "device",
-                               " memory"));
+    throw InvalidArgument(
+        text("sgd_update: the parameters are not in ", space == MemorySpace::host ? "host" : "device", " memory"));
   }
   check_like_parameters("gradients", gradients, parameters);
   if (!(step.momentum >= 0.0 && step.momentum < 1.0)) {

@@ -15,9 +15,12 @@ struct SgdStep {
 
 /// g' = g + weight_decay p;  v = momentum v + g';  p -= learning_rate (nesterov ? g' + momentum v : v).
 ///
-/// Velocity starts as zeros. This is the form of Sutskever et al. (ICML 2013) as torch::optim::SGD states it, dampening 0.
-/// All buffers have the same count and dtype (f32 or f64), in host memory. The arithmetic is done in the dtype, one rounding per
-/// operation written above (no fused multiply-add), the same bits on every instruction set and in the CUDA kernel.
+/// A term whose factor (weight_decay, momentum) is 0 is left out. Velocity starts as zeros. This is the form of
+/// Sutskever et al. (ICML 2013) as torch::optim::SGD states it, dampening 0. All buffers have the same count and dtype
+/// (f32 or f64), in host memory, and do not overlap. The arithmetic is done in the dtype, one rounding per operation
+/// written above (no fused multiply-add), NaN is stored with positive sign and no payload: the same bits on every
+/// instruction set and in the CUDA kernel. \throws InvalidArgument if the buffers do not match or a number of `step` is
+/// out of its range.
 void sgd_update(Buffer parameters, ConstBuffer gradients, Buffer velocity, const SgdStep& step);
 
 }  // namespace tutti

@@ -1,8 +1,8 @@
 // How fast the kernels are on one core, at sizes that fit the first-level cache, the second-level cache and neither.
 //
-// bytes_per_second counts every byte that a kernel reads and writes, as the table in kernels/README.md states them, so that
-// all rows can be held against memcpy (which is counted likewise: n read, n written). The size in a name is that of the
-// output in bytes (of the f32 side for casts).
+// bytes_per_second counts every byte that a kernel reads and writes, as the table in kernels/README.md states them, so
+// that all rows can be held against memcpy (which is counted likewise: n read, n written). The size in a name is that
+// of the output in bytes (of the f32 side for casts).
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -127,8 +127,8 @@ void bench_pack(benchmark::State& state) {
 
 template <class Function, class... Arguments>
 void add(const std::string& label, Function function, Arguments... arguments) {
-  auto* bench = benchmark::RegisterBenchmark(
-      label.c_str(), [=](benchmark::State& state) { function(state, arguments...); });
+  auto* bench =
+      benchmark::RegisterBenchmark(label.c_str(), [=](benchmark::State& state) { function(state, arguments...); });
   for (const std::int64_t size : kSizes) bench->Arg(size);
 }
 

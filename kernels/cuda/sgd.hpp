@@ -8,9 +8,9 @@ using cudaStream_t = struct CUstream_st*;  // NOLINT(readability-identifier-nami
 
 namespace tutti::cuda {
 
-/// tutti::sgd_update() for buffers in device memory, on the current device, in the order of `stream`: returns when the work
-/// is enqueued; the buffers must live until it is done. Gives the same bits as the host.
-/// \throws InvalidArgument as tutti::sgd_update(); Error naming the CUDA error if the kernel cannot be launched.
+/// tutti::sgd_update() for buffers in device memory, on the current device, in the order of `stream`: returns when the
+/// work is enqueued; the buffers must live until it is done. Gives the same bits as the host. \throws InvalidArgument
+/// as tutti::sgd_update(); Error naming the CUDA error if the kernel cannot be launched.
 void sgd_update(Buffer parameters, ConstBuffer gradients, Buffer velocity, const SgdStep& step, cudaStream_t stream);
 
 }  // namespace tutti::cuda

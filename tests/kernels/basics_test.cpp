@@ -1,15 +1,20 @@
-// dtypes, buffers, packing, CRC-32C and Philox.
+// dtypes, buffers, copying, packing, CRC-32C and Philox.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <string_view>
 
 #include <tutti/kernels/buffer.hpp>
+#include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/crc32c_versions.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/pack.hpp>
 #include <tutti/kernels/philox.hpp>
+
+#include "targets.hpp"
 
 namespace tutti::test {
 namespace {
@@ -24,9 +29,9 @@ std::string message_of(const auto& throwing) {
 }
 
 TEST(DTypes, NamesAndSizes) {
-  constexpr std::pair<std::string_view, std::size_t> kExpected[] = {
-      {"f64", 8}, {"f32", 4}, {"bf16", 2}, {"f16", 2}, {"i64", 8}, {"i32", 4},
-      {"i16", 2}, {"i8", 1},  {"u64", 8},  {"u32", 4}, {"u16", 2}, {"u8", 1}};
+  constexpr std::pair<std::string_view, std::size_t> kExpected[] = {{"f64", 8}, {"f32", 4}, {"bf16", 2}, {"f16", 2},
+                                                                    {"i64", 8}, {"i32", 4}, {"i16", 2},  {"i8", 1},
+                                                                    {"u64", 8}, {"u32", 4}, {"u16", 2},  {"u8", 1}};
   ASSERT_EQ(std::size(kExpected), std::size(kAllDTypes));
   for (std::size_t i = 0; i < std::size(kAllDTypes); ++i) {
     EXPECT_EQ(static_cast<std::size_t>(kAllDTypes[i]), i) << "the numbers are part of file formats";
@@ -48,6 +53,41 @@ TEST(Buffers, SlicesCountElements) {
   EXPECT_EQ(part.count, 4U);
   EXPECT_EQ(part.dtype, DType::i32);
   EXPECT_EQ(ConstBuffer(part).slice(1, 2).data, values.data() + 4);
+}
+
+TEST(Copy, EveryLengthAndAlignment) {
+  constexpr std::uint64_t kSeed = 9;
+  constexpr std::byte kGuardByte{0xa5};
+  std::vector<std::byte> source(3000), target(3000);
+  for (std::size_t i = 0; i < source.size(); ++i) source[i] = static_cast<std::byte>(random_u64(kSeed, 0, i));
+  for_each_target([&] {
+    for (std::size_t n = 0; n <= 1300; n += n < 600 ? 1 : 37) {
+      const std::size_t from = n * 7 % 65;
+      const std::size_t to = 64 + n * 11 % 65;
+      std::fill(target.begin(), target.end(), kGuardByte);
+      copy_bytes(target.data() + to, source.data() + from, n);
+      const auto copied = std::span(target).subspan(to, n);
+      ASSERT_TRUE(std::equal(copied.begin(), copied.end(), source.data() + from))
+          << n << " bytes from " << from << " to " << to << ", seed " << kSeed;
+      std::fill(copied.begin(), copied.end(), kGuardByte);
+      ASSERT_EQ(std::count(target.begin(), target.end(), kGuardByte), std::ssize(target))
+          << "wrote outside, " << n << " bytes";
+    }
+  });
+  copy_bytes(nullptr, nullptr, 0);
+}
+
+TEST(Copy, LargeEnoughToBypassTheCaches) {
+  const std::size_t n = (std::size_t{16} << 20) + 777;
+  std::vector<std::byte> source(n + 3), target(n + 5);
+  for (std::size_t i = 0; i < source.size(); ++i) source[i] = static_cast<std::byte>(i * 2654435761U >> 13);
+  for_each_target([&] {
+    std::fill(target.begin(), target.end(), std::byte{0});
+    copy_bytes(target.data() + 1, source.data() + 3, n);
+    EXPECT_EQ(std::memcmp(target.data() + 1, source.data() + 3, n), 0);
+    EXPECT_EQ(target[0], std::byte{0});
+    EXPECT_EQ(target[n + 1], std::byte{0});
+  });
 }
 
 TEST(Pack, GathersAndScatters) {
@@ -103,8 +143,8 @@ TEST(Crc32c, PublishedVectors) {
   std::iota(texts[2].begin(), texts[2].end(), static_cast<unsigned char>(0));
   std::iota(texts[3].rbegin(), texts[3].rend(), static_cast<unsigned char>(0));
   // RFC 3720, appendix B.4: 32 zeros, 32 ones, incrementing, decrementing, and the header of an iSCSI read command.
-  texts[4] = {0x01, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    0, 0, 0, 0,    0x14, 0, 0, 0, 0, 0, 0x04, 0,
-              0,    0,    0, 0x14, 0, 0, 0, 0x18, 0x28, 0, 0, 0, 0, 0, 0, 0, 0x02, 0, 0, 0, 0, 0, 0, 0};
+  texts[4] = {0x01, 0xc0, 0, 0,    0, 0, 0, 0,    0,    0, 0, 0, 0, 0, 0, 0, 0x14, 0, 0, 0, 0, 0, 0x04, 0,
+              0,    0,    0, 0x14, 0, 0, 0, 0x18, 0x28, 0, 0, 0, 0, 0, 0, 0, 0x02, 0, 0, 0, 0, 0, 0,    0};
   constexpr std::uint32_t kExpected[] = {0x8A9136AAU, 0x62A8AB43U, 0x46DD794EU, 0x113FDB5CU, 0xD9963A56U};
   for (const auto& [label, crc] : crc_versions()) {
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -127,7 +167,8 @@ TEST(Crc32c, EveryLengthAndAlignment) {
     for (const std::size_t length : lengths) {
       for (std::size_t first = 0; first < 9; ++first) {
         const auto part = std::span(data).subspan(first, length);
-        ASSERT_EQ(crc(part, 0), naive_crc(part, 0)) << label << ", " << length << " bytes from " << first << ", seed " << kSeed;
+        ASSERT_EQ(crc(part, 0), naive_crc(part, 0))
+            << label << ", " << length << " bytes from " << first << ", seed " << kSeed;
       }
     }
   }
@@ -145,7 +186,8 @@ TEST(Crc32c, GoesOnWhereItEnded) {
 }
 
 TEST(Philox, KnownAnswers) {
-  // From the file kat_vectors of the Random123 distribution, philox4x32 with 10 rounds; the third uses the digits of pi.
+  // From the file kat_vectors of the Random123 distribution, philox4x32 with 10 rounds; the third uses the digits of
+  // pi.
   EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}), (PhiloxCounter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   constexpr std::uint32_t kOnes = 0xffffffff;
   EXPECT_EQ(philox4x32({kOnes, kOnes, kOnes, kOnes}, {kOnes, kOnes}),

@@ -1,6 +1,8 @@
 // Conversions between f32, bf16 and f16: every 16-bit pattern, every boundary between two of them, and random floats.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -56,7 +58,8 @@ std::vector<float> hard_floats() {
     // Above the largest number the next one is the power of two that the exponent cannot express.
     if (std::isfinite(above)) add_around(static_cast<float>((double{x} + double{above}) / 2));
   }
-  for (const float x : {65519.0F, 65520.0F, 65535.0F, 65536.0F, 0x1.fefffep127F, 0x1.ffp127F, 0x1.ff0002p127F}) add_around(x);
+  for (const float x : {65519.0F, 65520.0F, 65535.0F, 65536.0F, 0x1.fefffep127F, 0x1.ffp127F, 0x1.ff0002p127F})
+    add_around(x);
   for (const float x : edge_values<float>()) floats.push_back(x);
   for (std::size_t i = 0; i < kRandomFloats; ++i) {
     floats.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(random_u64(kSeed, 0, i))));
@@ -112,8 +115,8 @@ TYPED_TEST(CastTest, RoundsToNearestEven) {
   for_each_target([&] {
     cast(ConstBuffer(std::span(in)), Buffer(std::span(out)));
     const std::size_t i = first_difference(out.data(), expected.data(), out.size());
-    ASSERT_EQ(i, out.size()) << std::hex << bits_of(in[i]) << " gave " << out[i].bits << ", expected " << expected[i].bits
-                             << ", seed " << kSeed;
+    ASSERT_EQ(i, out.size()) << std::hex << bits_of(in[i]) << " gave " << out[i].bits << ", expected "
+                             << expected[i].bits << ", seed " << kSeed;
   });
 }
 

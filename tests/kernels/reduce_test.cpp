@@ -1,7 +1,8 @@
 // combine() and finish_reduction(): every dtype, operator and instruction set, to the bit.
 #include <gtest/gtest.h>
 
-#include <numeric>
+#include <cstring>
+#include <span>
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/reduce.hpp>
@@ -16,18 +17,24 @@ constexpr std::uint64_t kSeed = 20261121;
 constexpr std::size_t kGuard = 80;
 constexpr std::byte kGuardByte{0xa5};
 
-/// Memory for `n` elements that begins `shift` bytes after an aligned address, between guard bytes.
+/// `elements` after `before` guard bytes, and kGuard behind. Not inlined, because g++ 12 then warns of impossible
+/// sizes.
+[[gnu::noinline]] std::vector<std::byte> guarded_copy(std::span<const std::byte> elements, std::size_t before) {
+  std::vector<std::byte> bytes(before + elements.size() + kGuard, kGuardByte);
+  std::copy(elements.begin(), elements.end(), bytes.begin() + static_cast<std::ptrdiff_t>(before));
+  return bytes;
+}
+
+/// A copy of `elements` that begins `shift` bytes after an aligned address, between guard bytes.
 template <class T>
 class Guarded {
  public:
-  Guarded(std::size_t n, std::size_t shift, const T* values = nullptr)
-      : n_(n), shift_(shift), bytes_(2 * kGuard + shift + n * sizeof(T), kGuardByte) {
-    if (values != nullptr && n != 0) std::memcpy(data(), values, n * sizeof(T));
-  }
-  void* data() { return bytes_.data() + kGuard + shift_; }
+  Guarded(std::span<const T> elements, std::size_t shift)
+      : n_(elements.size()), shift_(shift), bytes_(guarded_copy(std::as_bytes(elements), kGuard + shift)) {}
+  Buffer buffer() { return Buffer(bytes_.data() + kGuard + shift_, n_, dtype_of<T>); }
   std::vector<T> values() {
     std::vector<T> values(n_);
-    if (n_ != 0) std::memcpy(values.data(), data(), n_ * sizeof(T));
+    if (n_ != 0) std::memcpy(values.data(), buffer().data, n_ * sizeof(T));
     return values;
   }
   bool guards_are_whole() const {
@@ -46,12 +53,12 @@ class Guarded {
 enum class Place { elsewhere, left, right };
 
 template <class T>
-void expect_combine(ReduceOp op, const std::vector<T>& left, const std::vector<T>& right, const std::vector<T>& expected,
-                    std::size_t first, std::size_t n, std::size_t shift, Place place) {
-  Guarded<T> a(n, shift, left.data() + first), b(n, shift / 2, right.data() + first), c(n, 3 * shift % 16);
+void expect_combine(ReduceOp op, const std::vector<T>& left, const std::vector<T>& right,
+                    const std::vector<T>& expected, std::size_t first, std::size_t n, std::size_t shift, Place place) {
+  const auto part = [&](const std::vector<T>& values) { return std::span(values).subspan(first, n); };
+  Guarded<T> a(part(left), shift), b(part(right), shift / 2), c(part(left), 3 * shift % 16);
   Guarded<T>& out = place == Place::left ? a : place == Place::right ? b : c;
-  const DType dtype = dtype_of<T>;
-  combine(op, ConstBuffer(a.data(), n, dtype), ConstBuffer(b.data(), n, dtype), Buffer(out.data(), n, dtype));
+  combine(op, a.buffer(), b.buffer(), out.buffer());
   const std::vector<T> result = out.values();
   const std::size_t i = first_difference(result.data(), expected.data() + first, n);
   ASSERT_EQ(i, n) << std::hex << "element " << i << ": " << bits_of(left[first + i]) << " " << name(op) << " "
@@ -71,18 +78,18 @@ TYPED_TEST_SUITE(ReduceTest, Elements);
 TYPED_TEST(ReduceTest, CombineIsTheReference) {
   using T = TypeParam;
   constexpr std::size_t kCount = 4099;
-  const auto [left, right] = operands<T>(kCount, kSeed);
+  const Operands<T> in = operands<T>(kCount, kSeed);
   for (const ReduceOp op : kAllReduceOps) {
     if (!is_supported(op, dtype_of<T>)) continue;
     SCOPED_TRACE(testing::Message() << name(dtype_of<T>) << " " << name(op) << ", seed " << kSeed);
     std::vector<T> expected(kCount);
-    for (std::size_t i = 0; i < kCount; ++i) expected[i] = reference_combine(op, left[i], right[i]);
+    for (std::size_t i = 0; i < kCount; ++i) expected[i] = reference_combine(op, in.left[i], in.right[i]);
     for_each_target([&] {
       for (const Place place : {Place::elsewhere, Place::left, Place::right}) {
-        expect_combine(op, left, right, expected, 0, kCount, 0, place);
+        expect_combine(op, in.left, in.right, expected, 0, kCount, 0, place);
         // Every tail up to more than two of the longest vectors, not even aligned to an element.
         for (std::size_t n = 0; n <= 160 / sizeof(T) + 3; ++n) {
-          expect_combine(op, left, right, expected, 37 * n % 1000, n, n % 16, place);
+          expect_combine(op, in.left, in.right, expected, 37 * n % 1000, n, n % 16, place);
           if (testing::Test::HasFatalFailure()) return;
         }
       }
@@ -93,15 +100,15 @@ TYPED_TEST(ReduceTest, CombineIsTheReference) {
 TYPED_TEST(ReduceTest, AverageIsDivided) {
   using T = TypeParam;
   constexpr std::size_t kCount = 1031;
-  const auto [values, unused] = operands<T>(kCount, kSeed + 1);
+  const std::vector<T> values = operands<T>(kCount, kSeed + 1).left;
   for (const int n : {1, 2, 3, 7, 200, 40000}) {
     SCOPED_TRACE(testing::Message() << name(dtype_of<T>) << " divided by " << n << ", seed " << kSeed + 1);
     std::vector<T> expected(kCount);
     for (std::size_t i = 0; i < kCount; ++i) expected[i] = reference_divide(values[i], n);
     for_each_target([&] {
       for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{5}, std::size_t{33}, kCount}) {
-        Guarded<T> data(count, 3, values.data());
-        finish_reduction(ReduceOp::avg, Buffer(data.data(), count, dtype_of<T>), n);
+        Guarded<T> data(std::span<const T>(values).first(count), 3);
+        finish_reduction(ReduceOp::avg, data.buffer(), n);
         const std::size_t i = first_difference(data.values().data(), expected.data(), count);
         ASSERT_EQ(i, count) << std::hex << bits_of(values[i]) << " gave " << bits_of(data.values()[i]) << ", expected "
                             << bits_of(expected[i]);
@@ -113,7 +120,7 @@ TYPED_TEST(ReduceTest, AverageIsDivided) {
 
 TYPED_TEST(ReduceTest, OnlyAverageIsFinished) {
   using T = TypeParam;
-  const auto [values, unused] = operands<T>(257, kSeed + 2);
+  const std::vector<T> values = operands<T>(257, kSeed + 2).left;
   for (const ReduceOp op : kAllReduceOps) {
     if (op == ReduceOp::avg || !is_supported(op, dtype_of<T>)) continue;
     std::vector<T> data = values;
@@ -138,8 +145,8 @@ TEST(Reduce, EveryPairOfBytes) {
               dtype == DType::u8 ? reference_combine(op, left[i], right[i])
                                  : static_cast<std::uint8_t>(reference_combine(op, static_cast<std::int8_t>(left[i]),
                                                                                static_cast<std::int8_t>(right[i])));
-          ASSERT_EQ(int{out[i]}, int{expected}) << name(op) << " of " << name(dtype) << " " << int{left[i]} << ", "
-                                                << int{right[i]};
+          ASSERT_EQ(int{out[i]}, int{expected})
+              << name(op) << " of " << name(dtype) << " " << int{left[i]} << ", " << int{right[i]};
         }
       }
     });

@@ -1,13 +1,12 @@
 // What the kernels are compared with: each written element by element from its definition, as plainly as possible.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include <tutti/kernels/dtype.hpp>
@@ -87,15 +86,24 @@ T reference_combine(ReduceOp op, T a, T b) {
     const auto y = static_cast<std::uint64_t>(b);
     switch (op) {
       case ReduceOp::sum:
-      case ReduceOp::avg: return static_cast<T>(x + y);
-      case ReduceOp::prod: return static_cast<T>(x * y);
-      case ReduceOp::min: return b < a ? b : a;
-      case ReduceOp::max: return b > a ? b : a;
-      case ReduceOp::bit_and: return static_cast<T>(x & y);
-      case ReduceOp::bit_or: return static_cast<T>(x | y);
-      case ReduceOp::bit_xor: return static_cast<T>(x ^ y);
-      case ReduceOp::logical_and: return static_cast<T>(a != 0 && b != 0);
-      case ReduceOp::logical_or: return static_cast<T>(a != 0 || b != 0);
+      case ReduceOp::avg:
+        return static_cast<T>(x + y);
+      case ReduceOp::prod:
+        return static_cast<T>(x * y);
+      case ReduceOp::min:
+        return b < a ? b : a;
+      case ReduceOp::max:
+        return b > a ? b : a;
+      case ReduceOp::bit_and:
+        return static_cast<T>(x & y);
+      case ReduceOp::bit_or:
+        return static_cast<T>(x | y);
+      case ReduceOp::bit_xor:
+        return static_cast<T>(x ^ y);
+      case ReduceOp::logical_and:
+        return static_cast<T>(a != 0 && b != 0);
+      case ReduceOp::logical_or:
+        return static_cast<T>(a != 0 || b != 0);
     }
     return a;
   }
@@ -116,12 +124,12 @@ T reference_divide(T x, int n) {
 
 /// An unsigned number as wide as T.
 template <class T>
-using BitsOf = std::conditional_t<
-    sizeof(T) == 1, std::uint8_t,
-    std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>>;
+using BitsOf = std::conditional_t<sizeof(T) == 1, std::uint8_t,
+                                  std::conditional_t<sizeof(T) == 2, std::uint16_t,
+                                                     std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>>;
 
-/// Bit patterns at the edges of T: zeros, subnormal, smallest, largest and infinite numbers, NaN quiet and signalling, of
-/// both signs; for integers 0, 1, -1, the least and the greatest.
+/// Bit patterns at the edges of T: zeros, subnormal, smallest, largest and infinite numbers, NaN quiet and signalling,
+/// of both signs; for integers 0, 1, -1, the least and the greatest.
 template <class T>
 std::vector<T> edge_values() {
   using Bits = BitsOf<T>;
@@ -133,45 +141,62 @@ std::vector<T> edge_values() {
     const std::uint64_t smallest = std::uint64_t{1} << kMantissa;
     const std::uint64_t infinity = (std::uint64_t{static_cast<Bits>(-1)} >> 1) & ~(smallest - 1);
     const std::uint64_t one = (infinity >> 1) & ~(smallest - 1);
-    magnitudes = {0,       1,       2, smallest - 1, smallest, smallest + 1, one, one + 1, one + smallest, infinity - 1,
-                  infinity, infinity + 1, infinity + smallest / 2, infinity + smallest / 2 + 5};
+    magnitudes = {0,
+                  1,
+                  2,
+                  smallest - 1,
+                  smallest,
+                  smallest + 1,
+                  one,
+                  one + 1,
+                  one + smallest,
+                  infinity - 1,
+                  infinity,
+                  infinity + 1,
+                  infinity + smallest / 2,
+                  infinity + smallest / 2 + 5};
   }
   std::vector<T> values;
   for (const std::uint64_t magnitude : magnitudes) {
     const auto bits = static_cast<Bits>(magnitude);
     values.push_back(std::bit_cast<T>(bits));
-    values.push_back(std::bit_cast<T>(static_cast<Bits>(
-        std::is_integral_v<T> ? Bits{0} - bits : bits | (Bits{1} << (8 * sizeof(T) - 1)))));
+    values.push_back(std::bit_cast<T>(
+        static_cast<Bits>(std::is_integral_v<T> ? Bits{0} - bits : bits | (Bits{1} << (8 * sizeof(T) - 1)))));
   }
   return values;
 }
 
+template <class T>
+struct Operands {
+  std::vector<T> left, right;
+};
+
 /// `n` left and right operands: all pairs of edge values first, then random bits.
 template <class T>
-std::pair<std::vector<T>, std::vector<T>> operands(std::size_t n, std::uint64_t seed) {
+Operands<T> operands(std::size_t n, std::uint64_t seed) {
   const std::vector<T> edges = edge_values<T>();
-  std::vector<T> left(n), right(n);
+  Operands<T> result{std::vector<T>(n), std::vector<T>(n)};
   for (std::size_t i = 0; i < n; ++i) {
     const bool edge = i < edges.size() * edges.size();
-    left[i] = edge ? edges[i % edges.size()] : std::bit_cast<T>(static_cast<BitsOf<T>>(random_u64(seed, 0, i)));
-    right[i] = edge ? edges[i / edges.size()] : std::bit_cast<T>(static_cast<BitsOf<T>>(random_u64(seed, 1, i)));
+    result.left[i] = edge ? edges[i % edges.size()] : std::bit_cast<T>(static_cast<BitsOf<T>>(random_u64(seed, 0, i)));
+    result.right[i] = edge ? edges[i / edges.size()] : std::bit_cast<T>(static_cast<BitsOf<T>>(random_u64(seed, 1, i)));
   }
-  return {left, right};
+  return result;
+}
+
+/// The bits of `x`, to be compared and printed.
+template <class T>
+std::uint64_t bits_of(T x) {
+  return std::bit_cast<BitsOf<T>>(x);
 }
 
 /// Where two arrays first differ in their bits, or `n`.
 template <class T>
 std::size_t first_difference(const T* a, const T* b, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) {
-    if (std::memcmp(a + i, b + i, sizeof(T)) != 0) return i;
+    if (bits_of(a[i]) != bits_of(b[i])) return i;
   }
   return n;
-}
-
-/// The bits of `x`, to be printed.
-template <class T>
-std::uint64_t bits_of(T x) {
-  return std::bit_cast<BitsOf<T>>(x);
 }
 
 }  // namespace tutti::test

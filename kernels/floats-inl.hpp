@@ -1,18 +1,16 @@
-// How the elements of a dtype come into SIMD vectors to be computed with, and go back: one form per way of storing.
+// The 16-bit floating-point types and NaN in SIMD vectors.
 //
-// A form has a type of stored elements (Stored), a type of lanes (Lane), load() and store(); a narrow type computes in wider
-// lanes. The same source is compiled once per instruction set (Highway includes it again and again, hence the guard that
-// flips), so everything here must give the same bits on each of them.
-#if defined(TUTTI_KERNELS_FORMS_INL_HPP_) == defined(HWY_TARGET_TOGGLE)
-#ifdef TUTTI_KERNELS_FORMS_INL_HPP_
-#undef TUTTI_KERNELS_FORMS_INL_HPP_
+// The same source is compiled once per instruction set (Highway includes it again and again, hence the guard that
+// flips), and must give the same bits on each of them.
+#if defined(TUTTI_KERNELS_FLOATS_INL_HPP_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TUTTI_KERNELS_FLOATS_INL_HPP_
+#undef TUTTI_KERNELS_FLOATS_INL_HPP_
 #else
-#define TUTTI_KERNELS_FORMS_INL_HPP_
+#define TUTTI_KERNELS_FLOATS_INL_HPP_
 #endif
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 
 #include <hwy/highway.h>
@@ -26,31 +24,25 @@ inline constexpr std::size_t kMaxVectorBytes = 64;
 template <class T>
 using Tag = hn::CappedTag<T, kMaxVectorBytes / sizeof(T)>;
 
-/// `v`, with every NaN replaced by the one with positive sign and no payload. Which NaN an operation yields depends on the
-/// processor and on the order in which the compiler puts the operands; results that are stored must not.
+/// `v`, with every NaN replaced by the one with positive sign and no payload. Which NaN an operation yields depends on
+/// the processor and on the order in which the compiler puts the operands; results that are stored must not.
 template <class V>
 HWY_INLINE V one_nan(V v) {
   return hn::IfThenElse(hn::IsNaN(v), hn::Set(hn::DFromV<V>(), std::numeric_limits<hn::TFromV<V>>::quiet_NaN()), v);
 }
 
-/// f32 lanes rounded to the nearest bf16, ties to even. NaN must be one_nan(), whose bits survive the rounding.
-template <class D, class V>
-HWY_INLINE auto round_to_bf16(D /*d*/, V v) {
-  const hn::RebindToUnsigned<D> du;
-  const hn::RebindToSigned<D> di;
+/// The bits of f32 lanes such that their upper halves are the nearest bf16, ties to even; the lower halves are to be
+/// thrown away. NaN must be one_nan(), whose upper half survives.
+template <class V>
+HWY_INLINE auto round_upper_half(V v) {
+  const hn::RebindToUnsigned<hn::DFromV<V>> du;
   const auto bits = hn::BitCast(du, v);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffU))));
-  return hn::DemoteTo(hn::Rebind<std::uint16_t, D>(), hn::BitCast(di, rounded));
+  return hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffU)));
 }
 
-template <class D, class V>
-HWY_INLINE auto f32_from_bf16(D d, V v) {
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<D>(), v)));
-}
-
-// x86 has instructions for f16 from AVX2 on (F16C); they do what the portable versions below do. Highway's own emulation
-// elsewhere does not round to nearest, so it is not used.
+// x86 has instructions for f16 from AVX2 on (F16C); they do what the portable versions below do. Highway's own
+// emulation elsewhere does not round to nearest, so it is not used.
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
 
 /// f32 lanes rounded to the nearest f16, ties to even; NaN becomes quiet and keeps sign and upper payload.
@@ -104,64 +96,6 @@ HWY_INLINE auto f32_from_f16(D d, V v) {
 }
 
 #endif
-
-/// Elements that are computed with as they are stored.
-template <class T>
-struct Direct {
-  using Stored = T;
-  using Lane = T;
-  template <class D>
-  static HWY_INLINE hn::Vec<D> load(D d, const T* from) {
-    return hn::LoadU(d, from);
-  }
-  template <class D>
-  static HWY_INLINE void store(hn::Vec<D> v, D d, T* to) {
-    hn::StoreU(v, d, to);
-  }
-};
-
-/// bf16 in memory, f32 in lanes.
-struct Bf16 {
-  using Stored = std::uint16_t;
-  using Lane = float;
-  template <class D>
-  static HWY_INLINE hn::Vec<D> load(D d, const Stored* from) {
-    return f32_from_bf16(d, hn::LoadU(hn::Rebind<Stored, D>(), from));
-  }
-  template <class D>
-  static HWY_INLINE void store(hn::Vec<D> v, D d, Stored* to) {
-    hn::StoreU(round_to_bf16(d, v), hn::Rebind<Stored, D>(), to);
-  }
-};
-
-/// f16 in memory, f32 in lanes.
-struct F16 {
-  using Stored = std::uint16_t;
-  using Lane = float;
-  template <class D>
-  static HWY_INLINE hn::Vec<D> load(D d, const Stored* from) {
-    return f32_from_f16(d, hn::LoadU(hn::Rebind<Stored, D>(), from));
-  }
-  template <class D>
-  static HWY_INLINE void store(hn::Vec<D> v, D d, Stored* to) {
-    hn::StoreU(round_to_f16(d, v), hn::Rebind<Stored, D>(), to);
-  }
-};
-
-/// Bytes in memory, 16 bits in lanes, of which the lower half is stored: products of bytes modulo 256.
-struct WideBytes {
-  using Stored = std::uint8_t;
-  using Lane = std::uint16_t;
-  template <class D>
-  static HWY_INLINE hn::Vec<D> load(D d, const Stored* from) {
-    return hn::PromoteTo(d, hn::LoadU(hn::Rebind<Stored, D>(), from));
-  }
-  template <class D>
-  static HWY_INLINE void store(hn::Vec<D> v, D d, Stored* to) {
-    const auto low = hn::BitCast(hn::RebindToSigned<D>(), hn::And(v, hn::Set(d, Lane{0xff})));
-    hn::StoreU(hn::DemoteTo(hn::Rebind<Stored, D>(), low), hn::Rebind<Stored, D>(), to);
-  }
-};
 
 }  // namespace tutti::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

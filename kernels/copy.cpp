@@ -1,0 +1,81 @@
+// Copying memory by vectors. Per byte it reads 1 and writes 1; below the streaming threshold the caches also read the
+// line that is written.
+#include <tutti/kernels/copy.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tutti/kernels/copy.cpp"
+#include <hwy/foreach_target.h>
+// Highway's own headers come after foreach_target.h.
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace tutti::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Copies whole blocks of four vectors to an aligned `to`, and returns how many bytes that were.
+template <bool kStream, class D>
+HWY_INLINE std::size_t copy_blocks(D d, std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= bytes; i += 4 * lanes) {
+    const auto a = hn::LoadU(d, from + i);
+    const auto b = hn::LoadU(d, from + i + lanes);
+    const auto c = hn::LoadU(d, from + i + 2 * lanes);
+    const auto e = hn::LoadU(d, from + i + 3 * lanes);
+    if constexpr (kStream) {
+      hn::Stream(a, d, to + i);
+      hn::Stream(b, d, to + i + lanes);
+      hn::Stream(c, d, to + i + 2 * lanes);
+      hn::Stream(e, d, to + i + 3 * lanes);
+    } else {
+      hn::Store(a, d, to + i);
+      hn::Store(b, d, to + i + lanes);
+      hn::Store(c, d, to + i + 2 * lanes);
+      hn::Store(e, d, to + i + 3 * lanes);
+    }
+  }
+  return i;
+}
+
+void copy_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
+  constexpr std::size_t kStreamFrom = std::size_t{16} << 20;
+  const hn::CappedTag<std::uint8_t, 64> d;
+  const std::size_t lanes = hn::Lanes(d);
+  // To an aligned output first, by one vector that the next ones overlap.
+  hn::StoreU(hn::LoadU(d, from), d, to);
+  std::size_t done = lanes - reinterpret_cast<std::uintptr_t>(to) % lanes;
+  if (bytes >= kStreamFrom) {
+    done += copy_blocks<true>(d, to + done, from + done, bytes - done);
+    hwy::FlushStream();
+  } else {
+    done += copy_blocks<false>(d, to + done, from + done, bytes - done);
+  }
+  for (; done + lanes < bytes; done += lanes) hn::StoreU(hn::LoadU(d, from + done), d, to + done);
+  hn::StoreU(hn::LoadU(d, from + bytes - lanes), d, to + bytes - lanes);
+}
+
+}  // namespace tutti::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tutti {
+
+HWY_EXPORT(copy_on_target);
+
+void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
+  // memcpy is good at short ranges, and copy_on_target() needs at least one vector.
+  constexpr std::size_t kShort = 256;
+  if (bytes >= kShort) {
+    HWY_DYNAMIC_DISPATCH(copy_on_target)(static_cast<std::uint8_t*>(to), static_cast<const std::uint8_t*>(from), bytes);
+  } else if (bytes > 0) {
+    std::memcpy(to, from, bytes);
+  }
+}
+
+}  // namespace tutti
+#endif
