@@ -24,7 +24,8 @@ ShardContent read_shard(const Dataset& dataset, std::size_t index, bool labels_o
     for (std::uint64_t chunk = 0; chunk < header.chunks(); ++chunk) {
       reader.read_chunk(chunk, f, chunk_data);
       if (!labels) continue;
-      for (std::size_t i = 0; i < header.samples_in_chunk(chunk); ++i) ++content.samples_of_class[label_value(field, chunk_data, i)];
+      for (std::size_t i = 0; i < header.samples_in_chunk(chunk); ++i)
+        ++content.samples_of_class[label_value(field, chunk_data, i)];
     }
   }
   return content;

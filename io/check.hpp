@@ -13,12 +13,13 @@ namespace tutti::io {
 struct ShardContent {
   std::uint64_t samples = 0;
   std::uint64_t chunks = 0;
-  std::uint64_t data_bytes = 0;                   ///< of its samples
-  std::uint64_t file_bytes = 0;                   ///< on disk, with all overhead
+  std::uint64_t data_bytes = 0;                 ///< of its samples
+  std::uint64_t file_bytes = 0;                 ///< on disk, with all overhead
   std::vector<std::uint64_t> samples_of_class;  ///< by class; empty if the data set has no classes
 };
 
-/// Reads every chunk of shard `index`, verifying checksums and labels. \throws DataError naming file, field, chunk and samples.
+/// Reads every chunk of shard `index`, verifying checksums and labels. \throws DataError naming file, field, chunk and
+/// samples.
 ShardContent check_shard(const Dataset& dataset, std::size_t index);
 
 /// The same, reading (and verifying) no field but the labels.

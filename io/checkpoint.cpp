@@ -8,6 +8,7 @@
 
 #include <tutti/io/detail/files.hpp>
 #include <tutti/io/detail/hdf5.hpp>
+#include <tutti/io/detail/hdf5_image.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -39,12 +40,15 @@ bool is_valid_name(const std::string& name) {
 }
 
 void require_valid(const fs::path& file, const Checkpoint& checkpoint) {
-  const auto invalid = [&](const std::string& what) { throw InvalidArgument(fmt::format("{}: {}", file.string(), what)); };
+  const auto invalid = [&](const std::string& what) {
+    throw InvalidArgument(fmt::format("{}: {}", file.string(), what));
+  };
   if (!nlohmann::json::parse(checkpoint.description, nullptr, false).is_object())
     invalid("the description of a checkpoint must be a JSON object");
   std::set<std::string> names;
   for (const NamedTensor& tensor : checkpoint.tensors) {
-    if (!is_valid_name(tensor.name)) invalid(fmt::format("tensor name '{}' is not a path of non-empty parts", tensor.name));
+    if (!is_valid_name(tensor.name))
+      invalid(fmt::format("tensor name '{}' is not a path of non-empty parts", tensor.name));
     if (!names.insert(tensor.name).second) invalid(fmt::format("tensor '{}' is there twice", tensor.name));
     if (tensor.shape.size() > H5S_MAX_RANK) invalid(fmt::format("tensor '{}' has too many dimensions", tensor.name));
     if (tensor.bytes.size() != bytes_of(tensor.dtype, tensor.shape))
@@ -58,19 +62,22 @@ void write_dataset(hid_t root, const std::string& path, DType dtype, const std::
                    std::span<const std::byte> bytes, const fs::path& file) {
   const std::string what = fmt::format("cannot write '{}'", path);
   const std::vector<hsize_t> extent(shape.begin(), shape.end());
-  const h5::Id space = h5::own(extent.empty() ? H5Screate(H5S_SCALAR)
-                                              : H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
-                               H5Sclose, file, what);
+  const h5::Id space =
+      h5::own(extent.empty() ? H5Screate(H5S_SCALAR)
+                             : H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
+              H5Sclose, file, what);
   const h5::Id links = h5::own(H5Pcreate(H5P_LINK_CREATE), H5Pclose, file, what);
   h5::require(H5Pset_create_intermediate_group(links.get(), 1), file, what);
   const h5::Id properties = h5::own(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, file, what);
   h5::require(H5Pset_obj_track_times(properties.get(), false), file, what);
   const hid_t type = h5::file_type(dtype);
-  const h5::Id dataset = h5::own(H5Dcreate2(root, path.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT),
-                                 H5Dclose, file, what);
+  const h5::Id dataset =
+      h5::own(H5Dcreate2(root, path.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT), H5Dclose,
+              file, what);
   h5::write_attribute(dataset.get(), "dtype", std::string(name(dtype)), file);
   h5::write_attribute(dataset.get(), "crc32c", crc32c(bytes), file);
-  if (!bytes.empty()) h5::require(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()), file, what);
+  if (!bytes.empty())
+    h5::require(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()), file, what);
 }
 
 void write_text(hid_t root, const std::string& path, const std::string& content, const fs::path& file) {
@@ -78,7 +85,7 @@ void write_text(hid_t root, const std::string& path, const std::string& content,
 }
 
 // Builds the file in memory, with HDF5's core driver and nothing behind it.
-std::vector<std::byte> build_image(const fs::path& file, const Checkpoint& checkpoint) {
+h5::Image build_image(const fs::path& file, const Checkpoint& checkpoint) {
   std::size_t total = checkpoint.description.size();
   nlohmann::json names = nlohmann::json::array();
   for (const NamedTensor& tensor : checkpoint.tensors) {
@@ -86,25 +93,24 @@ std::vector<std::byte> build_image(const fs::path& file, const Checkpoint& check
     names.push_back(tensor.name);
   }
   const h5::Session session;
-  const h5::Id access = h5::write_access(file);
-  // The memory grows in steps of the expected size: once.
-  h5::require(H5Pset_fapl_core(access.get(), total + (std::size_t{64} << 10), false), file, "cannot be built");
-  const h5::Id creation = h5::own(H5Pcreate(H5P_FILE_CREATE), H5Pclose, file, "cannot be built");
-  h5::require(H5Pset_obj_track_times(creation.get(), false), file, "cannot be built");
-  const h5::Id root =
-      h5::own(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, file, "cannot be built");
-  h5::write_attribute(root.get(), "tutti_format", kFormat, file);
-  h5::write_attribute(root.get(), "schema_version", kVersion, file);
-  write_text(root.get(), "description", checkpoint.description, file);
-  write_text(root.get(), "names", names.dump(), file);
-  for (const NamedTensor& tensor : checkpoint.tensors)
-    write_dataset(root.get(), "tensors/" + tensor.name, tensor.dtype, tensor.shape, tensor.bytes, file);
-
-  h5::require(H5Fflush(root.get(), H5F_SCOPE_GLOBAL), file, "cannot be built");
-  const ssize_t size = H5Fget_file_image(root.get(), nullptr, 0);
-  if (size <= 0) h5::fail(file, "cannot be built");
-  std::vector<std::byte> image(static_cast<std::size_t>(size));
-  if (H5Fget_file_image(root.get(), image.data(), image.size()) != size) h5::fail(file, "cannot be built");
+  h5::Image image;
+  {
+    const h5::Id access = h5::write_access(file);
+    // The memory grows in steps of the expected size: once.
+    h5::require(H5Pset_fapl_core(access.get(), total + (std::size_t{64} << 10), false), file, "cannot be built");
+    image.attach(access.get(), file);
+    const h5::Id creation = h5::own(H5Pcreate(H5P_FILE_CREATE), H5Pclose, file, "cannot be built");
+    h5::require(H5Pset_obj_track_times(creation.get(), false), file, "cannot be built");
+    h5::Id root = h5::own(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, file,
+                          "cannot be built");
+    h5::write_attribute(root.get(), "tutti_format", kFormat, file);
+    h5::write_attribute(root.get(), "schema_version", kVersion, file);
+    write_text(root.get(), "description", checkpoint.description, file);
+    write_text(root.get(), "names", names.dump(), file);
+    for (const NamedTensor& tensor : checkpoint.tensors)
+      write_dataset(root.get(), "tensors/" + tensor.name, tensor.dtype, tensor.shape, tensor.bytes, file);
+    if (!root.close()) h5::fail(file, "cannot be built");
+  }
   return image;
 }
 
@@ -131,12 +137,14 @@ NamedTensor read_dataset(hid_t root, const std::string& path, std::uintmax_t fil
   if (bytes > file_bytes) throw DataError(fmt::format("{}: '{}' is larger than the file", file.string(), path));
   tensor.bytes.resize(bytes);
   if (bytes > 0)
-    h5::require(H5Dread(dataset.get(), h5::file_type(tensor.dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.bytes.data()), file, what);
+    h5::require(H5Dread(dataset.get(), h5::file_type(tensor.dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.bytes.data()),
+                file, what);
 
   const std::uint64_t stored = h5::read_number(dataset.get(), "crc32c", file);
   const std::uint32_t found = crc32c(tensor.bytes);
   if (stored != found)
-    throw DataError(fmt::format("{}: '{}' is damaged (checksum {:08x}, stored {:08x})", file.string(), path, found, stored));
+    throw DataError(
+        fmt::format("{}: '{}' is damaged (checksum {:08x}, stored {:08x})", file.string(), path, found, stored));
   return tensor;
 }
 
@@ -155,7 +163,8 @@ const NamedTensor& Checkpoint::tensor(const std::string& name) const {
 
 void write_checkpoint(const fs::path& file, const Checkpoint& checkpoint) {
   require_valid(file, checkpoint);
-  write_file(file, build_image(file, checkpoint));
+  const h5::Image image = build_image(file, checkpoint);
+  write_file(file, image.bytes(file));
 }
 
 Checkpoint read_checkpoint(const fs::path& file) {
@@ -168,7 +177,8 @@ Checkpoint read_checkpoint(const fs::path& file) {
   const auto names = nlohmann::json::parse(read_text_dataset(root.get(), "names", file_bytes, file), nullptr, false);
   if (!names.is_array()) throw DataError(fmt::format("{}: the list of its tensors is not a JSON array", file.string()));
   for (const nlohmann::json& name : names) {
-    if (!name.is_string()) throw DataError(fmt::format("{}: the list of its tensors holds something else", file.string()));
+    if (!name.is_string())
+      throw DataError(fmt::format("{}: the list of its tensors holds something else", file.string()));
     checkpoint.tensors.push_back(read_dataset(root.get(), "tensors/" + name.get<std::string>(), file_bytes, file));
     checkpoint.tensors.back().name = name.get<std::string>();
   }

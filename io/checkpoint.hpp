@@ -1,4 +1,5 @@
-// A checkpoint: named tensors and a JSON description in one HDF5 file, written so that the previous one survives any failure.
+// A checkpoint: named tensors and a JSON description in one HDF5 file, written so that the previous one survives any
+// failure.
 #pragma once
 
 #include <cstddef>
@@ -28,12 +29,13 @@ struct Checkpoint {
   const NamedTensor& tensor(const std::string& name) const;
 };
 
-/// Writes `file`: the HDF5 image is built in memory, written under a temporary name beside it, synced and renamed, so at every
-/// instant `file` is either the old checkpoint or the new one, whole. \throws DataError naming the file and the cause, the temporary
-/// file removed: a folder that cannot be written, a disk that is full.
+/// Writes `file`: the HDF5 image is built in memory, written under a temporary name beside it, synced and renamed, so
+/// at every instant `file` is either the old checkpoint or the new one, whole. \throws DataError naming the file and
+/// the cause, the temporary file removed: a folder that cannot be written, a disk that is full.
 void write_checkpoint(const std::filesystem::path& file, const Checkpoint& checkpoint);
 
-/// \throws DataError naming the file and what is wrong: missing, truncated, not a checkpoint, another version, a checksum that does
+/// \throws DataError naming the file and what is wrong: missing, truncated, not a checkpoint, another version, a
+/// checksum that does
 ///         not match.
 Checkpoint read_checkpoint(const std::filesystem::path& file);
 

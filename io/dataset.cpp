@@ -61,7 +61,8 @@ Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
   if (!fs::is_directory(folder_, error)) throw DataError(fmt::format("{}: there is no such folder", folder_.string()));
   const fs::path file = folder_ / kManifestName;
   if (!fs::exists(file, error))
-    throw DataError(fmt::format("{}: is missing: the folder holds no data set, or its import was interrupted", file.string()));
+    throw DataError(
+        fmt::format("{}: is missing: the folder holds no data set, or its import was interrupted", file.string()));
   const std::string content = read_text(file);
   const Manifest manifest = parse_manifest(content, file);
   name_ = manifest.name;

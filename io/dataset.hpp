@@ -24,16 +24,18 @@ struct Field {
 
 struct ShardInfo {
   std::filesystem::path file;
-  std::uint64_t first_sample = 0;  ///< id of its first sample: ids number all samples of the data set from 0 in shard order
+  std::uint64_t first_sample =
+      0;  ///< id of its first sample: ids number all samples of the data set from 0 in shard order
   std::uint64_t samples = 0;
 };
 
 /// The description of a data set, read from its manifest and checked against the headers of all its shards.
 class Dataset {
  public:
-  /// \throws DataError naming the file: a missing manifest or shard, one that is truncated, or disagrees with the manifest or
-  ///         with the other shards in fields, shapes, dtypes or counts; a data set without samples. Sample data is not read: its
-  ///         checksums are verified as it is read, and by check_shard().
+  /// \throws DataError naming the file: a missing manifest or shard, one that is truncated, or disagrees with the
+  /// manifest or
+  ///         with the other shards in fields, shapes, dtypes or counts; a data set without samples. Sample data is not
+  ///         read: its checksums are verified as it is read, and by check_shard().
   explicit Dataset(std::filesystem::path folder);
 
   const std::filesystem::path& folder() const noexcept { return folder_; }
@@ -41,7 +43,9 @@ class Dataset {
   const std::vector<Field>& fields() const noexcept { return fields_; }
   const std::vector<ShardInfo>& shards() const noexcept { return shards_; }
   const std::string& name() const noexcept { return name_; }
-  std::size_t classes() const noexcept { return classes_; }  ///< labels are 0 .. classes-1; 0 if there are no class labels
+  std::size_t classes() const noexcept {
+    return classes_;
+  }  ///< labels are 0 .. classes-1; 0 if there are no class labels
 
   /// Index in fields(). \throws DataError naming the data set and the fields it has.
   std::size_t field(const std::string& name) const;

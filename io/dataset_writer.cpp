@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kChunkBytes = std::size_t{64} << 10;
+constexpr std::size_t kChunkBytes = std::size_t{32} << 10;
 
 bool is_shard_name(const std::string& name) { return name.starts_with("shard-") && name.ends_with(".h5"); }
 
@@ -34,7 +34,8 @@ fs::path prepare_folder(const fs::path& folder, bool replace) {
   fs::create_directories(folder, error);
   if (error) throw DataError(fmt::format("{}: cannot be created: {}", folder.string(), error.message()));
   if (!replace && (fs::exists(folder / kManifestName, error) || !shards_in(folder).empty()))
-    throw DataError(fmt::format("{}: already holds a data set, which is replaced only on demand (--force)", folder.string()));
+    throw DataError(
+        fmt::format("{}: already holds a data set, which is replaced only on demand (--force)", folder.string()));
   return folder;
 }
 
@@ -42,9 +43,10 @@ void require_valid(const DatasetPlan& plan) {
   const std::string invalid = describe_invalid_fields(plan.fields, plan.classes);
   if (!invalid.empty()) throw InvalidArgument(fmt::format("data set '{}': {}", plan.name, invalid));
   if (plan.shards == 0 || plan.shards > plan.samples || plan.shards > 99999)
-    throw InvalidArgument(fmt::format("data set '{}': {} samples cannot make {} shards; a shard holds at least one sample, and "
-                                      "there are at most 99999",
-                                      plan.name, plan.samples, plan.shards));
+    throw InvalidArgument(
+        fmt::format("data set '{}': {} samples cannot make {} shards; a shard holds at least one sample, and "
+                    "there are at most 99999",
+                    plan.name, plan.samples, plan.shards));
 }
 
 // At most `wanted` samples a chunk, chunks of a shard as even as they can be.
@@ -66,16 +68,20 @@ class DatasetWriter::Impl {
   Impl(const fs::path& folder, const DatasetPlan& plan)
       : folder_(prepare_folder(folder, plan.replace)), plan_(plan), lock_(folder_), chunk_(plan.fields.size()) {
     if (plan_.chunk_samples == 0) plan_.chunk_samples = default_chunk(plan_.fields);
-    manifest_ = {.name = plan_.name, .samples = plan_.samples, .classes = plan_.classes, .fields = plan_.fields, .shards = {}};
+    manifest_ = {
+        .name = plan_.name, .samples = plan_.samples, .classes = plan_.classes, .fields = plan_.fields, .shards = {}};
     open_shard();
   }
 
   void append(std::uint64_t samples, std::span<const std::span<const std::byte>> data) {
-    if (samples > plan_.samples - received_) throw InvalidArgument(fmt::format("more than the {} samples planned", plan_.samples));
-    if (data.size() != plan_.fields.size()) throw InvalidArgument(fmt::format("{} fields instead of {}", data.size(), plan_.fields.size()));
+    if (samples > plan_.samples - received_)
+      throw InvalidArgument(fmt::format("more than the {} samples planned", plan_.samples));
+    if (data.size() != plan_.fields.size())
+      throw InvalidArgument(fmt::format("{} fields instead of {}", data.size(), plan_.fields.size()));
     for (std::size_t f = 0; f < data.size(); ++f)
       if (data[f].size() != samples * plan_.fields[f].sample_bytes())
-        throw InvalidArgument(fmt::format("field '{}': {} bytes are not {} samples", plan_.fields[f].name, data[f].size(), samples));
+        throw InvalidArgument(
+            fmt::format("field '{}': {} bytes are not {} samples", plan_.fields[f].name, data[f].size(), samples));
     require_labels(samples, data);
     for (std::uint64_t taken = 0; taken < samples;) taken += fill_chunk(taken, samples - taken, data);
   }
@@ -87,6 +93,7 @@ class DatasetWriter::Impl {
     fs::remove(folder_ / kManifestName);
     for (const fs::path& file : shards_in(folder_)) fs::remove(file);
     for (const auto& shard : complete_) shard->publish();
+    sync_folder(folder_);
     const std::string content = to_text(manifest_);
     write_file(folder_ / kManifestName, std::as_bytes(std::span(content)));
   }
@@ -120,7 +127,8 @@ class DatasetWriter::Impl {
     complete_.push_back(std::move(current_));
   }
 
-  // Moves samples from `first` on, at most `count`, into the chunk being filled, and writes it once it is full. Returns how many.
+  // Moves samples from `first` on, at most `count`, into the chunk being filled, and writes it once it is full. Returns
+  // how many.
   std::uint64_t fill_chunk(std::uint64_t first, std::uint64_t count, std::span<const std::span<const std::byte>> data) {
     if (current_ == nullptr) open_shard();
     const std::uint64_t wanted = current_->header().samples_in_chunk(chunk_index_);

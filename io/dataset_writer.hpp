@@ -15,34 +15,38 @@ namespace tutti::io {
 
 /// What is to be written. The number of samples is known beforehand, because shards of even size need it.
 struct DatasetPlan {
-  // ---- What is written --------------------------------------------------------------------------------------------------
+  // ---- What is written
+  // --------------------------------------------------------------------------------------------------
   std::string name;           ///< for people
   std::vector<Field> fields;  ///< of every sample
   std::uint64_t samples = 0;
-  std::uint64_t shards = 1;  ///< their sizes differ by at most one sample, larger ones first; at most one shard per sample
-  std::size_t classes = 0;   ///< if not 0, there is an integer field "label" whose values are 0 .. classes-1
-  bool replace = false;      ///< whether a data set that is already there is replaced, once the new one is complete
+  std::uint64_t shards =
+      1;  ///< their sizes differ by at most one sample, larger ones first; at most one shard per sample
+  std::size_t classes = 0;  ///< if not 0, there is an integer field "label" whose values are 0 .. classes-1
+  bool replace = false;     ///< whether a data set that is already there is replaced, once the new one is complete
 
-  // ---- How fast it reads ------------------------------------------------------------------------------------------------
-  /// Samples per chunk, the unit of reading and of checksums, evened out so that the last chunk of a shard is nearly full. 0 chooses
-  /// about 64 KiB. Larger suits reading in order from a parallel file system; smaller suits shuffled reading of a data
-  /// set that exceeds the loader's cache, which reads a chunk per sample then.
+  // ---- How fast it reads
+  // ------------------------------------------------------------------------------------------------
+  /// Samples per chunk, the unit of reading and of checksums, evened out so that the last chunk of a shard is nearly
+  /// full. 0 chooses about 32 KiB. Larger suits reading in order from a parallel file system; smaller suits shuffled
+  /// reading of a data set that exceeds the loader's cache, which reads a chunk per sample then.
   std::uint64_t chunk_samples = 0;
 };
 
-/// Holds one chunk in memory. Everything is written under temporary names; finish() gives the shards and last the manifest their
-/// names, so a folder with a manifest holds a whole data set. Without finish() nothing remains and an earlier data set is untouched.
+/// Holds one chunk in memory. Everything is written under temporary names; finish() gives the shards and last the
+/// manifest their names, so a folder with a manifest holds a whole data set. Without finish() nothing remains and an
+/// earlier data set is untouched.
 class DatasetWriter {
  public:
-  /// Makes the folder if need be. \throws InvalidArgument for a plan that makes no sense; DataError naming the folder if it holds a
-  /// data set and `replace` is not set, if another process is writing there, or if it cannot be written.
+  /// Makes the folder if need be. \throws InvalidArgument for a plan that makes no sense; DataError naming the folder
+  /// if it holds a data set and `replace` is not set, if another process is writing there, or if it cannot be written.
   DatasetWriter(std::filesystem::path folder, const DatasetPlan& plan);
   ~DatasetWriter();
   DatasetWriter(const DatasetWriter&) = delete;
   DatasetWriter& operator=(const DatasetWriter&) = delete;
 
-  /// The next `samples` samples: data[f] holds samples x sample_bytes of field f. \throws InvalidArgument for other sizes or
-  /// too many samples; DataError naming the file, or the sample whose label is out of range.
+  /// The next `samples` samples: data[f] holds samples x sample_bytes of field f. \throws InvalidArgument for other
+  /// sizes or too many samples; DataError naming the file, or the sample whose label is out of range.
   void append(std::uint64_t samples, std::span<const std::span<const std::byte>> data);
 
   /// \throws InvalidArgument if samples are missing; DataError naming the file.

@@ -20,7 +20,9 @@ namespace {
 
 void require_valid(const Dataset& dataset, const LoaderOptions& options, std::uint64_t batches) {
   const auto require = [&](bool valid, const char* option, auto value) {
-    if (!valid) throw InvalidArgument(fmt::format("loader of {}: {} = {} is out of range", dataset.folder().string(), option, value));
+    if (!valid)
+      throw InvalidArgument(
+          fmt::format("loader of {}: {} = {} is out of range", dataset.folder().string(), option, value));
   };
   require(options.ranks >= 1, "ranks", options.ranks);
   require(options.rank >= 0 && options.rank < options.ranks, "rank", options.rank);
@@ -125,7 +127,8 @@ class Loader::Impl {
       batch.ids.push_back(id);
     }
     std::sort(wanted_.begin(), wanted_.end(), [](const Wanted& a, const Wanted& b) {
-      return std::tie(a.location.shard, a.location.chunk, a.position) < std::tie(b.location.shard, b.location.chunk, b.position);
+      return std::tie(a.location.shard, a.location.chunk, a.position) <
+             std::tie(b.location.shard, b.location.chunk, b.position);
     });
     for (const Field& field : dataset_.fields()) batch.data.emplace_back(batch.ids.size() * field.sample_bytes());
     for (const Wanted& sample : wanted_) copy_sample(sample, batch);
@@ -136,7 +139,8 @@ class Loader::Impl {
     const Chunk& chunk = cache_.chunk(sample.location.shard, sample.location.chunk);
     for (std::size_t f = 0; f < batch.data.size(); ++f) {
       const std::size_t bytes = dataset_.fields()[f].sample_bytes();
-      std::memcpy(batch.data[f].data() + sample.position * bytes, chunk.data[f].get() + sample.location.index * bytes, bytes);
+      std::memcpy(batch.data[f].data() + sample.position * bytes, chunk.data[f].get() + sample.location.index * bytes,
+                  bytes);
     }
   }
 
@@ -156,7 +160,8 @@ class Loader::Impl {
   std::thread thread_;
 };
 
-Loader::Loader(const Dataset& dataset, const LoaderOptions& options) : impl_(std::make_unique<Impl>(dataset, options)) {}
+Loader::Loader(const Dataset& dataset, const LoaderOptions& options)
+    : impl_(std::make_unique<Impl>(dataset, options)) {}
 Loader::~Loader() = default;
 
 std::optional<Batch> Loader::next() { return impl_->next(); }

@@ -15,14 +15,15 @@ namespace tutti::io {
 /// This rank's part of one global batch. Field f of the i-th sample is at data[f][i * fields()[f].sample_bytes()].
 struct Batch {
   std::uint64_t epoch = 0;
-  std::uint64_t index = 0;               ///< of the global batch within the epoch
-  std::uint64_t global_samples = 0;      ///< samples in the global batch, over all ranks
-  std::vector<std::uint64_t> ids;        ///< of this rank's samples, in order; may be empty
+  std::uint64_t index = 0;                   ///< of the global batch within the epoch
+  std::uint64_t global_samples = 0;          ///< samples in the global batch, over all ranks
+  std::vector<std::uint64_t> ids;            ///< of this rank's samples, in order; may be empty
   std::vector<std::vector<std::byte>> data;  ///< per field of the data set
 };
 
 struct LoaderOptions {
-  // ---- What is read ---------------------------------------------------------------------------------------------------
+  // ---- What is read
+  // ---------------------------------------------------------------------------------------------------
   Order order = Order::contiguous;
   std::uint64_t seed = 0;
   std::uint64_t global_batch = 1;  ///< samples per step over all ranks; the last batch of an epoch may be smaller
@@ -32,8 +33,9 @@ struct LoaderOptions {
   std::uint64_t first_epoch = 0;  ///< reading starts at this batch of this epoch
   std::uint64_t first_batch = 0;
 
-  // ---- How fast ---------------------------------------------------------------------------------------------------------
-  std::size_t prefetch = 4;                     ///< batches read ahead
+  // ---- How fast
+  // ---------------------------------------------------------------------------------------------------------
+  std::size_t prefetch = 4;                          ///< batches read ahead
   std::size_t cache_bytes = std::size_t{256} << 20;  ///< decoded chunks kept in memory
 };
 
@@ -47,8 +49,8 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next batch, or nothing after the last. \throws DataError naming file, field and samples: a checksum that does not match, a
-  /// file that became unreadable. A label outside 0 .. classes-1 is one too, naming file and sample.
+  /// The next batch, or nothing after the last. \throws DataError naming file, field and samples: a checksum that does
+  /// not match, a file that became unreadable. A label outside 0 .. classes-1 is one too, naming file and sample.
   std::optional<Batch> next();
 
   std::uint64_t batches_per_epoch() const noexcept;

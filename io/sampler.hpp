@@ -15,15 +15,16 @@ class Sampler {
 
   std::uint64_t size() const noexcept { return size_; }
 
-  /// Id of the sample at `position` of `epoch`. Requires position < size. Pure: depends on (size, order, seed, epoch, position)
-  /// alone, so that any rank computes any part of any epoch, and nothing but a position is saved in a checkpoint.
+  /// Id of the sample at `position` of `epoch`. Requires position < size. Pure: depends on (size, order, seed, epoch,
+  /// position) alone, so that any rank computes any part of any epoch, and nothing but a position is saved in a
+  /// checkpoint.
   std::uint64_t sample(std::uint64_t epoch, std::uint64_t position) const noexcept;
 
  private:
   std::uint64_t size_;
   Order order_;
   std::uint64_t seed_;
-  unsigned half_bits_;  ///< of the shuffling network's two halves
+  unsigned bits_;  ///< of the shuffling network: the fewest that hold every position
 };
 
 /// Positions [first, last).
@@ -33,7 +34,8 @@ struct Range {
   std::uint64_t size() const noexcept { return last - first; }
 };
 
-/// Part `part` of `parts` of a range, contiguous, sizes differing by at most one, larger parts first. Parts may be empty.
+/// Part `part` of `parts` of a range, contiguous, sizes differing by at most one, larger parts first. Parts may be
+/// empty.
 Range part_of(Range whole, int part, int parts) noexcept;
 
 }  // namespace tutti::io

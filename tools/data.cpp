@@ -5,7 +5,6 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -38,7 +37,7 @@ void add_idx_options(CLI::App& command) {
   command.add_option("--out", import->folder, "folder of the new data set")->required();
   command.add_option("--shards", import->shards, "number of shards; their sizes differ by at most one sample")
       ->required();
-  command.add_option("--chunk", import->chunk_samples, "samples per chunk at most (default: about 64 KiB)");
+  command.add_option("--chunk", import->chunk_samples, "samples per chunk at most (default: about 32 KiB)");
   command.add_option("--name", import->name, "name of the data set (default: that of the folder)");
   command.add_option("--classes", import->classes, "number of classes (default: largest label + 1)");
   command.add_flag("--force", import->replace, "replace a data set that is already there");
@@ -182,15 +181,15 @@ void add_speed(CLI::App& data) {
   const auto folder = std::make_shared<std::string>();
   const auto options = std::make_shared<io::LoaderOptions>();
   const auto json = std::make_shared<bool>(false);
-  options->order = io::Order::shuffled;
   options->global_batch = 256;
   options->epochs = 3;
-  CLI::App* command = data.add_subcommand("speed", "how fast the loader reads a data set here; the first epoch fills its cache");
+  CLI::App* command =
+      data.add_subcommand("speed", "how fast the loader reads a data set here; the first epoch fills its cache");
   command->add_option("DIR", *folder, "folder of the data set")->required();
-  command->add_option("--order", options->order, "shuffled or contiguous")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, io::Order>{{"shuffled", io::Order::shuffled}, {"contiguous", io::Order::contiguous}}))
-      ->option_text("ORDER [shuffled]");
+  const auto order = std::make_shared<std::string>("shuffled");
+  command->add_option("--order", *order, "order of the samples")
+      ->check(CLI::IsMember({"shuffled", "contiguous"}))
+      ->capture_default_str();
   command->add_option("--batch", options->global_batch, "samples per step over all ranks")->capture_default_str();
   command->add_option("--epochs", options->epochs, "epochs to read")->capture_default_str();
   command->add_option("--rank", options->rank, "whose part is read")->capture_default_str();
@@ -199,10 +198,13 @@ void add_speed(CLI::App& data) {
       ->transform(CLI::AsSizeValue(false))
       ->option_text("BYTES [256M]");
   command->add_flag("--json", *json, "as a JSON array, an object per epoch");
-  command->callback([folder, options, json] { measure_speed(*folder, *options, *json); });
+  command->callback([folder, options, order, json] {
+    options->order = *order == "shuffled" ? io::Order::shuffled : io::Order::contiguous;
+    measure_speed(*folder, *options, *json);
+  });
 }
 
-}  // namespace
+}  // namespace tutti::tools
 
 void add_data_command(CLI::App& app) {
   CLI::App* data = app.add_subcommand("data", "make, check and show data sets (HDF5 shards)");

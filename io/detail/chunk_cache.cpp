@@ -47,8 +47,9 @@ ShardReader& ChunkCache::reader(std::size_t shard) {
 
 Location ChunkCache::locate(std::uint64_t id) {
   const auto& shards = dataset_.shards();
-  const auto after = std::upper_bound(shards.begin(), shards.end(), id,
-                                      [](std::uint64_t value, const ShardInfo& info) { return value < info.first_sample; });
+  const auto after = std::upper_bound(shards.begin(), shards.end(), id, [](std::uint64_t value, const ShardInfo& info) {
+    return value < info.first_sample;
+  });
   const auto shard = static_cast<std::size_t>(after - shards.begin()) - 1;
   if (shards_[shard].chunk_samples == 0) reader(shard);
   const std::uint64_t offset = id - shards[shard].first_sample;

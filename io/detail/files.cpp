@@ -61,24 +61,29 @@ void sync_and_close(Descriptor& descriptor, const fs::path& file) {
   if (descriptor.close() != 0) fail(file, "cannot be closed", errno);
 }
 
-void rename_and_sync(const fs::path& temporary, const fs::path& file) {
+void take_name(const fs::path& temporary, const fs::path& file) {
   if (::rename(temporary.c_str(), file.c_str()) != 0) fail(file, "cannot be renamed from its temporary name", errno);
-  Descriptor folder(::open(folder_of(file).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0) fail(folder_of(file), "cannot be opened", errno);
-  // Some network file systems cannot sync a folder and say so by EINVAL; there the rename is as durable as it gets.
-  if (::fsync(folder.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail(file, "folder cannot be synced", errno);
 }
 
 }  // namespace
 
-fs::path temporary_name(const fs::path& file) { return folder_of(file) / fmt::format(".{}.tmp", file.filename().string()); }
+fs::path temporary_name(const fs::path& file) {
+  return folder_of(file) / fmt::format(".{}.tmp", file.filename().string());
+}
+
+void sync_folder(const fs::path& folder) {
+  Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() < 0) fail(folder, "cannot be opened", errno);
+  // Some network file systems cannot sync a folder and say so by EINVAL; there a rename is as durable as it gets.
+  if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail(folder, "cannot be synced", errno);
+}
 
 void publish(const fs::path& temporary, const fs::path& file) {
   Remover remover(temporary);
   Descriptor descriptor(::open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
   if (descriptor.get() < 0) fail(temporary, "cannot be opened", errno);
   sync_and_close(descriptor, file);
-  rename_and_sync(temporary, file);
+  take_name(temporary, file);
   remover.release();
 }
 
@@ -94,8 +99,9 @@ void write_file(const fs::path& file, std::span<const std::byte> bytes) {
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   sync_and_close(descriptor, file);
-  rename_and_sync(temporary, file);
+  take_name(temporary, file);
   remover.release();
+  sync_folder(folder_of(file));
 }
 
 std::string read_text(const fs::path& file) {
@@ -108,7 +114,8 @@ std::string read_text(const fs::path& file) {
   return content;
 }
 
-FolderLock::FolderLock(const fs::path& folder) : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+FolderLock::FolderLock(const fs::path& folder)
+    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
   if (descriptor_ < 0) fail(folder, "cannot be opened", errno);
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(descriptor_);

@@ -8,14 +8,19 @@
 
 namespace tutti::io {
 
-/// The temporary name beside `file`. It is always the same, so that what a killed program left is overwritten by the next.
+/// The temporary name beside `file`. It is always the same, so that what a killed program left is overwritten by the
+/// next.
 std::filesystem::path temporary_name(const std::filesystem::path& file);
 
-/// Gives the complete file `temporary` its name: sync, rename over `file`, sync of the folder.
+/// Makes the names of the files in `folder` durable. \throws DataError.
+void sync_folder(const std::filesystem::path& folder);
+
+/// Gives the complete file `temporary` its name: sync, then rename over `file`; sync_folder() is left to the caller.
 /// \throws DataError naming file and cause; `temporary` is removed, an earlier `file` is untouched.
 void publish(const std::filesystem::path& temporary, const std::filesystem::path& file);
 
-/// Writes `bytes` to a temporary file and publishes it. \throws DataError like publish(): every write, the sync and the close are checked.
+/// Writes `bytes` to a temporary file, publishes it and syncs the folder. \throws DataError like publish(): every
+/// write, the sync and the close are checked.
 void write_file(const std::filesystem::path& file, std::span<const std::byte> bytes);
 
 /// \throws DataError naming file and cause.

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -13,11 +14,13 @@
 
 namespace tutti::io::h5 {
 
-static_assert(std::endian::native == std::endian::little, "shards and checkpoints are little-endian, read without conversion");
+static_assert(std::endian::native == std::endian::little,
+              "shards and checkpoints are little-endian, read without conversion");
 
 namespace {
 
-// HDF5 has one state per process, whatever the number of data sets and loaders, so the lock around it is one per process too.
+// HDF5 has one state per process, whatever the number of data sets and loaders, so the lock around it is one per
+// process too.
 std::recursive_mutex& library_mutex() {
   static std::recursive_mutex mutex;
   return mutex;
@@ -28,9 +31,18 @@ herr_t keep_innermost(unsigned depth, const H5E_error2_t* error, void* out) {
   return 0;
 }
 
+// What went wrong first, on one line. Of a failed system call HDF5 gives time, name, pointers and all; the cause is
+// quoted therein.
 std::string innermost_message() {
   std::string message;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &message);
+  const std::string key = "error message = '";
+  if (const std::size_t cause = message.find(key); cause != std::string::npos) {
+    const std::size_t begin = cause + key.size();
+    const std::string what = message.substr(0, std::min(message.find(':'), message.size()));
+    return fmt::format("{}: {}", what, message.substr(begin, message.find('\'', begin) - begin));
+  }
+  std::replace(message.begin(), message.end(), '\n', ' ');
   return message;
 }
 
@@ -53,7 +65,8 @@ Session::~Session() { H5Eset_auto2(H5E_DEFAULT, handler_, handler_data_); }
 
 void fail(const std::filesystem::path& file, const std::string& what) {
   const std::string message = innermost_message();
-  const char* hint = message.find("lock file") != std::string::npos ? "; HDF5_USE_FILE_LOCKING=FALSE forgoes locks" : "";
+  const char* hint =
+      message.find("lock file") != std::string::npos ? "; HDF5_USE_FILE_LOCKING=FALSE forgoes locks" : "";
   if (message.empty()) throw DataError(fmt::format("{}: {}", file.string(), what));
   throw DataError(fmt::format("{}: {} (HDF5: {}{})", file.string(), what, message, hint));
 }
@@ -92,18 +105,28 @@ Id write_access(const std::filesystem::path& file) {
 
 hid_t file_type(DType dtype) noexcept {
   switch (dtype) {
-    case DType::f64: return H5T_IEEE_F64LE;
-    case DType::f32: return H5T_IEEE_F32LE;
-    case DType::i64: return H5T_STD_I64LE;
-    case DType::i32: return H5T_STD_I32LE;
-    case DType::i16: return H5T_STD_I16LE;
-    case DType::i8: return H5T_STD_I8LE;
-    case DType::u64: return H5T_STD_U64LE;
-    case DType::u32: return H5T_STD_U32LE;
+    case DType::f64:
+      return H5T_IEEE_F64LE;
+    case DType::f32:
+      return H5T_IEEE_F32LE;
+    case DType::i64:
+      return H5T_STD_I64LE;
+    case DType::i32:
+      return H5T_STD_I32LE;
+    case DType::i16:
+      return H5T_STD_I16LE;
+    case DType::i8:
+      return H5T_STD_I8LE;
+    case DType::u64:
+      return H5T_STD_U64LE;
+    case DType::u32:
+      return H5T_STD_U32LE;
     case DType::bf16:
     case DType::f16:
-    case DType::u16: return H5T_STD_U16LE;
-    case DType::u8: return H5T_STD_U8LE;
+    case DType::u16:
+      return H5T_STD_U16LE;
+    case DType::u8:
+      return H5T_STD_U8LE;
   }
   return H5I_INVALID_HID;
 }
@@ -122,7 +145,8 @@ void write_attribute(hid_t object, const char* name, const std::string& value, c
   const Id type = own(H5Tcopy(H5T_C_S1), H5Tclose, file, what);
   require(H5Tset_size(type.get(), value.size() + 1), file, what);  // with the terminating zero
   require(H5Tset_cset(type.get(), H5T_CSET_UTF8), file, what);
-  const Id attribute = own(H5Acreate2(object, name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, file, what);
+  const Id attribute =
+      own(H5Acreate2(object, name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, file, what);
   require(H5Awrite(attribute.get(), type.get(), value.c_str()), file, what);
 }
 
@@ -159,15 +183,16 @@ std::string read_string(hid_t object, const char* name, const std::filesystem::p
   return {characters.data()};
 }
 
-void require_format(hid_t root, const std::string& format, std::uint64_t newest_version, const std::filesystem::path& file) {
+void require_format(hid_t root, const std::string& format, std::uint64_t newest_version,
+                    const std::filesystem::path& file) {
   if (H5Aexists(root, "tutti_format") <= 0)
     throw DataError(fmt::format("{}: is an HDF5 file, but not a {}", file.string(), format));
   const std::string found = read_string(root, "tutti_format", file);
   if (found != format) throw DataError(fmt::format("{}: is a {}, not a {}", file.string(), found, format));
   const std::uint64_t version = read_number(root, "schema_version", file);
   if (version == 0 || version > newest_version)
-    throw DataError(fmt::format("{}: has schema version {}, this program reads versions 1 to {}", file.string(), version,
-                                newest_version));
+    throw DataError(fmt::format("{}: has schema version {}, this program reads versions 1 to {}", file.string(),
+                                version, newest_version));
 }
 
 }  // namespace tutti::io::h5

@@ -15,8 +15,9 @@
 
 namespace tutti::io::h5 {
 
-/// To be held, at any depth, around every use of HDF5 (destructors of Id included). It serialises tutti's threads, which the
-/// library needs where it was not built thread-safe and does itself where it was; and while it lives HDF5 prints no errors.
+/// To be held, at any depth, around every use of HDF5 (destructors of Id included). It serialises tutti's threads,
+/// which the library needs where it was not built thread-safe and does itself where it was; and while it lives HDF5
+/// prints no errors.
 class Session {
  public:
   Session();
@@ -70,8 +71,8 @@ inline void require(herr_t status, const std::filesystem::path& file, const std:
   if (status < 0) fail(file, what);
 }
 
-/// Opens for reading without file locks (files of tutti never change once they have their name, and not every file system
-/// has locks). \throws DataError: missing, unreadable, not an HDF5 file, truncated.
+/// Opens for reading without file locks (files of tutti never change once they have their name, and not every file
+/// system has locks). \throws DataError: missing, unreadable, not an HDF5 file, truncated.
 Id open_read_only(const std::filesystem::path& file);
 
 /// File access properties of every file that is written: the 1.10 format (all metadata checksummed), no locks.
@@ -89,6 +90,7 @@ std::string read_string(hid_t object, const char* name, const std::filesystem::p
 
 /// Checks the root attributes `tutti_format` and `schema_version`, which every HDF5 file of tutti has.
 /// \throws DataError naming the file, what it is and what was expected.
-void require_format(hid_t root, const std::string& format, std::uint64_t newest_version, const std::filesystem::path& file);
+void require_format(hid_t root, const std::string& format, std::uint64_t newest_version,
+                    const std::filesystem::path& file);
 
 }  // namespace tutti::io::h5

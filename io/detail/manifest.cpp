@@ -34,7 +34,8 @@ Field parse_field(const ordered_json& object) {
   field.name = object.at("name").get<std::string>();
   field.dtype = dtype_from_name(object.at("dtype").get<std::string>());
   for (const ordered_json& extent : object.at("shape")) {
-    if (!extent.is_number_unsigned()) throw DataError(fmt::format("field '{}' has an extent that is no number", field.name));
+    if (!extent.is_number_unsigned())
+      throw DataError(fmt::format("field '{}' has an extent that is no number", field.name));
     field.shape.push_back(extent.get<std::size_t>());
   }
   return field;
@@ -53,7 +54,8 @@ ManifestShard parse_shard(const ordered_json& object) {
 }
 
 Manifest parse(const ordered_json& root) {
-  if (!root.is_object() || root.value("tutti_format", "") != kManifestFormat) throw DataError("is not a tutti data set");
+  if (!root.is_object() || root.value("tutti_format", "") != kManifestFormat)
+    throw DataError("is not a tutti data set");
   const std::uint64_t version = number(root, "schema_version");
   if (version == 0 || version > kSchemaVersion)
     throw DataError(fmt::format("has schema version {}, this program reads versions 1 to {}", version, kSchemaVersion));
@@ -70,7 +72,8 @@ Manifest parse(const ordered_json& root) {
   std::uint64_t next = 0;
   for (const ManifestShard& shard : manifest.shards) {
     if (shard.first_sample != next)
-      throw DataError(fmt::format("shard '{}' starts at sample {} instead of {}", shard.file, shard.first_sample, next));
+      throw DataError(
+          fmt::format("shard '{}' starts at sample {} instead of {}", shard.file, shard.first_sample, next));
     next += shard.samples;
   }
   if (next != manifest.samples)

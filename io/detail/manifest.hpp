@@ -30,7 +30,8 @@ struct Manifest {
 
 std::string to_text(const Manifest& manifest);
 
-/// \throws DataError naming `file` and the key: not JSON, a missing or mistyped key, a newer version, shards that do not add up.
+/// \throws DataError naming `file` and the key: not JSON, a missing or mistyped key, a newer version, shards that do
+/// not add up.
 Manifest parse_manifest(const std::string& text, const std::filesystem::path& file);
 
 }  // namespace tutti::io

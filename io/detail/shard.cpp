@@ -24,14 +24,22 @@ bool is_plain_name(const std::string& name) {
 template <class Visitor>
 auto visit_integer(DType dtype, Visitor visit) {
   switch (dtype) {
-    case DType::i64: return visit(std::int64_t{});
-    case DType::i32: return visit(std::int32_t{});
-    case DType::i16: return visit(std::int16_t{});
-    case DType::i8: return visit(std::int8_t{});
-    case DType::u64: return visit(std::uint64_t{});
-    case DType::u32: return visit(std::uint32_t{});
-    case DType::u16: return visit(std::uint16_t{});
-    default: return visit(std::uint8_t{});
+    case DType::i64:
+      return visit(std::int64_t{});
+    case DType::i32:
+      return visit(std::int32_t{});
+    case DType::i16:
+      return visit(std::int16_t{});
+    case DType::i8:
+      return visit(std::int8_t{});
+    case DType::u64:
+      return visit(std::uint64_t{});
+    case DType::u32:
+      return visit(std::uint32_t{});
+    case DType::u16:
+      return visit(std::uint16_t{});
+    default:
+      return visit(std::uint8_t{});
   }
 }
 
@@ -52,7 +60,8 @@ std::string describe_invalid_fields(const std::vector<Field>& fields, std::size_
   if (fields.empty()) return "there are no fields";
   std::set<std::string> names;
   for (const Field& field : fields) {
-    if (!is_plain_name(field.name)) return fmt::format("field name '{}' is not made of letters, digits, - and _", field.name);
+    if (!is_plain_name(field.name))
+      return fmt::format("field name '{}' is not made of letters, digits, - and _", field.name);
     if (!names.insert(field.name).second) return fmt::format("field '{}' is there twice", field.name);
     if (field.elements() == 0) return fmt::format("field '{}' has an extent of zero", field.name);
     if (field.shape.size() + 1 > H5S_MAX_RANK) return fmt::format("field '{}' has too many dimensions", field.name);
@@ -78,7 +87,8 @@ std::size_t first_bad_label(const Field& field, std::span<const std::byte> label
 }
 
 std::size_t label_value(const Field& field, std::span<const std::byte> labels, std::size_t index) {
-  return visit_integer(field.dtype, [&](auto zero) { return static_cast<std::size_t>(load<decltype(zero)>(labels, index)); });
+  return visit_integer(field.dtype,
+                       [&](auto zero) { return static_cast<std::size_t>(load<decltype(zero)>(labels, index)); });
 }
 
 std::string label_text(const Field& field, std::span<const std::byte> labels, std::size_t index) {

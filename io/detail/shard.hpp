@@ -30,7 +30,8 @@ struct ShardHeader {
   std::uint64_t chunk_samples = 1;  ///< samples per chunk, of every field; the last chunk may hold fewer
   std::size_t classes = 0;
   std::vector<Field> fields;
-  std::uint32_t checksum = 0;  ///< CRC-32C over the checksum tables of all fields, in field order; set when writing ends
+  std::uint32_t checksum =
+      0;  ///< CRC-32C over the checksum tables of all fields, in field order; set when writing ends
 
   std::uint64_t chunks() const noexcept { return (samples + chunk_samples - 1) / chunk_samples; }
   std::uint64_t samples_in_chunk(std::uint64_t chunk) const noexcept {
@@ -64,13 +65,14 @@ class ShardWriter {
   ShardWriter(const ShardWriter&) = delete;
   ShardWriter& operator=(const ShardWriter&) = delete;
 
-  /// Writes the samples of one chunk of one field: exactly samples_in_chunk(chunk). Each is to be written once, in any order.
+  /// Writes the samples of one chunk of one field: exactly samples_in_chunk(chunk). Each is to be written once, in any
+  /// order.
   void write_chunk(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples);
 
   /// Writes the checksums and closes the file, which keeps its temporary name.
   void finish();
 
-  /// Syncs it and gives it its name. Requires finish().
+  /// Syncs it and gives it its name (the folder is left to be synced). Requires finish().
   void publish();
 
   const ShardHeader& header() const noexcept { return header_; }
@@ -94,7 +96,8 @@ class ShardWriter {
 /// Reads one shard. Not to be used by two threads at once, nor after a fork by the child.
 class ShardReader {
  public:
-  /// Reads the header. \throws DataError naming the file: missing, truncated, not a shard, a newer version, contradicting itself.
+  /// Reads the header. \throws DataError naming the file: missing, truncated, not a shard, a newer version,
+  /// contradicting itself.
   explicit ShardReader(std::filesystem::path file);
   ~ShardReader();
   ShardReader(const ShardReader&) = delete;
@@ -103,8 +106,9 @@ class ShardReader {
   const ShardHeader& header() const noexcept { return header_; }
   const std::filesystem::path& file() const noexcept { return file_; }
 
-  /// Reads one chunk of one field into `out`, chunk_samples x sample_bytes (what lies behind the last sample is undefined),
-  /// and verifies its checksum and, for class labels, their range. \throws DataError naming file, field, chunk and samples.
+  /// Reads one chunk of one field into `out`, chunk_samples x sample_bytes (what lies behind the last sample is
+  /// undefined), and verifies its checksum and, for class labels, their range. \throws DataError naming file, field,
+  /// chunk and samples.
   void read_chunk(std::uint64_t chunk, std::size_t field, std::span<std::byte> out);
 
  private:

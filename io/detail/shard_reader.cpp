@@ -41,10 +41,12 @@ void ShardReader::read_header() {
   header_.checksum = static_cast<std::uint32_t>(checksum);
   const bool sane = header_.samples > 0 && header_.samples <= header_.dataset_samples &&
                     header_.first_sample <= header_.dataset_samples - header_.samples && header_.chunk_samples > 0 &&
-                    header_.chunk_samples <= header_.samples && header_.shard < header_.shards && checksum == header_.checksum;
+                    header_.chunk_samples <= header_.samples && header_.shard < header_.shards &&
+                    checksum == header_.checksum;
   if (!sane) throw DataError(fmt::format("{}: the counts of its header contradict each other", file_.string()));
 
-  const h5::Id group = h5::own(H5Gopen2(root, "fields", H5P_DEFAULT), H5Gclose, file_, "group 'fields' cannot be opened");
+  const h5::Id group =
+      h5::own(H5Gopen2(root, "fields", H5P_DEFAULT), H5Gclose, file_, "group 'fields' cannot be opened");
   std::istringstream names(h5::read_string(root, "fields", file_));
   for (std::string name; names >> name;) header_.fields.push_back(read_field(group.get(), name));
   const std::string invalid = describe_invalid_fields(header_.fields, header_.classes);
@@ -96,7 +98,8 @@ void ShardReader::read_checksums() {
     if (H5Sget_simple_extent_npoints(space.get()) != static_cast<hssize_t>(header_.chunks()))
       throw DataError(fmt::format("{}: field '{}' does not have one checksum per chunk", file_.string(), field.name));
     tables.emplace_back(header_.chunks());
-    h5::require(H5Dread(table.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, tables.back().data()), file_, what);
+    h5::require(H5Dread(table.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, tables.back().data()), file_,
+                what);
     checksum = crc32c(std::as_bytes(std::span(tables.back())), checksum);
   }
   if (checksum != header_.checksum)
@@ -107,8 +110,8 @@ void ShardReader::read_checksums() {
 
 std::string ShardReader::place(std::uint64_t chunk, std::size_t field) const {
   const std::uint64_t first = header_.first_sample + chunk * header_.chunk_samples;
-  return fmt::format("{}: field '{}', chunk {} (samples {} to {})", file_.string(), header_.fields[field].name, chunk, first,
-                     first + header_.samples_in_chunk(chunk) - 1);
+  return fmt::format("{}: field '{}', chunk {} (samples {} to {})", file_.string(), header_.fields[field].name, chunk,
+                     first, first + header_.samples_in_chunk(chunk) - 1);
 }
 
 void ShardReader::read_chunk(std::uint64_t chunk, std::size_t field, std::span<std::byte> out) {
@@ -133,12 +136,13 @@ void ShardReader::read_chunk(std::uint64_t chunk, std::size_t field, std::span<s
   const std::uint32_t found = crc32c(samples);
   const std::uint32_t stored = checksums_[field][chunk];
   if (found != stored)
-    throw DataError(fmt::format("{}: the data is damaged (checksum {:08x}, stored {:08x})", place(chunk, field), found, stored));
+    throw DataError(
+        fmt::format("{}: the data is damaged (checksum {:08x}, stored {:08x})", place(chunk, field), found, stored));
   if (header_.classes > 0 && description.name == kLabelField) {
     const std::size_t bad = first_bad_label(description, samples, header_.classes);
     if (bad < header_.samples_in_chunk(chunk))
-      throw DataError(fmt::format("{}: field '{}', sample {}: label {} is not in 0 .. {}", file_.string(), description.name,
-                                  header_.first_sample + chunk * header_.chunk_samples + bad,
+      throw DataError(fmt::format("{}: field '{}', sample {}: label {} is not in 0 .. {}", file_.string(),
+                                  description.name, header_.first_sample + chunk * header_.chunk_samples + bad,
                                   label_text(description, samples, bad), header_.classes - 1));
   }
 }

@@ -88,8 +88,8 @@ void ShardWriter::create_field(const Field& field, hid_t group) {
   h5::require(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), file_, what);
   h5::require(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), file_, what);
   const h5::Id space = h5::own(H5Screate_simple(rank, extent.data(), nullptr), H5Sclose, file_, what);
-  datasets_.push_back(h5::own(H5Dcreate2(group, field.name.c_str(), h5::file_type(field.dtype), space.get(), H5P_DEFAULT,
-                                         properties.get(), H5P_DEFAULT),
+  datasets_.push_back(h5::own(H5Dcreate2(group, field.name.c_str(), h5::file_type(field.dtype), space.get(),
+                                         H5P_DEFAULT, properties.get(), H5P_DEFAULT),
                               H5Dclose, file_, what));
   h5::write_attribute(datasets_.back().get(), "dtype", std::string(name(field.dtype)), file_);
 }
@@ -110,8 +110,8 @@ void ShardWriter::write_chunk(std::uint64_t chunk, std::size_t field, std::span<
   std::vector<hsize_t> offset(description.shape.size() + 1, 0);
   offset[0] = chunk * header_.chunk_samples;
   const h5::Session session;
-  h5::require(H5Dwrite_chunk(datasets_[field].get(), H5P_DEFAULT, 0, offset.data(), samples.size(), samples.data()), file_,
-              fmt::format("cannot write chunk {} of field '{}'", chunk, description.name));
+  h5::require(H5Dwrite_chunk(datasets_[field].get(), H5P_DEFAULT, 0, offset.data(), samples.size(), samples.data()),
+              file_, fmt::format("cannot write chunk {} of field '{}'", chunk, description.name));
 }
 
 void ShardWriter::write_checksums() {
@@ -126,7 +126,8 @@ void ShardWriter::write_checksums() {
     const h5::Id table = h5::own(H5Dcreate2(group.get(), header_.fields[f].name.c_str(), H5T_STD_U32LE, space.get(),
                                             H5P_DEFAULT, properties.get(), H5P_DEFAULT),
                                  H5Dclose, file_, what);
-    h5::require(H5Dwrite(table.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, checksums_[f].data()), file_, what);
+    h5::require(H5Dwrite(table.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, checksums_[f].data()), file_,
+                what);
     header_.checksum = crc32c(std::as_bytes(std::span(checksums_[f])), header_.checksum);
   }
   h5::write_attribute(root_.get(), "checksum", header_.checksum, file_);

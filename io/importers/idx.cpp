@@ -66,7 +66,9 @@ class IdxReader {
     if (error != Z_OK && error != Z_STREAM_END) fail_reading();
   }
 
-  [[noreturn]] void fail(const std::string& what) const { throw DataError(fmt::format("{}: {}", file_.string(), what)); }
+  [[noreturn]] void fail(const std::string& what) const {
+    throw DataError(fmt::format("{}: {}", file_.string(), what));
+  }
 
  private:
   [[noreturn]] void fail_reading() const {
@@ -99,13 +101,26 @@ class IdxReader {
     const std::uint32_t dimensions = magic & 0xff;
     if ((magic >> 16) != 0 || dimensions == 0) fail(fmt::format("is not an IDX file (it starts with {:08x})", magic));
     switch ((magic >> 8) & 0xff) {
-      case 0x08: dtype_ = DType::u8; break;
-      case 0x09: dtype_ = DType::i8; break;
-      case 0x0B: dtype_ = DType::i16; break;
-      case 0x0C: dtype_ = DType::i32; break;
-      case 0x0D: dtype_ = DType::f32; break;
-      case 0x0E: dtype_ = DType::f64; break;
-      default: fail(fmt::format("has the unknown IDX type code {:02x}", (magic >> 8) & 0xff));
+      case 0x08:
+        dtype_ = DType::u8;
+        break;
+      case 0x09:
+        dtype_ = DType::i8;
+        break;
+      case 0x0B:
+        dtype_ = DType::i16;
+        break;
+      case 0x0C:
+        dtype_ = DType::i32;
+        break;
+      case 0x0D:
+        dtype_ = DType::f32;
+        break;
+      case 0x0E:
+        dtype_ = DType::f64;
+        break;
+      default:
+        fail(fmt::format("has the unknown IDX type code {:02x}", (magic >> 8) & 0xff));
     }
     samples_ = read_u32();
     if (samples_ == 0) fail("holds no samples");
@@ -133,10 +148,14 @@ std::int64_t load(const std::byte* bytes) {
 
 std::int64_t load_label(DType dtype, const std::byte* bytes) {
   switch (dtype) {
-    case DType::u8: return load<std::uint8_t>(bytes);
-    case DType::i8: return load<std::int8_t>(bytes);
-    case DType::i16: return load<std::int16_t>(bytes);
-    default: return load<std::int32_t>(bytes);
+    case DType::u8:
+      return load<std::uint8_t>(bytes);
+    case DType::i8:
+      return load<std::int8_t>(bytes);
+    case DType::i16:
+      return load<std::int16_t>(bytes);
+    default:
+      return load<std::int32_t>(bytes);
   }
 }
 
@@ -148,7 +167,8 @@ std::vector<std::int64_t> read_labels(IdxReader& file, std::size_t& classes) {
   file.read(bytes);
   file.require_end();
   std::vector<std::int64_t> labels(file.samples());
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = load_label(file.dtype(), bytes.data() + i * file.sample_bytes());
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    labels[i] = load_label(file.dtype(), bytes.data() + i * file.sample_bytes());
   if (classes == 0) {
     const std::int64_t largest = *std::max_element(labels.begin(), labels.end());
     classes = largest < 0 ? 1 : static_cast<std::size_t>(largest) + 1;
@@ -174,7 +194,8 @@ void import_idx(const IdxImport& import) {
                             label_file.samples()));
   std::vector<std::size_t> shape = images.shape();
   if (shape.size() == 2) shape.insert(shape.begin(), 1);
-  if (shape.size() != 3) images.fail(fmt::format("has samples of {} dimensions; images have 2 or 3", images.shape().size()));
+  if (shape.size() != 3)
+    images.fail(fmt::format("has samples of {} dimensions; images have 2 or 3", images.shape().size()));
   std::size_t classes = import.classes;
   const std::vector<std::int64_t> labels = read_labels(label_file, classes);
 
@@ -192,7 +213,8 @@ void import_idx(const IdxImport& import) {
     const std::uint64_t count = std::min(step, images.samples() - first);
     const std::span<std::byte> pixels(buffer.data(), count * sample_bytes);
     images.read(pixels);
-    const std::array<std::span<const std::byte>, 2> data{pixels, std::as_bytes(std::span(labels).subspan(first, count))};
+    const std::array<std::span<const std::byte>, 2> data{pixels,
+                                                         std::as_bytes(std::span(labels).subspan(first, count))};
     writer.append(count, data);
     first += count;
   }

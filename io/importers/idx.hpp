@@ -1,7 +1,8 @@
-// Imports the IDX format of the MNIST family of data sets: a file of images and a file of labels, plain or gzip-compressed.
+// Imports the IDX format of the MNIST family of data sets: a file of images and a file of labels, plain or
+// gzip-compressed.
 //
-// An IDX file is a big-endian header, two zero bytes, a type code, the number of dimensions and their extents as u32, then
-// the elements, big-endian, last dimension fastest (http://yann.lecun.com/exdb/mnist).
+// An IDX file is a big-endian header, two zero bytes, a type code, the number of dimensions and their extents as u32,
+// then the elements, big-endian, last dimension fastest (http://yann.lecun.com/exdb/mnist).
 #pragma once
 
 #include <cstddef>
@@ -22,9 +23,10 @@ struct IdxImport {
   bool replace = false;             ///< as in DatasetPlan
 };
 
-/// Writes a data set of the fields "image" (dtype of the file; {1, rows, columns} or {channels, rows, columns}) and "label" (i64, a scalar).
-/// Values are taken as they are. Samples keep their order. A chunk is held in memory at a time, and all labels.
-/// \throws DataError naming the file: missing, not IDX, truncated, too long, counts that differ, a label out of range (naming the
+/// Writes a data set of the fields "image" (dtype of the file; {1, rows, columns} or {channels, rows, columns}) and
+/// "label" (i64, a scalar). Values are taken as they are. Samples keep their order. A chunk is held in memory at a
+/// time, and all labels. \throws DataError naming the file: missing, not IDX, truncated, too long, counts that differ,
+/// a label out of range (naming the
 ///         sample); and what DatasetWriter throws.
 void import_idx(const IdxImport& import);
 

@@ -1,0 +1,116 @@
+// The subcommands of `tutti data`, run in this process: what they print and which errors they end with.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/io/support.hpp"
+#include "tools/data.hpp"
+
+namespace tutti::io::test {
+namespace {
+
+// What `tutti data ARGUMENTS` prints. Errors are thrown, as they are for the program's main().
+std::string data(std::vector<std::string> arguments) {
+  CLI::App app;
+  app.require_subcommand(1);
+  tools::add_data_command(app);
+  arguments.insert(arguments.begin(), "data");
+  std::reverse(arguments.begin(), arguments.end());
+  testing::internal::CaptureStdout();
+  try {
+    app.parse(arguments);
+  } catch (...) {
+    std::fputs(testing::internal::GetCapturedStdout().c_str(), stdout);
+    throw;
+  }
+  return testing::internal::GetCapturedStdout();
+}
+
+class DataCommand : public testing::Test {
+ protected:
+  DataCommand() {
+    const std::string images{
+        "\0\0\10\3\0\0\0\6\0\0\0\1\0\0\0\2"
+        "abcdefghijkl",
+        28};
+    const std::string labels{"\0\0\10\1\0\0\0\6\0\1\2\0\1\0", 14};
+    write_bytes(path("images"), images);
+    write_bytes(path("labels"), labels);
+  }
+
+  std::string path(const char* name) const { return (temporary_.path() / name).string(); }
+
+  std::vector<std::string> import_arguments() const {
+    return {"import",       "idx",   "--images",  path("images"), "--labels",
+            path("labels"), "--out", path("set"), "--shards",     "2"};
+  }
+
+  TemporaryFolder temporary_;
+};
+
+TEST_F(DataCommand, ImportsChecksAndShows) {
+  expect_parts(data(import_arguments()), {path("set"), "6 samples, 3 classes, 2 shards"});
+  expect_parts(data({"check", path("set")}),
+               {"shard-00000-of-00002.h5: 3 samples", "shard-00001-of-00002.h5: 3 samples",
+                "all 6 samples of 2 shards are whole"});
+  expect_parts(data({"show", path("set")}), {"set: 6 samples", "image", "u8", "1 x 1 x 2", "label", "i64", "scalar",
+                                             "samples 3 to 5", "class 0    3 samples", "class 2    1 samples"});
+  const auto shown = nlohmann::json::parse(data({"show", path("set"), "--json"}));
+  EXPECT_EQ(shown["samples"], 6);
+  EXPECT_EQ(shown["samples_of_class"], (std::vector<int>{3, 2, 1}));
+  EXPECT_EQ(shown["shards"].size(), 2U);
+  EXPECT_EQ(shown["fields"][0]["shape"], (std::vector<int>{1, 1, 2}));
+  EXPECT_EQ(shown["data_bytes"], 6 * (2 + 8));
+}
+
+TEST_F(DataCommand, ImportTakesItsOptions) {
+  auto arguments = import_arguments();
+  arguments.insert(arguments.end(), {"--name", "letters", "--classes", "9", "--chunk", "1"});
+  data(arguments);
+  const auto shown = nlohmann::json::parse(data({"show", path("set"), "--json"}));
+  EXPECT_EQ(shown["name"], "letters");
+  EXPECT_EQ(shown["classes"], 9);
+  EXPECT_EQ(shown["shards"][0]["chunks"], 3);
+}
+
+TEST_F(DataCommand, ImportReplacesOnlyByForce) {
+  data(import_arguments());
+  expect_parts(message_of([&] { data(import_arguments()); }), {path("set"), "already holds a data set", "--force"});
+  auto arguments = import_arguments();
+  arguments.back() = "3";
+  arguments.push_back("--force");
+  expect_parts(data(arguments), {"3 shards"});
+}
+
+TEST_F(DataCommand, UnknownFormatsAreAnsweredWithTheKnownOnes) {
+  expect_parts(message_of<InvalidArgument>([&] {
+                 data({"import", "csv", "--out", "x"});
+               }),
+               {"'csv'", "known formats: idx"});
+  expect_parts(message_of<InvalidArgument>([&] { data({"import"}); }), {"known formats: idx"});
+}
+
+// All shards are read, each damaged one is reported, and the error names the first.
+TEST_F(DataCommand, CheckFindsDamage) {
+  data(import_arguments());
+  const fs::path shard = temporary_.path() / "set" / "shard-00001-of-00002.h5";
+  const std::string needle = "ghijkl";
+  flip_bit(shard, find_bytes(shard, std::as_bytes(std::span(needle))) + 2);
+  const std::string message = message_of([&] { data({"check", path("set")}); });
+  expect_parts(message, {"1 of 2 shards", shard.string(), "field 'image'", "chunk 0", "samples 3 to 5"});
+}
+
+TEST_F(DataCommand, SpeedReadsEverySampleOfItsRank) {
+  data(import_arguments());
+  for (const char* order : {"shuffled", "contiguous"}) {
+    const auto epochs = nlohmann::json::parse(data({"speed", path("set"), "--json", "--order", order, "--batch", "4",
+                                                    "--epochs", "2", "--ranks", "4", "--rank", "1", "--cache", "1K"}));
+    ASSERT_EQ(epochs.size(), 2U);
+    EXPECT_EQ(epochs[1]["samples"], 2);
+    EXPECT_GT(epochs[1]["samples_per_s"], 0);
+  }
+  expect_parts(data({"speed", path("set"), "--epochs", "1"}), {"epoch 0: 6 samples"});
+}
+
+}  // namespace
+}  // namespace tutti::io::test

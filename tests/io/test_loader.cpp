@@ -1,0 +1,249 @@
+// The loader: every sample once an epoch however batches and ranks divide it, the same order for any number of ranks,
+// and errors of its thread.
+#include <tutti/io/loader.hpp>
+
+#include <gtest/gtest.h>
+
+#include <tutti/io/detail/shard.hpp>
+
+#include "tests/io/support.hpp"
+
+namespace tutti::io::test {
+namespace {
+
+constexpr std::uint64_t kSamples = 103;
+constexpr std::uint64_t kSeed = 97;
+
+class LoaderTest : public testing::Test {
+ protected:
+  LoaderTest() {
+    write_dataset(temporary_.path(), small_plan(kSamples, 4, 5));
+    dataset_ = std::make_unique<Dataset>(temporary_.path());
+  }
+
+  static LoaderOptions options(std::uint64_t global_batch, int rank = 0, int ranks = 1) {
+    return {.order = Order::shuffled, .seed = kSeed, .global_batch = global_batch, .rank = rank, .ranks = ranks};
+  }
+
+  std::vector<Batch> read_all(const LoaderOptions& options) const {
+    Loader loader(*dataset_, options);
+    std::vector<Batch> batches;
+    while (auto batch = loader.next()) {
+      expect_content(*batch);
+      batches.push_back(std::move(*batch));
+    }
+    EXPECT_FALSE(loader.next().has_value());
+    return batches;
+  }
+
+  static void expect_content(const Batch& batch) {
+    ASSERT_EQ(batch.data.size(), 2U);
+    ASSERT_EQ(batch.data[0].size(), batch.ids.size() * 6);
+    ASSERT_EQ(batch.data[1].size(), batch.ids.size() * 8);
+    for (std::size_t i = 0; i < batch.ids.size(); ++i) {
+      const auto pixels = pixels_of(batch.ids[i]);
+      const std::int64_t label = label_of(batch.ids[i]);
+      ASSERT_EQ(std::memcmp(batch.data[0].data() + i * 6, pixels.data(), 6), 0);
+      ASSERT_EQ(std::memcmp(batch.data[1].data() + i * 8, &label, 8), 0);
+    }
+  }
+
+  TemporaryFolder temporary_;
+  std::unique_ptr<Dataset> dataset_;
+};
+
+// The batches of all ranks, put together, are those of one rank: in number, size, order and content.
+TEST_F(LoaderTest, RanksTogetherReadWhatOneReads) {
+  for (const Order order : {Order::contiguous, Order::shuffled})
+    for (const std::uint64_t global_batch : {1U, 3U, 10U, 64U, 103U, 1000U}) {
+      LoaderOptions alone = options(global_batch);
+      alone.order = order;
+      alone.epochs = 2;
+      const std::vector<Batch> expected = read_all(alone);
+      ASSERT_EQ(expected.size(), 2 * ((kSamples - 1) / global_batch + 1));
+      std::vector<int> seen(kSamples);
+      for (const Batch& batch : expected)
+        for (const std::uint64_t id : batch.ids) ++seen[id];
+      EXPECT_EQ(seen, std::vector<int>(kSamples, 2));
+
+      for (const int ranks : {2, 3, 5, 7}) {
+        std::vector<Batch> joined(expected.size());
+        for (int rank = 0; rank < ranks; ++rank) {
+          LoaderOptions mine = alone;
+          mine.rank = rank;
+          mine.ranks = ranks;
+          const std::vector<Batch> batches = read_all(mine);
+          ASSERT_EQ(batches.size(), expected.size());
+          for (std::size_t b = 0; b < batches.size(); ++b) {
+            EXPECT_EQ(batches[b].epoch, expected[b].epoch);
+            EXPECT_EQ(batches[b].index, expected[b].index);
+            EXPECT_EQ(batches[b].global_samples, expected[b].ids.size());
+            joined[b].ids.insert(joined[b].ids.end(), batches[b].ids.begin(), batches[b].ids.end());
+          }
+        }
+        for (std::size_t b = 0; b < joined.size(); ++b)
+          ASSERT_EQ(joined[b].ids, expected[b].ids) << "ranks " << ranks << " batch " << b;
+      }
+    }
+}
+
+TEST_F(LoaderTest, OrderIsTheSamplers) {
+  const Sampler sampler(kSamples, Order::shuffled, kSeed);
+  LoaderOptions choice = options(10);
+  choice.epochs = 2;
+  for (const Batch& batch : read_all(choice))
+    for (std::size_t i = 0; i < batch.ids.size(); ++i)
+      EXPECT_EQ(batch.ids[i], sampler.sample(batch.epoch, batch.index * 10 + i));
+}
+
+TEST_F(LoaderTest, CacheAndPrefetchChangeNothing) {
+  const std::vector<Batch> expected = read_all(options(16));
+  for (const std::size_t cache : {std::size_t{0}, std::size_t{100}, std::size_t{500}, std::size_t{1} << 30})
+    for (const std::size_t prefetch : {1U, 2U, 100U}) {
+      LoaderOptions choice = options(16);
+      choice.cache_bytes = cache;
+      choice.prefetch = prefetch;
+      const std::vector<Batch> batches = read_all(choice);
+      ASSERT_EQ(batches.size(), expected.size());
+      for (std::size_t b = 0; b < batches.size(); ++b) {
+        EXPECT_EQ(batches[b].ids, expected[b].ids);
+        EXPECT_EQ(batches[b].data, expected[b].data);
+      }
+    }
+}
+
+TEST_F(LoaderTest, StartsAnywhere) {
+  LoaderOptions choice = options(10);
+  choice.epochs = 3;
+  const std::vector<Batch> expected = read_all(choice);
+  const std::uint64_t per_epoch = Loader(*dataset_, choice).batches_per_epoch();
+  EXPECT_EQ(per_epoch, 11U);
+  for (std::uint64_t start = 0; start <= expected.size(); ++start) {
+    choice.first_epoch = start / per_epoch;
+    choice.first_batch = start % per_epoch;
+    const std::vector<Batch> batches = read_all(choice);
+    ASSERT_EQ(batches.size(), expected.size() - start);
+    for (std::size_t b = 0; b < batches.size(); ++b) {
+      EXPECT_EQ(batches[b].epoch, expected[start + b].epoch);
+      EXPECT_EQ(batches[b].index, expected[start + b].index);
+      EXPECT_EQ(batches[b].ids, expected[start + b].ids);
+    }
+  }
+  choice.first_epoch = 1;
+  choice.first_batch = per_epoch;  // the end of one epoch is the start of the next
+  EXPECT_EQ(read_all(choice).size(), per_epoch);
+}
+
+TEST_F(LoaderTest, RanksWithoutSamplesGetEmptyBatches) {
+  LoaderOptions choice = options(2, 6, 7);
+  for (const Batch& batch : read_all(choice)) {
+    EXPECT_TRUE(batch.ids.empty());
+    EXPECT_EQ(batch.data.size(), 2U);
+    EXPECT_GT(batch.global_samples, 0U);
+  }
+}
+
+TEST_F(LoaderTest, OptionsOutOfRange) {
+  const auto refused = [&](const LoaderOptions& choice, const char* name) {
+    expect_parts(message_of<InvalidArgument>([&] { Loader(*dataset_, choice); }), {temporary_.path().string(), name});
+  };
+  refused(options(0), "global_batch = 0");
+  refused(options(1, 2, 2), "rank = 2");
+  refused(options(1, -1, 2), "rank = -1");
+  refused(options(1, 0, 0), "ranks = 0");
+  LoaderOptions choice = options(10);
+  choice.prefetch = 0;
+  refused(choice, "prefetch = 0");
+  choice = options(10);
+  choice.first_batch = 12;
+  refused(choice, "first_batch = 12");
+  choice = options(10);
+  choice.first_epoch = 2;
+  refused(choice, "first_epoch = 2");
+}
+
+TEST_F(LoaderTest, EndsEarlyWithoutReadingOn) {
+  LoaderOptions choice = options(1);
+  choice.epochs = ~std::uint64_t{0};
+  for (int i = 0; i < 20; ++i) {
+    Loader loader(*dataset_, choice);
+    for (int b = 0; b < i; ++b) ASSERT_TRUE(loader.next().has_value());
+  }
+}
+
+// What comes before the damage is handed out; then every call gives the same error.
+TEST_F(LoaderTest, DamageIsAnErrorOfNext) {
+  damage_sample(dataset_->shards()[2].file, 60);
+  LoaderOptions choice = options(10);
+  choice.order = Order::contiguous;
+  choice.prefetch = 100;
+  Loader loader(*dataset_, choice);
+  for (int b = 0; b < 5; ++b) {
+    const auto batch = loader.next();
+    ASSERT_TRUE(batch.has_value());
+    expect_content(*batch);
+  }
+  // Samples 57 to 61 make the second chunk of the third shard (52 .. 77): the batch of samples 50 to 59 is the first to
+  // need it.
+  const std::vector<std::string> parts{dataset_->shards()[2].file.string(), "'image'", "chunk 1", "samples 57 to 61"};
+  expect_parts(message_of([&] { loader.next(); }), parts);
+  expect_parts(message_of([&] { loader.next(); }), parts);
+}
+
+TEST_F(LoaderTest, OnlyTheRankThatReadsDamageFails) {
+  damage_sample(dataset_->shards()[0].file, 0);
+  LoaderOptions choice = options(kSamples, 1, 2);
+  choice.order = Order::contiguous;
+  EXPECT_EQ(read_all(choice).front().ids.size(), 51U);
+  choice.rank = 0;
+  Loader loader(*dataset_, choice);
+  expect_parts(message_of([&] { loader.next(); }), {"samples 0 to 4"});
+}
+
+TEST_F(LoaderTest, ShardThatWentAway) {
+  fs::remove(dataset_->shards()[3].file);
+  Loader loader(*dataset_, options(kSamples));
+  expect_parts(message_of([&] { loader.next(); }), {dataset_->shards()[3].file.string(), "No such file"});
+}
+
+TEST_F(LoaderTest, ShardThatChangedMeanwhile) {
+  DatasetPlan plan = small_plan(kSamples, 4, 5);
+  plan.fields[0].name = "picture";
+  write_dataset(temporary_.path() / "other", plan);
+  fs::copy_file(temporary_.path() / "other" / dataset_->shards()[1].file.filename(), dataset_->shards()[1].file,
+                fs::copy_options::overwrite_existing);
+  Loader loader(*dataset_, options(kSamples));
+  expect_parts(message_of([&] { loader.next(); }), {dataset_->shards()[1].file.string(), "changed"});
+}
+
+TEST_F(LoaderTest, MoreShardsThanAreHeldOpen) {
+  write_dataset(temporary_.path() / "many", small_plan(264, 132, 2));
+  const Dataset many(temporary_.path() / "many");
+  LoaderOptions choice = options(7);
+  choice.cache_bytes = 0;
+  Loader loader(many, choice);
+  std::uint64_t samples = 0;
+  while (const auto batch = loader.next()) {
+    expect_content(*batch);
+    samples += batch->ids.size();
+  }
+  EXPECT_EQ(samples, 264U);
+}
+
+// Two loaders at once, as a trainer has for training and evaluation.
+TEST_F(LoaderTest, LoadersDoNotDisturbEachOther) {
+  LoaderOptions choice = options(3);
+  choice.cache_bytes = 0;
+  Loader a(*dataset_, choice);
+  Loader b(*dataset_, choice);
+  while (const auto batch = a.next()) {
+    const auto other = b.next();
+    ASSERT_TRUE(other.has_value());
+    EXPECT_EQ(batch->ids, other->ids);
+    expect_content(*batch);
+    expect_content(*other);
+  }
+}
+
+}  // namespace
+}  // namespace tutti::io::test
