@@ -1,9 +1,11 @@
-// Steps that may fail on some ranks only, made to end alike on all: either every rank goes on, or every rank gets the same error.
+// Steps that may fail on some ranks only, made to end alike on all: either every rank goes on, or every rank gets the
+// same error.
 #pragma once
 
 #include <exception>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <tutti/collectives/communicator.hpp>
@@ -17,12 +19,15 @@ class AgreedError : public Error {
   using Error::Error;
 };
 
-/// Collective: if any rank passes an error, every rank throws AgreedError with the message of the lowest such rank, which
-/// is named unless all ranks failed with the same words. \throws CommunicationError
+/// Collective: if any rank passes an error, every rank throws AgreedError with the message of the lowest such rank,
+/// which is named unless all ranks failed with the same words. \throws CommunicationError
 void settle(const Communicator& comm, const std::optional<std::string>& error);
 
-/// Collective: runs `step` on every rank and returns its result, or throws like settle() on all ranks if it threw on any. `step`
-/// itself must not communicate.
+/// Collective: like settle(), where only rank 0 can have failed, which goes without saying.
+void settle_at_root(const Communicator& comm, const std::optional<std::string>& error);
+
+/// Collective: runs `step` on every rank and returns its result, or throws like settle() on all ranks if it threw on
+/// any. `step` itself must not communicate.
 template <class Step>
 auto agree(const Communicator& comm, Step&& step) {
   std::optional<std::string> error;
@@ -58,9 +63,6 @@ void agree_at_root(const Communicator& comm, Step&& step) {
   }
   settle_at_root(comm, error);
 }
-
-/// Collective: like settle(), where only rank 0 can have failed, which goes without saying.
-void settle_at_root(const Communicator& comm, const std::optional<std::string>& error);
 
 /// Collective: the text of rank 0, on every rank.
 std::string broadcast_text(const Communicator& comm, std::string text);

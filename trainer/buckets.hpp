@@ -1,8 +1,9 @@
 // Flat memory for parameters, gradients and velocities, cut into buckets.
 //
-// A bucket is what is exchanged in one piece and updated in one sweep. Buckets and the parameters in them lie in reverse model
-// order, because backward produces the gradients of the last layer first: bucket 0 is complete, and travels, while backward still
-// works on the layers below. Model code never sees buckets: parameters and gradients are views into them.
+// A bucket is what is exchanged in one piece and updated in one sweep. Buckets and the parameters in them lie in
+// reverse model order, because backward produces the gradients of the last layer first: bucket 0 is complete, and
+// travels, while backward still works on the layers below. Model code never sees buckets: parameters and gradients are
+// views into them.
 #pragma once
 
 #include <cstddef>

@@ -46,7 +46,9 @@ const Key& find_key(const std::string& name, const std::string& origin) {
   if (found != table.end()) return *found;
   // The last part counts twice: a right key in a wrong section is nearer than a wrong key in a right one.
   const auto distance = [&](const Key& key) {
-    const auto tail = [](std::string_view s) { return s.substr(s.rfind('.') == std::string_view::npos ? 0 : s.rfind('.') + 1); };
+    const auto tail = [](std::string_view s) {
+      return s.substr(s.rfind('.') == std::string_view::npos ? 0 : s.rfind('.') + 1);
+    };
     return edit_distance(name, key.name) + edit_distance(tail(name), tail(key.name));
   };
   const auto nearest = std::min_element(table.begin(), table.end(),
@@ -54,7 +56,8 @@ const Key& find_key(const std::string& name, const std::string& origin) {
   throw ConfigError(fmt::format("{}: unknown key '{}'; the nearest known key is '{}'", origin, name, nearest->name));
 }
 
-[[noreturn]] void wrong_type(const Key& key, const std::string& origin, std::string_view wanted, std::string_view found) {
+[[noreturn]] void wrong_type(const Key& key, const std::string& origin, std::string_view wanted,
+                             std::string_view found) {
   throw ConfigError(fmt::format("{}: {} must be {}, not {}", origin, key.name, wanted, found));
 }
 
@@ -100,7 +103,8 @@ void assign(Config& config, const Key& key, const toml::node& node, const std::s
 /// A value given as bare text, by option or environment: TOML's notation, but text needs no quotes.
 void assign_text(Config& config, const Key& key, const std::string& value, const std::string& origin) {
   const bool is_text = std::holds_alternative<std::string*>(key.slot(config));
-  const bool quoted = value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
+  const bool quoted =
+      value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
   toml::table table;
   if (is_text && !quoted) {
     table.insert("value", value);
@@ -108,7 +112,8 @@ void assign_text(Config& config, const Key& key, const std::string& value, const
     try {
       table = toml::parse("value = " + value);
     } catch (const toml::parse_error&) {
-      throw ConfigError(fmt::format("{}: cannot read '{}' as a value of {}; allowed: {}", origin, value, key.name, range_text(key)));
+      throw ConfigError(
+          fmt::format("{}: cannot read '{}' as a value of {}; allowed: {}", origin, value, key.name, range_text(key)));
     }
   }
   assign(config, key, *table.get("value"), origin);
@@ -121,7 +126,8 @@ void resolve_path(Config& config, const Key& key, const std::filesystem::path& b
   value = std::filesystem::absolute(base / value).lexically_normal().string();
 }
 
-void assign_table(Config& config, const toml::table& file, const std::string& origin, const std::filesystem::path& base) {
+void assign_table(Config& config, const toml::table& file, const std::string& origin,
+                  const std::filesystem::path& base) {
   for (const auto& [section, content] : file) {
     const std::string section_name(section.str());
     const auto line = [&](const toml::node& node) { return fmt::format("{}:{}", origin, node.source().begin.line); };
@@ -151,7 +157,8 @@ void assign_environment(Config& config, const std::string& variable) {
   const auto equals = variable.find('=');
   const std::string origin = variable.substr(0, equals);
   std::string name = origin.substr(origin.find('_') + 1);
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto split = name.find('_');
   if (split == std::string::npos) return;
   if (!is_section(name.substr(0, split))) return;  // a variable of the library, not of the trainer

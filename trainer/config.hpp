@@ -1,6 +1,8 @@
-// What a training run is told: one plain struct, and the table of keys from which reading, checking, writing and documentation follow.
+// What a training run is told: one plain struct, and the table of keys from which reading, checking, writing and
+// documentation follow.
 //
-// A value comes from the first of: `--set section.key=value`, environment variable TUTTI_SECTION_KEY, the TOML file, the default.
+// A value comes from the first of: `--set section.key=value`, environment variable TUTTI_SECTION_KEY, the TOML file,
+// the default.
 #pragma once
 
 #include <cstdint>
@@ -65,7 +67,7 @@ struct Config {
     std::int64_t checkpoint_every = 0;
     std::int64_t keep = 3;
     std::int64_t log_every = 1;
-    std::int64_t evaluate_every = 0;
+    std::int64_t evaluate_every = 1;
     std::string progress = "auto";
   } run;
 };
@@ -109,12 +111,14 @@ struct ConfigSources {
 /// TUTTI_* variables of this process.
 std::vector<std::string> tutti_environment();
 
-/// Reads, checks and completes a configuration (run.dir, when not given, is runs/ and the file's name without its ending).
-/// \throws ConfigError for the first thing that is wrong: a file that cannot be read or is not TOML, a key that is unknown
+/// Reads, checks and completes a configuration (run.dir, when not given, is runs/ and the file's name without its
+/// ending). \throws ConfigError for the first thing that is wrong: a file that cannot be read or is not TOML, a key
+/// that is unknown
 ///         (naming the nearest known one), a value of another type or out of range, keys that contradict each other.
 Config read_config(const ConfigSources& sources);
 
-/// The effective configuration as TOML, every key, in the order of the table; parse_config() reads it back to the same values.
+/// The effective configuration as TOML, every key, in the order of the table; parse_config() reads it back to the same
+/// values.
 std::string to_toml(const Config& config);
 Config parse_config(std::string_view toml, const std::string& origin);
 

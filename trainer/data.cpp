@@ -39,17 +39,35 @@ LabelledData::LabelledData(const std::string& folder, const std::string& input_f
 Samples LabelledData::samples(const io::Batch& batch, std::vector<std::int64_t>& labels) const {
   const auto& bytes = batch.data[label_];
   switch (dataset_.fields()[label_].dtype) {
-    case DType::i64: widen<std::int64_t>(bytes, labels); break;
-    case DType::i32: widen<std::int32_t>(bytes, labels); break;
-    case DType::i16: widen<std::int16_t>(bytes, labels); break;
-    case DType::i8: widen<std::int8_t>(bytes, labels); break;
-    case DType::u64: widen<std::uint64_t>(bytes, labels); break;
-    case DType::u32: widen<std::uint32_t>(bytes, labels); break;
-    case DType::u16: widen<std::uint16_t>(bytes, labels); break;
-    case DType::u8: widen<std::uint8_t>(bytes, labels); break;
-    default: throw DataError(fmt::format("{}: labels must be integers", dataset_.folder().string()));
+    case DType::i64:
+      widen<std::int64_t>(bytes, labels);
+      break;
+    case DType::i32:
+      widen<std::int32_t>(bytes, labels);
+      break;
+    case DType::i16:
+      widen<std::int16_t>(bytes, labels);
+      break;
+    case DType::i8:
+      widen<std::int8_t>(bytes, labels);
+      break;
+    case DType::u64:
+      widen<std::uint64_t>(bytes, labels);
+      break;
+    case DType::u32:
+      widen<std::uint32_t>(bytes, labels);
+      break;
+    case DType::u16:
+      widen<std::uint16_t>(bytes, labels);
+      break;
+    case DType::u8:
+      widen<std::uint8_t>(bytes, labels);
+      break;
+    default:
+      throw DataError(fmt::format("{}: labels must be integers", dataset_.folder().string()));
   }
-  return {.inputs = {batch.data[input_].data(), batch.ids.size() * input().elements(), input().dtype}, .labels = labels};
+  return {.inputs = {batch.data[input_].data(), batch.ids.size() * input().elements(), input().dtype},
+          .labels = labels};
 }
 
 RunData open_data(const Config& config) {
@@ -59,11 +77,12 @@ RunData open_data(const Config& config) {
   const auto& train = data.train;
   const auto& test = *data.test;
   if (!(test.input() == train.input()))
-    throw DataError(fmt::format("{}: field '{}' is {}, that of the training set {} is {}", config.data.test, config.data.input,
-                                shape_text(test.input()), config.data.train, shape_text(train.input())));
+    throw DataError(fmt::format("{}: field '{}' is {}, that of the training set {} is {}", config.data.test,
+                                config.data.input, shape_text(test.input()), config.data.train,
+                                shape_text(train.input())));
   if (test.dataset().classes() != train.dataset().classes())
-    throw DataError(fmt::format("{}: has {} classes, the training set {} has {}", config.data.test, test.dataset().classes(),
-                                config.data.train, train.dataset().classes()));
+    throw DataError(fmt::format("{}: has {} classes, the training set {} has {}", config.data.test,
+                                test.dataset().classes(), config.data.train, train.dataset().classes()));
   return data;
 }
 

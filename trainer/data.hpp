@@ -1,4 +1,5 @@
-// The data sets of a run, checked against each other and against what a model can learn from, and batches as the network wants them.
+// The data sets of a run, checked against each other and against what a model can learn from, and batches as the
+// network wants them.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
 // How replicas learn from each other: the interface between a backward pass and the update of the parameters.
 //
-// Synchronous SGD is the first strategy. Others differ in when and what they exchange, not in how the training loop calls them.
+// Synchronous SGD is the first strategy. Others differ in when and what they exchange, not in how the training loop
+// calls them.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@
 
 namespace tutti::trainer {
 
-/// Collective: all ranks call begin(), gradient_ready() any number of times (also none), and finish(), step after step.
+/// Collective: all ranks call begin(), gradient_ready() any number of times (also none), and finish() or discard(),
+/// step after step.
 class Exchange {
  public:
   Exchange() = default;
@@ -21,7 +23,8 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
   virtual ~Exchange() = default;
 
-  /// A new step: gradient memory is zeros from here on, and belongs to the model until it says that a gradient is ready.
+  /// A new step: gradient memory is zeros from here on, and belongs to the model until it says that a gradient is
+  /// ready.
   virtual void begin() = 0;
 
   /// This rank's gradient of `parameter` is complete. May start communication; never waits. \throws CommunicationError
@@ -29,6 +32,10 @@ class Exchange {
 
   /// Ends the exchange and updates the parameters by `step`. \throws CommunicationError
   virtual void finish(const SgdStep& step) = 0;
+
+  /// Ends the exchange without an update: afterwards no communication of the step is under way. \throws
+  /// CommunicationError
+  virtual void discard() = 0;
 
   /// Seconds spent inside the exchange's communication since begin(): starting, polling and waiting.
   virtual double exposed_seconds() const noexcept = 0;

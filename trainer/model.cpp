@@ -1,13 +1,16 @@
 // softmax   {n, inputs} -> dense -> {n, classes}
 // mlp       {n, inputs} -> dense, relu {n, hidden} -> dense -> {n, classes}
-// convnet   {n, c, h, w} -> 3x3 convolution, halved {n, channels, h/2, w/2} -> 3x3 convolution, halved {n, 2 channels, h/4, w/4}
+// convnet   {n, c, h, w} -> 3x3 convolution, halved {n, channels, h/2, w/2} -> 3x3 convolution, halved {n, 2 channels,
+// h/4, w/4}
 //           -> dense, relu {n, hidden} -> dense -> {n, classes}
 //
-// Dense layers of f32 are written as convolutions whose kernel covers the whole input: the same sums, but by oneDNN and not by
-// the BLAS library, which on a plain Debian is the reference one and many times slower (figures in README.md).
+// Dense layers of f32 are asked of oneDNN by name. libtorch would ask the BLAS library, which on a plain Debian is the
+// reference one and several times slower (figures in README.md).
+#include <ATen/Context.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/mkldnn_linear.h>
 #include <ATen/ops/relu.h>
 
 #include <cmath>
@@ -27,8 +30,10 @@ std::int64_t product(const std::vector<std::int64_t>& extents) {
   return result;
 }
 
-/// Weight and bias of a layer; `gain` 2 before a relu (He et al., ICCV 2015), 1 before the output: variance gain / fan_in.
-void add_layer(std::vector<ParameterInfo>& parameters, const std::string& layer, std::vector<std::int64_t> weight, double gain) {
+/// Weight and bias of a layer; `gain` 2 before a relu (He et al., ICCV 2015), 1 before the output: variance gain /
+/// fan_in.
+void add_layer(std::vector<ParameterInfo>& parameters, const std::string& layer, std::vector<std::int64_t> weight,
+               double gain) {
   const std::int64_t outputs = weight.front();
   const double fan_in = static_cast<double>(product(weight) / outputs);
   parameters.push_back({layer + ".weight", std::move(weight), std::sqrt(3.0 * gain / fan_in)});
@@ -37,13 +42,10 @@ void add_layer(std::vector<ParameterInfo>& parameters, const std::string& layer,
 
 /// input {n, ...} flattened, times weight {outputs, inputs}, plus bias.
 Tensor dense(const Tensor& input, const Tensor& weight, const Tensor& bias) {
-  const auto n = input.size(0);
-  if (input.scalar_type() != at::kFloat) return at::linear(input.reshape({n, -1}), weight, bias);
-  auto kernel = input.sizes().vec();
-  if (kernel.size() != 4) kernel = {n, input.numel() / n, 1, 1};
-  const Tensor image = input.reshape(kernel);
-  kernel.front() = weight.size(0);
-  return at::conv2d(image, weight.reshape(kernel), bias).flatten(1);
+  const Tensor rows = input.flatten(1);
+  if (input.scalar_type() != at::kFloat || !at::globalContext().userEnabledMkldnn())
+    return at::linear(rows, weight, bias);
+  return at::mkldnn_linear(rows.to_mkldnn(), weight, bias).to_dense();
 }
 
 std::vector<ParameterInfo> softmax_parameters(const ModelShape& shape, const Options&) {
@@ -52,7 +54,9 @@ std::vector<ParameterInfo> softmax_parameters(const ModelShape& shape, const Opt
   return parameters;
 }
 
-Tensor softmax_forward(const Tensor& input, std::span<const Tensor> p, const Options&) { return dense(input, p[0], p[1]); }
+Tensor softmax_forward(const Tensor& input, std::span<const Tensor> p, const Options&) {
+  return dense(input, p[0], p[1]);
+}
 
 std::vector<ParameterInfo> mlp_parameters(const ModelShape& shape, const Options& options) {
   std::vector<ParameterInfo> parameters;

@@ -1,5 +1,5 @@
-// Models: a list of parameters and a forward pass over them. What libtorch knows of a model ends here; memory, gradients and
-// updates are the trainer's.
+// Models: a list of parameters and a forward pass over them. What libtorch knows of a model ends here; memory,
+// gradients and updates are the trainer's.
 #pragma once
 
 #include <ATen/core/Tensor.h>

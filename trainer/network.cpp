@@ -23,20 +23,32 @@ using torch::autograd::variable_list;
 
 at::ScalarType torch_type(DType dtype) {
   switch (dtype) {
-    case DType::f64: return at::kDouble;
-    case DType::f32: return at::kFloat;
-    case DType::bf16: return at::kBFloat16;
-    case DType::f16: return at::kHalf;
-    case DType::i64: return at::kLong;
-    case DType::i32: return at::kInt;
-    case DType::i16: return at::kShort;
-    case DType::i8: return at::kChar;
-    case DType::u8: return at::kByte;
-    default: throw InvalidArgument(text("libtorch has no tensors of ", name(dtype)));
+    case DType::f64:
+      return at::kDouble;
+    case DType::f32:
+      return at::kFloat;
+    case DType::bf16:
+      return at::kBFloat16;
+    case DType::f16:
+      return at::kHalf;
+    case DType::i64:
+      return at::kLong;
+    case DType::i32:
+      return at::kInt;
+    case DType::i16:
+      return at::kShort;
+    case DType::i8:
+      return at::kChar;
+    case DType::u8:
+      return at::kByte;
+    default:
+      throw InvalidArgument(text("libtorch has no tensors of ", name(dtype)));
   }
 }
 
-std::vector<std::int64_t> signed_extents(const std::vector<std::size_t>& extents) { return {extents.begin(), extents.end()}; }
+std::vector<std::int64_t> signed_extents(const std::vector<std::size_t>& extents) {
+  return {extents.begin(), extents.end()};
+}
 
 /// A tensor over memory that somebody else owns.
 Tensor view(const void* memory, const std::vector<std::int64_t>& shape, DType dtype) {
@@ -138,7 +150,8 @@ class Network::Impl {
     return model_.forward(input, parameters_, config_.model);
   }
 
-  // An exception must not unwind through the autograd engine, which would wrap it: it is kept until backward() has ended.
+  // An exception must not unwind through the autograd engine, which would wrap it: it is kept until backward() has
+  // ended.
   void notify(std::size_t parameter) noexcept {
     if (failure_ || !ready_) return;
     try {

@@ -1,4 +1,5 @@
-// One rank's replica of a model, over memory that belongs to the buckets. The rest of the trainer sees libtorch only through this.
+// One rank's replica of a model, over memory that belongs to the buckets. The rest of the trainer sees libtorch only
+// through this.
 #pragma once
 
 #include <cstddef>
@@ -32,8 +33,8 @@ void set_arithmetic_threads(int threads);
 
 class Network {
  public:
-  /// Called when the gradient of a parameter is complete in its memory, during backward(), in the calling thread, in the
-  /// order in which backward produces them. Not called for parameters that got no gradient.
+  /// Called when the gradient of a parameter is complete in its memory, during backward(), in the calling thread, in
+  /// the order in which backward produces them. Not called for parameters that got no gradient.
   using GradientReady = std::function<void(std::size_t parameter)>;
 
   /// The model of `config.model` for inputs of `input_shape` (of one sample) and labels 0 .. classes-1.
@@ -46,10 +47,12 @@ class Network {
   /// In model order.
   const std::vector<ParameterInfo>& parameters() const noexcept;
 
-  /// Makes parameters and gradients views of `buckets`, which must outlive the network and be of its parameters and dtype.
+  /// Makes parameters and gradients views of `buckets`, which must outlive the network and be of its parameters and
+  /// dtype.
   void bind(const Buckets& buckets, GradientReady ready);
 
-  /// Sum over the samples of the cross-entropy of their labels. Keeps what backward() needs. No samples: 0. Requires bind().
+  /// Sum over the samples of the cross-entropy of their labels. Keeps what backward() needs. No samples: 0. Requires
+  /// bind().
   double forward(const Samples& samples);
 
   /// Adds `weight` times the gradient of the last forward() to the gradient memory, and forgets that forward().

@@ -19,8 +19,8 @@ struct ParameterInfo {
   std::size_t count() const noexcept;
 };
 
-/// Fills `values` (f32 or f64) with the initial values of parameter number `index`. Every element is a function of (seed, index, element)
-/// alone: the same on every rank, for any number of ranks, and for any layout of memory.
+/// Fills `values` (f32 or f64) with the initial values of parameter number `index`. Every element is a function of
+/// (seed, index, element) alone: the same on every rank, for any number of ranks, and for any layout of memory.
 void initialise(const ParameterInfo& parameter, std::size_t index, std::uint64_t seed, Buffer values);
 
 }  // namespace tutti::trainer

@@ -7,7 +7,8 @@ namespace tutti::trainer {
 LearningRate::LearningRate(const Config& config, std::uint64_t steps_per_epoch) noexcept
     : base_(config.optimizer.learning_rate),
       warmup_steps_(static_cast<std::uint64_t>(config.schedule.warmup_steps)),
-      drop_steps_(config.schedule.kind == "step" ? config.schedule.step_epochs * static_cast<double>(steps_per_epoch) : 0.0),
+      drop_steps_(config.schedule.kind == "step" ? config.schedule.step_epochs * static_cast<double>(steps_per_epoch)
+                                                 : 0.0),
       gamma_(config.schedule.gamma) {
   if (config.schedule.base_batch > 0)
     base_ *= static_cast<double>(config.train.batch_size) / static_cast<double>(config.schedule.base_batch);

@@ -1,11 +1,11 @@
 // Synchronous SGD: gradients are added over all ranks, every step, and every rank makes the same update.
 //
-// Buckets are exchanged in one fixed order on all ranks: bucket b starts once it and all buckets before it are complete here. So
-// operations meet in the same order everywhere, whatever order backward finishes parameters in. A bucket that holds a parameter
-// without gradient on this rank is completed by finish(), with the zeros that begin() wrote.
+// Buckets are exchanged in one fixed order on all ranks: bucket b starts once it and all buckets before it are complete
+// here. So operations meet in the same order everywhere, whatever order backward finishes parameters in. A bucket that
+// holds a parameter without gradient on this rank is completed by finish(), with the zeros that begin() wrote.
 //
-// Gradients arrive already divided by the samples of the global batch, so the sum over ranks is the average over samples,
-// however unevenly these are spread.
+// Gradients arrive already divided by the samples of the global batch, so the sum over ranks is the average over
+// samples, however unevenly these are spread.
 #include <chrono>
 #include <optional>
 #include <string>
@@ -62,6 +62,12 @@ class SyncSgd final : public Exchange {
     }
   }
 
+  void discard() override {
+    const Stopwatch exposed(exposed_);
+    while (started_ < buckets_.size()) start_next();
+    for (Operation& operation : operations_) operation.wait();
+  }
+
   double exposed_seconds() const noexcept override { return std::chrono::duration<double>(exposed_).count(); }
 
  private:
@@ -93,9 +99,9 @@ class SyncSgd final : public Exchange {
   const Buckets& buckets_;
   const std::string algorithm_;
   const std::shared_ptr<const Codec> codec_;
-  std::vector<std::size_t> missing_;    // per bucket: parameters whose gradient is not ready
-  std::vector<Operation> operations_;   // per bucket
-  std::size_t started_ = 0;             // buckets [0, started_) are exchanged or being so
+  std::vector<std::size_t> missing_;   // per bucket: parameters whose gradient is not ready
+  std::vector<Operation> operations_;  // per bucket
+  std::size_t started_ = 0;            // buckets [0, started_) are exchanged or being so
   Clock::duration exposed_ = Clock::duration::zero();
 };
 

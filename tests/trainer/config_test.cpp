@@ -1,0 +1,210 @@
+// Configuration: where values come from, what is refused and in which words; and what follows from it without a model,
+// the learning rate and the layout of buckets.
+#include <gtest/gtest.h>
+
+#include <tutti/trainer/buckets.hpp>
+#include <tutti/trainer/config.hpp>
+#include <tutti/trainer/progress.hpp>
+#include <tutti/trainer/schedule.hpp>
+
+#include "tests/trainer/support.hpp"
+
+namespace tutti::trainer::test {
+
+namespace {
+
+class ConfigFile : public testing::Test {
+ protected:
+  Config read(const std::string& toml, std::vector<std::string> options = {},
+              std::vector<std::string> environment = {}) {
+    write_file(file_, toml);
+    return read_config({.file = file_, .environment = std::move(environment), .options = std::move(options)});
+  }
+
+  std::string error(const std::string& toml, std::vector<std::string> options = {},
+                    std::vector<std::string> environment = {}) {
+    try {
+      read(toml, std::move(options), std::move(environment));
+    } catch (const ConfigError& caught) {
+      EXPECT_EQ(std::string(caught.what()).find('\n'), std::string::npos) << "not one line: " << caught.what();
+      return caught.what();
+    }
+    ADD_FAILURE() << "no error for " << toml;
+    return {};
+  }
+
+  TemporaryFolder folder_;
+  const fs::path file_ = folder_.path() / "some.toml";
+  const std::string data_ = "[data]\ntrain = \"set\"\n";
+};
+
+TEST_F(ConfigFile, OptionsBeatEnvironmentBeatsFile) {
+  const std::string toml = data_ + "[train]\nepochs = 2\nbatch_size = 20\nseed = 200\n";
+  const Config config =
+      read(toml, {"train.epochs=4"}, {"TUTTI_TRAIN_EPOCHS=3", "TUTTI_TRAIN_BATCH_SIZE=30", "TUTTI_UNRELATED=1"});
+  EXPECT_EQ(config.train.epochs, 4);
+  EXPECT_EQ(config.train.batch_size, 30);
+  EXPECT_EQ(config.train.seed, 200);
+  EXPECT_EQ(config.optimizer.momentum, Config{}.optimizer.momentum);
+}
+
+TEST_F(ConfigFile, PathsInAFileAreRelativeToIt) {
+  EXPECT_EQ(read(data_).data.train, (folder_.path() / "set").string());
+  EXPECT_EQ(read(data_, {"data.train=other"}).data.train, (fs::current_path() / "other").string());
+  EXPECT_EQ(read(data_).run.dir, (fs::current_path() / "runs" / "some").string());
+}
+
+TEST_F(ConfigFile, ReadsItsOwnText) {
+  Config config = read(data_ + "[optimizer]\nlearning_rate = 0.1\nnesterov = true\n[model]\ndtype = \"f64\"\n");
+  config.data.input = "a \"quoted\\\" name";
+  config.schedule.gamma = 1.0 / 3.0;
+  config.run.checkpoint_every = 123456789012;
+  const Config again = parse_config(to_toml(config), "text");
+  EXPECT_EQ(to_toml(again), to_toml(config));
+  EXPECT_EQ(again.schedule.gamma, config.schedule.gamma);
+  EXPECT_EQ(again.data.input, config.data.input);
+  EXPECT_TRUE(differences(again, config).empty());
+}
+
+TEST_F(ConfigFile, UnknownKeyNamesFileLineAndNearest) {
+  expect_parts(error(data_ + "[train]\nepoch = 3\n"),
+               {file_.string() + ":4", "unknown key 'train.epoch'", "'train.epochs'"});
+  expect_parts(error(data_ + "[optimizer]\nepochs = 3\n"), {"'optimizer.epochs'", "'train.epochs'"});
+  expect_parts(error(data_ + "[trian]\nepochs = 3\n"), {"'trian.epochs'", "'train.epochs'"});
+  expect_parts(error(data_ + "[trian]\n"), {"'trian'"});
+  expect_parts(error("epochs = 3\n" + data_), {"unknown key 'epochs'", "'train.epochs'"});
+  expect_parts(error("train = 3\n"), {"must be a section"});
+  expect_parts(error(data_, {"train.batchsize=3"}), {"--set train.batchsize=3", "'train.batch_size'"});
+  expect_parts(error(data_, {}, {"TUTTI_TRAIN_EPOCH=3"}), {"TUTTI_TRAIN_EPOCH", "'train.epochs'"});
+}
+
+TEST_F(ConfigFile, WrongTypeNamesKeyAndType) {
+  expect_parts(error(data_ + "[train]\nepochs = \"three\"\n"),
+               {file_.string() + ":4", "train.epochs", "a whole number", "string"});
+  expect_parts(error(data_ + "[train]\nepochs = 2.5\n"), {"train.epochs", "a whole number"});
+  expect_parts(error(data_ + "[optimizer]\nlearning_rate = true\n"), {"optimizer.learning_rate", "a number"});
+  expect_parts(error(data_ + "[optimizer]\nnesterov = 1\n"), {"optimizer.nesterov", "true or false"});
+  expect_parts(error(data_ + "[model]\nname = 3\n"), {"model.name", "text"});
+  expect_parts(error(data_, {"train.epochs=three"}), {"--set train.epochs=three", "train.epochs"});
+  expect_parts(error(data_, {"train.epochs"}), {"section.key=value"});
+}
+
+TEST_F(ConfigFile, ValueOutOfRangeNamesKeyAndRange) {
+  expect_parts(error(data_ + "[train]\nbatch_size = 0\n"), {"train.batch_size = 0", "1 to"});
+  expect_parts(error(data_ + "[optimizer]\nmomentum = 1.0\n"), {"optimizer.momentum", "0 to"});
+  expect_parts(error(data_ + "[optimizer]\nlearning_rate = nan\n"), {"optimizer.learning_rate"});
+  expect_parts(error(data_ + "[model]\nname = \"resnet\"\n"), {"model.name", "resnet", "softmax, mlp, convnet"});
+  expect_parts(error(data_, {"exchange.compression=int8"}), {"exchange.compression", "none, bf16, f16"});
+}
+
+TEST_F(ConfigFile, ContradictionsAndBadFiles) {
+  expect_parts(error("[train]\nepochs = 1\n"), {file_.string(), "data.train"});
+  expect_parts(error(data_, {"optimizer.nesterov=true", "optimizer.momentum=0"}),
+               {"optimizer.nesterov", "optimizer.momentum"});
+  expect_parts(error(data_, {"exchange.compression=bf16", "model.dtype=f64"}), {"exchange.compression", "model.dtype"});
+  expect_parts(error(data_ + "[train\n"), {file_.string() + ":3"});
+  EXPECT_THROW(read_config({.file = folder_.path() / "absent.toml", .environment = {}, .options = {}}), ConfigError);
+  EXPECT_THROW(read_config({.file = folder_.path(), .environment = {}, .options = {}}), ConfigError);
+}
+
+TEST_F(ConfigFile, DifferencesSayWhatTheyMeanForResuming) {
+  const auto found = differences(read(data_, {"train.seed=2", "optimizer.momentum=0.5", "run.keep=9"}), read(data_));
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[0].text, "train.seed is 2 and was 1");
+  EXPECT_EQ(found[0].on_resume, OnResume::refuse);
+  EXPECT_EQ(found[1].on_resume, OnResume::note);
+  EXPECT_EQ(found[2].on_resume, OnResume::free);
+}
+
+TEST_F(ConfigFile, EveryDefaultIsInItsRange) {
+  // A default goes through the same door as any value: what the table writes, it accepts.
+  EXPECT_NO_THROW(parse_config(to_toml(Config{}), "defaults"));
+}
+
+TEST(ConfigTable, ReadmeHoldsIt) {
+  EXPECT_NE(read_file(fs::path(TUTTI_SOURCE_DIR) / "trainer/README.md").find(key_table_markdown()), std::string::npos)
+      << "put the output of `tutti-train --keys` into trainer/README.md";
+}
+
+TEST(ConfigTable, ExamplesAreRead) {
+  for (const char* name : {"fashion_mnist.toml", "digits.toml"})
+    EXPECT_NO_THROW(
+        read_config({.file = fs::path(TUTTI_SOURCE_DIR) / "examples" / name, .environment = {}, .options = {}}));
+}
+
+TEST(LearningRate, ConstantWithWarmUpAndScaling) {
+  Config config;
+  config.optimizer.learning_rate = 0.1;
+  config.schedule.warmup_steps = 4;
+  config.schedule.base_batch = 64;
+  config.train.batch_size = 256;
+  const LearningRate rate(config, 10);
+  EXPECT_DOUBLE_EQ(rate.rate(0), 0.1);
+  EXPECT_DOUBLE_EQ(rate.rate(1), 0.2);
+  EXPECT_DOUBLE_EQ(rate.rate(3), 0.4);
+  EXPECT_DOUBLE_EQ(rate.rate(4), 0.4);
+  EXPECT_DOUBLE_EQ(rate.rate(1000000), 0.4);
+}
+
+TEST(LearningRate, StepsCountFractionsOfEpochs) {
+  Config config;
+  config.optimizer.learning_rate = 1.0;
+  config.schedule.kind = "step";
+  config.schedule.step_epochs = 1.5;
+  config.schedule.gamma = 0.5;
+  const LearningRate rate(config, 10);
+  EXPECT_DOUBLE_EQ(rate.rate(0), 1.0);
+  EXPECT_DOUBLE_EQ(rate.rate(14), 1.0);
+  EXPECT_DOUBLE_EQ(rate.rate(15), 0.5);
+  EXPECT_DOUBLE_EQ(rate.rate(30), 0.25);
+}
+
+TEST(BucketPlan, ReverseOrderAlignedAndWhole) {
+  const std::vector<ParameterInfo> parameters{{"a", {40}, 0}, {"b", {3}, 0}, {"c", {5, 4}, 0}, {"d", {1}, 0}};
+  const BucketPlan plan = plan_buckets(parameters, DType::f32, 256);  // 64 elements
+  ASSERT_EQ(plan.buckets.size(), 2U);
+  EXPECT_EQ(plan.buckets[0].parameters, (std::vector<std::size_t>{3, 2, 1}));  // 1, 20 and 3 elements take 16, 32 and 16
+  EXPECT_EQ(plan.buckets[0].count, 64U);
+  EXPECT_EQ(plan.buckets[1].parameters, (std::vector<std::size_t>{0}));
+  EXPECT_EQ(plan.places[2].offset, 16U);
+  EXPECT_EQ(plan.places[0].count, 40U);
+  EXPECT_EQ(plan_buckets(parameters, DType::f32, 1).buckets.size(), 4U);
+  EXPECT_EQ(plan_buckets(parameters, DType::f32, 1 << 20).buckets.size(), 1U);
+}
+
+TEST(Initialise, IsAFunctionOfSeedParameterAndElement) {
+  std::vector<float> values(1000);
+  std::vector<float> tail(10);
+  initialise({"w", {1000}, 0.5}, 3, 1, Buffer(std::span(values)));
+  initialise({"w", {10}, 0.5}, 3, 1, Buffer(std::span(tail)));
+  EXPECT_TRUE(std::equal(tail.begin(), tail.end(), values.begin()));
+  double sum = 0.0;
+  for (const float value : values) {
+    EXPECT_LE(std::abs(value), 0.5F);
+    sum += value;
+  }
+  EXPECT_LT(std::abs(sum / 1000.0), 0.05);  // five standard deviations: 0.5 / sqrt(3 * 1000)
+  for (const auto& [index, seed] : {std::pair{4, 1}, std::pair{3, 2}}) {
+    initialise({"w", {10}, 0.5}, static_cast<std::size_t>(index), static_cast<std::uint64_t>(seed),
+               Buffer(std::span(tail)));
+    EXPECT_FALSE(std::equal(tail.begin(), tail.end(), values.begin()));
+  }
+}
+
+TEST(ProgressText, SaysAllThere) {
+  const std::string line = progress_text({.step = 50,
+                                          .steps = 100,
+                                          .epoch = 2,
+                                          .epochs = 3,
+                                          .loss = 0.25,
+                                          .samples_per_s = 1234,
+                                          .comm_share = 0.031,
+                                          .seconds_left = 62},
+                                         true);
+  EXPECT_EQ(line,
+            "epoch 2/3  step 50/100  [############............] 1234 samples/s  1:02 left  comm 3.1%  loss 0.2500");
+}
+
+}  // namespace
+
+}  // namespace tutti::trainer::test

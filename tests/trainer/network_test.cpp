@@ -1,0 +1,194 @@
+// The model's side against libtorch's own: gradients that land in the buckets, and steps of SGD.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <mpi.h>
+#include <torch/csrc/autograd/variable.h>
+#include <torch/optim/sgd.h>
+
+#include <tutti/trainer/exchange.hpp>
+#include <tutti/trainer/model.hpp>
+#include <tutti/trainer/network.hpp>
+
+#include "tests/trainer/support.hpp"
+
+namespace tutti::trainer::test {
+
+namespace {
+
+constexpr std::size_t kSamplesUsed = 11;
+
+class NetworkTest : public testing::TestWithParam<const char*> {
+ protected:
+  NetworkTest() {
+    set_arithmetic_threads(1);
+    config_.model = {.name = GetParam(), .hidden = 9, .channels = 3, .stride = 2, .dtype = "f64"};
+    config_.data.mean = 0.3;
+    config_.data.std = 0.25;
+    for (std::uint64_t id = 0; id < kSamplesUsed; ++id) {
+      for (std::size_t pixel = 0; pixel < kPixels; ++pixel) images_.push_back(pixel_of(id, pixel));
+      labels_.push_back(label_of(id));
+    }
+    network_.emplace(config_, std::vector<std::size_t>{1, 8, 8}, kClasses);
+    buckets_.emplace(world_, plan_buckets(network_->parameters(), DType::f64, 800), DType::f64);
+    for (std::size_t i = 0; i < network_->parameters().size(); ++i)
+      initialise(network_->parameters()[i], i, 3, buckets_->parameter(i));
+  }
+
+  Samples samples() const { return {.inputs = ConstBuffer(std::span(images_)), .labels = labels_}; }
+
+  static const double* values(Buffer buffer) { return static_cast<const double*>(buffer.data); }
+
+  /// The same model as a plain libtorch program would hold it: tensors of its own.
+  std::vector<at::Tensor> own_parameters() const {
+    std::vector<at::Tensor> parameters;
+    for (std::size_t i = 0; i < network_->parameters().size(); ++i) {
+      const auto& shape = network_->parameters()[i].shape;
+      parameters.push_back(
+          at::from_blob(buckets_->parameter(i).data, shape, at::kDouble).clone().set_requires_grad(true));
+    }
+    return parameters;
+  }
+
+  at::Tensor own_loss(const std::vector<at::Tensor>& parameters) {
+    const auto n = static_cast<std::int64_t>(kSamplesUsed);
+    at::Tensor input = at::from_blob(images_.data(), {n, 1, 8, 8}, at::kByte).to(at::kDouble);
+    input = (input / 255.0 - 0.3) / 0.25;
+    const at::Tensor labels = at::from_blob(labels_.data(), {n}, at::kLong);
+    return at::cross_entropy_loss(find_model(GetParam()).forward(input, parameters, config_.model), labels);
+  }
+
+  void expect_equal(const std::vector<at::Tensor>& expected, bool gradients) {
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const at::Tensor tensor = (gradients ? expected[i].grad() : expected[i]).contiguous();
+      const double* its = tensor.data_ptr<double>();
+      const double* ours = values(gradients ? buckets_->gradient(i) : buckets_->parameter(i));
+      for (std::int64_t j = 0; j < tensor.numel(); ++j)
+        ASSERT_NEAR(ours[j], its[j], 1e-12) << network_->parameters()[i].name << "[" << j << "]";
+    }
+  }
+
+  const Communicator world_{MPI_COMM_WORLD};
+  Config config_;
+  std::vector<std::uint8_t> images_;
+  std::vector<std::int64_t> labels_;
+  std::optional<Network> network_;
+  std::optional<Buckets> buckets_;
+};
+
+TEST_P(NetworkTest, GradientsAreAddedToTheBucketsMemory) {
+  std::vector<std::size_t> ready;
+  network_->bind(*buckets_, [&](std::size_t parameter) {
+    ready.push_back(parameter);
+    double sum = 0.0;  // what is announced is there
+    for (std::size_t j = 0; j < buckets_->gradient(parameter).count; ++j)
+      sum += std::abs(values(buckets_->gradient(parameter))[j]);
+    EXPECT_GT(sum, 0.0) << network_->parameters()[parameter].name;
+  });
+  const auto own = own_parameters();
+  const at::Tensor loss = own_loss(own);
+  loss.backward();
+  EXPECT_NEAR(network_->forward(samples()), loss.item<double>() * static_cast<double>(kSamplesUsed), 1e-10);
+  network_->backward(1.0 / static_cast<double>(kSamplesUsed));
+  expect_equal(own, true);
+  EXPECT_EQ(ready.size(), own.size());
+  EXPECT_GT(ready.front(), ready.back());  // the last layer is ready first
+
+  // A second pass adds: the memory is the gradient, not a copy made at the end.
+  network_->forward(samples());
+  network_->backward(1.0 / static_cast<double>(kSamplesUsed));
+  own_loss(own).backward();
+  expect_equal(own, true);
+}
+
+TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
+  for (const bool nesterov : {false, true}) {
+    for (std::size_t i = 0; i < network_->parameters().size(); ++i)
+      initialise(network_->parameters()[i], i, 3, buckets_->parameter(i));
+    for (std::size_t b = 0; b < buckets_->size(); ++b)
+      std::fill_n(static_cast<double*>(buckets_->velocities(b).data), buckets_->velocities(b).count, 0.0);
+    const Config::Exchange options;
+    const auto exchange = make_exchange({world_, *buckets_, options});
+    network_->bind(*buckets_, [&](std::size_t parameter) { exchange->gradient_ready(parameter); });
+    auto own = own_parameters();
+    torch::optim::SGD optimizer(own, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.01).nesterov(nesterov));
+    for (int step = 0; step < 5; ++step) {
+      optimizer.zero_grad();
+      own_loss(own).backward();
+      optimizer.step();
+      exchange->begin();
+      network_->forward(samples());
+      network_->backward(1.0 / static_cast<double>(kSamplesUsed));
+      exchange->finish({.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov});
+    }
+    expect_equal(own, false);
+  }
+}
+
+TEST_P(NetworkTest, NoSamplesIsNoLossAndNoGradient) {
+  bool called = false;
+  network_->bind(*buckets_, [&](std::size_t) { called = true; });
+  EXPECT_EQ(network_->forward({.inputs = {}, .labels = {}}), 0.0);
+  network_->backward(1.0);
+  EXPECT_FALSE(called);
+  EXPECT_EQ(network_->evaluate({.inputs = {}, .labels = {}}).samples, 0U);
+}
+
+TEST_P(NetworkTest, ErrorsOfTheHookComeOutAsTheyAre) {
+  network_->bind(*buckets_, [](std::size_t) { throw CommunicationError("rank 2 is gone"); });
+  network_->forward(samples());
+  EXPECT_THROW(network_->backward(1.0), CommunicationError);
+}
+
+TEST_P(NetworkTest, EvaluationCountsRightAnswers) {
+  network_->bind(*buckets_, {});
+  const Score score = network_->evaluate(samples());
+  EXPECT_EQ(score.samples, kSamplesUsed);
+  EXPECT_NEAR(score.loss, network_->forward(samples()), 1e-12);
+  const auto own = own_parameters();
+  const auto n = static_cast<std::int64_t>(kSamplesUsed);
+  const at::Tensor input =
+      (at::from_blob(images_.data(), {n, 1, 8, 8}, at::kByte).to(at::kDouble) / 255.0 - 0.3) / 0.25;
+  const at::Tensor answers = find_model(GetParam()).forward(input, own, config_.model).argmax(1);
+  std::uint64_t right = 0;
+  for (std::size_t i = 0; i < kSamplesUsed; ++i)
+    right += answers[static_cast<std::int64_t>(i)].item<std::int64_t>() == labels_[i] ? 1U : 0U;
+  EXPECT_EQ(score.correct, right);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, NetworkTest, testing::Values("softmax", "mlp", "convnet"),
+                         [](const auto& row) { return std::string(row.param); });
+
+// Dense layers take another path in f32 (oneDNN) than in f64: both are the same layer.
+TEST(Model, DenseLayersOfBothTypesAgree) {
+  const Config::Model options{.name = "mlp", .hidden = 20, .channels = 1, .stride = 1, .dtype = "f32"};
+  const Model& model = find_model("mlp");
+  const auto infos = model.parameters({{1, 8, 8}, 10}, options);
+  std::vector<at::Tensor> wide;
+  std::vector<at::Tensor> narrow;
+  for (std::size_t i = 0; i < infos.size(); ++i) {
+    at::Tensor tensor = at::empty(infos[i].shape, at::kDouble);
+    initialise({infos[i].name, infos[i].shape, 0.3}, i, 1, Buffer(tensor.data_ptr(), infos[i].count(), DType::f64));
+    wide.push_back(tensor.clone().set_requires_grad(true));
+    narrow.push_back(tensor.to(at::kFloat).set_requires_grad(true));
+  }
+  const at::Tensor input = at::arange(5 * 64, at::kDouble).reshape({5, 1, 8, 8}).sin();
+  const at::Tensor a = model.forward(input, wide, options);
+  const at::Tensor b = model.forward(input.to(at::kFloat), narrow, options);
+  EXPECT_LT((a - b).abs().max().item<double>(), 1e-5);
+  a.square().sum().backward();
+  b.square().sum().backward();
+  for (std::size_t i = 0; i < wide.size(); ++i)
+    EXPECT_LT((wide[i].grad() - narrow[i].grad()).abs().max().item<double>(), 1e-3) << infos[i].name;
+}
+
+TEST(Model, UnfitInputsAndNames) {
+  Config config;
+  config.model.name = "convnet";
+  EXPECT_THROW(Network(config, {64}, 10), InvalidArgument);
+  EXPECT_THROW(Network(config, {1, 3, 8}, 10), InvalidArgument);
+  EXPECT_THROW(find_model("resnet"), InvalidArgument);
+}
+
+}  // namespace
+
+}  // namespace tutti::trainer::test

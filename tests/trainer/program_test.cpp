@@ -1,0 +1,237 @@
+// The program as a user runs it, under mpirun: what it leaves behind, and one clear line for every kind of bad input.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstring>
+#include <functional>
+
+#include <nlohmann/json.hpp>
+
+#include <tutti/io/detail/files.hpp>
+#include <tutti/io/detail/manifest.hpp>
+#include <tutti/io/detail/shard.hpp>
+
+#include "tests/trainer/support.hpp"
+
+namespace tutti::trainer::test {
+
+namespace {
+
+struct Ended {
+  int status = -1;
+  std::string output;  // of all ranks, both streams
+};
+
+/// `timeout` ends what hangs, and its status, 124, is a failure like any other that is not expected.
+Ended run(const std::string& command) {
+  Ended ended;
+  FILE* pipe = ::popen(("timeout -k 5 60 " + command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) throw std::runtime_error("popen");
+  std::array<char, 4096> buffer{};
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) ended.output.append(buffer.data(), n);
+  const int status = ::pclose(pipe);
+  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return ended;
+}
+
+std::string mpirun(int ranks, const std::string& program) {
+  return std::string(TUTTI_MPIRUN) + " " + std::to_string(ranks) + " " + program;
+}
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++n;
+  return n;
+}
+
+class Program : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_bars(data_, 40, 2);
+    write_file(
+        config_,
+        "[data]\ntrain = \"bars\"\n[model]\nname = \"softmax\"\n[train]\nepochs = 2\nbatch_size = 8\nthreads = 1\n");
+  }
+
+  std::string train(const std::string& arguments) const {
+    return std::string(TUTTI_TRAIN) + " " + config_.string() + " --out " + out_.string() + " " + arguments;
+  }
+
+  /// Runs to an error: not 0, not a time-out, one line of ours, which holds every part.
+  static void expect_error(const Ended& ended, const std::vector<std::string>& parts) {
+    EXPECT_NE(ended.status, 0) << ended.output;
+    EXPECT_LT(ended.status, 124) << "hung: " << ended.output;
+    EXPECT_EQ(count(ended.output, "tutti: error:"), 1U) << ended.output;
+    const auto begin = ended.output.find("tutti: error:");
+    if (begin == std::string::npos) return;
+    expect_parts(ended.output.substr(begin, ended.output.find('\n', begin) - begin), parts);
+  }
+
+  TemporaryFolder folder_;
+  const fs::path data_ = folder_.path() / "bars";
+  const fs::path config_ = folder_.path() / "bars.toml";
+  const fs::path out_ = folder_.path() / "run";
+  const fs::path first_ = data_ / "shard-00000-of-00002.h5";
+  const fs::path second_ = data_ / "shard-00001-of-00002.h5";
+};
+
+TEST_F(Program, LearnsTheDigitsOnTwoRanks) {
+  const Ended ended =
+      run(mpirun(2, std::string(TUTTI_TRAIN) + " " TUTTI_SOURCE_DIR "/examples/digits.toml --out " + out_.string()));
+  ASSERT_EQ(ended.status, 0) << ended.output;
+  const auto result = nlohmann::json::parse(read_file(out_ / "result.json"));
+  EXPECT_GE(result.at("test_accuracy"), 0.95);
+  EXPECT_EQ(result.at("world_size"), 2);
+  EXPECT_EQ(result.at("test_samples"), 360);
+  EXPECT_EQ(result.at("parameter_hash").get<std::string>().size(), 64U);
+  for (const char* key :
+       {"train_seconds", "samples_per_s", "comm_share", "nodes", "steps", "epochs", "parameters", "tutti"})
+    EXPECT_TRUE(result.contains(key)) << key;
+  for (const char* file : {"config.toml", "metrics.jsonl", "checkpoints"}) EXPECT_TRUE(fs::exists(out_ / file)) << file;
+  std::ifstream metrics(out_ / "metrics.jsonl");
+  std::size_t steps = 0;
+  for (std::string line; std::getline(metrics, line);) {
+    const auto record = nlohmann::json::parse(line);
+    if (record.at("kind") != "step") continue;
+    EXPECT_EQ(record.at("step"), ++steps);
+    EXPECT_GE(record.at("comm_share"), 0.0);
+    EXPECT_LE(record.at("comm_share"), 1.0);
+    for (const char* key : {"epoch", "loss", "lr", "samples_per_s", "step_time_s", "samples"})
+      EXPECT_TRUE(record.contains(key)) << key;
+  }
+  EXPECT_EQ(result.at("steps"), steps);
+  EXPECT_NE(ended.output.find("test accuracy"), std::string::npos);
+}
+
+TEST_F(Program, RunsAloneStopsAndResumes) {
+  ASSERT_EQ(run(train("--set train.max_steps=3")).status, 0);
+  const Ended ended = run(train("--resume"));
+  ASSERT_EQ(ended.status, 0) << ended.output;
+  EXPECT_EQ(nlohmann::json::parse(read_file(out_ / "result.json")).at("steps"), 10);
+  expect_error(run(train("")), {out_.string(), "already holds a run", "--resume"});
+}
+
+TEST_F(Program, WrongConfiguration) {
+  expect_error(run(mpirun(3, train("--set train.epoch=3"))), {"train.epoch", "'train.epochs'"});
+  expect_error(run(mpirun(2, train("--set train.batch_size=0"))), {"train.batch_size = 0", "1 to"});
+  expect_error(run(mpirun(2, train("--set exchange.algorithm=teleport"))), {"exchange.algorithm", "teleport"});
+  expect_error(run(mpirun(2, train("--sett train.epochs=3"))), {"--sett"});
+  EXPECT_FALSE(fs::exists(out_)) << "a run that never began left a folder";
+}
+
+TEST_F(Program, MissingShard) {
+  fs::remove(second_);
+  expect_error(run(mpirun(2, train(""))), {second_.string()});
+}
+
+TEST_F(Program, TruncatedShard) {
+  fs::resize_file(first_, fs::file_size(first_) - 100);
+  expect_error(run(mpirun(2, train(""))), {first_.string(), "truncated"});
+}
+
+TEST_F(Program, CorruptedShard) {
+  // The images of the second chunk of the second shard: found while training, by whichever ranks read it.
+  std::string bytes = read_file(second_);
+  std::string image;
+  for (std::size_t pixel = 0; pixel < kPixels; ++pixel) image += static_cast<char>(pixel_of(30, pixel));
+  const auto at = bytes.find(image);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 5] = static_cast<char>(bytes[at + 5] ^ 1);
+  write_file(second_, bytes);
+  expect_error(run(mpirun(3, train("--set train.order=contiguous"))), {second_.string(), "'image'", "chunk 1"});
+  EXPECT_TRUE(fs::exists(out_ / "checkpoints" / "step-000000000000.h5"));
+}
+
+TEST_F(Program, ShardsThatDisagree) {
+  io::DatasetPlan plan{.name = "bars",
+                       .fields = {{"image", DType::u8, {1, 4, 16}}, {"label", DType::i64, {}}},
+                       .samples = 40,
+                       .shards = 2,
+                       .classes = kClasses,
+                       .chunk_samples = 8};
+  const std::vector<std::uint8_t> images(40 * kPixels);
+  const std::vector<std::int64_t> labels(40);
+  const std::array<std::span<const std::byte>, 2> all{std::as_bytes(std::span(images)),
+                                                      std::as_bytes(std::span(labels))};
+  io::DatasetWriter writer(folder_.path() / "other", plan);
+  writer.append(40, all);
+  writer.finish();
+  fs::copy_file(folder_.path() / "other" / second_.filename(), second_, fs::copy_options::overwrite_existing);
+  expect_error(run(mpirun(2, train(""))), {second_.string(), "image"});
+  expect_error(run(mpirun(2, train("--set data.train=" + (folder_.path() / "other").string() +
+                                   " --set data.test=" + data_.string()))),
+               {second_.string()});
+}
+
+TEST_F(Program, LabelOutOfRange) {
+  io::ShardHeader header = io::ShardReader(first_).header();
+  io::ShardWriter writer(first_, header);
+  const std::vector<std::uint8_t> images(8 * kPixels);
+  const std::vector<std::int64_t> labels{0, 1, 2, 0, 1, 7, 0, 1};
+  for (std::uint64_t chunk = 0; chunk < header.chunks(); ++chunk) {
+    const std::size_t samples = header.samples_in_chunk(chunk);
+    writer.write_chunk(chunk, 0, std::as_bytes(std::span(images).first(samples * kPixels)));
+    writer.write_chunk(chunk, 1, std::as_bytes(std::span(labels).first(samples)));
+  }
+  writer.finish();
+  writer.publish();
+  const fs::path file = data_ / io::kManifestName;
+  io::Manifest manifest = io::parse_manifest(io::read_text(file), file);
+  manifest.shards[0].checksum = writer.header().checksum;
+  write_file(file, io::to_text(manifest));
+  expect_error(run(mpirun(2, train(""))), {first_.string(), "label 7"});
+}
+
+TEST_F(Program, EmptyOrMissingTrainingSet) {
+  expect_error(run(mpirun(2, train("--set data.train=/nonexistent/set"))), {"/nonexistent/set"});
+  const fs::path file = data_ / io::kManifestName;
+  io::Manifest manifest = io::parse_manifest(io::read_text(file), file);
+  manifest.shards.clear();
+  manifest.samples = 0;
+  write_file(file, io::to_text(manifest));
+  expect_error(run(mpirun(3, train(""))), {data_.string()});
+}
+
+TEST_F(Program, RunFolderThatCannotBeWritten) {
+  write_file(folder_.path() / "file", "");
+  const std::string out = (folder_.path() / "file" / "run").string();
+  expect_error(run(mpirun(2, std::string(TUTTI_TRAIN) + " " + config_.string() + " --out " + out)),
+               {out, "cannot be written"});
+}
+
+TEST_F(Program, DiskThatFillsUpLeavesThePreviousCheckpointWhole) {
+  ASSERT_EQ(run(train("--set train.max_steps=3 --set model.name=mlp --set model.hidden=1000")).status, 0);
+  // Files of more than 256 KiB cannot be written from here on; a checkpoint has 540 kB. TCP, because shared memory is a
+  // file too.
+  const std::string limited = "sh -c 'trap \"\" XFSZ; ulimit -f 512; exec " +
+                              train("--set model.name=mlp --set model.hidden=1000 --resume") + "'";
+  expect_error(run("env OMPI_MCA_btl=self,tcp " + mpirun(2, limited)), {"checkpoints/step-000000000005.h5"});
+  EXPECT_TRUE(fs::exists(out_ / "checkpoints" / "step-000000000003.h5"));
+  EXPECT_EQ(run(train("--set model.name=mlp --set model.hidden=1000 --resume")).status, 0);
+}
+
+TEST_F(Program, CheckpointOfAnotherModel) {
+  ASSERT_EQ(run(train("--set train.max_steps=1")).status, 0);
+  expect_error(run(mpirun(2, train("--resume --set model.name=mlp"))),
+               {"step-000000000001.h5", "output.weight", "hidden.weight"});
+}
+
+TEST_F(Program, RankThatDiesEndsTheOthers) {
+  // Rank 1 gets a library that is not there, so it never starts: the launcher ends the job, and no rank waits for ever.
+  const std::string one = mpirun(1, train("")) + " : -n 1 /nonexistent/tutti-train";
+  const Ended ended = run(one);
+  EXPECT_NE(ended.status, 0);
+  EXPECT_LT(ended.status, 124) << ended.output;
+}
+
+TEST_F(Program, HelpVersionAndKeys) {
+  EXPECT_NE(run(std::string(TUTTI_TRAIN) + " --help").output.find("--resume"), std::string::npos);
+  EXPECT_EQ(run(std::string(TUTTI_TRAIN) + " --version").status, 0);
+  EXPECT_NE(run(std::string(TUTTI_TRAIN) + " --keys").output.find("train.batch_size"), std::string::npos);
+  expect_error(run(TUTTI_TRAIN), {"config"});
+}
+
+}  // namespace
+
+}  // namespace tutti::trainer::test

@@ -1,0 +1,90 @@
+// What the tests of the trainer share: a folder that goes away, and small data sets of known content.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tutti/io/dataset_writer.hpp>
+#include <tutti/kernels/philox.hpp>
+
+namespace tutti::trainer::test {
+
+namespace fs = std::filesystem;
+
+/// A new folder below the system's temporary one, removed with all it holds.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "tutti-trainer-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+inline std::string read_file(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline void write_file(const fs::path& file, const std::string& content) {
+  std::ofstream(file, std::ios::binary) << content;
+}
+
+/// Expects every part in `text`.
+inline void expect_parts(const std::string& text, const std::vector<std::string>& parts) {
+  for (const auto& part : parts)
+    EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
+}
+
+inline constexpr std::uint64_t kClasses = 3;
+inline constexpr std::size_t kPixels = 8 * 8;
+
+inline std::int64_t label_of(std::uint64_t id) { return static_cast<std::int64_t>(random_u64(7, 1, id) % kClasses); }
+
+/// A bright bar whose row is the label's, under noise: something that every model can learn.
+inline std::uint8_t pixel_of(std::uint64_t id, std::size_t pixel) {
+  const bool bar = pixel / 8 == 1 + 2 * static_cast<std::size_t>(label_of(id));
+  return static_cast<std::uint8_t>((bar ? 120 : 0) + random_u64(7, 2, id * kPixels + pixel) % 136);
+}
+
+/// "image" u8 {1, 8, 8} and "label" i64, three classes, in chunks of 8 samples.
+inline void write_bars(const fs::path& folder, std::uint64_t samples, std::uint64_t shards) {
+  io::DatasetWriter writer(folder, {.name = "bars",
+                                    .fields = {{"image", DType::u8, {1, 8, 8}}, {"label", DType::i64, {}}},
+                                    .samples = samples,
+                                    .shards = shards,
+                                    .classes = kClasses,
+                                    .chunk_samples = 8});
+  std::vector<std::uint8_t> images;
+  std::vector<std::int64_t> labels;
+  for (std::uint64_t id = 0; id < samples; ++id) {
+    for (std::size_t pixel = 0; pixel < kPixels; ++pixel) images.push_back(pixel_of(id, pixel));
+    labels.push_back(label_of(id));
+  }
+  const std::array<std::span<const std::byte>, 2> data{std::as_bytes(std::span(images)),
+                                                       std::as_bytes(std::span(labels))};
+  writer.append(samples, data);
+  writer.finish();
+}
+
+}  // namespace tutti::trainer::test

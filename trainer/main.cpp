@@ -1,0 +1,152 @@
+// tutti-train CONFIG.toml: the program behind `tutti train`. Apart from `tutti` because it alone needs libtorch.
+//
+// Exit status: 0 the run is complete; 1 it failed, and one line "tutti: error: ..." says why; 2 the command line is
+// wrong.
+#include <mpi.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tutti/allreduce/version.hpp>
+#include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/session.hpp>
+#include <tutti/trainer/agreement.hpp>
+#include <tutti/trainer/config.hpp>
+#include <tutti/trainer/training.hpp>
+
+#ifdef TUTTI_HAVE_REPORT
+#include "tools/report/report.hpp"
+#endif
+
+namespace {
+
+using namespace tutti;           // NOLINT(google-build-using-namespace): this file is a program, not a header
+using namespace tutti::trainer;  // NOLINT(google-build-using-namespace)
+
+struct CommandLine {
+  std::string config;
+  std::vector<std::string> settings;
+  std::string out;
+  bool resume = false;
+  bool keys = false;
+};
+
+void print_error(const std::string& message) {
+  const std::string line = "tutti: error: " + message + "\n";
+  std::fputs(line.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+int world_rank() {
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  return rank;
+}
+
+void describe(CLI::App& app, CommandLine& line) {
+  app.add_option("config", line.config, "Configuration file (TOML)");
+  app.add_option("--set", line.settings, "section.key=value: replaces a value of the file; may be repeated")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all();
+  app.add_option("--out", line.out, "Run folder, as run.dir");
+  app.add_flag("--resume", line.resume, "Go on with the run in the run folder, from its newest checkpoint");
+  app.add_flag("--keys", line.keys, "List all keys of a configuration, and stop");
+  app.set_version_flag("--version", std::string("tutti-train ") + tutti::version());
+}
+
+Config shared_config(const Communicator& comm, const CommandLine& line) {
+  std::string toml;
+  agree_at_root(comm, [&] {
+    ConfigSources sources{.file = line.config, .environment = tutti_environment(), .options = line.settings};
+    if (!line.out.empty()) sources.options.push_back("run.dir=" + line.out);
+    toml = to_toml(read_config(sources));
+  });
+  return parse_config(broadcast_text(comm, toml), line.config);
+}
+
+/// An error in the middle of the run, which the other ranks cannot be told in order: ends the job. Most ranks that got
+/// CommunicationError are victims; they leave the first word to the rank that knows more, and speak, the lowest first,
+/// only if they are still alive.
+[[noreturn]] void leave(const Communicator& comm, const std::exception& error) {
+  using namespace std::chrono_literals;
+  comm.abandon(error.what());
+  if (dynamic_cast<const CommunicationError*>(&error) != nullptr)
+    std::this_thread::sleep_for(1s + 250ms * std::min(comm.rank(), 20));
+  print_error(text("rank ", comm.rank(), ": ", error.what()));
+  MPI_Abort(MPI_COMM_WORLD, 1);
+  std::_Exit(1);
+}
+
+/// \returns the exit status; `run_folder` is set once the run is complete.
+int run(const CommandLine& line, std::string& run_folder) {
+  CommunicatorOptions options{.deadline = std::chrono::duration<double>(Config{}.train.deadline_s)};
+  const Communicator startup(MPI_COMM_WORLD, options);
+  try {
+    const Config config = shared_config(startup, line);
+    options.deadline = std::chrono::duration<double>(config.train.deadline_s);
+    const Communicator comm(MPI_COMM_WORLD, options);
+    try {
+      train(comm, config, {.resume = line.resume, .on_step = {}});
+    } catch (const AgreedError&) {
+      throw;
+    } catch (const std::exception& error) {
+      leave(comm, error);
+    }
+    run_folder = config.run.dir;
+    return 0;
+  } catch (const AgreedError& error) {
+    if (startup.rank() == 0) print_error(error.what());
+    return 1;
+  } catch (const std::exception& error) {
+    leave(startup, error);
+  }
+}
+
+/// After MPI has ended, because the page's charts are drawn by another process. The run is complete without it.
+void write_page([[maybe_unused]] const std::string& run_folder) {
+#ifdef TUTTI_HAVE_REPORT
+  try {
+    tools::write_report(run_folder);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tutti: note: the run is complete, but its page is not: %s\n", error.what());
+  }
+#endif
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string run_folder;
+  int rank = 0;
+  {
+    const Session session(&argc, &argv);
+    rank = world_rank();
+    CLI::App app("Trains a model on HDF5 shards, data-parallel over MPI: mpirun -n N tutti-train CONFIG.toml",
+                 "tutti-train");
+    CommandLine line;
+    describe(app, line);
+    try {
+      app.parse(argc, argv);
+      if (!line.keys && line.config.empty()) throw CLI::RequiredError("config");
+    } catch (const CLI::Success& wanted) {  // --help, --version
+      return rank == 0 ? app.exit(wanted) : 0;
+    } catch (const CLI::ParseError& error) {
+      if (rank == 0) print_error(text(error.what(), " (tutti-train --help)"));
+      return 2;
+    }
+    if (line.keys) {
+      if (rank == 0) std::fputs(key_table_markdown().c_str(), stdout);
+      return 0;
+    }
+    if (const int status = run(line, run_folder); status != 0) return status;
+  }
+  if (rank == 0) write_page(run_folder);
+  return 0;
+}

@@ -1,0 +1,505 @@
+// The story of a run.
+//
+// What every rank holds: a replica of the model (parameters, gradients and velocities in buckets), its part of every
+// batch, and the position. Parameters, velocities and position are the same on all ranks, bit for bit, between any two
+// steps.
+//
+//   prepare   open the data sets; lay the model out in buckets; open the run folder
+//   begin     initial parameters, or those of the newest checkpoint; sent from rank 0 to all, and compared
+//   step      forward -> loss starts to add up over ranks -> backward, while complete buckets start to add up over
+//   ranks
+//             -> loss known on all ranks: stop if it is not finite -> each bucket's sum arrives and its parameters are
+//             updated
+//   epoch     evaluate on the test set; write a checkpoint
+//   end       evaluate; hash of the parameters; result.json
+#include <sched.h>
+
+#include <fmt/core.h>
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+
+#include <nlohmann/json.hpp>
+
+#include <tutti/allreduce/allreduce.hpp>
+#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/version.hpp>
+#include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/table.hpp>
+#include <tutti/kernels/crc32c.hpp>
+#include <tutti/trainer/agreement.hpp>
+#include <tutti/trainer/data.hpp>
+#include <tutti/trainer/evaluation.hpp>
+#include <tutti/trainer/exchange.hpp>
+#include <tutti/trainer/progress.hpp>
+#include <tutti/trainer/run_folder.hpp>
+#include <tutti/trainer/schedule.hpp>
+#include <tutti/trainer/sha256.hpp>
+#include <tutti/trainer/state.hpp>
+#include <tutti/trainer/training.hpp>
+
+namespace tutti::trainer {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using nlohmann::json;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> buffer{};
+  std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return buffer.data();
+}
+
+template <class T>
+bool all_finite(Buffer values) {
+  const auto* data = static_cast<const T*>(values.data);
+  for (std::size_t i = 0; i < values.count; ++i)
+    if (!std::isfinite(data[i])) return false;
+  return true;
+}
+
+class Training {
+ public:
+  Training(const Communicator& comm, const Config& config, const TrainingOptions& options);
+  TrainingResult run();
+
+ private:
+  RunData open_agreed_data();
+  void begin_run();
+  void resume_run();
+  void share_parameters();
+  void train_steps();
+  io::Batch make_step(io::Loader& loader, double rate);
+  [[noreturn]] void stop_at_loss(const io::Batch& batch, double local_loss);
+  void after_step(const io::Batch& batch, double rate, double seconds);
+  void log_step(const io::Batch& batch, double rate);
+  void show_progress(const io::Batch& batch);
+  void evaluate_now();
+  void save();
+  TrainingResult finish();
+  json result_json(const TrainingResult& result) const;
+  RunIdentity identity() const { return {config_, data_.train.dataset(), network_.parameters(), threads_}; }
+  bool is_root() const { return comm_.rank() == 0; }
+
+  /// Runs work of this rank alone. What it throws is kept in failure_, for the other ranks to be told in the next
+  /// exchange of losses.
+  template <class Work>
+  void attempt(Work work) {
+    if (failure_) return;
+    try {
+      work();
+    } catch (const std::exception& error) {
+      failure_ = error.what();
+    }
+  }
+
+  /// Sums since the last line of metrics or progress.
+  struct Window {
+    double seconds = 0.0;
+    double exposed = 0.0;
+    std::uint64_t samples = 0;
+    std::uint64_t steps = 0;
+    void add(double s, double e, std::uint64_t n) {
+      seconds += s;
+      exposed += e;
+      samples += n;
+      ++steps;
+    }
+    double rate() const { return seconds > 0.0 ? static_cast<double>(samples) / seconds : 0.0; }
+    double share() const { return seconds > 0.0 ? exposed / seconds : 0.0; }
+  };
+
+  const Communicator& comm_;
+  const Config& config_;
+  const TrainingOptions& options_;
+  const int threads_;
+  const RunData data_;
+  Network network_;
+  Buckets buckets_;
+  std::unique_ptr<Exchange> exchange_;
+  const std::uint64_t steps_per_epoch_;
+  const std::uint64_t steps_;  // of the whole run
+  const LearningRate learning_rate_;
+  std::optional<RunFolder> folder_;  // rank 0 only
+  Progress progress_;
+  Position position_;
+  std::optional<std::uint64_t> saved_step_;  // of the newest checkpoint
+  std::optional<Score> score_;               // of the parameters as they are now
+  std::vector<std::int64_t> labels_;
+  std::array<double, 2> sums_{};  // being added up over ranks: loss, and how many ranks have a failure_
+  Operation loss_operation_;
+  std::optional<std::string> failure_;  // of this rank, not known to the others yet
+  double last_loss_ = 0.0;
+  double loss_exposed_ = 0.0;
+  Clock::time_point session_begin_;
+  double seconds_before_ = 0.0;  // train_seconds of earlier sessions
+  Window logged_, shown_;
+};
+
+std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
+  const auto all = static_cast<std::uint64_t>(config.train.epochs) * steps_per_epoch;
+  return config.train.max_steps > 0 ? std::min(all, static_cast<std::uint64_t>(config.train.max_steps)) : all;
+}
+
+// ---- prepare
+// ---------------------------------------------------------------------------------------------------------------
+
+Training::Training(const Communicator& comm, const Config& config, const TrainingOptions& options)
+    : comm_(comm),
+      config_(config),
+      options_(options),
+      threads_(config.train.threads > 0 ? static_cast<int>(config.train.threads) : default_threads(comm)),
+      data_(open_agreed_data()),
+      network_(config, data_.train.input().shape, data_.train.dataset().classes()),
+      buckets_(comm,
+               plan_buckets(network_.parameters(), dtype_from_name(config.model.dtype),
+                            static_cast<std::size_t>(config.exchange.bucket_bytes)),
+               dtype_from_name(config.model.dtype)),
+      exchange_(make_exchange({comm_, buckets_, config_.exchange})),
+      steps_per_epoch_((data_.train.dataset().size() - 1) / static_cast<std::uint64_t>(config.train.batch_size) + 1),
+      steps_(count_steps(config, steps_per_epoch_)),
+      learning_rate_(config, steps_per_epoch_),
+      progress_(comm.rank() == 0 ? config.run.progress : "none") {
+  set_arithmetic_threads(threads_);
+  network_.bind(buckets_, [this](std::size_t parameter) {
+    exchange_->gradient_ready(parameter);
+    loss_operation_.test();
+  });
+}
+
+RunData Training::open_agreed_data() {
+  const auto& algorithm = config_.exchange.algorithm;
+  if (!algorithm.empty() && find_algorithm(allreduce_algorithms(), Collective::allreduce, algorithm) == nullptr)
+    throw AgreedError(text("exchange.algorithm = \"", algorithm, "\": there is no such allreduce"));
+  RunData data = agree(comm_, [&] { return open_data(config_); });
+  if (!all_equal(comm_, data.train.dataset().fingerprint()))
+    throw AgreedError(text(config_.data.train, ": ranks see different data sets under this name"));
+  if (data.test && !all_equal(comm_, data.test->dataset().fingerprint()))
+    throw AgreedError(text(config_.data.test, ": ranks see different data sets under this name"));
+  // A model that does not fit its inputs is the same error on all ranks, because the data are the same.
+  agree(comm_, [&] { Network(config_, data.train.input().shape, data.train.dataset().classes()); });
+  return data;
+}
+
+// ---- begin
+// -----------------------------------------------------------------------------------------------------------------
+
+void Training::begin_run() {
+  agree_at_root(comm_, [&] { folder_ = RunFolder::create(config_.run.dir, to_toml(config_)); });
+  for (std::size_t i = 0; i < network_.parameters().size(); ++i)
+    initialise(network_.parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed), buckets_.parameter(i));
+  share_parameters();
+  save();
+}
+
+void Training::resume_run() {
+  std::vector<std::string> notes;
+  agree_at_root(comm_, [&] {
+    folder_ = RunFolder::open(config_.run.dir);
+    std::filesystem::path file;
+    const io::Checkpoint checkpoint = folder_->newest_checkpoint(file);
+    position_ = restore_checkpoint(file, checkpoint, identity(), buckets_, notes);
+    folder_->resume_at(position_.step, to_toml(config_));
+  });
+  for (const auto& note : notes)
+    progress_.say("note: " + note + "; the run goes on with other bits than it would have had");
+  position_ = position_from_json(broadcast_text(comm_, to_json(position_)));
+  seconds_before_ = position_.train_seconds;
+  saved_step_ = position_.step;
+  share_parameters();
+  progress_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
+}
+
+/// Parameters and velocities of rank 0, on every rank.
+void Training::share_parameters() {
+  std::uint32_t sum = 0;
+  for (std::size_t b = 0; b < buckets_.size(); ++b) {
+    for (const Buffer memory : {buckets_.parameters(b), buckets_.velocities(b)}) {
+      broadcast(comm_, memory, 0);
+      sum = crc32c({static_cast<const std::byte*>(memory.data), memory.size_bytes()}, sum);
+    }
+  }
+  if (!all_equal(comm_, sum)) throw AgreedError("ranks hold different parameters after the broadcast from rank 0");
+}
+
+// ---- step
+// ------------------------------------------------------------------------------------------------------------------
+
+void Training::train_steps() {
+  session_begin_ = Clock::now();
+  io::Loader loader(data_.train.dataset(),
+                    {.order = config_.train.order == "shuffled" ? io::Order::shuffled : io::Order::contiguous,
+                     .seed = static_cast<std::uint64_t>(config_.train.seed),
+                     .global_batch = static_cast<std::uint64_t>(config_.train.batch_size),
+                     .rank = comm_.rank(),
+                     .ranks = comm_.size(),
+                     .epochs = static_cast<std::uint64_t>(config_.train.epochs),
+                     .first_epoch = position_.epoch,
+                     .first_batch = position_.batch});
+  while (position_.step < steps_) {
+    const auto begin = Clock::now();
+    const double rate = learning_rate_.rate(position_.step);
+    const io::Batch batch = make_step(loader, rate);
+    after_step(batch, rate, seconds_since(begin));
+  }
+}
+
+/// Every rank calls this for every global batch, also without samples of its own. Losses and gradients are sums over a
+/// rank's samples, divided by the samples of the global batch, which all ranks know by arithmetic: added up over ranks
+/// they are the mean.
+io::Batch Training::make_step(io::Loader& loader, double rate) {
+  exchange_->begin();
+  io::Batch batch;
+  double local_loss = 0.0;
+  attempt([&] {
+    auto next = loader.next();
+    if (!next) throw Error("the loader ended before the run");
+    batch = std::move(*next);
+    local_loss = network_.forward(data_.train.samples(batch, labels_));
+  });
+  sums_ = {local_loss, failure_ ? 1.0 : 0.0};
+  loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);
+  const double weight = 1.0 / static_cast<double>(batch.global_samples);
+  if (!failure_) network_.backward(weight);
+  const auto begin = Clock::now();
+  loss_operation_.wait();
+  loss_exposed_ = seconds_since(begin);
+  if (sums_[1] != 0.0) {
+    exchange_->discard();
+    settle(comm_, failure_);
+  }
+  last_loss_ = sums_[0] * weight;
+  if (!std::isfinite(last_loss_)) stop_at_loss(batch, local_loss);
+  exchange_->finish({.learning_rate = rate,
+                     .momentum = config_.optimizer.momentum,
+                     .weight_decay = config_.optimizer.weight_decay,
+                     .nesterov = config_.optimizer.nesterov});
+  return batch;
+}
+
+/// All ranks come here in the same step, because all have the same sum. Nothing has been updated.
+void Training::stop_at_loss(const io::Batch& batch, double local_loss) {
+  exchange_->discard();
+  const auto [low, high] = std::minmax_element(batch.ids.begin(), batch.ids.end());
+  const std::array<std::uint64_t, 4> mine{std::isfinite(local_loss) ? 0U : 1U, batch.ids.size(),
+                                          batch.ids.empty() ? 0 : *low, batch.ids.empty() ? 0 : *high};
+  std::vector<std::uint64_t> all(mine.size() * static_cast<std::size_t>(comm_.size()));
+  all_gather(comm_, std::span<const std::uint64_t>(mine), std::span<std::uint64_t>(all));
+  std::string where;
+  for (std::size_t rank = 0; rank * mine.size() < all.size(); ++rank) {
+    const std::uint64_t* its = &all[rank * mine.size()];
+    if (its[0] != 0) where += fmt::format("; on rank {}: {} samples, ids {} to {}", rank, its[1], its[2], its[3]);
+  }
+  if (where.empty()) where = "; in the sum over all ranks";
+  throw AgreedError(fmt::format(
+      "the loss is {} at step {} (batch {} of epoch {}){}; the newest checkpoint is that of step {}, in {}", last_loss_,
+      position_.step + 1, position_.batch + 1, position_.epoch + 1, where, *saved_step_, config_.run.dir));
+}
+
+void Training::after_step(const io::Batch& batch, double rate, double seconds) {
+  const double exposed = exchange_->exposed_seconds() + loss_exposed_;
+  const bool epoch_ends = batch.index + 1 == steps_per_epoch_;
+  ++position_.step;
+  position_.epoch = epoch_ends ? batch.epoch + 1 : batch.epoch;
+  position_.batch = epoch_ends ? 0 : batch.index + 1;
+  position_.samples += batch.global_samples;
+  position_.step_seconds += seconds;
+  position_.exposed_seconds += exposed;
+  score_.reset();
+  logged_.add(seconds, exposed, batch.global_samples);
+  shown_.add(seconds, exposed, batch.global_samples);
+  if (is_root() && position_.step % static_cast<std::uint64_t>(config_.run.log_every) == 0)
+    attempt([&] { log_step(batch, rate); });
+  if (progress_.due()) show_progress(batch);
+  if (options_.on_step)
+    options_.on_step({position_.step, batch.epoch + 1, last_loss_, rate, batch.global_samples, batch.ids});
+  const auto every = static_cast<std::uint64_t>(config_.run.evaluate_every);
+  if (epoch_ends && every > 0 && position_.epoch % every == 0) evaluate_now();
+  const auto save_every = static_cast<std::uint64_t>(config_.run.checkpoint_every);
+  if (save_every == 0 ? epoch_ends : position_.step % save_every == 0) save();
+}
+
+void Training::log_step(const io::Batch& batch, double rate) {
+  folder_->log({{"kind", "step"},
+                {"step", position_.step},
+                {"epoch", batch.epoch + 1},
+                {"loss", last_loss_},
+                {"lr", rate},
+                {"samples", batch.global_samples},
+                {"samples_per_s", logged_.rate()},
+                {"step_time_s", logged_.seconds / static_cast<double>(logged_.steps)},
+                {"comm_share", logged_.share()}});
+  logged_ = {};
+}
+
+void Training::show_progress(const io::Batch& batch) {
+  const double seconds_per_step = position_.step_seconds / static_cast<double>(position_.step);
+  progress_.show({.step = position_.step,
+                  .steps = steps_,
+                  .epoch = batch.epoch + 1,
+                  .epochs = static_cast<std::uint64_t>(config_.train.epochs),
+                  .loss = last_loss_,
+                  .samples_per_s = shown_.rate(),
+                  .comm_share = shown_.share(),
+                  .seconds_left = static_cast<double>(steps_ - position_.step) * seconds_per_step});
+  shown_ = {};
+}
+
+// ---- epoch
+// -----------------------------------------------------------------------------------------------------------------
+
+void Training::evaluate_now() {
+  if (!data_.test || score_) return;
+  const auto begin = Clock::now();
+  score_ = evaluate(comm_, network_, *data_.test);
+  if (!is_root()) return;
+  const auto samples = static_cast<double>(score_->samples);
+  const double loss = score_->loss / samples;
+  const double accuracy = static_cast<double>(score_->correct) / samples;
+  progress_.say(fmt::format("epoch {}  step {}  loss {:.4f}  test loss {:.4f}  test accuracy {:.4f}  {:.1f} s",
+                            position_.epoch, position_.step, last_loss_, loss, accuracy,
+                            seconds_before_ + seconds_since(session_begin_)));
+  if (folder_->last_evaluation() == position_.step) return;  // written by the session that was stopped here
+  attempt([&] {
+    folder_->log({{"kind", "evaluation"},
+                  {"step", position_.step},
+                  {"epoch", position_.epoch},
+                  {"test_loss", loss},
+                  {"test_accuracy", accuracy},
+                  {"samples", score_->samples},
+                  {"seconds", seconds_since(begin)}});
+  });
+}
+
+/// The replicas are compared first: what is written is what every rank holds, and it is sound.
+void Training::save() {
+  if (saved_step_ == position_.step) return;
+  std::uint32_t sum = 0;
+  for (std::size_t b = 0; b < buckets_.size(); ++b) {
+    const Buffer memory = buckets_.parameters(b);
+    if (!(memory.dtype == DType::f64 ? all_finite<double>(memory) : all_finite<float>(memory)))
+      throw AgreedError(fmt::format(
+          "parameters are not finite after step {}; no checkpoint is written, the newest is that of step {}",
+          position_.step, saved_step_.value_or(0)));
+    sum = crc32c({static_cast<const std::byte*>(memory.data), memory.size_bytes()}, sum);
+  }
+  if (!all_equal(comm_, sum))
+    throw AgreedError(fmt::format("ranks hold different parameters after step {}", position_.step));
+  agree_at_root(comm_, [&] {
+    Position now = position_;
+    now.train_seconds = position_.step == 0 ? 0.0 : seconds_before_ + seconds_since(session_begin_);
+    folder_->write_checkpoint(position_.step, make_checkpoint(identity(), now, buckets_), config_.run.keep);
+  });
+  saved_step_ = position_.step;
+}
+
+// ---- end
+// -------------------------------------------------------------------------------------------------------------------
+
+TrainingResult Training::finish() {
+  evaluate_now();
+  settle(comm_, failure_);
+  save();
+  const auto hash = parameter_hash(buckets_);
+  std::uint64_t head = 0;
+  for (std::size_t i = 0; i < sizeof(head); ++i) head = head << 8 | hash[i];
+  if (!all_equal(comm_, head)) throw AgreedError("ranks hold different parameters at the end");
+  TrainingResult result{.steps = position_.step,
+                        .epochs = position_.epoch,
+                        .test = score_,
+                        .parameter_hash = to_hex(hash),
+                        .train_seconds = seconds_before_ + seconds_since(session_begin_)};
+  if (position_.step_seconds > 0.0) {
+    result.samples_per_s = static_cast<double>(position_.samples) / position_.step_seconds;
+    result.comm_share = position_.exposed_seconds / position_.step_seconds;
+  }
+  agree_at_root(comm_, [&] { folder_->write_result(result_json(result)); });
+  if (result.test)
+    progress_.say(fmt::format("test accuracy {:.4f} after {} steps, {:.1f} s of training",
+                              static_cast<double>(result.test->correct) / static_cast<double>(result.test->samples),
+                              result.steps, result.train_seconds));
+  progress_.say("run folder " + config_.run.dir);
+  return result;
+}
+
+json Training::result_json(const TrainingResult& result) const {
+  std::size_t count = 0;
+  for (const auto& parameter : network_.parameters()) count += parameter.count();
+  json record = {{"tutti", tutti::version()},
+                 {"date", utc_now()},
+                 {"ended", position_.epoch >= static_cast<std::uint64_t>(config_.train.epochs) ? "after the last epoch"
+                                                                                               : "at max_steps"},
+                 {"model", config_.model.name},
+                 {"dtype", config_.model.dtype},
+                 {"parameters", count},
+                 {"parameter_hash", result.parameter_hash},
+                 {"dataset", data_.train.dataset().name()},
+                 {"training_samples", data_.train.dataset().size()},
+                 {"batch_size", config_.train.batch_size},
+                 {"steps", result.steps},
+                 {"epochs", result.epochs},
+                 {"samples", position_.samples},
+                 {"train_seconds", result.train_seconds},
+                 {"samples_per_s", result.samples_per_s},
+                 {"comm_share", result.comm_share},
+                 {"exchange", config_.exchange.kind},
+                 {"compression", config_.exchange.compression},
+                 {"buckets", buckets_.size()},
+                 {"world_size", comm_.size()},
+                 {"nodes", comm_.place().nodes},
+                 {"threads", threads_},
+                 {"test_accuracy", nullptr},
+                 {"test_loss", nullptr}};
+  if (result.test) {
+    record["test_accuracy"] = static_cast<double>(result.test->correct) / static_cast<double>(result.test->samples);
+    record["test_loss"] = result.test->loss / static_cast<double>(result.test->samples);
+    record["test_samples"] = result.test->samples;
+  }
+  return record;
+}
+
+TrainingResult Training::run() {
+  session_begin_ = Clock::now();
+  if (options_.resume)
+    resume_run();
+  else
+    begin_run();
+  progress_.say(
+      fmt::format("{} of {} on {}: {} samples, batch {}, {} steps; {} ranks on {} nodes, {} threads each; {} buckets",
+                  config_.model.name, config_.model.dtype, data_.train.dataset().name(), data_.train.dataset().size(),
+                  config_.train.batch_size, steps_, comm_.size(), comm_.place().nodes, threads_, buckets_.size()));
+  train_steps();
+  return finish();
+}
+
+}  // namespace
+
+int default_threads(const Communicator& comm) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  const int cores = sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+  return std::max(1, cores / std::max(1, comm.place().local_size));
+}
+
+TrainingResult train(const Communicator& comm, const Config& config, const TrainingOptions& options) {
+  auto training = std::make_unique<Training>(comm, config, options);
+  try {
+    return training->run();
+  } catch (const AgreedError&) {
+    throw;  // nothing is under way
+  } catch (...) {
+    // Operations may be under way, and MPI cannot cancel them: their memory must stay until the program is aborted.
+    static_cast<void>(training.release());
+    throw;
+  }
+}
+
+}  // namespace tutti::trainer
