@@ -78,7 +78,8 @@ std::string format_size(std::size_t bytes) {
 
 std::string nearest(std::string_view text, std::span<const std::string> known) {
   std::string best;
-  std::size_t fewest = std::max<std::size_t>(1, text.size() / 2) + 1;
+  const std::size_t letters = text.size() - std::min(text.size(), text.find_first_not_of('-'));
+  std::size_t fewest = std::max<std::size_t>(1, (letters + 1) / 3) + 1;
   for (const auto& name : known) {
     const std::size_t distance = edit_distance(text, name);
     if (distance < fewest) {

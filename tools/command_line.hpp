@@ -16,7 +16,7 @@ std::size_t parse_size(std::string_view option, std::string_view text);
 /// The shortest form that parse_size() reads back: 65536 is "64K", 1000 is "1000".
 std::string format_size(std::size_t bytes);
 
-/// The name among `known` that is fewest edits away from `text`; empty if none is closer than half of the text.
+/// The name among `known` that is fewest edits away from `text`; empty if that is more than about a third of the text.
 std::string nearest(std::string_view text, std::span<const std::string> known);
 
 /// The rank that the launcher gave to this process, from the environment, so that it is known before MPI starts; 0

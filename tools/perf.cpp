@@ -193,18 +193,6 @@ std::vector<Row> measure_ladder(const Communicator& comm, const PerfOptions& o, 
   return rows;
 }
 
-/// \throws InvalidArgument, alike on all ranks, naming the first row with a wrong element.
-void demand_right_results(const std::vector<Row>& rows) {
-  for (const auto& row : rows) {
-    const auto& m = row.measurement;
-    const bool by_mpi = m.tutti.wrong == 0 && m.mpi && m.mpi->wrong > 0;
-    if (m.tutti.wrong == 0 && !by_mpi) continue;
-    throw InvalidArgument(text("perf: ", row.collective->name, " of ", row.bytes, " bytes",
-                               by_mpi ? " by the MPI library" : "", " gave ", by_mpi ? m.mpi->wrong : m.tutti.wrong,
-                               " wrong elements"));
-  }
-}
-
 void run_perf(const Communicator& comm, const PerfOptions& o, const Plan& plan) {
   if (o.root < 0 || o.root >= comm.size())
     throw InvalidArgument(text("perf: --root ", o.root, " is not a rank: there are ranks 0 to ", comm.size() - 1));

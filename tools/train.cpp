@@ -14,9 +14,10 @@
 namespace tutti::tools {
 
 void add_train_command(CLI::App& app) {
-  app.add_subcommand("train", "Train a model from a configuration file: mpirun -n N tutti train CONFIG.toml")
-      ->set_help_flag()
-      ->allow_extras();
+  auto* command = app.add_subcommand(
+      "train", "Train a model as a configuration file says: mpirun -n N tutti train CONFIG.toml [--set key=value]");
+  command->set_help_flag();
+  command->allow_extras();
 }
 
 void exec_trainer(int argc, char** argv) {

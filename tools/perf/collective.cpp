@@ -97,7 +97,7 @@ void mpi_broadcast(const Call& c) {
                     "MPI_Bcast");
 }
 void mpi_all_gather(const Call& c) {
-  const MPI_Datatype type = mpi_type(c.output.dtype);
+  MPI_Datatype type = mpi_type(c.output.dtype);
   detail::check_mpi(MPI_Allgather(c.in_place ? MPI_IN_PLACE : c.input.data, mpi_count(c), type, c.output.data,
                                   mpi_count(c), type, c.comm.mpi()),
                     "MPI_Allgather");
@@ -117,7 +117,7 @@ void mpi_reduce(const Call& c) {
                     "MPI_Reduce");
 }
 void mpi_all_to_all(const Call& c) {
-  const MPI_Datatype type = mpi_type(c.output.dtype);
+  MPI_Datatype type = mpi_type(c.output.dtype);
   detail::check_mpi(MPI_Alltoall(c.input.data, mpi_count(c), type, c.output.data, mpi_count(c), type, c.comm.mpi()),
                     "MPI_Alltoall");
 }

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tutti/kernels/error.hpp>
+
 namespace tutti::tools {
 namespace {
 
@@ -82,6 +84,17 @@ nlohmann::json table_json(const Row& row, const RunFacts& facts) {
     out["mpi_wrong"] = mpi->wrong;
   }
   return out;
+}
+
+void demand_right_results(std::span<const Row> rows) {
+  for (const auto& row : rows) {
+    const auto& m = row.measurement;
+    const bool by_mpi = m.tutti.wrong == 0 && m.mpi && m.mpi->wrong > 0;
+    if (m.tutti.wrong == 0 && !by_mpi) continue;
+    throw InvalidArgument(text("perf: ", row.collective->name, " of ", row.bytes, " bytes",
+                               by_mpi ? " by the MPI library" : "", " gave ", by_mpi ? m.mpi->wrong : m.tutti.wrong,
+                               " wrong elements"));
+  }
 }
 
 }  // namespace tutti::tools

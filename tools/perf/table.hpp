@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 
 #include "tools/perf/measure.hpp"
@@ -39,5 +40,9 @@ double gigabytes_per_second(std::size_t bytes, double microseconds);
 std::string table_heading();
 std::string table_line(const Row& row, int ranks);
 nlohmann::json table_json(const Row& row, const RunFacts& facts);
+
+/// \throws InvalidArgument (alike on all ranks, whose rows agree on this) naming the first row with a wrong element,
+/// and who made it.
+void demand_right_results(std::span<const Row> rows);
 
 }  // namespace tutti::tools

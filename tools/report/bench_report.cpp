@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <map>
 #include <set>
 
 #include <tutti/kernels/error.hpp>
@@ -24,12 +23,18 @@ struct Group {
 
 std::string value_or_dash(const json& row, const char* key) { return text_at(row, key).value_or("-"); }
 
+/// " on 2 nodes"; nothing for one node.
+std::string nodes_text(const json& row) {
+  const auto nodes = number_at(row, "nodes").value_or(1);
+  return nodes > 1 ? fmt::format(" on {:.0f} nodes", nodes) : "";
+}
+
 std::vector<Group> group_rows(const json& rows) {
   std::vector<Group> groups;
   for (const auto& row : rows) {
     std::string title = fmt::format("{}, {}", value_or_dash(row, "collective"), value_or_dash(row, "dtype"));
     if (value_or_dash(row, "op") != "none") title.append(" ").append(value_or_dash(row, "op"));
-    title += fmt::format(", {} ranks on {} node(s)", value_or_dash(row, "ranks"), value_or_dash(row, "nodes"));
+    title += fmt::format(", {} ranks{}", value_or_dash(row, "ranks"), nodes_text(row));
     if (value_or_dash(row, "algorithm") != "auto") title.append(", ").append(value_or_dash(row, "algorithm"));
     auto found = groups.begin();
     while (found != groups.end() && found->title != title) ++found;
@@ -113,14 +118,9 @@ std::vector<Figure> figures_of(const json& rows) {
   std::vector<Figure> figures = {
       {"Collectives", fmt::format("{}", collectives.size()), fmt::format("{} rows", rows.size())},
       {"Wrong elements", fmt::format("{:.0f}", wrong), wrong == 0 ? "every result was checked" : "see the tables"}};
-  std::map<std::string, std::string> worlds;
-  for (const auto& row : rows) worlds[value_or_dash(row, "ranks")] = value_or_dash(row, "nodes");
-  std::string ranks;
-  for (const auto& [count, nodes] : worlds) {
-    if (!ranks.empty()) ranks += ", ";
-    ranks += count;
-  }
-  figures.push_back({"Ranks", ranks, fmt::format("on {} node(s)", worlds.begin()->second)});
+  std::set<double> worlds;
+  for (const auto& row : rows) worlds.insert(number_at(row, "ranks").value_or(0));
+  figures.push_back({"Ranks", fmt::format("{}", fmt::join(worlds, ", ")), worlds.size() > 1 ? "one run each" : ""});
   return figures;
 }
 
@@ -158,8 +158,8 @@ void write_bench_report(const std::filesystem::path& file, const std::filesystem
   }
   if (whole.is_object()) body += kernels_section(whole.value("kernels", json()));
   const json& first = rows.front();
-  replace_file(page, page_html("Benchmark of " + file.stem().string(),
-                               fmt::format("{} · {} · tutti {} · {}", value_or_dash(first, "cpu"),
+  replace_file(page, page_html(file.stem().string(),
+                               fmt::format("Benchmark · {} · {} · tutti {} · {}", value_or_dash(first, "cpu"),
                                            value_or_dash(first, "mpi_library"), value_or_dash(first, "version"),
                                            value_or_dash(first, "date")),
                                body));

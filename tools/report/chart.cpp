@@ -16,12 +16,15 @@ namespace {
 
 constexpr int kWidth = 560;
 constexpr int kHeight = 260;
-constexpr std::size_t kMostPoints = 240;  ///< more are drawn as means with a band
+constexpr std::size_t kMostPoints = 180;  ///< more are drawn as means with a band
 constexpr std::size_t kMostMarkers = 40;  ///< fewer points get a marker each
 
 /// Colours that stand for the page's own: rgb(1,2,i) in gnuplot's output becomes the variable of index i.
 constexpr std::array<std::string_view, 5> kPageColours = {"--soft", "--grid", "--axis", "--series-1", "--series-2"};
-enum PlaceholderColour { kText = 0, kGrid = 1, kAxis = 2, kFirstSeries = 3 };
+constexpr int kTextColour = 0;
+constexpr int kGridColour = 1;
+constexpr int kAxisColour = 2;
+constexpr int kFirstSeriesColour = 3;
 
 std::string colour(int index) { return fmt::format("\"#0102{:02x}\"", index); }
 
@@ -65,9 +68,9 @@ struct Range {
 };
 
 /// About five round values over the range: 1, 2 or 5 times a power of ten apart.
-std::vector<double> linear_ticks(const Range& range) {
+std::vector<double> linear_ticks(const Range& range, Unit unit) {
   const double span = range.high - range.low;
-  const double raw = span / 4;
+  const double raw = unit == Unit::count ? std::max(span / 4, 1.0) : span / 4;  // no halves of a step
   const double power = std::pow(10.0, std::floor(std::log10(raw)));
   const double step = power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
   std::vector<double> ticks;
@@ -104,14 +107,15 @@ Range widen(Range range, bool logarithmic, bool from_zero, bool percent) {
 std::string tick_list(const std::vector<double>& ticks, Unit unit) {
   std::string list;
   for (const double tick : ticks) {
-    list += fmt::format("{}\"{}\" {:.9g}", list.empty() ? "" : ", ",
-                        format_value(unit, std::abs(tick) < 1e-12 ? 0 : tick), tick);
+    std::string label = format_value(unit, std::abs(tick) < 1e-12 ? 0 : tick);
+    if (label.back() == '%') label += '%';  // gnuplot reads labels as formats
+    list += fmt::format("{}\"{}\" {:.9g}", list.empty() ? "" : ", ", label, tick);
   }
   return list;
 }
 
 std::string axis(char name, const Range& range, bool logarithmic, Unit unit) {
-  const auto ticks = logarithmic ? logarithmic_ticks(range, unit == Unit::bytes ? 2 : 10) : linear_ticks(range);
+  const auto ticks = logarithmic ? logarithmic_ticks(range, unit == Unit::bytes ? 2 : 10) : linear_ticks(range, unit);
   return fmt::format("{}\nset {}range [{:.9g}:{:.9g}]\nset {}tics ({})\n",
                      logarithmic ? fmt::format("set logscale {}", name) : fmt::format("unset logscale {}", name), name,
                      range.low, range.high, name, tick_list(ticks, unit));
@@ -123,6 +127,7 @@ std::string script_for(const Chart& chart) {
   std::string lines;
   Range x;
   Range y;
+  for (const double value : chart.x_includes) x.include(value);
   int number = 0;
   for (const auto& series : chart.series) {
     const auto columns = thin(chart, series.points);
@@ -136,13 +141,13 @@ std::string script_for(const Chart& chart) {
       y.include(c.largest);
     }
     data += "EOD\n";
-    const std::string paint = colour(kFirstSeries + series.colour - 1);
+    const std::string paint = colour(kFirstSeriesColour + series.colour - 1);
     if (series.points.size() > kMostPoints)
       bands += fmt::format("{} using 1:3:4 with filledcurves fc rgb {} fs transparent solid 0.22 noborder notitle, ",
                            block, paint);
     const bool markers = columns.size() <= kMostMarkers;
     lines += fmt::format("{}{} using 1:2 with {} lw 2 {} lc rgb {} notitle", lines.empty() ? "" : ", ", block,
-                         markers ? "linespoints" : "lines", markers ? "pt 7 ps 0.55" : "", paint);
+                         markers ? "linespoints" : "lines", markers ? "pt 7 ps 0.6" : "", paint);
   }
   if (x.low == x.high && !chart.log_x) x = {.low = x.low - 1, .high = x.high + 1};
   y = widen(y, chart.log_y, chart.from_zero, chart.y_unit == Unit::percent);
@@ -153,8 +158,8 @@ std::string script_for(const Chart& chart) {
 }
 
 std::string common_script() {
-  return "set encoding utf8\nset border 1 lc rgb " + colour(kAxis) + "\nset tics scale 0 textcolor rgb " +
-         colour(kText) + "\nset grid ytics noxtics lt 1 lw 1 lc rgb " + colour(kGrid) +
+  return "set encoding utf8\nset border 1 lc rgb " + colour(kAxisColour) + "\nset tics scale 0 textcolor rgb " +
+         colour(kTextColour) + "\nset grid ytics noxtics lt 1 lw 1 lc rgb " + colour(kGridColour) +
          "\nset style line 1 lw 1\nset lmargin 8\nset rmargin 2\nset tmargin 0.8\nset bmargin 2\nunset key\n";
 }
 
@@ -223,12 +228,13 @@ std::string format_value(Unit unit, double value) {
       if (size >= 1e6) return fmt::format("{:.3g} s", value / 1e6);
       if (size >= 1e3) return fmt::format("{:.3g} ms", value / 1e3);
       return fmt::format("{:.3g} us", value);
+    case Unit::count:
     case Unit::number:
       break;
   }
   if (size >= 1e9) return fmt::format("{:.4g}G", value / 1e9);
   if (size >= 1e6) return fmt::format("{:.4g}M", value / 1e6);
-  if (size >= 1e4) return fmt::format("{:.4g}k", value / 1e3);
+  if (size >= 1e4) return fmt::format("{:.0f},{:03.0f}", std::trunc(value / 1e3), std::trunc(std::fmod(size, 1e3)));
   return fmt::format("{:.4g}", value);
 }
 

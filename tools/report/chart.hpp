@@ -20,7 +20,7 @@ struct Series {
 };
 
 /// What numbers on an axis stand for, which decides how they are written.
-enum class Unit { number, percent, bytes, microseconds };
+enum class Unit { number, count, percent, bytes, microseconds };
 
 struct Chart {
   std::string id;  ///< letters and digits, unique in the page
@@ -30,8 +30,9 @@ struct Chart {
   Unit y_unit = Unit::number;
   bool log_x = false;
   bool log_y = false;
-  bool from_zero = false;  ///< the y axis starts at 0
-  std::vector<Series> series;
+  bool from_zero = false;               ///< the y axis starts at 0
+  std::vector<double> x_includes = {};  ///< values that the x axis covers, with points or without
+  std::vector<Series> series = {};
 };
 
 /// "1.5 s", "12 %", "64K": short, for people.

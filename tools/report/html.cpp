@@ -1,5 +1,6 @@
 #include "tools/report/html.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace tutti::tools {
@@ -22,7 +23,7 @@ h1 { font-size: 26px; line-height: 1.2; margin: 0 0 4px; letter-spacing: -0.01em
 h2 { font-size: 18px; margin: 36px 0 12px; }
 h3 { font-size: 14px; margin: 0; font-weight: 600; }
 .subtitle { color: var(--soft); margin: 0; overflow-wrap: anywhere; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px; margin-bottom: 16px; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(136px, 1fr)); gap: 12px; margin-bottom: 16px; }
 .figure, .chart, .note, details, .table { background: var(--card); border: 1px solid var(--edge); border-radius: 10px; }
 .figure { padding: 14px 16px; }
 .figure .label { color: var(--soft); font-size: 13px; }
@@ -75,6 +76,29 @@ std::size_t character_length(std::string_view text) {
   return overlong || outside || no_character ? 0 : length;
 }
 
+/// One ASCII character, as HTML writes it.
+std::string_view escaped(std::string_view character) {
+  switch (character.front()) {
+    case '&':
+      return "&amp;";
+    case '<':
+      return "&lt;";
+    case '>':
+      return "&gt;";
+    case '"':
+      return "&quot;";
+    case '\'':
+      return "&#39;";
+    case '\n':
+    case '\t':
+      return character;
+    case '\x7f':
+      return kReplacement;
+    default:
+      return character.front() < ' ' ? kReplacement : character;
+  }
+}
+
 std::string tagged(const char* tag, const char* of_class, const std::string& content_html) {
   return std::string("<") + tag + " class=\"" + of_class + "\">" + content_html + "</" + tag + ">\n";
 }
@@ -99,27 +123,9 @@ std::string escape_html(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     const std::size_t length = character_length(text);
-    const char c = text.front();
-    if (length == 0) {
-      out += kReplacement;
-    } else if (length > 1) {
-      out += text.substr(0, length);
-    } else if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else if (c == '\'') {
-      out += "&#39;";
-    } else if ((c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == '\x7f') {
-      out += kReplacement;
-    } else {
-      out += c;
-    }
-    text.remove_prefix(length == 0 ? 1 : length);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    out += length == 1 ? escaped(character) : length == 0 ? kReplacement : character;
+    text.remove_prefix(character.size());
   }
   return out;
 }

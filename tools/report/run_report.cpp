@@ -1,6 +1,7 @@
 // The page of a training run.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <sstream>
 
@@ -79,7 +80,12 @@ Series series_of(const std::vector<json>& records, const char* title, int colour
 
 std::vector<Chart> charts_of(const Run& run) {
   const auto chart = [](const char* id, const char* title, Unit unit, std::vector<Series> series) {
-    return Chart{.id = id, .title = title, .x_label = "step", .y_unit = unit, .series = std::move(series)};
+    return Chart{.id = id,
+                 .title = title,
+                 .x_label = "step",
+                 .x_unit = Unit::count,
+                 .y_unit = unit,
+                 .series = std::move(series)};
   };
   std::vector<Chart> charts = {
       chart("loss", "Loss", Unit::number,
@@ -93,6 +99,16 @@ std::vector<Chart> charts_of(const Run& run) {
   if (auto training = series_of(run.training, "training", 1, "accuracy"); !training.points.empty())
     charts[1].series.insert(charts[1].series.begin(), std::move(training));
   charts[2].from_zero = charts[3].from_zero = true;
+  std::vector<double> steps;  // all charts cover all steps, so that one can be read below the other
+  for (const auto* records : {&run.training, &run.evaluations}) {
+    for (const auto& record : *records) {
+      if (const auto step = number_at(record, "step")) steps.push_back(*step);
+    }
+  }
+  if (!steps.empty()) {
+    const auto [first, last] = std::minmax_element(steps.begin(), steps.end());
+    for (auto& each : charts) each.x_includes = {*first, *last};
+  }
   return charts;
 }
 
@@ -128,9 +144,9 @@ std::vector<Figure> figures_of(const Run& run) {
   add("Test loss", last_value(run, run.evaluations, "test_loss"), rounded);
   if (run.evaluations.empty()) add("Training loss", last_value(run, run.training, "loss"), rounded, "latest step");
   add("Training time", number_at(run.result, "train_seconds"), duration, steps ? count_of(*steps, "step") : "");
-  add("Samples per second", last_value(run, run.training, "samples_per_s"), with_commas,
+  add("Samples / s", last_value(run, run.training, "samples_per_s"), with_commas,
       number_at(run.result, "samples_per_s") ? "whole run" : "latest step");
-  add("Communication", last_value(run, run.training, "comm_share"), percent, "of step time, exposed");
+  add("Communication", last_value(run, run.training, "comm_share"), percent, "share of step time");
   add("Ranks", number_at(run.result, "world_size"), with_commas, nodes ? "on " + count_of(*nodes, "node") : "");
   add("Parameters", number_at(run.result, "parameters"), with_commas, text_at(run.result, "model").value_or(""));
   return figures;

@@ -1,0 +1,212 @@
+// The parts of `tutti perf` that need no MPI: sizes, names, percentiles, and the check of results, which must find what
+// is wrong: against a reduction written down naively here, and with errors put in.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+#include <tutti/kernels/error.hpp>
+
+#include "tools/command_line.hpp"
+#include "tools/perf/measure.hpp"
+#include "tools/perf/table.hpp"
+
+namespace tutti::tools {
+namespace {
+
+TEST(Size, IsReadAndWritten) {
+  EXPECT_EQ(parse_size("--min", "8"), 8U);
+  EXPECT_EQ(parse_size("--min", "4K"), 4096U);
+  EXPECT_EQ(parse_size("--min", "4kB"), 4096U);
+  EXPECT_EQ(parse_size("--min", "256M"), std::size_t{256} << 20);
+  EXPECT_EQ(parse_size("--min", "3GiB"), std::size_t{3} << 30);
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{1000}, std::size_t{65536}, std::size_t{7} << 30})
+    EXPECT_EQ(parse_size("--min", format_size(bytes)), bytes);
+  EXPECT_EQ(format_size(65536), "64K");
+}
+
+TEST(Size, NonsenseIsNamed) {
+  for (const char* text : {"", "K", "-1", "12Q", "1.5M", "8iB", "99999999999999999999", "8000000000G", "4K "}) {
+    try {
+      parse_size("--max", text);
+      ADD_FAILURE() << "'" << text << "' was taken for a size";
+    } catch (const InvalidArgument& error) {
+      EXPECT_NE(std::string(error.what()).find(tutti::text("--max: '", text, "'")), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(Nearest, FindsTyposAndLeavesStrangersAlone) {
+  const std::vector<std::string> known = {"train", "perf", "report"};
+  EXPECT_EQ(nearest("prf", known), "perf");
+  EXPECT_EQ(nearest("reprot", known), "report");
+  EXPECT_EQ(nearest("trian", known), "train");
+  EXPECT_EQ(nearest("pull", known), "");
+  EXPECT_EQ(nearest("xyzzy", known), "");
+}
+
+TEST(Summary, MedianAndPercentile) {
+  EXPECT_EQ(summarize({5}).median, 5);
+  EXPECT_EQ(summarize({4, 1, 3, 2}).median, 2.5);
+  std::vector<double> samples;
+  for (int i = 200; i >= 1; --i) samples.push_back(i);
+  EXPECT_EQ(summarize(samples).median, 100.5);
+  EXPECT_EQ(summarize(samples).p99, 198);
+  EXPECT_EQ(summarize({1, 2, 9}).p99, 9);
+}
+
+TEST(Iterations, DependOnSizeAlone) {
+  EXPECT_EQ(iterations_for(0), 1000);
+  EXPECT_EQ(iterations_for(8), 1000);
+  EXPECT_EQ(iterations_for(std::size_t{1} << 40), 10);
+  EXPECT_GT(iterations_for(1 << 20), iterations_for(16 << 20));
+}
+
+/// What rank `rank` contributes, as bytes.
+std::vector<std::byte> contribution(const Pattern& pattern, DType dtype, std::size_t count, int rank, int iteration) {
+  std::vector<std::byte> bytes(count * size_of(dtype));
+  pattern.fill(Buffer(bytes.data(), count, dtype), rank, 0, iteration);
+  return bytes;
+}
+
+constexpr std::size_t kCount = 3001;  // more than the pattern's tile, and nothing divides it
+
+TEST(Pattern, RightResultsOfEveryTypeAndOperatorPass) {
+  for (const int ranks : {1, 2, 3, 7, 64, 200}) {
+    for (const DType dtype : kAllDTypes) {
+      for (const ReduceOp op : kAllReduceOps) {
+        if (!is_supported(op, dtype)) continue;
+        const auto pattern = Pattern::for_reduction(dtype, op, ranks);
+        auto result = contribution(pattern, dtype, kCount, 0, 3);
+        const Buffer sum(result.data(), kCount, dtype);
+        for (int rank = 1; rank < ranks; ++rank) {
+          const auto next = contribution(pattern, dtype, kCount, rank, 3);
+          combine(op, sum, ConstBuffer(next.data(), kCount, dtype), sum);
+        }
+        finish_reduction(op, sum, ranks);
+        EXPECT_EQ(pattern.count_wrong_result(sum, 0, 3), 0U)
+            << name(op) << " " << name(dtype) << ", " << ranks << " ranks";
+      }
+    }
+  }
+}
+
+TEST(Pattern, OrderOfReductionDoesNotMatter) {
+  for (const DType dtype : {DType::bf16, DType::f16, DType::f32}) {
+    for (const ReduceOp op : {ReduceOp::sum, ReduceOp::avg, ReduceOp::prod}) {
+      constexpr int kRanks = 5;
+      const auto pattern = Pattern::for_reduction(dtype, op, kRanks);
+      auto result = contribution(pattern, dtype, kCount, kRanks - 1, 0);
+      const Buffer sum(result.data(), kCount, dtype);
+      for (int rank = kRanks - 2; rank >= 0; --rank) {
+        const auto next = contribution(pattern, dtype, kCount, rank, 0);
+        combine(op, ConstBuffer(next.data(), kCount, dtype), sum, sum);
+      }
+      finish_reduction(op, sum, kRanks);
+      EXPECT_EQ(pattern.count_wrong_result(sum, 0, 0), 0U) << name(op) << " " << name(dtype);
+    }
+  }
+}
+
+/// The result of a sum over three ranks, with ways to spoil it.
+class SpoiledSum : public testing::Test {
+ protected:
+  static constexpr int kRanks = 3;
+  static constexpr int kIteration = 4;
+
+  std::vector<float> sum_of(std::vector<int> contributors) const {
+    std::vector<float> sum(kCount, 0.0F);
+    for (const int rank : contributors) {
+      std::vector<float> next(kCount);
+      pattern_.fill(Buffer(std::span(next)), rank, 0, kIteration);
+      for (std::size_t i = 0; i < kCount; ++i) sum[i] += next[i];
+    }
+    return sum;
+  }
+  std::size_t wrong(std::vector<float>& result, int iteration = kIteration) const {
+    return pattern_.count_wrong_result(Buffer(std::span(result)), 0, iteration);
+  }
+
+  Pattern pattern_ = Pattern::for_reduction(DType::f32, ReduceOp::sum, kRanks);
+};
+
+TEST_F(SpoiledSum, TheRightOnePasses) {
+  auto result = sum_of({0, 1, 2});
+  EXPECT_EQ(wrong(result), 0U);
+}
+
+TEST_F(SpoiledSum, EveryWrongElementIsCounted) {
+  auto result = sum_of({0, 1, 2});
+  result.front() += 1;
+  result[1500] = -result[1500];
+  result.back() *= 1.0000001F;  // one unit in the last place
+  EXPECT_EQ(wrong(result), 3U);
+}
+
+TEST_F(SpoiledSum, AMissingOrDoubledContributionIsWrongEverywhere) {
+  auto missing = sum_of({0, 2});
+  EXPECT_EQ(wrong(missing), kCount);
+  auto doubled = sum_of({0, 1, 1, 2});
+  EXPECT_EQ(wrong(doubled), kCount);
+}
+
+TEST_F(SpoiledSum, AResultOfTheIterationBeforeIsWrong) {
+  auto result = sum_of({0, 1, 2});
+  EXPECT_GT(wrong(result, kIteration + 1), kCount / 2);
+}
+
+TEST_F(SpoiledSum, AMisplacedBlockIsWrong) {
+  auto result = sum_of({0, 1, 2});
+  std::memmove(result.data() + 1024, result.data(), 1024 * sizeof(float));
+  EXPECT_GT(wrong(result), 512U);
+}
+
+TEST(Movement, AnotherRanksDataIsWrongEverywhere) {
+  for (const DType dtype : kAllDTypes) {
+    const auto pattern = Pattern::for_movement(dtype, 7);
+    auto data = contribution(pattern, dtype, kCount, 4, 2);
+    const ConstBuffer got(data.data(), kCount, dtype);
+    EXPECT_EQ(pattern.count_wrong(got, 4, 0, 2), 0U) << name(dtype);
+    EXPECT_EQ(pattern.count_wrong(got, 5, 0, 2), kCount) << name(dtype);
+    EXPECT_GT(pattern.count_wrong(got, 4, 1, 2), kCount / 2) << name(dtype);
+    EXPECT_EQ(pattern.count_wrong(got.slice(100, 50), 4, 100, 2), 0U) << name(dtype);
+  }
+}
+
+TEST(Collectives, SizesFollowTheLargestBuffer) {
+  const auto& gather = collective_from_name("all_gather");
+  const std::size_t count = count_for(gather, 1 << 20, DType::f32, 3);
+  EXPECT_EQ(count, std::size_t{1 << 20} / 12);
+  EXPECT_EQ(row_bytes(gather, count, DType::f32, 3), count * 12);
+  EXPECT_EQ(count_for(gather, 8, DType::f64, 4), 1U);
+  EXPECT_EQ(count_for(collective_from_name("allreduce"), 1 << 20, DType::f32, 3), std::size_t{1 << 18});
+  EXPECT_DOUBLE_EQ(collective_from_name("allreduce").bus_factor(4), 1.5);
+  EXPECT_DOUBLE_EQ(collective_from_name("reduce_scatter").bus_factor(4), 0.75);
+  EXPECT_DOUBLE_EQ(collective_from_name("broadcast").bus_factor(4), 1.0);
+  EXPECT_THROW(collective_from_name("allredce"), InvalidArgument);
+}
+
+TEST(Rows, WrongElementsAreAnErrorThatNamesThem) {
+  Row row{.collective = &collective_from_name("allreduce"),
+          .bytes = 4096,
+          .count = 1024,
+          .algorithm = "auto",
+          .measurement = {}};
+  row.measurement.mpi = Timing{};
+  EXPECT_NO_THROW(demand_right_results(std::vector{row, row}));
+  const auto message_of = [](const Row& wrong) {
+    try {
+      demand_right_results(std::vector{Row{wrong}});
+    } catch (const InvalidArgument& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  row.measurement.mpi->wrong = 5;
+  EXPECT_EQ(message_of(row), "perf: allreduce of 4096 bytes by the MPI library gave 5 wrong elements");
+  row.measurement.tutti.wrong = 3;
+  EXPECT_EQ(message_of(row), "perf: allreduce of 4096 bytes gave 3 wrong elements");
+}
+
+}  // namespace
+}  // namespace tutti::tools

@@ -1,0 +1,225 @@
+// Pages made of synthetic runs and benchmarks: well-formed, self-contained, escaped, and honest about what is missing.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <tutti/kernels/error.hpp>
+
+#include "tests/tools/temporary_folder.hpp"
+#include "tools/report/gnuplot.hpp"
+#include "tools/report/html.hpp"
+#include "tools/report/report.hpp"
+
+namespace tutti::tools {
+namespace {
+
+using tests::contents_of;
+using tests::TemporaryFolder;
+
+/// Sets an environment variable for one test.
+class WithVariable {
+ public:
+  WithVariable(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
+  ~WithVariable() { unsetenv(name_); }
+  WithVariable(const WithVariable&) = delete;
+  WithVariable& operator=(const WithVariable&) = delete;
+
+ private:
+  const char* name_;
+};
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++n;
+  return n;
+}
+
+/// Elements nest and close, attributes are quoted, ids occur once, and outside of tags there is no bare '<' or '&':
+/// what makes a page well-formed. Returns the first fault, or nothing.
+std::string fault_in(const std::string& page) {
+  std::vector<std::string> open;
+  std::set<std::string> ids;
+  std::size_t at = page.find('>') + 1;  // behind the document type
+  while ((at = page.find_first_of("<&", at)) != std::string::npos) {
+    if (page[at] == '&') {
+      const std::size_t end = page.find(';', at);
+      if (end == std::string::npos || end - at > 8) return "bare & at " + page.substr(at, 40);
+      at = end;
+      continue;
+    }
+    const std::size_t end = page.find('>', at);
+    if (end == std::string::npos) return "unclosed tag at " + page.substr(at, 40);
+    const std::string tag = page.substr(at + 1, end - at - 1);
+    if (tag.find('<') != std::string::npos) return "tag in a tag at " + page.substr(at, 40);
+    if (count_of(tag, "\"") % 2 != 0) return "half a quotation in " + tag;
+    const std::string name = tag.substr(tag[0] == '/' ? 1 : 0, tag.find_first_of(" \n/", 1) - (tag[0] == '/' ? 1 : 0));
+    if (tag[0] == '/') {
+      if (open.empty() || open.back() != name)
+        return "</" + name + "> closes " + (open.empty() ? "nothing" : open.back());
+      open.pop_back();
+    } else if (tag.back() != '/') {
+      open.push_back(name);
+    }
+    if (const std::size_t id = tag.find(" id=\""); id != std::string::npos) {
+      const std::string value = tag.substr(id + 5, tag.find('"', id + 5) - id - 5);
+      if (!ids.insert(value).second) return "id " + value + " occurs twice";
+    }
+    at = end + 1;
+  }
+  return open.empty() ? "" : "<" + open.back() + "> is never closed";
+}
+
+void expect_sound(const std::string& page) {
+  EXPECT_EQ(page.rfind("<!DOCTYPE html>", 0), 0U);
+  EXPECT_EQ(fault_in(page), "");
+  for (const char* loads : {"http:", "https:", "src=", "url(", "@import", "<script", "<link", "<iframe"})
+    EXPECT_EQ(page.find(loads), std::string::npos) << loads;
+}
+
+std::string metrics(int steps) {
+  std::string lines;
+  for (int i = 1; i <= steps; ++i) {
+    lines += text("{\"kind\":\"train\",\"step\":", i, ",\"epoch\":1,\"loss\":", 2.0 / std::sqrt(i),
+                  ",\"lr\":0.1,\"samples_per_s\":", 1000 + i % 7, ",\"comm_share\":0.05,\"more\":[1]}\n");
+    if (i % 10 == 0)
+      lines +=
+          text("{\"kind\":\"evaluation\",\"step\":", i, ",\"test_loss\":0.5,\"test_accuracy\":0.", 50 + i % 40, "}\n");
+  }
+  return lines;
+}
+
+constexpr const char* kResult =
+    R"({"test_accuracy":0.9127,"test_loss":0.25,"train_seconds":83.4,"samples_per_s":5755.2,"world_size":2,"nodes":1,
+        "parameter_hash":"ab12","parameters":206922,"steps":40,"epochs":8,"comm_share":0.0412,
+        "model":"<script>alert('x')</script> & \"quoted\"","nothing":null,"nested":{"a":[1,2]}})";
+
+TEST(Report, OfAWholeRun) {
+  const TemporaryFolder run;
+  run.write("metrics.jsonl", metrics(40));
+  run.write("result.json", kResult);
+  run.write("config.toml", "[model]\nname = \"<b>\" # & \x01 \xff\n");
+  run.write("environment.json", R"({"host":"<node>"})");
+  write_report(run.path());
+  const auto page = contents_of(run.path() / "report.html");
+  expect_sound(page);
+  EXPECT_EQ(count_of(page, "<svg"), 4U);
+  for (const char* figure : {"91.27 %", "83.4 s", "5,755", "206,922", "4.12 %", "after 8 epochs", "ab12"})
+    EXPECT_NE(page.find(figure), std::string::npos) << figure;
+  EXPECT_NE(page.find("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;quoted&quot;"), std::string::npos);
+  EXPECT_NE(page.find("name = &quot;&lt;b&gt;&quot; # &amp; \xEF\xBF\xBD \xEF\xBF\xBD"), std::string::npos);
+  EXPECT_NE(page.find("&lt;node&gt;"), std::string::npos);
+  EXPECT_EQ(page.find("has not ended"), std::string::npos);
+}
+
+TEST(Report, OfManySteps) {
+  const TemporaryFolder run;
+  run.write("metrics.jsonl", metrics(20000));
+  write_report(run.path());
+  const auto page = contents_of(run.path() / "report.html");
+  expect_sound(page);
+  EXPECT_LT(page.size(), 200'000U);  // thinned, whatever the number of steps
+  EXPECT_NE(page.find("has not ended"), std::string::npos);
+}
+
+TEST(Report, OfOneStepAndHalfALine) {
+  const TemporaryFolder run;
+  run.write("metrics.jsonl", metrics(1) + "{\"kind\":\"train\",\"st");
+  write_report(run.path());
+  const auto page = contents_of(run.path() / "report.html");
+  expect_sound(page);
+  EXPECT_NE(page.find("1 line(s) of metrics.jsonl could not be read"), std::string::npos);
+  EXPECT_NE(page.find("no values recorded"), std::string::npos);  // there was no evaluation
+}
+
+TEST(Report, OfAResultAlone) {
+  const TemporaryFolder run;
+  run.write("result.json", "{\"test_accuracy\":null,\"train_seconds\":\"long\"}");
+  write_report(run.path());
+  expect_sound(contents_of(run.path() / "report.html"));
+}
+
+template <class Act>
+std::string error_of(Act act) {
+  try {
+    act();
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Report, AFolderWithoutARunIsNamed) {
+  const TemporaryFolder empty;
+  const auto missing = empty.path() / "missing";
+  EXPECT_EQ(error_of([&] { write_report(missing); }), text("report: ", missing.string(), " is not a folder"));
+  EXPECT_EQ(error_of([&] { write_report(empty.path()); }),
+            text("report: ", empty.path().string(), " holds no run: neither metrics.jsonl nor result.json is there"));
+  empty.write("result.json", "[1]");
+  EXPECT_NE(error_of([&] { write_report(empty.path()); }).find("result.json is not a JSON object"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(empty.path() / "report.html"));
+}
+
+TEST(Report, WithoutGnuplotSaysSo) {
+  const TemporaryFolder run;
+  run.write("metrics.jsonl", metrics(3));
+  const WithVariable none("TUTTI_GNUPLOT", "/nonexistent/gnuplot");
+  testing::internal::CaptureStderr();
+  write_report(run.path());
+  const auto said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("charts left out of"), std::string::npos) << said;
+  EXPECT_NE(said.find("install gnuplot and run `tutti report " + run.path().string() + "` again"), std::string::npos);
+  EXPECT_EQ(count_of(said, "\n"), 1U);
+  const auto page = contents_of(run.path() / "report.html");
+  expect_sound(page);
+  EXPECT_NE(page.find("There are no charts: gnuplot is not installed"), std::string::npos);
+}
+
+TEST(Gnuplot, FailureAndTimeLimitAreReported) {
+  EXPECT_NE(run_gnuplot("plot nonsense(\n").problem.find("gnuplot failed"), std::string::npos);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(run_gnuplot("pause 20\n", std::chrono::milliseconds(200)).problem, "gnuplot did not end within 200 ms");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
+TEST(BenchReport, OfRowsAndOfAWholeBenchmark) {
+  const TemporaryFolder folder;
+  std::string rows;
+  for (const int ranks : {2, 4}) {
+    for (int k = 3; k < 24; ++k)
+      rows += text(
+          rows.empty() ? "" : ",", R"({"collective":"all<reduce","dtype":"f32","op":"sum","algorithm":"auto","ranks":)",
+          ranks, R"(,"nodes":1,"size_bytes":)", 1 << k, R"(,"time_us_median":)", k, R"(,"busbw_gb_s":)", k * 0.1,
+          R"(,"wrong":0,"mpi_time_us_median":)", k == 5 ? "null" : "7.5", R"(,"mpi_busbw_gb_s":2,"cpu":"a & b"})");
+  }
+  const auto array = folder.write("array.json", "[" + rows + "]");
+  write_bench_report(array, folder.path() / "array.html");
+  const auto page = contents_of(folder.path() / "array.html");
+  expect_sound(page);
+  EXPECT_EQ(count_of(page, "<svg"), 4U);
+  EXPECT_NE(page.find("all&lt;reduce, f32 sum, 4 ranks"), std::string::npos);
+
+  const auto whole = folder.write(
+      "whole.json", R"({"kernels":[{"name":"sum","time_ns":12,"bytes_per_second":3e9}],"collectives":[)" + rows + "]}");
+  write_bench_report(whole, folder.path() / "whole.html");
+  expect_sound(contents_of(folder.path() / "whole.html"));
+
+  const auto other = folder.write("other.json", "{\"a\":1}");
+  EXPECT_NE(
+      error_of([&] { write_bench_report(other, folder.path() / "x.html"); }).find("other.json holds no benchmark"),
+      std::string::npos);
+}
+
+TEST(Escape, MarkupAndBrokenText) {
+  EXPECT_EQ(escape_html("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+  EXPECT_EQ(escape_html("\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8E\xB5"), "\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8E\xB5");
+  for (const char* broken : {"\xC3", "\x80", "\xC0\xAF", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\x01"})
+    EXPECT_EQ(escape_html(broken).rfind("\xEF\xBF\xBD", 0), 0U);
+}
+
+}  // namespace
+}  // namespace tutti::tools
