@@ -2,29 +2,32 @@
 #
 #   library   kernels, collectives, allreduce, compression: headers, archives, CMake package
 #   io        HDF5 shards and checkpoints, where built
+#   cuda      kernels on device memory, where built
 #   programs  tutti and the trainer, where built
 #
-# `cmake --install BUILD --component NAME` installs one of them; io builds on library.
+# `cmake --install BUILD --component NAME` installs one of them; io and cuda build on library.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(tutti_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tutti)
 set(tutti_header_dir ${CMAKE_INSTALL_INCLUDEDIR}/tutti)
 
-# tutti_install_target(FOLDER COMPONENT EXPORT HEADERS name...): the archive and the public headers. What is not listed
-# is for the project's own sources.
-function(tutti_install_target folder component export)
+# tutti_install_target(TARGET COMPONENT EXPORT HEADERS folder/name...): the archive and the public headers. Headers that are
+# not listed are for the project's own sources.
+function(tutti_install_target target component export)
   cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "HEADERS")
   install(
-    TARGETS tutti_${folder}
+    TARGETS tutti_${target}
     EXPORT ${export}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${component}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${component})
-  list(TRANSFORM arg_HEADERS PREPEND ${PROJECT_SOURCE_DIR}/${folder}/)
-  install(
-    FILES ${arg_HEADERS}
-    DESTINATION ${tutti_header_dir}/${folder}
-    COMPONENT ${component})
+  foreach(header ${arg_HEADERS})
+    get_filename_component(folder ${header} DIRECTORY)
+    install(
+      FILES ${PROJECT_SOURCE_DIR}/${header}
+      DESTINATION ${tutti_header_dir}/${folder}
+      COMPONENT ${component})
+  endforeach()
 endfunction()
 
 function(tutti_install_export component export)
@@ -35,15 +38,26 @@ function(tutti_install_export component export)
     COMPONENT ${component})
 endfunction()
 
-tutti_install_target(kernels library tuttiTargets HEADERS buffer.hpp cast.hpp crc32c.hpp dtype.hpp error.hpp pack.hpp
-                     philox.hpp reduce.hpp sgd.hpp)
-tutti_install_target(collectives library tuttiTargets HEADERS collectives.hpp communicator.hpp operation.hpp session.hpp)
-tutti_install_target(allreduce library tuttiTargets HEADERS allreduce.hpp fused_buffer.hpp version.hpp)
-tutti_install_target(compression library tuttiTargets HEADERS compression.hpp)
+tutti_install_target(
+  kernels library tuttiTargets
+  HEADERS kernels/buffer.hpp kernels/cast.hpp kernels/crc32c.hpp kernels/dtype.hpp kernels/error.hpp kernels/pack.hpp
+          kernels/philox.hpp kernels/reduce.hpp kernels/sgd.hpp)
+tutti_install_target(
+  collectives library tuttiTargets
+  HEADERS collectives/collectives.hpp collectives/communicator.hpp collectives/operation.hpp collectives/session.hpp)
+tutti_install_target(allreduce library tuttiTargets HEADERS allreduce/allreduce.hpp allreduce/fused_buffer.hpp
+                     allreduce/version.hpp)
+tutti_install_target(compression library tuttiTargets HEADERS compression/compression.hpp)
 tutti_install_export(library tuttiTargets)
+
 if(TUTTI_IO)
-  tutti_install_target(io io tuttiIoTargets HEADERS checkpoint.hpp dataset.hpp loader.hpp sampler.hpp)
+  tutti_install_target(io io tuttiIoTargets HEADERS io/checkpoint.hpp io/dataset.hpp io/loader.hpp io/sampler.hpp)
   tutti_install_export(io tuttiIoTargets)
+endif()
+
+if(TUTTI_HAVE_CUDA)
+  tutti_install_target(kernels_cuda cuda tuttiCudaTargets HEADERS kernels/cuda/sgd.hpp)
+  tutti_install_export(cuda tuttiCudaTargets)
 endif()
 
 install(

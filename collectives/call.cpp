@@ -60,6 +60,7 @@ std::string find_size_problem(const Call& call, int size) {
 }
 
 std::string find_buffer_problem(const char* name, ConstBuffer buffer, const Call& call) {
+  if (size_of(buffer.dtype) == 0) return text("there is no dtype ", static_cast<int>(buffer.dtype));
   if (buffer.dtype != call.dtype) {
     return text(name, " is ", tutti::name(buffer.dtype), ", not ", tutti::name(call.dtype));
   }
@@ -83,8 +84,23 @@ std::string describe(const Signature& s) {
   return what;
 }
 
+std::string find_difference(int rank, const Header& own, int peer, const Header& theirs) {
+  if (own.call == theirs.call) return {};
+  const auto both = [&](const Signature& a, const char* verb, const Signature& b) {
+    const bool alike = a.collective == b.collective && describe(a) == describe(b);
+    return text("calls differ: rank ", rank, verb, name(a.collective), " ", describe(a), ", rank ", peer, verb,
+                name(b.collective), " ", describe(b), alike ? " (algorithm, segments or other options differ)" : "");
+  };
+  Signature call = own.call;
+  call.history = theirs.call.history;
+  if (call != theirs.call) return both(own.call, " calls ", theirs.call);
+  if (own.before != theirs.before) return both(own.before, " before called ", theirs.before);
+  return text("calls differ: an earlier one was not the same on rank ", rank, " and rank ", peer);
+}
+
 std::string find_problem(const Call& call, int rank, int size) {
   if (call.collective == Collective::barrier) return {};
+  if (call.reduces() && call.op > ReduceOp::logical_or) return text("there is no operator ", static_cast<int>(call.op));
   if (call.root < 0 || call.root >= size) return text("root is ", call.root, ", not one of 0 to ", size - 1);
   const bool uses_input = call.collective != Collective::broadcast;
   const bool uses_output = call.collective != Collective::reduce || rank == call.root;

@@ -19,6 +19,7 @@ struct Call {
   ReduceOp op = ReduceOp::sum;
   int root = 0;
   CollectiveOptions options = {};
+  std::uint32_t variant = 0;  ///< anything else that has to agree, as a digest
 
   bool reduces() const noexcept {
     return collective == Collective::allreduce || collective == Collective::reduce ||
@@ -30,7 +31,9 @@ struct Call {
 struct Signature {
   std::uint64_t sequence;
   std::uint64_t count;
-  std::uint64_t segments;
+  std::uint64_t history;  ///< digest of the calls before: those that never met show in the next that does
+  std::uint32_t segments;
+  std::uint32_t variant;
   std::int32_t root;
   Collective collective;
   DType dtype;
@@ -38,7 +41,17 @@ struct Signature {
   std::uint8_t algorithm;  ///< row of the table
   friend bool operator==(const Signature&, const Signature&) = default;
 };
-static_assert(sizeof(Signature) == 32);
+static_assert(sizeof(Signature) == 40);  // no padding, which would be compared
+
+/// What ranks tell each other about a call.
+struct Header {
+  Signature call;
+  Signature before;  ///< the call before this one; for messages to people
+};
+
+/// "calls differ: ...", naming both ranks and calls, if the two headers of the same sequence number are of different
+/// calls; otherwise empty.
+std::string find_difference(int rank, const Header& own, int peer, const Header& theirs);
 
 /// "sum f32 x 1048576", with the root where there is one.
 std::string describe(const Signature& signature);

@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -87,6 +89,7 @@ class Communicator {
   /// Memory for `count` elements, zeroed, aligned to 64 bytes: the memory to put gradients in. Local.
   template <Element T>
   Allocation<T> allocate(std::size_t count) const {
+    if (count > SIZE_MAX / sizeof(T)) throw std::bad_alloc();
     return Allocation<T>(allocate_bytes(count * sizeof(T)), count);
   }
   std::shared_ptr<void> allocate_bytes(std::size_t bytes) const;

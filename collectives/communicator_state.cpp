@@ -39,7 +39,7 @@ MPI_Comm require_usable_parent(MPI_Comm parent, const CommunicatorOptions& optio
   if (options.ranks_per_node < 0) {
     throw InvalidArgument(text("Communicator: ranks_per_node is ", options.ranks_per_node, ", less than 0"));
   }
-  if (options.deadline && options.deadline->count() <= 0) {
+  if (options.deadline && !(options.deadline->count() > 0)) {
     throw InvalidArgument(text("Communicator: the deadline is ", options.deadline->count(), " s, not positive"));
   }
   return parent;
@@ -93,11 +93,19 @@ void CommunicatorState::find_place() {
     check_mpi(MPI_Allreduce(&rank_, &node_key, 1, MPI_INT, MPI_MIN, node), "MPI_Allreduce");
     MPI_Comm_free(&node);
   }
-  std::vector<int> keys(static_cast<std::size_t>(size_));
-  check_mpi(MPI_Allgather(&node_key, 1, MPI_INT, keys.data(), 1, MPI_INT, data_), "MPI_Allgather");
+  // Together with the nodes, ranks learn the first one's stamp, which tells this communicator from all that were
+  // before.
+  struct Entry {
+    std::int64_t node_key;
+    std::int64_t stamp;
+  };
+  const Entry own{node_key, Clock::now().time_since_epoch().count()};
+  std::vector<Entry> entries(static_cast<std::size_t>(size_));
+  check_mpi(MPI_Allgather(&own, 2, MPI_INT64_T, entries.data(), 2, MPI_INT64_T, data_), "MPI_Allgather");
+  stamp_ = static_cast<std::uint64_t>(entries.front().stamp);
   place_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
   for (int r = 0; r < size_; ++r) {
-    const int key = keys[static_cast<std::size_t>(r)];
+    const int key = static_cast<int>(entries[static_cast<std::size_t>(r)].node_key);
     if (key == r) {
       if (key == node_key) place_.node = place_.nodes;
       ++place_.nodes;
@@ -134,16 +142,29 @@ std::uint64_t CommunicatorState::take_sequence(int count) {
   return first;
 }
 
+void CommunicatorState::record(const Header& header, bool in_order) noexcept {
+  const Signature& call = header.call;
+  recent_[call.sequence % recent_.size()] = header;
+  if (!in_order) return;
+  last_call_ = call;
+  std::array<std::uint64_t, sizeof(Signature) / sizeof(std::uint64_t)> words;
+  std::memcpy(words.data(), &call, sizeof(call));
+  for (const std::uint64_t word : words) {
+    history_ = (history_ ^ word) * 0x9E3779B97F4A7C15U;
+    history_ ^= history_ >> 32;
+  }
+}
+
 void CommunicatorState::refuse(std::uint64_t sequence, const std::string& why) {
   refused_.push_back(sequence);
-  tell_all(Notice::Kind::refused, sequence, why);
+  tell_all(Notice::Kind::refused, sequence, why, rank_);
   throw InvalidArgument(why);
 }
 
 void CommunicatorState::fail(std::uint64_t sequence, std::string_view why) noexcept {
   if (unusable()) return;
   reason_ = std::string(why);
-  tell_all(Notice::Kind::failed, sequence, why);
+  tell_all(Notice::Kind::failed, sequence, why, rank_);
 }
 
 void CommunicatorState::throw_unusable() const { throw CommunicationError(*reason_); }
@@ -151,12 +172,13 @@ void CommunicatorState::throw_unusable() const { throw CommunicationError(*reaso
 void CommunicatorState::tell(int peer, const Notice& notice) noexcept {
   outgoing_.push_back({.notice = notice});
   Outgoing& sent = outgoing_.back();
+  sent.notice.stamp = stamp_;
   // Nothing is left to be done if telling fails: the peer has its deadline.
   MPI_Isend(&sent.notice, sizeof(Notice), MPI_BYTE, peer, kNoticeTag, control_, &sent.request);
 }
 
-void CommunicatorState::tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why) noexcept {
-  Notice notice{.kind = kind, .about = rank_, .sequence = sequence, .text = {}};
+void CommunicatorState::tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept {
+  Notice notice{.kind = kind, .about = about, .sequence = sequence, .text = {}};
   std::memcpy(notice.text.data(), why.data(), std::min(why.size(), notice.text.size() - 1));
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_) tell(peer, notice);
@@ -173,7 +195,7 @@ void CommunicatorState::poll_notices() {
     }
     const Notice notice = premature_[i];
     premature_.erase(premature_.begin() + static_cast<std::ptrdiff_t>(i));
-    heed(notice, notice.about);
+    heed(notice);
   }
   for (;;) {
     int there = 0;
@@ -183,7 +205,7 @@ void CommunicatorState::poll_notices() {
     Notice notice;
     check_mpi(MPI_Recv(&notice, sizeof(Notice), MPI_BYTE, status.MPI_SOURCE, kNoticeTag, control_, MPI_STATUS_IGNORE),
               "MPI_Recv");
-    heed(notice, status.MPI_SOURCE);
+    if (notice.stamp == stamp_) heed(notice);
   }
   std::erase_if(outgoing_, [](Outgoing& sent) {
     int done = 0;
@@ -191,7 +213,12 @@ void CommunicatorState::poll_notices() {
   });
 }
 
-void CommunicatorState::heed(const Notice& notice, int source) {
+void CommunicatorState::heed(const Notice& notice) {
+  if (notice.kind == Notice::Kind::asks) return hear_question(notice);
+  if (notice.kind == Notice::Kind::answers) {
+    answers_[notice.about] = notice;
+    return;
+  }
   if (notice.kind == Notice::Kind::refused) {
     if (std::find(refused_.begin(), refused_.end(), notice.sequence) != refused_.end()) return;  // wrong alike
     if (notice.sequence >= next_sequence_) {
@@ -200,13 +227,49 @@ void CommunicatorState::heed(const Notice& notice, int source) {
     }
   }
   reason_ = text("rank ", notice.about, ": ", notice.text.data());
-  if (notice.kind == Notice::Kind::refused) {
-    // The rank that was wrong alone must learn that nobody will answer it any more; all others hear from it themselves.
-    Notice answer{
-        .kind = Notice::Kind::failed, .about = notice.about, .sequence = notice.sequence, .text = notice.text};
-    tell(source, answer);
-  }
+  // Ranks that were wrong themselves took the refusal for one of their own kind: they must learn that nobody will
+  // answer them any more.
+  if (notice.kind == Notice::Kind::refused)
+    tell_all(Notice::Kind::failed, notice.sequence, notice.text.data(), notice.about);
   throw_unusable();
+}
+
+void CommunicatorState::hear_question(const Notice& notice) {
+  const Header& own = recent_[notice.sequence % recent_.size()];
+  if (has_begun(notice.sequence) && own.call.sequence == notice.sequence) {
+    const std::string difference = find_difference(rank_, own, notice.about, notice.header);
+    if (!difference.empty()) {
+      fail(notice.sequence, text(name(own.call.collective), " #", notice.sequence, ": ", difference));
+      throw_unusable();
+    }
+  }
+  questions_.push_back({notice.about, notice.sequence});
+}
+
+void CommunicatorState::ask(int peer, std::uint64_t sequence) noexcept {
+  const Header& header = recent_[sequence % recent_.size()];
+  if (header.call.sequence != sequence) return;  // long ago
+  tell(peer, {.kind = Notice::Kind::asks, .about = rank_, .sequence = sequence, .header = header});
+}
+
+void CommunicatorState::answer(const Question& question, std::string_view what) noexcept {
+  Notice notice{.kind = Notice::Kind::answers, .about = rank_, .sequence = question.sequence};
+  std::memcpy(notice.text.data(), what.data(), std::min(what.size(), notice.text.size() - 1));
+  tell(question.peer, notice);
+}
+
+std::string CommunicatorState::answer_of(int peer, std::uint64_t sequence) const {
+  const auto found = answers_.find(peer);
+  if (found == answers_.end() || found->second.sequence != sequence) return {};
+  return found->second.text.data();
+}
+
+bool CommunicatorState::advance_others(const Task& task) {
+  bool any = false;
+  for (Task* other : tasks_) {
+    if (other != &task) any = other->advance() == Task::Progress::some || any;
+  }
+  return any;
 }
 
 std::shared_ptr<OperationMemory> CommunicatorState::acquire_operation_memory() {

@@ -8,13 +8,17 @@
 #include <chrono>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include <tutti/collectives/call.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
 
@@ -33,11 +37,15 @@ struct Notice {
   enum class Kind : std::uint32_t {
     refused,  ///< the sender threw InvalidArgument in operation `sequence`
     failed,   ///< the sender's communicator is unusable
+    asks,     ///< the sender waits for this rank in operation `sequence`, which is `header`
+    answers,  ///< what the sender was doing when it was asked
   };
   Kind kind;
   std::int32_t about;  ///< the rank where it began
   std::uint64_t sequence;
-  std::array<char, 240> text;  ///< NUL-terminated
+  std::uint64_t stamp = 0;  ///< of the communicator: MPI may deliver what was sent on another that is freed by now
+  Header header = {};
+  std::array<char, 480> text = {};  ///< NUL-terminated
 };
 
 /// Keeps what MPI may still read or write after a failure, until the process ends: MPI cannot cancel.
@@ -65,6 +73,11 @@ class CommunicatorState {
   /// unusable.
   std::uint64_t take_sequence(int count = 1);
 
+  /// The last operation that was started, and a digest of all; the same on every rank, or their calls differ.
+  const Signature& last_call() const noexcept { return last_call_; }
+  std::uint64_t history() const noexcept { return history_; }
+  void record(const Header& header, bool in_order) noexcept;
+
   /// This rank's arguments of operation `sequence` are wrong: tells the others and throws InvalidArgument.
   [[noreturn]] void refuse(std::uint64_t sequence, const std::string& why);
 
@@ -76,6 +89,33 @@ class CommunicatorState {
 
   /// Drives MPI and reads notices. \throws CommunicationError if the communicator became unusable.
   void poll_notices();
+
+  // ---- Roll call: who waits long asks those it waits for, and learns of calls that differ without ever meeting
+  // -------------------------------------
+
+  /// Asks `peer`, which is found to call otherwise or answers what it does, once it is in a call on this communicator.
+  void ask(int peer, std::uint64_t sequence) noexcept;
+
+  struct Question {
+    int peer;
+    std::uint64_t sequence;
+  };
+  /// The questions that came since the last look.
+  std::vector<Question> take_questions() noexcept { return std::exchange(questions_, {}); }
+  void answer(const Question& question, std::string_view what) noexcept;
+
+  /// What `peer` last answered about operation `sequence`; empty if nothing.
+  std::string answer_of(int peer, std::uint64_t sequence) const;
+  bool has_begun(std::uint64_t sequence) const noexcept { return sequence < next_sequence_; }
+
+  // ---- Operations under way: whoever waits for one advances all
+  // ------------------------------------------------------
+
+  void enlist(Task& task) { tasks_.push_back(&task); }
+  void delist(Task& task) noexcept { std::erase(tasks_, &task); }
+
+  /// Advances all enlisted tasks but `task`; true if any got further. \throws CommunicationError
+  bool advance_others(const Task& task);
 
   // ---- Memory that is reused
   // ------------------------------------------------------------------------------------------
@@ -94,23 +134,31 @@ class CommunicatorState {
   void find_place();
   void find_cores();
   void tell(int peer, const Notice& notice) noexcept;
-  void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why) noexcept;
-  void heed(const Notice& notice, int source);
+  void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
+  void heed(const Notice& notice);
+  void hear_question(const Notice& notice);
 
   CommunicatorOptions options_;
   MPI_Comm data_ = MPI_COMM_NULL;
   MPI_Comm control_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
+  std::uint64_t stamp_ = 0;
   NodePlace place_;
   WaitPolicy wait_policy_;
   MpiTransport transport_;
 
   std::uint64_t next_sequence_ = 0;
+  std::uint64_t history_ = 0;
+  Signature last_call_{};
   std::optional<std::string> reason_;   // why unusable
   std::vector<std::uint64_t> refused_;  // operations refused here, whose like notices mean nothing
   std::vector<Notice> premature_;       // refusals of operations that this rank has not begun
-  std::list<Outgoing> outgoing_;        // addresses must stay
+  std::vector<Question> questions_;
+  std::map<int, Notice> answers_;    // by peer, the last
+  std::array<Header, 64> recent_{};  // the last operations, by sequence modulo size
+  std::vector<Task*> tasks_;         // enlisted
+  std::list<Outgoing> outgoing_;     // addresses must stay
   std::vector<Scratch> pool_;
   std::vector<std::shared_ptr<OperationMemory>> idle_memory_;
 };

@@ -10,9 +10,19 @@
 namespace tutti::detail {
 namespace {
 
-/// Alone, every collective is a copy.
+/// Alone, every collective is a copy, but for the logical operators, which yield 0 or 1 whatever the number of ranks.
+void copy_alone(const Call& call) {
+  if (call.input.data != nullptr && call.input.data != call.output.data && call.output.count > 0) {
+    std::memcpy(call.output.data, call.input.data, call.output.size_bytes());
+  }
+  if (call.reduces() && (call.op == ReduceOp::logical_and || call.op == ReduceOp::logical_or)) {
+    combine(call.op, call.output, call.output, call.output);
+  }
+}
+
 class CompleteTask final : public Task {
  public:
+  Progress advance() override { return Progress::complete; }
   bool poll() override { return true; }
   void wait() override {}
 };
@@ -30,10 +40,8 @@ const Algorithm* find(const AlgorithmSource& source, const Call& call, int size)
   return &source.choose(call.collective, call.data_count * size_of(call.dtype), size);
 }
 
-}  // namespace
-
-std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call,
-                                       std::uint64_t sequence) {
+std::unique_ptr<Task> start(const Communicator& comm, const AlgorithmSource& source, const Call& call,
+                            std::uint64_t sequence, Role role) {
   std::string problem = find_problem(call, comm.rank(), comm.size());
   const Algorithm* algorithm = find(source, call, comm.size());
   if (problem.empty() && algorithm == nullptr) {
@@ -43,19 +51,24 @@ std::unique_ptr<Task> start_collective(const Communicator& comm, const Algorithm
   if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
 
   if (comm.size() == 1) {
-    if (call.input.data != nullptr && call.input.data != call.output.data && call.output.count > 0) {
-      std::memcpy(call.output.data, call.input.data, call.output.size_bytes());
-    }
+    copy_alone(call);
     return std::make_unique<CompleteTask>();
   }
   const auto row = std::find(source.table.begin(), source.table.end(), algorithm) - source.table.begin();
-  auto task = std::make_unique<ScheduleTask>(comm, *algorithm, static_cast<int>(row), call, sequence);
+  auto task = std::make_unique<ScheduleTask>(comm, *algorithm, static_cast<int>(row), call, sequence, role);
   task->begin();
   return task;
 }
 
+}  // namespace
+
 std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call) {
-  return start_collective(comm, source, call, comm.state().take_sequence());
+  return start(comm, source, call, comm.state().take_sequence(), Role::whole);
+}
+
+std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call,
+                                       std::uint64_t sequence) {
+  return start(comm, source, call, sequence, Role::stage);
 }
 
 }  // namespace tutti::detail

@@ -29,7 +29,7 @@ struct AlgorithmSource {
 /// Checks the call and starts it under the next sequence number. \throws InvalidArgument, CommunicationError
 std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call);
 
-/// The same under a sequence number that was taken before, for operations that consist of several collectives.
+/// The same as a stage of an operation that took its sequence numbers before and advances its stages itself.
 std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call,
                                        std::uint64_t sequence);
 

@@ -7,10 +7,10 @@ namespace tutti::detail {
 
 int Handshake::tag() const noexcept {
   constexpr std::uint64_t kTags = 32000;  // MPI guarantees tags up to 32767
-  return static_cast<int>(own_.sequence % kTags);
+  return static_cast<int>(own_.call.sequence % kTags);
 }
 
-void Handshake::begin(const Signature& own, int size) {
+void Handshake::begin(const Header& own, int size) {
   own_ = own;
   ++operation_;
   greeted_.resize(static_cast<std::size_t>(size));
@@ -27,9 +27,9 @@ void Handshake::send(MpiTransport& transport, int peer, std::span<const std::byt
     const std::size_t inlined = payload.size() <= kInlinePayloadBytes ? payload.size() : 0;
     if (sent_count_ == sent_.size()) sent_.emplace_back();
     std::vector<std::byte>& message = sent_[sent_count_++];
-    message.resize(sizeof(Signature) + inlined);
-    std::memcpy(message.data(), &own_, sizeof(Signature));
-    if (inlined > 0) std::memcpy(message.data() + sizeof(Signature), payload.data(), inlined);
+    message.resize(sizeof(Header) + inlined);
+    std::memcpy(message.data(), &own_, sizeof(Header));
+    if (inlined > 0) std::memcpy(message.data() + sizeof(Header), payload.data(), inlined);
     transport.send(peer, tag(), message, pending);
     payload = payload.subspan(inlined);
   }
@@ -42,7 +42,7 @@ const Greeting* Handshake::receive(MpiTransport& transport, int peer, std::span<
   if (greeted_by != operation_) {
     greeted_by = operation_;
     if (awaited_count_ == awaited_.size()) {
-      awaited_.emplace_back().bytes.resize(sizeof(Signature) + kInlinePayloadBytes);
+      awaited_.emplace_back().bytes.resize(sizeof(Header) + kInlinePayloadBytes);
     }
     Greeting& greeting = awaited_[awaited_count_++];
     greeting.peer = peer;
@@ -61,9 +61,9 @@ std::optional<Handshake::Mismatch> Handshake::verify() {
   for (std::size_t i = 0; i < awaited_count_; ++i) {
     Greeting& greeting = awaited_[i];
     if (greeting.verified || greeting.pending.messages > 0) continue;
-    Signature theirs{};
-    std::memcpy(&theirs, greeting.bytes.data(), sizeof(Signature));
-    if (theirs != own_) return Mismatch{greeting.peer, theirs};
+    Header theirs{};
+    std::memcpy(&theirs, greeting.bytes.data(), sizeof(Header));
+    if (theirs.call != own_.call) return Mismatch{greeting.peer, theirs};
     greeting.verified = true;
     --unverified_;
   }

@@ -27,17 +27,17 @@ struct Greeting {
   Pending pending;
   std::vector<std::byte> bytes;
 
-  const std::byte* payload() const noexcept { return bytes.data() + sizeof(Signature); }
+  const std::byte* payload() const noexcept { return bytes.data() + sizeof(Header); }
 };
 
 /// Sends and receives the messages of one operation at a time; kept and reused from operation to operation. Addresses
 /// of greetings stay. All memory is MPI's until the operation ends.
 class Handshake {
  public:
-  /// Begins an operation with this signature, on a communicator of `size` ranks (always the same).
-  void begin(const Signature& own, int size);
+  /// Begins an operation with this header, on a communicator of `size` ranks (always the same).
+  void begin(const Header& own, int size);
 
-  const Signature& own() const noexcept { return own_; }
+  const Header& own() const noexcept { return own_; }
 
   void send(MpiTransport& transport, int peer, std::span<const std::byte> payload, Pending& pending);
 
@@ -48,14 +48,14 @@ class Handshake {
   /// A peer's signature that differs from the own one, among those that have come since the last look.
   struct Mismatch {
     int peer;
-    Signature theirs;
+    Header theirs;
   };
   std::optional<Mismatch> verify();
 
  private:
   int tag() const noexcept;
 
-  Signature own_{};
+  Header own_{};
   std::uint64_t operation_ = 0;              // counts begin()
   std::vector<std::uint64_t> greeted_;       // by peer: the last operation in which our signature was sent
   std::vector<std::uint64_t> greeted_by_;    // by peer: the last operation in which its signature was awaited

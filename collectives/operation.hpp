@@ -13,6 +13,12 @@ class Task {
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
   virtual ~Task() = default;
+
+  enum class Progress { none, some, complete };
+
+  /// Does what this task can do now, and looks at nothing else. `some` means that it got further. \throws
+  /// CommunicationError
+  virtual Progress advance() = 0;
   /// Advances without waiting; true once complete. \throws CommunicationError
   virtual bool poll() = 0;
   /// Waits for completion. \throws CommunicationError
@@ -21,7 +27,8 @@ class Task {
 }  // namespace detail
 
 /// Handle of a started collective. Its buffers belong to it until it is complete. It progresses only inside test(),
-/// wait() and other calls on its communicator: there is no background thread.
+/// wait() and other calls on its communicator: there is no background thread. Ranks may wait for the operations of a
+/// communicator in different orders.
 ///
 /// Destroying an incomplete operation abandons its communicator (Communicator::abandon).
 class Operation {

@@ -28,8 +28,8 @@ Segments cut(const Call& call, const Algorithm& algorithm, int size) {
 }  // namespace
 
 ScheduleTask::ScheduleTask(const Communicator& comm, const Algorithm& algorithm, int row, const Call& call,
-                           std::uint64_t sequence)
-    : WaitingTask(comm, sequence),
+                           std::uint64_t sequence, Role role)
+    : WaitingTask(comm, sequence, role),
       algorithm_(algorithm),
       call_(call),
       at_{.rank = comm.rank(), .size = comm.size(), .root = call.root},
@@ -38,14 +38,18 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Algorithm& algorithm,
       order_(rounds_, segments_.segments(), std::max(1, (rounds_ + kSegmentsUnderway - 1) / kSegmentsUnderway)) {
   const Signature own = {.sequence = sequence,
                          .count = call.data_count,
-                         .segments = static_cast<std::uint64_t>(segments_.segments()),
+                         .history = role == Role::whole ? state().history() : 0,
+                         .segments = static_cast<std::uint32_t>(segments_.segments()),
+                         .variant = call.variant,
                          .root = call.root,
                          .collective = call.collective,
                          .dtype = call.dtype,
                          .op = call.op,
                          .algorithm = static_cast<std::uint8_t>(row)};
   memory_ = state().acquire_operation_memory();
-  memory_->handshake.begin(own, comm.size());
+  const Header header = {.call = own, .before = state().last_call()};
+  memory_->handshake.begin(header, comm.size());
+  state().record(header, role == Role::whole);  // stages begin when they can, not in one order on all ranks
   const auto window = static_cast<std::size_t>(order_.window());
   if (memory_->window.size() < window) memory_->window.resize(window);
   if (call.collective == Collective::barrier) call_.input = ConstBuffer(&memory_->barrier_byte, 1, DType::u8);
@@ -64,8 +68,8 @@ ScheduleTask::~ScheduleTask() {
 }
 
 std::string ScheduleTask::label() const {
-  return text(name(call_.collective), " #", sequence(), " (", describe(memory_->handshake.own()), ", ", algorithm_.name,
-              ")");
+  return text(name(call_.collective), " #", sequence(), " (", describe(memory_->handshake.own().call), ", ",
+              algorithm_.name, ")");
 }
 
 std::byte* ScheduleTask::address(Slot slot, std::size_t element) const noexcept {
@@ -87,7 +91,7 @@ std::byte* ScheduleTask::address(Slot slot, std::size_t element) const noexcept 
   return static_cast<std::byte*>(base) + (element - origin) * size_of(call_.dtype);
 }
 
-WaitingTask::Progress ScheduleTask::advance() {
+Task::Progress ScheduleTask::advance() {
   if (complete_) return Progress::complete;
   if (state().unusable()) state().throw_unusable();
   try {
@@ -218,13 +222,7 @@ void ScheduleTask::complete_segment(ActiveSegment& active) {
 
 void ScheduleTask::require_same_calls() {
   const auto mismatch = memory_->handshake.verify();
-  if (!mismatch) return;
-  const Signature& own = memory_->handshake.own();
-  const Signature& theirs = mismatch->theirs;
-  const bool hidden = theirs.algorithm != own.algorithm || theirs.segments != own.segments;
-  fail(text("calls differ: rank ", at_.rank, " calls ", name(own.collective), " ", describe(own), ", rank ",
-            mismatch->peer, " calls ", name(theirs.collective), " ", describe(theirs),
-            hidden ? " (algorithm or segments differ)" : ""));
+  if (mismatch) fail(find_difference(at_.rank, memory_->handshake.own(), mismatch->peer, mismatch->theirs));
 }
 
 }  // namespace tutti::detail

@@ -44,7 +44,8 @@ struct OperationMemory {
 class ScheduleTask final : public WaitingTask {
  public:
   /// `row` is the index of `algorithm` in its table. The call has been checked; size >= 2.
-  ScheduleTask(const Communicator& comm, const Algorithm& algorithm, int row, const Call& call, std::uint64_t sequence);
+  ScheduleTask(const Communicator& comm, const Algorithm& algorithm, int row, const Call& call, std::uint64_t sequence,
+               Role role);
   ~ScheduleTask() override;
   ScheduleTask(const ScheduleTask&) = delete;
   ScheduleTask& operator=(const ScheduleTask&) = delete;
@@ -52,8 +53,9 @@ class ScheduleTask final : public WaitingTask {
   /// Starts the first messages.
   void begin() { advance(); }
 
- private:
   Progress advance() override;
+
+ private:
   std::string label() const override;
 
   bool start_steps();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <set>
+#include <utility>
 
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/kernels/error.hpp>
@@ -10,6 +11,7 @@ namespace tutti::detail {
 namespace {
 
 constexpr auto kNoticeInterval = std::chrono::microseconds(20);
+constexpr std::chrono::duration<double> kQuestionInterval = std::chrono::milliseconds(200);
 
 /// "`what` rank 1, 2, 5 and 3 more"; empty if there are no peers.
 std::string list(const char* what, const std::set<int>& peers) {
@@ -25,7 +27,23 @@ std::string list(const char* what, const std::set<int>& peers) {
   return shown < peers.size() ? text(out, " and ", peers.size() - shown, " more") : out;
 }
 
+/// The ranks that messages under way go to or come from.
+std::set<int> peers(const MpiTransport& transport, std::optional<Direction> direction) {
+  std::set<int> found;
+  for (const Underway& message : transport.underway()) {
+    if (!direction || message.direction == *direction) found.insert(message.peer);
+  }
+  return found;
+}
+
 }  // namespace
+
+WaitingTask::WaitingTask(Communicator comm, std::uint64_t sequence, Role role)
+    : comm_(std::move(comm)), sequence_(sequence) {
+  if (role == Role::whole) state().enlist(*this);
+}
+
+WaitingTask::~WaitingTask() { state().delist(*this); }
 
 bool WaitingTask::poll() { return advance_within_limits() == Progress::complete; }
 
@@ -47,22 +65,27 @@ void WaitingTask::wait() {
 
 WaitingTask::Progress WaitingTask::advance_within_limits() {
   const Progress progress = advance();
-  if (progress != Progress::none) {
-    idle_since_.reset();
-    return progress;
-  }
+  if (progress == Progress::complete) return progress;
+  const bool others = state().advance_others(*this);
+  if (progress == Progress::some) idle_since_.reset();
+  if (progress == Progress::some || others) return Progress::some;
   const auto now = Clock::now();
   if (now - last_notices_ >= kNoticeInterval) {
     last_notices_ = now;
     state().poll_notices();
+    answer_questions();
     check_limits(now);
   }
   return Progress::none;
 }
 
 void WaitingTask::check_limits(Clock::time_point now) {
-  if (!idle_since_) idle_since_ = now;
+  if (!idle_since_) {
+    idle_since_ = now;
+    next_questions_ = kQuestionInterval;
+  }
   const std::chrono::duration<double> idle = now - *idle_since_;
+  if (idle >= next_questions_) ask_around(idle);
   const CommunicatorOptions& options = comm_.options();
   if (options.deadline && idle >= *options.deadline) {
     fail(text("no progress for ", options.deadline->count(), " s; ", waiting_for()));
@@ -74,15 +97,33 @@ void WaitingTask::check_limits(Clock::time_point now) {
   }
 }
 
-std::string WaitingTask::waiting_for() const {
-  std::set<int> from;
-  std::set<int> to;
-  for (const Underway& message : state().transport().underway()) {
-    (message.direction == Direction::receive ? from : to).insert(message.peer);
+// Ranks that call otherwise may never exchange a message with this one, and those it waits for may wait themselves.
+void WaitingTask::ask_around(std::chrono::duration<double> idle) {
+  asked_ = true;
+  next_questions_ = idle + std::max(kQuestionInterval, idle / 4);
+  for (const int peer : peers(state().transport(), std::nullopt)) state().ask(peer, current_sequence());
+}
+
+void WaitingTask::answer_questions() {
+  for (const CommunicatorState::Question& question : state().take_questions()) {
+    const bool begun = state().has_begun(question.sequence);
+    state().answer(question, begun ? waiting_for() : text("has not begun it and is in ", label()));
   }
-  const std::string receives = list("waits for messages from", from);
-  const std::string sends = list("waits for messages to be taken by", to);
-  return text(receives, receives.empty() || sends.empty() ? "" : "; ", sends);
+}
+
+std::string WaitingTask::waiting_for() const {
+  const std::string receives = list("waits for messages from", peers(state().transport(), Direction::receive));
+  const std::string sends = list("waits for messages to be taken by", peers(state().transport(), Direction::send));
+  std::string out = text(receives, receives.empty() || sends.empty() ? "" : "; ", sends);
+  if (!asked_) return out;
+  constexpr int kTold = 4;
+  int told = 0;
+  for (const int peer : peers(state().transport(), std::nullopt)) {
+    if (++told > kTold) break;
+    const std::string answer = state().answer_of(peer, current_sequence());
+    out += text("; rank ", peer, " ", answer.empty() ? "gives no sign of being in a call" : answer);
+  }
+  return out;
 }
 
 void WaitingTask::fail(const std::string& why) {

@@ -1,6 +1,7 @@
 // A task that can be waited for: notices of other ranks' failures, deadline, stall warning, and how to fail.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,21 +13,26 @@
 
 namespace tutti::detail {
 
+/// Whether a task stands for itself or is a stage of another, which then advances it.
+enum class Role { whole, stage };
+
 class WaitingTask : public Task {
  public:
+  WaitingTask(const WaitingTask&) = delete;
+  WaitingTask& operator=(const WaitingTask&) = delete;
+  ~WaitingTask() override;
+
   bool poll() final;
   void wait() final;
 
  protected:
-  enum class Progress { none, some, complete };
-
-  WaitingTask(Communicator comm, std::uint64_t sequence) : comm_(std::move(comm)), sequence_(sequence) {}
-
-  /// Does what can be done without waiting. `some` means that this task itself got further.
-  virtual Progress advance() = 0;
+  WaitingTask(Communicator comm, std::uint64_t sequence, Role role);
 
   /// The operation in words: "allreduce #7 (sum f32 x 1000, ring)".
   virtual std::string label() const = 0;
+
+  /// The number under which the other ranks know what this task waits for.
+  virtual std::uint64_t current_sequence() const { return sequence_; }
 
   /// Makes the communicator unusable, tells the other ranks and throws CommunicationError.
   [[noreturn]] void fail(const std::string& why);
@@ -38,12 +44,16 @@ class WaitingTask : public Task {
  private:
   Progress advance_within_limits();
   void check_limits(Clock::time_point now);
+  void ask_around(std::chrono::duration<double> idle);
+  void answer_questions();
   std::string waiting_for() const;
 
   Communicator comm_;
   std::uint64_t sequence_;
   std::optional<Clock::time_point> idle_since_;
   Clock::time_point last_notices_{};
+  std::chrono::duration<double> next_questions_{};  ///< asked at this idle time
+  bool asked_ = false;
   bool warned_ = false;
 };
 

@@ -8,50 +8,75 @@
 #include <vector>
 
 #include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/waiting_task.hpp>
 #include <tutti/compression/compression.hpp>
+#include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti {
 namespace {
 
-class CompressedAllreduce final : public detail::Task {
+/// What MPI reads and writes.
+struct Encoded {
+  explicit Encoded(std::size_t bytes) : outgoing(bytes), incoming(bytes) {}
+  std::vector<std::byte> outgoing;
+  std::vector<std::byte> incoming;
+};
+
+class CompressedAllreduce final : public detail::WaitingTask {
  public:
-  CompressedAllreduce(Communicator comm, std::span<float> data, ReduceOp op, std::shared_ptr<const Codec> codec)
-      : comm_(std::move(comm)),
+  CompressedAllreduce(const Communicator& comm, std::span<float> data, ReduceOp op, std::shared_ptr<const Codec> codec)
+      : WaitingTask(comm, comm.state().take_sequence(2), detail::Role::whole),
         data_(data),
         op_(op),
         codec_(std::move(codec)),
-        sequence_(comm_.state().take_sequence(2)),
-        ranks_(static_cast<std::size_t>(comm_.size())),
+        ranks_(static_cast<std::size_t>(comm.size())),
         slice_((data.size() + ranks_ - 1) / ranks_),
         slice_bytes_(codec_->encoded_bytes(slice_)),
-        outgoing_(ranks_ * slice_bytes_),
-        incoming_(ranks_ * slice_bytes_) {}
+        encoded_(std::make_shared<Encoded>(ranks_ * slice_bytes_)) {}
+  CompressedAllreduce(const CompressedAllreduce&) = delete;
+  CompressedAllreduce& operator=(const CompressedAllreduce&) = delete;
+  ~CompressedAllreduce() override {
+    if (!stage_) return;
+    state().fail(sequence(), text(label(), " was given up before it was complete"));
+    detail::keep_until_exit(encoded_);
+  }
 
   void begin() {
-    for (std::size_t r = 0; r < ranks_; ++r) encode_slice(r, encoded(outgoing_, r));
-    stage_ = detail::start_collective(comm_, detail::collective_source(),
-                                      {.collective = Collective::all_to_all,
-                                       .input = ConstBuffer(outgoing_.data(), outgoing_.size(), DType::u8),
-                                       .output = Buffer(incoming_.data(), incoming_.size(), DType::u8),
-                                       .data_count = outgoing_.size(),
-                                       .dtype = DType::u8},
-                                      sequence_);
+    for (std::size_t r = 0; r < ranks_; ++r) encode_slice(r, encoded(encoded_->outgoing, r));
+    stage_ =
+        detail::start_collective(comm(), detail::collective_source(),
+                                 {.collective = Collective::all_to_all,
+                                  .input = ConstBuffer(encoded_->outgoing.data(), encoded_->outgoing.size(), DType::u8),
+                                  .output = Buffer(encoded_->incoming.data(), encoded_->incoming.size(), DType::u8),
+                                  .data_count = encoded_->outgoing.size(),
+                                  .dtype = DType::u8,
+                                  .variant = variant()},
+                                 sequence());
   }
 
-  bool poll() override {
-    while (stage_ && stage_->poll()) next_stage();
-    return !stage_;
-  }
-
-  void wait() override {
+  Progress advance() override {
+    Progress progress = Progress::none;
     while (stage_) {
-      stage_->wait();
+      const Progress of_stage = stage_->advance();
+      if (of_stage != Progress::none) progress = Progress::some;
+      if (of_stage != Progress::complete) return progress;
       next_stage();
     }
+    return Progress::complete;
   }
 
  private:
+  std::string label() const override { return text("compressed allreduce #", sequence(), " (", call(), ")"); }
+  std::uint64_t current_sequence() const override { return sequence() + (gathering_ ? 1 : 0); }
+  std::string call() const { return text(name(op_), " f32 x ", data_.size(), ", ", codec_->name()); }
+
+  /// Ranks must agree on more than the bytes that travel.
+  std::uint32_t variant() const {
+    const std::string words = call();
+    return crc32c(std::as_bytes(std::span(words)));
+  }
+
   std::span<float> slice(std::size_t r) const {
     const std::size_t first = std::min(r * slice_, data_.size());
     return data_.subspan(first, std::min(slice_, data_.size() - first));
@@ -71,47 +96,46 @@ class CompressedAllreduce final : public detail::Task {
 
   void next_stage() {
     if (gathering_) {
-      for (std::size_t r = 0; r < ranks_; ++r) decode_into(encoded(incoming_, r), slice(r));
+      for (std::size_t r = 0; r < ranks_; ++r) decode_into(encoded(encoded_->incoming, r), slice(r));
       stage_.reset();
       return;
     }
     gathering_ = true;
     sum_own_slice();
-    const auto own = encoded(outgoing_, static_cast<std::size_t>(comm_.rank()));
-    stage_ = detail::start_collective(comm_, detail::collective_source(),
-                                      {.collective = Collective::all_gather,
-                                       .input = ConstBuffer(own.data(), own.size(), DType::u8),
-                                       .output = Buffer(incoming_.data(), incoming_.size(), DType::u8),
-                                       .data_count = incoming_.size(),
-                                       .dtype = DType::u8},
-                                      sequence_ + 1);
+    const auto own = encoded(encoded_->outgoing, static_cast<std::size_t>(comm().rank()));
+    stage_ =
+        detail::start_collective(comm(), detail::collective_source(),
+                                 {.collective = Collective::all_gather,
+                                  .input = ConstBuffer(own.data(), own.size(), DType::u8),
+                                  .output = Buffer(encoded_->incoming.data(), encoded_->incoming.size(), DType::u8),
+                                  .data_count = encoded_->incoming.size(),
+                                  .dtype = DType::u8,
+                                  .variant = variant()},
+                                 sequence() + 1);
   }
 
   void sum_own_slice() {
-    const auto rank = static_cast<std::size_t>(comm_.rank());
+    const auto rank = static_cast<std::size_t>(comm().rank());
     const std::span<float> sum = slice(rank);
     if (!sum.empty()) {
       std::vector<float> term(sum.size());
-      decode_into(encoded(incoming_, 0), sum);
+      decode_into(encoded(encoded_->incoming, 0), sum);
       for (std::size_t r = 1; r < ranks_; ++r) {
-        decode_into(encoded(incoming_, r), term);
+        decode_into(encoded(encoded_->incoming, r), term);
         combine(ReduceOp::sum, ConstBuffer(sum), ConstBuffer(std::span(term)), Buffer(sum));
       }
-      finish_reduction(op_, Buffer(sum), comm_.size());
+      finish_reduction(op_, Buffer(sum), comm().size());
     }
-    encode_slice(rank, encoded(outgoing_, rank));
+    encode_slice(rank, encoded(encoded_->outgoing, rank));
   }
 
-  Communicator comm_;
   std::span<float> data_;
   ReduceOp op_;
   std::shared_ptr<const Codec> codec_;
-  std::uint64_t sequence_;  ///< and the next one
   std::size_t ranks_;
   std::size_t slice_;  ///< values, rounded up
   std::size_t slice_bytes_;
-  std::vector<std::byte> outgoing_;
-  std::vector<std::byte> incoming_;
+  std::shared_ptr<Encoded> encoded_;
   std::unique_ptr<detail::Task> stage_;
   bool gathering_ = false;
 };

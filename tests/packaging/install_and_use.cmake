@@ -1,10 +1,7 @@
 # Installs the build, then configures, builds and runs a project that finds it with find_package(tutti).
 file(REMOVE_RECURSE ${WORK_DIR})
 set(prefix ${WORK_DIR}/prefix)
-set(components library)
-if(WITH_IO)
-  list(APPEND components io)
-endif()
+string(REPLACE "," ";" components ${COMPONENTS})
 foreach(component ${components})
   execute_process(
     COMMAND ${CMAKE_COMMAND} --install ${BUILD_DIR} --config ${CONFIG} --prefix ${prefix} --component ${component}
@@ -13,7 +10,7 @@ endforeach()
 
 execute_process(
   COMMAND ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${WORK_DIR}/consumer -G Ninja -DCMAKE_BUILD_TYPE=${CONFIG}
-          -DCMAKE_PREFIX_PATH=${prefix} -DWITH_IO=${WITH_IO} -DEXAMPLE_DIR=${SOURCE_DIR}/examples/allreduce_hello
+          -DCMAKE_PREFIX_PATH=${prefix} -DCOMPONENTS=${COMPONENTS} -DEXAMPLE_DIR=${SOURCE_DIR}/examples/allreduce_hello
   TIMEOUT 60 COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK_DIR}/consumer TIMEOUT 120 COMMAND_ERROR_IS_FATAL ANY)
 

@@ -54,12 +54,18 @@ expect "no arguments must be refused" ends_with 2 bash "$script"
 expect "an unknown launcher must be refused" ends_with 2 env LAUNCHER=rsh bash "$script" a.toml "$work/new"
 
 expect "a first attempt must succeed" ends_with 0 bash "$script" a.toml "$work/new"
-expect "srun must start tutti" called "^srun .*--mpi=pmix .*/project/build/bin/tutti train a\.toml --set run.dir=\"$work/new\"\$"
-expect "a first attempt must not resume" not_called --resume
+expect "srun must start tutti" called "^srun .*--mpi=pmix .*/project/build/bin/tutti train a\.toml --out $work/new --set train.threads=4\$"
 
-mkdir "$work/there"
-expect "a later attempt must succeed" ends_with 0 bash "$script" a.toml "$work/there"
-expect "a later attempt must resume" called "--resume"
+mkdir -p "$work/there/checkpoints"
+expect "an existing folder must be tutti's to judge" ends_with 0 bash "$script" a.toml "$work/there"
+expect "without a checkpoint there is nothing to resume" not_called --resume
+expect "the folder of a first attempt must stay" test -d "$work/there"
+expect "a second attempt must succeed" ends_with 0 env SLURM_RESTART_COUNT=1 bash "$script" a.toml "$work/there"
+expect "a folder without checkpoint must be put aside" test -d "$work/there.stopped-1" -a ! -e "$work/there"
+mkdir -p "$work/there/checkpoints"
+touch "$work/there/checkpoints/step-000000000007.h5"
+expect "a third attempt must succeed" ends_with 0 env SLURM_RESTART_COUNT=2 bash "$script" a.toml "$work/there"
+expect "an attempt with a checkpoint must resume" called "--out $work/there .*--resume\$"
 
 expect "mpirun must do too" ends_with 0 env LAUNCHER=mpirun TUTTI=/opt/tutti bash "$script" a.toml "$work/new"
 expect "mpirun must start TUTTI" called '^mpirun -n 16 .*PE=4.* /opt/tutti train a\.toml'

@@ -12,13 +12,16 @@ class FailurePrinter : public testing::EmptyTestEventListener {
   explicit FailurePrinter(int rank) : rank_(rank) {}
 
  private:
+  void OnTestStart(const testing::TestInfo& info) override { test_ = &info; }
+  void OnTestEnd(const testing::TestInfo&) override { test_ = nullptr; }
+  // GoogleTest holds a lock while it calls this: it must not be asked which test is running.
   void OnTestPartResult(const testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    std::fprintf(stderr, "rank %d: %s.%s: %s:%d\n%s\n", rank_, test != nullptr ? test->test_suite_name() : "-",
-                 test != nullptr ? test->name() : "-", result.file_name() != nullptr ? result.file_name() : "-",
+    std::fprintf(stderr, "rank %d: %s.%s: %s:%d\n%s\n", rank_, test_ != nullptr ? test_->test_suite_name() : "-",
+                 test_ != nullptr ? test_->name() : "-", result.file_name() != nullptr ? result.file_name() : "-",
                  result.line_number(), result.message());
   }
+  const testing::TestInfo* test_ = nullptr;
   int rank_;
 };
 

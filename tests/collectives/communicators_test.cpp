@@ -1,0 +1,317 @@
+// Communicators beside each other: parts of parts, nodes, copies of handles, the program's own MPI traffic, and
+// programs that only end if tutti drives MPI while it waits.
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tests/collectives/grid.hpp>
+#include <tutti/allreduce/allreduce.hpp>
+#include <tutti/collectives/collectives.hpp>
+
+namespace tutti {
+namespace {
+
+int world_rank() {
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  return rank;
+}
+int world_size() {
+  int size = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  return size;
+}
+
+/// The world ranks of the communicator's ranks, in its order, as its own all_gather tells them.
+std::vector<int> members(const Communicator& comm) {
+  std::vector<int> all(static_cast<std::size_t>(comm.size()), -1);
+  const int own = world_rank();
+  all_gather(comm, std::span(&own, 1), std::span(all));
+  return all;
+}
+
+/// Both kinds of message (inline, and on its own) go to the right ranks, and to no others.
+void expect_works(const Communicator& comm, const std::vector<int>& expected_members) {
+  EXPECT_EQ(members(comm), expected_members);
+  EXPECT_EQ(static_cast<std::size_t>(comm.size()), expected_members.size());
+  EXPECT_EQ(expected_members.at(static_cast<std::size_t>(comm.rank())), world_rank());
+  for (const std::size_t count : {std::size_t{3}, std::size_t{5000}}) {
+    std::vector<int> data(count, world_rank() + 1);
+    allreduce(comm, std::span(data), ReduceOp::sum);
+    int sum = 0;
+    for (const int member : expected_members) sum += member + 1;
+    EXPECT_EQ(data, std::vector<int>(count, sum));
+  }
+}
+
+std::vector<int> every(int first, int step) {
+  std::vector<int> ranks;
+  for (int r = first; r < world_size(); r += step) ranks.push_back(r);
+  return ranks;
+}
+
+TEST(Split, EvenAndOddWorkSideBySide) {
+  const Communicator world(MPI_COMM_WORLD, test::patient());
+  const auto part = world.split(world.rank() % 2);
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->options().deadline, world.options().deadline);
+  expect_works(*part, every(world.rank() % 2, 2));
+  if (world.rank() % 2 == 0) expect_works(*part, every(0, 2));  // the others do not take part
+  expect_works(world, every(0, 1));
+}
+
+TEST(Split, OrdersByKeyThenRank) {
+  const Communicator world(MPI_COMM_WORLD, test::patient());
+  std::vector<int> reversed = every(0, 1);
+  std::reverse(reversed.begin(), reversed.end());
+  expect_works(*world.split(7, -world.rank()), reversed);
+  expect_works(*world.split(0, 5), every(0, 1));
+}
+
+TEST(Split, NegativeColorGetsNone) {
+  const Communicator world(MPI_COMM_WORLD, test::patient());
+  const auto part = world.split(world.rank() == 0 ? -1 : 3);
+  EXPECT_EQ(part.has_value(), world.rank() != 0);
+  if (part) expect_works(*part, every(1, 1));
+  const auto nobody = world.split(-5);
+  EXPECT_FALSE(nobody);
+}
+
+TEST(Split, OutlivesItsParentAndAPartOfAPartWorks) {
+  std::optional<Communicator> world(std::in_place, MPI_COMM_WORLD, test::patient());
+  const auto part = world->split(world->rank() % 2);
+  world.reset();
+  expect_works(*part, every(world_rank() % 2, 2));
+  const auto quarter = part->split(part->rank() % 2);
+  expect_works(*quarter, every(world_rank() % 4, 4));
+}
+
+TEST(Parent, MayBeAnyPartAndMayBeFreed) {
+  MPI_Comm odd_and_even = MPI_COMM_NULL;
+  MPI_Comm_split(MPI_COMM_WORLD, world_rank() % 2, -world_rank(), &odd_and_even);
+  const Communicator comm(odd_and_even, test::patient());
+  MPI_Comm_free(&odd_and_even);
+  std::vector<int> expected = every(world_rank() % 2, 2);
+  std::reverse(expected.begin(), expected.end());
+  expect_works(comm, expected);
+  expect_works(Communicator(MPI_COMM_SELF, test::patient()), {world_rank()});
+}
+
+TEST(Nodes, ArePretended) {
+  for (const int per_node : {1, 2, 3, 100}) {
+    CommunicatorOptions options = test::patient();
+    options.ranks_per_node = per_node;
+    const Communicator world(MPI_COMM_WORLD, options);
+    const int rank = world.rank();
+    const int node = rank / per_node;
+    const NodePlace place = world.place();
+    EXPECT_EQ(place.node, node);
+    EXPECT_EQ(place.nodes, (world.size() + per_node - 1) / per_node);
+    EXPECT_EQ(place.local_rank, rank % per_node);
+    EXPECT_EQ(place.local_size, std::min(per_node, world.size() - node * per_node));
+
+    std::vector<int> mates(static_cast<std::size_t>(place.local_size));
+    std::iota(mates.begin(), mates.end(), node * per_node);
+    const Communicator group = world.node_group();
+    expect_works(group, mates);
+    EXPECT_EQ(group.place().nodes, 1);
+    EXPECT_EQ(group.place().local_size, group.size());
+
+    const Communicator cross = world.cross_group();
+    expect_works(cross, every(rank % per_node, per_node));
+    EXPECT_EQ(cross.place().nodes, cross.size());
+    EXPECT_EQ(cross.place().local_size, 1);
+    EXPECT_EQ(cross.place().node, cross.rank());
+  }
+}
+
+TEST(Nodes, AreAskedOfMpi) {
+  const Communicator world(MPI_COMM_WORLD, test::patient());
+  EXPECT_EQ(world.place().nodes, 1);  // the tests run on one machine
+  EXPECT_EQ(world.place().local_rank, world.rank());
+  EXPECT_EQ(world.place().local_size, world.size());
+  expect_works(world.node_group(), every(0, 1));
+  expect_works(world.cross_group(), {world.rank()});
+}
+
+TEST(Handle, CopiesAreTheSameCommunicator) {
+  std::optional<Communicator> first(std::in_place, MPI_COMM_WORLD, test::patient());
+  const Communicator second = *first;
+  Communicator third(MPI_COMM_SELF, test::patient());
+  third = *first;
+  EXPECT_EQ(second.mpi(), first->mpi());
+  std::vector<double> data = {1.0, 2.0};
+  Operation operation = iallreduce(*first, std::span(data), ReduceOp::sum);
+  first.reset();
+  expect_works(second, every(0, 1));
+  operation.wait();
+  EXPECT_EQ(data, (std::vector<double>{1.0 * world_size(), 2.0 * world_size()}));
+  expect_works(third, every(0, 1));
+}
+
+TEST(Handle, ManyAreMadeAndFreed) {
+  for (int i = 0; i < 100; ++i) {
+    const Communicator comm(MPI_COMM_WORLD, test::patient());
+    int one = 1;
+    allreduce(comm, std::span(&one, 1), ReduceOp::sum);
+    ASSERT_EQ(one, comm.size());
+  }
+}
+
+TEST(Memory, IsAlignedAndZeroed) {
+  const Communicator comm(MPI_COMM_SELF);
+  for (const std::size_t count : {0, 1, 15, 16, 1000}) {
+    const Allocation<float> memory = comm.allocate<float>(count);
+    EXPECT_EQ(memory.size(), count);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.data()) % 64, 0U);
+    for (const float x : memory) ASSERT_EQ(x, 0.0F);
+    std::fill(memory.begin(), memory.end(), 1.0F);
+  }
+}
+
+TEST(Memory, TooMuchIsBadAlloc) {
+  const Communicator comm(MPI_COMM_SELF);
+  EXPECT_THROW(comm.allocate_bytes(SIZE_MAX), std::bad_alloc);
+  EXPECT_THROW(comm.allocate_bytes(SIZE_MAX / 2), std::bad_alloc);
+  EXPECT_THROW(comm.allocate<double>(SIZE_MAX / 8 + 2), std::bad_alloc);  // 8 bytes, if multiplied carelessly
+}
+
+TEST(Traffic, OfTheProgramIsLeftAlone) {
+  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  const Communicator other(MPI_COMM_WORLD, test::patient());
+  const int size = comm.size();
+  constexpr int kMessages = 20;
+  struct Message {
+    int from;
+    int index;
+  };
+  std::vector<Message> received(static_cast<std::size_t>(kMessages * size));
+  std::vector<MPI_Request> requests;
+  for (Message& message : received) {
+    MPI_Irecv(&message, 2, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &requests.emplace_back());
+  }
+  std::vector<Message> sent(received.size());
+  for (int i = 0; i < kMessages; ++i) {
+    expect_works(i % 2 == 0 ? comm : other, every(0, 1));
+    for (int peer = 0; peer < size; ++peer) {
+      Message& message = sent[static_cast<std::size_t>(i * size + peer)];
+      message = {.from = comm.rank(), .index = i};
+      MPI_Isend(&message, 2, MPI_INT, peer, i % 3, MPI_COMM_WORLD, &requests.emplace_back());
+    }
+  }
+  MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE);
+  std::vector<int> next(static_cast<std::size_t>(size));
+  for (const Message& message : received) {
+    EXPECT_EQ(next.at(static_cast<std::size_t>(message.from))++, message.index);
+  }
+}
+
+TEST(Traffic, OfTwoCommunicatorsIsKeptApart) {
+  const Communicator first(MPI_COMM_WORLD, test::patient());
+  const auto second = first.split(0, -first.rank());
+  for (const std::size_t count : {std::size_t{1}, std::size_t{30000}}) {
+    for (int turn = 0; turn < 10; ++turn) {
+      std::vector<int> a(count, first.rank());
+      std::vector<int> b(count, 100 * first.rank());
+      Operation on_first = iallreduce(first, std::span(a), ReduceOp::sum);
+      Operation on_second = iallreduce(*second, std::span(b), ReduceOp::sum);
+      expect_works(first, every(0, 1));
+      if (turn % 2 == 0) on_second.wait();
+      on_first.wait();
+      on_second.wait();
+      const int sum = first.size() * (first.size() - 1) / 2;
+      EXPECT_EQ(a, std::vector<int>(count, sum));
+      EXPECT_EQ(b, std::vector<int>(count, 100 * sum));
+    }
+  }
+}
+
+/// Rank `a` posts a receive and enters a collective; rank `b` does a blocking send, of any size, and then enters. Only
+/// if the waiting rank drives MPI does the send of a large message return.
+class Progress : public testing::TestWithParam<std::size_t> {
+ protected:
+  template <class Collective>
+  void run(int a, int b, Collective collective) {
+    const Communicator comm(MPI_COMM_WORLD, test::patient());
+    std::vector<std::byte> message(GetParam(), std::byte(comm.rank() == b ? 77 : 0));
+    const int bytes = static_cast<int>(message.size());
+    MPI_Request request = MPI_REQUEST_NULL;
+    if (comm.rank() == a) MPI_Irecv(message.data(), bytes, MPI_BYTE, b, 5, MPI_COMM_WORLD, &request);
+    if (comm.rank() == b) MPI_Send(message.data(), bytes, MPI_BYTE, a, 5, MPI_COMM_WORLD);
+    collective(comm);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    if (comm.rank() == a) {
+      EXPECT_EQ(message, std::vector<std::byte>(message.size(), std::byte{77}));
+    }
+  }
+
+  template <class Collective>
+  void run_both_directions(Collective collective) {
+    if (world_size() == 1) GTEST_SKIP() << "needs a peer";
+    run(0, world_size() - 1, collective);
+    run(world_size() - 1, 0, collective);
+  }
+};
+
+TEST_P(Progress, InABarrier) {
+  run_both_directions([](const Communicator& comm) { barrier(comm); });
+}
+
+TEST_P(Progress, InASmallAllreduce) {
+  run_both_directions([](const Communicator& comm) {
+    int one = 1;
+    allreduce(comm, std::span(&one, 1), ReduceOp::sum);
+    EXPECT_EQ(one, comm.size());
+  });
+}
+
+TEST_P(Progress, InALargeAllreduce) {
+  run_both_directions([](const Communicator& comm) {
+    std::vector<float> ones(200000, 1.0F);
+    allreduce(comm, std::span(ones), ReduceOp::sum);
+    EXPECT_EQ(ones.back(), static_cast<float>(comm.size()));
+  });
+}
+
+TEST_P(Progress, InTestOfAStartedOperation) {
+  run_both_directions([](const Communicator& comm) {
+    std::vector<float> ones(200000, 1.0F);
+    Operation operation = iallreduce(comm, std::span(ones), ReduceOp::sum);
+    while (!operation.test()) {
+    }
+    EXPECT_EQ(ones.back(), static_cast<float>(comm.size()));
+  });
+}
+
+/// The waiting rank's peer in the collective is a third one: no message of tutti's own is under way between a and b.
+TEST_P(Progress, InAPartThatTheSenderIsNotIn) {
+  const Communicator world(MPI_COMM_WORLD, test::patient());
+  if (world.size() < 3) GTEST_SKIP() << "needs two peers";
+  const auto part = world.split(world.rank() == 1 ? -1 : 0);
+  std::vector<char> message(GetParam(), static_cast<char>(world.rank()));
+  const int bytes = static_cast<int>(message.size());
+  if (world.rank() == 0) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Irecv(message.data(), bytes, MPI_CHAR, 1, 5, MPI_COMM_WORLD, &request);
+    barrier(*part);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    EXPECT_EQ(message, std::vector<char>(message.size(), 1));
+  } else if (world.rank() == 1) {
+    MPI_Send(message.data(), bytes, MPI_CHAR, 0, 5, MPI_COMM_WORLD);
+    MPI_Send(nullptr, 0, MPI_CHAR, 2, 6, MPI_COMM_WORLD);
+  } else {
+    if (world.rank() == 2) MPI_Recv(nullptr, 0, MPI_CHAR, 1, 6, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    barrier(*part);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Bytes, Progress,
+                         testing::Values(std::size_t{16}, std::size_t{4096}, std::size_t{1} << 16,
+                                         std::size_t{1} << 20),
+                         [](const auto& row) { return std::to_string(row.param); });
+
+}  // namespace
+}  // namespace tutti

@@ -1,0 +1,79 @@
+// What the tests of collectives share: contributions whose reductions are exact, a naive reference, and memory that
+// notices writes beside it.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <tutti/collectives/communicator.hpp>
+#include <tutti/kernels/error.hpp>
+#include <tutti/kernels/reduce.hpp>
+
+namespace tutti::test {
+
+/// For tests that must not fail: long enough for an oversubscribed machine, short enough to end before the test's
+/// limit.
+inline CommunicatorOptions patient() { return {.deadline = std::chrono::seconds(30)}; }
+
+using Bytes = std::vector<std::byte>;
+
+/// Elements [first, first + count) of what `rank` contributes. Floating-point values are small integers (powers of two
+/// for products), so that every result of up to 7 ranks is exact in every type: a sum is at most 7 * 7, which bf16's 8
+/// bits hold, a product at most 2^7. Integers are any bits at all: sums and products wrap around.
+Bytes contributions(DType dtype, ReduceOp op, int rank, std::size_t first, std::size_t count);
+
+/// Elements [first, first + count) of the exact combination of the contributions of `size` ranks.
+Bytes reductions(DType dtype, ReduceOp op, int size, std::size_t first, std::size_t count);
+
+/// An element as a number, for messages to people.
+double number_at(DType dtype, const std::byte* element);
+
+/// Memory for `count` elements, `misalignment` bytes off, between guards; every byte is poison at first (NaN in every
+/// floating-point type).
+class Guarded {
+ public:
+  Guarded(DType dtype, std::size_t count, std::size_t misalignment = 0)
+      : dtype_(dtype),
+        count_(count),
+        offset_(kGuard + misalignment),
+        bytes_(2 * kGuard + misalignment + count * size_of(dtype), kPoison) {}
+
+  std::byte* at(std::size_t i) { return bytes_.data() + offset_ + i * size_of(dtype_); }
+  Buffer buffer() { return {at(0), count_, dtype_}; }
+
+  void set(std::size_t first, const Bytes& values) { std::copy(values.begin(), values.end(), at(first)); }
+
+  /// Empty if the elements from `first` on have exactly the bits of `expected`.
+  std::string compare(const char* what, std::size_t first, const Bytes& expected) {
+    const auto [got, wanted] = std::mismatch(at(first), at(first) + expected.size(), expected.begin());
+    if (wanted == expected.end()) return {};
+    const std::size_t i = static_cast<std::size_t>(wanted - expected.begin()) / size_of(dtype_);
+    return text(what, "[", first + i, "] is ", number_at(dtype_, at(first + i)), ", not ",
+                number_at(dtype_, expected.data() + i * size_of(dtype_)), "; ");
+  }
+  std::string compare_poison(const char* what) {
+    if (std::all_of(at(0), at(count_), is_poison)) return {};
+    return text(what, " was written to and should not be; ");
+  }
+  /// Empty if nothing was written before or after the elements.
+  std::string compare_guards(const char* what) {
+    if (std::all_of(bytes_.data(), at(0), is_poison) && std::all_of(at(count_), at(count_) + kGuard, is_poison))
+      return {};
+    return text(what, ": written to beside it; ");
+  }
+
+ private:
+  static constexpr std::size_t kGuard = 64;
+  static constexpr std::byte kPoison{0xFF};
+  static bool is_poison(std::byte b) { return b == kPoison; }
+
+  DType dtype_;
+  std::size_t count_;
+  std::size_t offset_;
+  Bytes bytes_;
+};
+
+}  // namespace tutti::test
