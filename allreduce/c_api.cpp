@@ -2,6 +2,7 @@
 #include <tutti/tutti.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <string>
 #include <unordered_map>
@@ -52,11 +53,17 @@ tutti_comm& require(tutti_comm* comm) {
   return *comm;
 }
 
-// Numbers that stand for nothing go on as such: the call that finds them tells the other ranks.
-tutti::DType dtype_of(tutti_dtype dtype) {
-  return static_cast<tutti::DType>(std::min(static_cast<unsigned>(dtype), 255U));
+// A C program can pass any number. Those that stand for nothing go on as such: the call that finds them tells the other
+// ranks. They must not be loaded as the enumerations that they are no values of.
+template <class Enum>
+unsigned number_of(const Enum& value) noexcept {
+  unsigned number = 0;
+  static_assert(sizeof(number) == sizeof(value));
+  std::memcpy(&number, &value, sizeof(number));
+  return std::min(number, 255U);
 }
-tutti::ReduceOp op_of(tutti_op op) { return static_cast<tutti::ReduceOp>(std::min(static_cast<unsigned>(op), 255U)); }
+tutti::DType dtype_of(const tutti_dtype& dtype) noexcept { return static_cast<tutti::DType>(number_of(dtype)); }
+tutti::ReduceOp op_of(const tutti_op& op) noexcept { return static_cast<tutti::ReduceOp>(number_of(op)); }
 
 }  // namespace
 
@@ -84,7 +91,7 @@ tutti_result tutti_allocate(tutti_comm* comm, size_t count, tutti_dtype dtype, v
   return guarded([&] {
     if (memory == nullptr) throw tutti::InvalidArgument("tutti_allocate: memory is NULL");
     const std::size_t element = tutti::size_of(dtype_of(dtype));
-    if (element == 0) throw tutti::InvalidArgument(tutti::text("there is no dtype ", static_cast<int>(dtype)));
+    if (element == 0) throw tutti::InvalidArgument(tutti::text("there is no dtype ", number_of(dtype)));
     if (count > SIZE_MAX / element) throw std::bad_alloc();
     std::shared_ptr<void> block = require(comm).comm.allocate_bytes(count * element);
     *memory = block.get();

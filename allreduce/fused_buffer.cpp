@@ -1,7 +1,9 @@
 // Fused buffers; see fused_buffer.hpp.
-#include <cstring>
+#include <cstdint>
+#include <new>
 
 #include <tutti/allreduce/fused_buffer.hpp>
+#include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti {
@@ -19,6 +21,11 @@ void for_each_pair(std::span<const Tensor> tensors, std::span<const Buffer> view
       throw InvalidArgument(text("FusedBuffer: tensor ", i, " is ", name(tensors[i].dtype), " x ", tensors[i].count,
                                  ", its view ", name(views[i].dtype), " x ", views[i].count));
     }
+    if (tensors[i].space != MemorySpace::host)
+      throw InvalidArgument(text("FusedBuffer: tensor ", i, " is device memory"));
+    if (tensors[i].data == nullptr && tensors[i].count > 0) {
+      throw InvalidArgument(text("FusedBuffer: tensor ", i, " is null"));
+    }
   }
   for (std::size_t i = 0; i < views.size(); ++i) {
     if (views[i].count > 0) copy(tensors[i], views[i]);
@@ -29,10 +36,12 @@ void for_each_pair(std::span<const Tensor> tensors, std::span<const Buffer> view
 
 FusedBuffer::FusedBuffer(const Communicator& comm, DType dtype, std::span<const std::size_t> counts) {
   const std::size_t step = kAlignment / size_of(dtype);
+  const std::size_t limit = SIZE_MAX / size_of(dtype) - step;
   std::vector<std::size_t> firsts;
   firsts.reserve(counts.size());
   std::size_t total = 0;
   for (const std::size_t count : counts) {
+    if (total > limit || count > limit - total) throw std::bad_alloc();
     firsts.push_back(total);
     total += (count + step - 1) / step * step;
   }
@@ -43,13 +52,13 @@ FusedBuffer::FusedBuffer(const Communicator& comm, DType dtype, std::span<const 
 
 void FusedBuffer::copy_in(std::span<const ConstBuffer> tensors) const {
   for_each_pair(tensors, std::span<const Buffer>(views_), [](const ConstBuffer& tensor, const Buffer& view) {
-    std::memcpy(view.data, tensor.data, view.size_bytes());
+    copy_bytes(view.data, tensor.data, view.size_bytes());
   });
 }
 
 void FusedBuffer::copy_out(std::span<const Buffer> tensors) const {
   for_each_pair(tensors, std::span<const Buffer>(views_), [](const Buffer& tensor, const Buffer& view) {
-    std::memcpy(tensor.data, view.data, view.size_bytes());
+    copy_bytes(tensor.data, view.data, view.size_bytes());
   });
 }
 

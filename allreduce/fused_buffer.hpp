@@ -25,7 +25,7 @@ class FusedBuffer {
   Buffer all() const noexcept { return all_; }
 
   /// For tensors that live elsewhere: copies them into the views, or the views into them. \throws InvalidArgument if
-  /// number, counts or dtype differ.
+  /// number, counts or dtype differ, or a tensor is null or not in host memory; then nothing is copied.
   void copy_in(std::span<const ConstBuffer> tensors) const;
   void copy_out(std::span<const Buffer> tensors) const;
 

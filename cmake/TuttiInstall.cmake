@@ -40,7 +40,7 @@ endfunction()
 
 tutti_install_target(
   kernels library tuttiTargets
-  HEADERS kernels/buffer.hpp kernels/cast.hpp kernels/crc32c.hpp kernels/dtype.hpp kernels/error.hpp kernels/pack.hpp
+  HEADERS kernels/buffer.hpp kernels/cast.hpp kernels/copy.hpp kernels/crc32c.hpp kernels/dtype.hpp kernels/error.hpp kernels/pack.hpp
           kernels/philox.hpp kernels/reduce.hpp kernels/sgd.hpp)
 tutti_install_target(
   collectives library tuttiTargets

@@ -24,7 +24,6 @@ namespace tutti {
 
 struct CollectiveOptions {
   // ---- How fast; nothing here changes what is computed, but reductions may round differently
-  // -------------------------
 
   /// Name of the algorithm, from the table in the folder's README; empty: chosen by size and ranks. Must agree.
   std::string_view algorithm = {};
@@ -61,7 +60,6 @@ void all_to_all(const Communicator& comm, ConstBuffer input, Buffer output, cons
 void barrier(const Communicator& comm);
 
 // ---- Typed doors
-// ---------------------------------------------------------------------------------------------------------
 
 template <Element T>
 void broadcast(const Communicator& comm, std::span<T> data, int root, const CollectiveOptions& options = {}) {

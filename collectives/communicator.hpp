@@ -26,12 +26,12 @@ enum class Bits : std::uint8_t {
 };
 
 struct CommunicatorOptions {
-  // ---- What is computed ---------------------------------------------------------------------------------------------
+  // ---- What is computed
 
   /// Contract on the bits of reductions. Levels that are not built yet are an InvalidArgument.
   Bits bits = Bits::run;
 
-  // ---- How long to wait, and who is near ----------------------------------------------------------------------------
+  // ---- How long to wait, and who is near
 
   /// A wait in which an operation makes no progress for so long throws CommunicationError naming the peers it waits
   /// for. None by default.

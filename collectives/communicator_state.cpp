@@ -71,15 +71,11 @@ CommunicatorState::~CommunicatorState() {
     keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));  // MPI may still read them
     return;
   }
-  for (Outgoing& sent : outgoing_) {
-    int done = 0;
-    MPI_Test(&sent.request, &done, MPI_STATUS_IGNORE);
-    if (done == 0) {
-      keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
-      break;
-    }
-  }
-  MPI_Comm_free(&control_);
+  // A notice may still be on its way to a rank that no longer reads. Were its communicator freed, MPI might give its
+  // identity to another one, deliver the notice there, and then lose that one's first message between the same ranks
+  // (seen with Open MPI 4.1.4).
+  if (!any_notice_) MPI_Comm_free(&control_);
+  if (!outgoing_.empty()) keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
   MPI_Comm_free(&data_);
 }
 
@@ -171,6 +167,7 @@ void CommunicatorState::throw_unusable() const { throw CommunicationError(*reaso
 
 void CommunicatorState::tell(int peer, const Notice& notice) noexcept {
   outgoing_.push_back({.notice = notice});
+  any_notice_ = true;
   Outgoing& sent = outgoing_.back();
   sent.notice.stamp = stamp_;
   // Nothing is left to be done if telling fails: the peer has its deadline.
@@ -205,6 +202,7 @@ void CommunicatorState::poll_notices() {
     Notice notice;
     check_mpi(MPI_Recv(&notice, sizeof(Notice), MPI_BYTE, status.MPI_SOURCE, kNoticeTag, control_, MPI_STATUS_IGNORE),
               "MPI_Recv");
+    any_notice_ = true;
     if (notice.stamp == stamp_) heed(notice);
   }
   std::erase_if(outgoing_, [](Outgoing& sent) {

@@ -67,7 +67,6 @@ class CommunicatorState {
   const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
 
   // ---- Sequence numbers and failures
-  // ----------------------------------------------------------------------------------
 
   /// Numbers of the next `count` operations. Every rank takes the same in the same order. \throws CommunicationError if
   /// unusable.
@@ -90,8 +89,7 @@ class CommunicatorState {
   /// Drives MPI and reads notices. \throws CommunicationError if the communicator became unusable.
   void poll_notices();
 
-  // ---- Roll call: who waits long asks those it waits for, and learns of calls that differ without ever meeting
-  // -------------------------------------
+  // ---- Roll call: who waits long asks those it waits for, and learns of calls that differ without meeting
 
   /// Asks `peer`, which is found to call otherwise or answers what it does, once it is in a call on this communicator.
   void ask(int peer, std::uint64_t sequence) noexcept;
@@ -109,7 +107,6 @@ class CommunicatorState {
   bool has_begun(std::uint64_t sequence) const noexcept { return sequence < next_sequence_; }
 
   // ---- Operations under way: whoever waits for one advances all
-  // ------------------------------------------------------
 
   void enlist(Task& task) { tasks_.push_back(&task); }
   void delist(Task& task) noexcept { std::erase(tasks_, &task); }
@@ -118,7 +115,6 @@ class CommunicatorState {
   bool advance_others(const Task& task);
 
   // ---- Memory that is reused
-  // ------------------------------------------------------------------------------------------
 
   std::shared_ptr<OperationMemory> acquire_operation_memory();
   void release_operation_memory(std::shared_ptr<OperationMemory> memory) noexcept;
@@ -159,6 +155,7 @@ class CommunicatorState {
   std::array<Header, 64> recent_{};  // the last operations, by sequence modulo size
   std::vector<Task*> tasks_;         // enlisted
   std::list<Outgoing> outgoing_;     // addresses must stay
+  bool any_notice_ = false;          // sent or received
   std::vector<Scratch> pool_;
   std::vector<std::shared_ptr<OperationMemory>> idle_memory_;
 };

@@ -1,10 +1,10 @@
 // Checks and starts collectives; see executor.hpp.
 #include <algorithm>
-#include <cstring>
 
 #include <tutti/collectives/executor.hpp>
 #include <tutti/collectives/schedule_task.hpp>
 #include <tutti/collectives/table.hpp>
+#include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -13,7 +13,7 @@ namespace {
 /// Alone, every collective is a copy, but for the logical operators, which yield 0 or 1 whatever the number of ranks.
 void copy_alone(const Call& call) {
   if (call.input.data != nullptr && call.input.data != call.output.data && call.output.count > 0) {
-    std::memcpy(call.output.data, call.input.data, call.output.size_bytes());
+    copy_bytes(call.output.data, call.input.data, call.output.size_bytes());
   }
   if (call.reduces() && (call.op == ReduceOp::logical_and || call.op == ReduceOp::logical_or)) {
     combine(call.op, call.output, call.output, call.output);

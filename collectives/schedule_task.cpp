@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <tutti/collectives/schedule_task.hpp>
+#include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -152,7 +153,7 @@ void ScheduleTask::copy_locally(const ActiveSegment& active) {
     const ElementRange elements = segments_.range(active.segment, copy.blocks);
     const std::byte* from = address(copy.from, elements.first);
     std::byte* to = address(copy.to, elements.first);
-    if (from != to && elements.count > 0) std::memcpy(to, from, bytes(elements));
+    if (from != to && elements.count > 0) copy_bytes(to, from, bytes(elements));
   }
 }
 

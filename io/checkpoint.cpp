@@ -57,22 +57,40 @@ void require_valid(const fs::path& file, const Checkpoint& checkpoint) {
   }
 }
 
-// One dataset with its checksum. `path` is relative to `root`; groups on the way are made.
+// Without times the same state gives the same file, byte for byte.
+h5::Id properties_without_times(hid_t property_class, const fs::path& file) {
+  h5::Id properties = h5::own(H5Pcreate(property_class), H5Pclose, file, "cannot be built");
+  h5::require(H5Pset_obj_track_times(properties.get(), false), file, "cannot be built");
+  return properties;
+}
+
+// Makes the groups on the way to `path` that are not there yet. HDF5 would make them too, but with times.
+void create_groups(hid_t root, const std::string& path, const fs::path& file) {
+  const std::string what = fmt::format("cannot write '{}'", path);
+  const h5::Id properties = properties_without_times(H5P_GROUP_CREATE, file);
+  for (std::size_t end = path.find('/'); end != std::string::npos; end = path.find('/', end + 1)) {
+    const std::string group = path.substr(0, end);
+    const htri_t exists = H5Lexists(root, group.c_str(), H5P_DEFAULT);
+    h5::require(exists, file, what);
+    if (exists == 0)
+      h5::own(H5Gcreate2(root, group.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose, file, what);
+  }
+}
+
+// One dataset with its checksum. `path` is relative to `root`.
 void write_dataset(hid_t root, const std::string& path, DType dtype, const std::vector<std::size_t>& shape,
                    std::span<const std::byte> bytes, const fs::path& file) {
   const std::string what = fmt::format("cannot write '{}'", path);
+  create_groups(root, path, file);
   const std::vector<hsize_t> extent(shape.begin(), shape.end());
   const h5::Id space =
       h5::own(extent.empty() ? H5Screate(H5S_SCALAR)
                              : H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
               H5Sclose, file, what);
-  const h5::Id links = h5::own(H5Pcreate(H5P_LINK_CREATE), H5Pclose, file, what);
-  h5::require(H5Pset_create_intermediate_group(links.get(), 1), file, what);
-  const h5::Id properties = h5::own(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, file, what);
-  h5::require(H5Pset_obj_track_times(properties.get(), false), file, what);
+  const h5::Id properties = properties_without_times(H5P_DATASET_CREATE, file);
   const hid_t type = h5::file_type(dtype);
   const h5::Id dataset =
-      h5::own(H5Dcreate2(root, path.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT), H5Dclose,
+      h5::own(H5Dcreate2(root, path.c_str(), type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Dclose,
               file, what);
   h5::write_attribute(dataset.get(), "dtype", std::string(name(dtype)), file);
   h5::write_attribute(dataset.get(), "crc32c", crc32c(bytes), file);
@@ -99,8 +117,7 @@ h5::Image build_image(const fs::path& file, const Checkpoint& checkpoint) {
     // The memory grows in steps of the expected size: once.
     h5::require(H5Pset_fapl_core(access.get(), total + (std::size_t{64} << 10), false), file, "cannot be built");
     image.attach(access.get(), file);
-    const h5::Id creation = h5::own(H5Pcreate(H5P_FILE_CREATE), H5Pclose, file, "cannot be built");
-    h5::require(H5Pset_obj_track_times(creation.get(), false), file, "cannot be built");
+    const h5::Id creation = properties_without_times(H5P_FILE_CREATE, file);
     h5::Id root = h5::own(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, file,
                           "cannot be built");
     h5::write_attribute(root.get(), "tutti_format", kFormat, file);

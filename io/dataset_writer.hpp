@@ -16,7 +16,6 @@ namespace tutti::io {
 /// What is to be written. The number of samples is known beforehand, because shards of even size need it.
 struct DatasetPlan {
   // ---- What is written
-  // --------------------------------------------------------------------------------------------------
   std::string name;           ///< for people
   std::vector<Field> fields;  ///< of every sample
   std::uint64_t samples = 0;
@@ -26,7 +25,6 @@ struct DatasetPlan {
   bool replace = false;     ///< whether a data set that is already there is replaced, once the new one is complete
 
   // ---- How fast it reads
-  // ------------------------------------------------------------------------------------------------
   /// Samples per chunk, the unit of reading and of checksums, evened out so that the last chunk of a shard is nearly
   /// full. 0 chooses about 32 KiB. Larger suits reading in order from a parallel file system; smaller suits shuffled
   /// reading of a data set that exceeds the loader's cache, which reads a chunk per sample then.

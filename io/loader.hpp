@@ -23,7 +23,6 @@ struct Batch {
 
 struct LoaderOptions {
   // ---- What is read
-  // ---------------------------------------------------------------------------------------------------
   Order order = Order::contiguous;
   std::uint64_t seed = 0;
   std::uint64_t global_batch = 1;  ///< samples per step over all ranks; the last batch of an epoch may be smaller
@@ -34,7 +33,6 @@ struct LoaderOptions {
   std::uint64_t first_batch = 0;
 
   // ---- How fast
-  // ---------------------------------------------------------------------------------------------------------
   std::size_t prefetch = 4;                          ///< batches read ahead
   std::size_t cache_bytes = std::size_t{256} << 20;  ///< decoded chunks kept in memory
 };

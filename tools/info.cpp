@@ -82,7 +82,7 @@ nlohmann::json collect(const Communicator& comm) {
           {"compiler", TUTTI_COMPILER},
           {"sanitizers", TUTTI_SANITIZE},
           {"io", TUTTI_HAVE_IO != 0},
-          {"trainer", TUTTI_HAVE_TRAINER != 0 && trainer},
+          {"trainer", trainer},
           {"cuda_kernels", TUTTI_HAVE_CUDA != 0},
           {"nccl", false},
           {"simd", simd_targets()},

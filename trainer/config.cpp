@@ -202,9 +202,11 @@ std::vector<std::string> tutti_environment() {
 
 Config read_config(const ConfigSources& sources) {
   const std::string origin = sources.file.string();
+  std::error_code error;
   std::ifstream in(sources.file, std::ios::binary);
+  if (!in || std::filesystem::is_directory(sources.file, error))
+    throw ConfigError(fmt::format("{}: the configuration file cannot be read", origin));
   const std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (in.fail() || in.bad()) throw ConfigError(fmt::format("{}: the configuration file cannot be read", origin));
   Config config;
   assign_table(config, parse_toml(text, origin), origin, std::filesystem::absolute(sources.file).parent_path());
   for (const auto& variable : sources.environment) assign_environment(config, variable);

@@ -58,7 +58,7 @@ struct Config {
   } schedule;
   struct Exchange {
     std::string kind = "sync_sgd";
-    std::int64_t bucket_bytes = 256 * 1024;
+    std::int64_t bucket_bytes = 262144;
     std::string compression = "none";
     std::string algorithm;
   } exchange;

@@ -102,7 +102,7 @@ void require_same_run(const std::filesystem::path& file, const json& description
     notes.push_back(
         fmt::format("threads per rank are {} and were {}", run.threads, description.at("threads").get<int>()));
   if (notes.empty() && description.at("buckets") != buckets_json(run, buckets.plan()))
-    notes.push_back("the buckets are cut otherwise");
+    notes.emplace_back("the buckets are cut otherwise");
 }
 
 /// All tensors are looked at before the first is copied.
@@ -169,6 +169,6 @@ Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpo
 
 std::string to_json(const Position& position) { return position_json(position).dump(); }
 
-Position position_from_json(const std::string& text) { return position_from(json::parse(text)); }
+Position position_from_json(const std::string& json_text) { return position_from(json::parse(json_text)); }
 
 }  // namespace tutti::trainer

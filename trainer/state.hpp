@@ -44,6 +44,6 @@ Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpo
 
 /// A position as JSON, to be sent to other ranks, and back.
 std::string to_json(const Position& position);
-Position position_from_json(const std::string& json);
+Position position_from_json(const std::string& json_text);
 
 }  // namespace tutti::trainer

@@ -19,22 +19,17 @@
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <ctime>
-
-#include <nlohmann/json.hpp>
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/trainer/agreement.hpp>
+#include <tutti/trainer/chronicle.hpp>
 #include <tutti/trainer/data.hpp>
 #include <tutti/trainer/evaluation.hpp>
 #include <tutti/trainer/exchange.hpp>
-#include <tutti/trainer/progress.hpp>
-#include <tutti/trainer/run_folder.hpp>
 #include <tutti/trainer/schedule.hpp>
 #include <tutti/trainer/sha256.hpp>
 #include <tutti/trainer/state.hpp>
@@ -45,18 +40,8 @@ namespace tutti::trainer {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using nlohmann::json;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> buffer{};
-  std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return buffer.data();
-}
 
 template <class T>
 bool all_finite(Buffer values) {
@@ -80,14 +65,12 @@ class Training {
   io::Batch make_step(io::Loader& loader, double rate);
   [[noreturn]] void stop_at_loss(const io::Batch& batch, double local_loss);
   void after_step(const io::Batch& batch, double rate, double seconds);
-  void log_step(const io::Batch& batch, double rate);
-  void show_progress(const io::Batch& batch);
   void evaluate_now();
   void save();
   TrainingResult finish();
-  json result_json(const TrainingResult& result) const;
   RunIdentity identity() const { return {config_, data_.train.dataset(), network_.parameters(), threads_}; }
   bool is_root() const { return comm_.rank() == 0; }
+  double train_seconds() const { return seconds_before_ + seconds_since(session_begin_); }
 
   /// Runs work of this rank alone. What it throws is kept in failure_, for the other ranks to be told in the next
   /// exchange of losses.
@@ -101,22 +84,6 @@ class Training {
     }
   }
 
-  /// Sums since the last line of metrics or progress.
-  struct Window {
-    double seconds = 0.0;
-    double exposed = 0.0;
-    std::uint64_t samples = 0;
-    std::uint64_t steps = 0;
-    void add(double s, double e, std::uint64_t n) {
-      seconds += s;
-      exposed += e;
-      samples += n;
-      ++steps;
-    }
-    double rate() const { return seconds > 0.0 ? static_cast<double>(samples) / seconds : 0.0; }
-    double share() const { return seconds > 0.0 ? exposed / seconds : 0.0; }
-  };
-
   const Communicator& comm_;
   const Config& config_;
   const TrainingOptions& options_;
@@ -128,8 +95,7 @@ class Training {
   const std::uint64_t steps_per_epoch_;
   const std::uint64_t steps_;  // of the whole run
   const LearningRate learning_rate_;
-  std::optional<RunFolder> folder_;  // rank 0 only
-  Progress progress_;
+  Chronicle chronicle_;
   Position position_;
   std::optional<std::uint64_t> saved_step_;  // of the newest checkpoint
   std::optional<Score> score_;               // of the parameters as they are now
@@ -141,16 +107,12 @@ class Training {
   double loss_exposed_ = 0.0;
   Clock::time_point session_begin_;
   double seconds_before_ = 0.0;  // train_seconds of earlier sessions
-  Window logged_, shown_;
 };
 
 std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
   const auto all = static_cast<std::uint64_t>(config.train.epochs) * steps_per_epoch;
   return config.train.max_steps > 0 ? std::min(all, static_cast<std::uint64_t>(config.train.max_steps)) : all;
 }
-
-// ---- prepare
-// ---------------------------------------------------------------------------------------------------------------
 
 Training::Training(const Communicator& comm, const Config& config, const TrainingOptions& options)
     : comm_(comm),
@@ -167,7 +129,7 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
       steps_per_epoch_((data_.train.dataset().size() - 1) / static_cast<std::uint64_t>(config.train.batch_size) + 1),
       steps_(count_steps(config, steps_per_epoch_)),
       learning_rate_(config, steps_per_epoch_),
-      progress_(comm.rank() == 0 ? config.run.progress : "none") {
+      chronicle_(config, comm.rank() == 0, steps_) {
   set_arithmetic_threads(threads_);
   network_.bind(buckets_, [this](std::size_t parameter) {
     exchange_->gradient_ready(parameter);
@@ -189,11 +151,8 @@ RunData Training::open_agreed_data() {
   return data;
 }
 
-// ---- begin
-// -----------------------------------------------------------------------------------------------------------------
-
 void Training::begin_run() {
-  agree_at_root(comm_, [&] { folder_ = RunFolder::create(config_.run.dir, to_toml(config_)); });
+  agree_at_root(comm_, [&] { chronicle_.folder = RunFolder::create(config_.run.dir, to_toml(config_)); });
   for (std::size_t i = 0; i < network_.parameters().size(); ++i)
     initialise(network_.parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed), buckets_.parameter(i));
   share_parameters();
@@ -203,19 +162,19 @@ void Training::begin_run() {
 void Training::resume_run() {
   std::vector<std::string> notes;
   agree_at_root(comm_, [&] {
-    folder_ = RunFolder::open(config_.run.dir);
+    chronicle_.folder = RunFolder::open(config_.run.dir);
     std::filesystem::path file;
-    const io::Checkpoint checkpoint = folder_->newest_checkpoint(file);
+    const io::Checkpoint checkpoint = chronicle_.folder->newest_checkpoint(file);
     position_ = restore_checkpoint(file, checkpoint, identity(), buckets_, notes);
-    folder_->resume_at(position_.step, to_toml(config_));
+    chronicle_.folder->resume_at(position_.step, to_toml(config_));
   });
   for (const auto& note : notes)
-    progress_.say("note: " + note + "; the run goes on with other bits than it would have had");
+    chronicle_.say("note: " + note + "; the run goes on with other bits than it would have had");
   position_ = position_from_json(broadcast_text(comm_, to_json(position_)));
   seconds_before_ = position_.train_seconds;
   saved_step_ = position_.step;
   share_parameters();
-  progress_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
+  chronicle_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
 }
 
 /// Parameters and velocities of rank 0, on every rank.
@@ -229,9 +188,6 @@ void Training::share_parameters() {
   }
   if (!all_equal(comm_, sum)) throw AgreedError("ranks hold different parameters after the broadcast from rank 0");
 }
-
-// ---- step
-// ------------------------------------------------------------------------------------------------------------------
 
 void Training::train_steps() {
   session_begin_ = Clock::now();
@@ -314,69 +270,20 @@ void Training::after_step(const io::Batch& batch, double rate, double seconds) {
   position_.step_seconds += seconds;
   position_.exposed_seconds += exposed;
   score_.reset();
-  logged_.add(seconds, exposed, batch.global_samples);
-  shown_.add(seconds, exposed, batch.global_samples);
-  if (is_root() && position_.step % static_cast<std::uint64_t>(config_.run.log_every) == 0)
-    attempt([&] { log_step(batch, rate); });
-  if (progress_.due()) show_progress(batch);
-  if (options_.on_step)
-    options_.on_step({position_.step, batch.epoch + 1, last_loss_, rate, batch.global_samples, batch.ids});
+  const StepReport report{position_.step, batch.epoch + 1, last_loss_, rate, batch.global_samples, batch.ids};
+  if (is_root()) attempt([&] { chronicle_.step(report, position_, seconds, exposed); });
+  if (options_.on_step) options_.on_step(report);
   const auto every = static_cast<std::uint64_t>(config_.run.evaluate_every);
   if (epoch_ends && every > 0 && position_.epoch % every == 0) evaluate_now();
   const auto save_every = static_cast<std::uint64_t>(config_.run.checkpoint_every);
   if (save_every == 0 ? epoch_ends : position_.step % save_every == 0) save();
 }
 
-void Training::log_step(const io::Batch& batch, double rate) {
-  folder_->log({{"kind", "step"},
-                {"step", position_.step},
-                {"epoch", batch.epoch + 1},
-                {"loss", last_loss_},
-                {"lr", rate},
-                {"samples", batch.global_samples},
-                {"samples_per_s", logged_.rate()},
-                {"step_time_s", logged_.seconds / static_cast<double>(logged_.steps)},
-                {"comm_share", logged_.share()}});
-  logged_ = {};
-}
-
-void Training::show_progress(const io::Batch& batch) {
-  const double seconds_per_step = position_.step_seconds / static_cast<double>(position_.step);
-  progress_.show({.step = position_.step,
-                  .steps = steps_,
-                  .epoch = batch.epoch + 1,
-                  .epochs = static_cast<std::uint64_t>(config_.train.epochs),
-                  .loss = last_loss_,
-                  .samples_per_s = shown_.rate(),
-                  .comm_share = shown_.share(),
-                  .seconds_left = static_cast<double>(steps_ - position_.step) * seconds_per_step});
-  shown_ = {};
-}
-
-// ---- epoch
-// -----------------------------------------------------------------------------------------------------------------
-
 void Training::evaluate_now() {
   if (!data_.test || score_) return;
   const auto begin = Clock::now();
   score_ = evaluate(comm_, network_, *data_.test);
-  if (!is_root()) return;
-  const auto samples = static_cast<double>(score_->samples);
-  const double loss = score_->loss / samples;
-  const double accuracy = static_cast<double>(score_->correct) / samples;
-  progress_.say(fmt::format("epoch {}  step {}  loss {:.4f}  test loss {:.4f}  test accuracy {:.4f}  {:.1f} s",
-                            position_.epoch, position_.step, last_loss_, loss, accuracy,
-                            seconds_before_ + seconds_since(session_begin_)));
-  if (folder_->last_evaluation() == position_.step) return;  // written by the session that was stopped here
-  attempt([&] {
-    folder_->log({{"kind", "evaluation"},
-                  {"step", position_.step},
-                  {"epoch", position_.epoch},
-                  {"test_loss", loss},
-                  {"test_accuracy", accuracy},
-                  {"samples", score_->samples},
-                  {"seconds", seconds_since(begin)}});
-  });
+  if (is_root()) attempt([&] { chronicle_.evaluation(*score_, position_, seconds_since(begin), train_seconds()); });
 }
 
 /// The replicas are compared first: what is written is what every rank holds, and it is sound.
@@ -395,14 +302,11 @@ void Training::save() {
     throw AgreedError(fmt::format("ranks hold different parameters after step {}", position_.step));
   agree_at_root(comm_, [&] {
     Position now = position_;
-    now.train_seconds = position_.step == 0 ? 0.0 : seconds_before_ + seconds_since(session_begin_);
-    folder_->write_checkpoint(position_.step, make_checkpoint(identity(), now, buckets_), config_.run.keep);
+    now.train_seconds = train_seconds();
+    chronicle_.folder->write_checkpoint(position_.step, make_checkpoint(identity(), now, buckets_), config_.run.keep);
   });
   saved_step_ = position_.step;
 }
-
-// ---- end
-// -------------------------------------------------------------------------------------------------------------------
 
 TrainingResult Training::finish() {
   evaluate_now();
@@ -416,54 +320,13 @@ TrainingResult Training::finish() {
                         .epochs = position_.epoch,
                         .test = score_,
                         .parameter_hash = to_hex(hash),
-                        .train_seconds = seconds_before_ + seconds_since(session_begin_)};
+                        .train_seconds = train_seconds()};
   if (position_.step_seconds > 0.0) {
     result.samples_per_s = static_cast<double>(position_.samples) / position_.step_seconds;
     result.comm_share = position_.exposed_seconds / position_.step_seconds;
   }
-  agree_at_root(comm_, [&] { folder_->write_result(result_json(result)); });
-  if (result.test)
-    progress_.say(fmt::format("test accuracy {:.4f} after {} steps, {:.1f} s of training",
-                              static_cast<double>(result.test->correct) / static_cast<double>(result.test->samples),
-                              result.steps, result.train_seconds));
-  progress_.say("run folder " + config_.run.dir);
+  agree_at_root(comm_, [&] { chronicle_.result(result, identity(), position_, comm_); });
   return result;
-}
-
-json Training::result_json(const TrainingResult& result) const {
-  std::size_t count = 0;
-  for (const auto& parameter : network_.parameters()) count += parameter.count();
-  json record = {{"tutti", tutti::version()},
-                 {"date", utc_now()},
-                 {"ended", position_.epoch >= static_cast<std::uint64_t>(config_.train.epochs) ? "after the last epoch"
-                                                                                               : "at max_steps"},
-                 {"model", config_.model.name},
-                 {"dtype", config_.model.dtype},
-                 {"parameters", count},
-                 {"parameter_hash", result.parameter_hash},
-                 {"dataset", data_.train.dataset().name()},
-                 {"training_samples", data_.train.dataset().size()},
-                 {"batch_size", config_.train.batch_size},
-                 {"steps", result.steps},
-                 {"epochs", result.epochs},
-                 {"samples", position_.samples},
-                 {"train_seconds", result.train_seconds},
-                 {"samples_per_s", result.samples_per_s},
-                 {"comm_share", result.comm_share},
-                 {"exchange", config_.exchange.kind},
-                 {"compression", config_.exchange.compression},
-                 {"buckets", buckets_.size()},
-                 {"world_size", comm_.size()},
-                 {"nodes", comm_.place().nodes},
-                 {"threads", threads_},
-                 {"test_accuracy", nullptr},
-                 {"test_loss", nullptr}};
-  if (result.test) {
-    record["test_accuracy"] = static_cast<double>(result.test->correct) / static_cast<double>(result.test->samples);
-    record["test_loss"] = result.test->loss / static_cast<double>(result.test->samples);
-    record["test_samples"] = result.test->samples;
-  }
-  return record;
 }
 
 TrainingResult Training::run() {
@@ -472,10 +335,10 @@ TrainingResult Training::run() {
     resume_run();
   else
     begin_run();
-  progress_.say(
-      fmt::format("{} of {} on {}: {} samples, batch {}, {} steps; {} ranks on {} nodes, {} threads each; {} buckets",
-                  config_.model.name, config_.model.dtype, data_.train.dataset().name(), data_.train.dataset().size(),
-                  config_.train.batch_size, steps_, comm_.size(), comm_.place().nodes, threads_, buckets_.size()));
+  chronicle_.say(fmt::format(
+      "{} of {} on {}: {} samples, batch {}, {} steps; {} rank(s) on {} node(s), {} thread(s) each; {} bucket(s)",
+      config_.model.name, config_.model.dtype, data_.train.dataset().name(), data_.train.dataset().size(),
+      config_.train.batch_size, steps_, comm_.size(), comm_.place().nodes, threads_, buckets_.size()));
   train_steps();
   return finish();
 }

@@ -5,11 +5,13 @@
 // of the output in bytes (of the f32 side for casts).
 #include <benchmark/benchmark.h>
 
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include <tutti/kernels/cast.hpp>
+#include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/crc32c_versions.hpp>
 #include <tutti/kernels/pack.hpp>
@@ -50,10 +52,17 @@ void count_bytes(benchmark::State& state, std::size_t bytes_an_iteration) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes_an_iteration));
 }
 
-void bench_memcpy(benchmark::State& state) {
-  const Ones from(bytes_of(state), DType::u8), to(bytes_of(state), DType::u8);
+/// The input begins at a page, the output `shift` bytes behind one.
+template <class Copy>
+void bench_copy(benchmark::State& state, Copy copy, std::size_t shift) {
+  constexpr std::size_t kPage = 4096;
+  const Ones from(bytes_of(state) + kPage, DType::u8), to(bytes_of(state) + 2 * kPage, DType::u8);
+  const auto aligned = [&](const Ones& memory) {
+    auto* bytes = static_cast<std::byte*>(memory.buffer().data);
+    return bytes + (kPage - reinterpret_cast<std::uintptr_t>(bytes) % kPage);
+  };
   for (auto _ : state) {
-    std::memcpy(to.buffer().data, from.buffer().data, bytes_of(state));
+    copy(aligned(to) + shift, aligned(from), bytes_of(state));
     benchmark::ClobberMemory();
   }
   count_bytes(state, 2 * bytes_of(state));
@@ -133,7 +142,12 @@ void add(const std::string& label, Function function, Arguments... arguments) {
 }
 
 void add_all() {
-  add("memcpy", bench_memcpy);
+  const auto plain = [](void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); };
+  for (const std::size_t shift : {0, 4}) {
+    const std::string suffix = shift == 0 ? "" : "/shifted";
+    add("memcpy" + suffix, bench_copy<decltype(plain)>, plain, shift);
+    add("copy_bytes" + suffix, bench_copy<decltype(&copy_bytes)>, &copy_bytes, shift);
+  }
   add("pack/16_pieces", bench_pack);
   for (const DType dtype : kAllDTypes) {
     add("combine/sum/" + std::string(name(dtype)), bench_combine, ReduceOp::sum, dtype, false);

@@ -1,5 +1,3 @@
-#include <tutti/io/detail/files.hpp>
-
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
@@ -11,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include <tutti/io/detail/files.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::io {
@@ -23,47 +22,7 @@ namespace fs = std::filesystem;
   throw DataError(fmt::format("{}: {}: {}", file.string(), what, std::generic_category().message(error)));
 }
 
-// Removes a temporary file unless it got its name.
-class Remover {
- public:
-  explicit Remover(fs::path file) : file_(std::move(file)) {}
-  ~Remover() {
-    if (!file_.empty()) ::unlink(file_.c_str());
-  }
-  Remover(const Remover&) = delete;
-  Remover& operator=(const Remover&) = delete;
-  void release() { file_.clear(); }
-
- private:
-  fs::path file_;
-};
-
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-  ~Descriptor() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return descriptor_; }
-  // close() reports errors of delayed writes on network file systems, so its result counts.
-  int close() { return ::close(std::exchange(descriptor_, -1)); }
-
- private:
-  int descriptor_;
-};
-
 fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
-
-void sync_and_close(Descriptor& descriptor, const fs::path& file) {
-  if (::fsync(descriptor.get()) != 0) fail(file, "cannot be synced to disk", errno);
-  if (descriptor.close() != 0) fail(file, "cannot be closed", errno);
-}
-
-void take_name(const fs::path& temporary, const fs::path& file) {
-  if (::rename(temporary.c_str(), file.c_str()) != 0) fail(file, "cannot be renamed from its temporary name", errno);
-}
 
 }  // namespace
 
@@ -71,36 +30,54 @@ fs::path temporary_name(const fs::path& file) {
   return folder_of(file) / fmt::format(".{}.tmp", file.filename().string());
 }
 
-void sync_folder(const fs::path& folder) {
-  Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (descriptor.get() < 0) fail(folder, "cannot be opened", errno);
-  // Some network file systems cannot sync a folder and say so by EINVAL; there a rename is as durable as it gets.
-  if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail(folder, "cannot be synced", errno);
+TemporaryFile::TemporaryFile(fs::path file)
+    : file_(std::move(file)),
+      temporary_(temporary_name(file_)),
+      descriptor_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+  if (descriptor_ < 0) fail(file_, "cannot be written", errno);
 }
 
-void publish(const fs::path& temporary, const fs::path& file) {
-  Remover remover(temporary);
-  Descriptor descriptor(::open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
-  if (descriptor.get() < 0) fail(temporary, "cannot be opened", errno);
-  sync_and_close(descriptor, file);
-  take_name(temporary, file);
-  remover.release();
+TemporaryFile::~TemporaryFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void TemporaryFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) fail(file_, "cannot be written", written < 0 ? errno : EIO);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+}
+
+void TemporaryFile::finish(std::uint64_t size) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail(file_, "cannot be written", errno);
+  if (::fsync(descriptor_) != 0) fail(file_, "cannot be synced to disk", errno);
+  // close() reports errors of delayed writes on network file systems, so its result counts.
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail(file_, "cannot be closed", errno);
+}
+
+void TemporaryFile::publish() {
+  if (::rename(temporary_.c_str(), file_.c_str()) != 0) fail(file_, "cannot be renamed from its temporary name", errno);
+  temporary_.clear();
+}
+
+void sync_folder(const fs::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) fail(folder, "cannot be opened", errno);
+  const int error = ::fsync(descriptor) == 0 ? 0 : errno;
+  ::close(descriptor);
+  // Some network file systems cannot sync a folder and say so by EINVAL; there a rename is as durable as it gets.
+  if (error != 0 && error != EINVAL && error != ENOTSUP) fail(folder, "cannot be synced", error);
 }
 
 void write_file(const fs::path& file, std::span<const std::byte> bytes) {
-  const fs::path temporary = temporary_name(file);
-  Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (descriptor.get() < 0) fail(file, "cannot be written", errno);
-  Remover remover(temporary);
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) fail(file, "cannot be written", written < 0 ? errno : EIO);
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  sync_and_close(descriptor, file);
-  take_name(temporary, file);
-  remover.release();
+  TemporaryFile temporary(file);
+  temporary.write(0, bytes);
+  temporary.finish(bytes.size());
+  temporary.publish();
   sync_folder(folder_of(file));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -12,15 +13,37 @@ namespace tutti::io {
 /// next.
 std::filesystem::path temporary_name(const std::filesystem::path& file);
 
+/// A file being written under its temporary name, anywhere in it, that gets its name by publish() or is removed.
+class TemporaryFile {
+ public:
+  /// \throws DataError naming `file`.
+  explicit TemporaryFile(std::filesystem::path file);
+  ~TemporaryFile();
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  const std::filesystem::path& path() const noexcept { return temporary_; }
+
+  /// Writes all of `bytes` from `offset` on. \throws DataError naming the file and the cause.
+  void write(std::uint64_t offset, std::span<const std::byte> bytes);
+
+  /// Makes it `size` bytes long, syncs and closes it. \throws DataError likewise.
+  void finish(std::uint64_t size);
+
+  /// Renames it; sync_folder() is left to the caller. Requires finish(). \throws DataError likewise.
+  void publish();
+
+ private:
+  std::filesystem::path file_;
+  std::filesystem::path temporary_;  // empty once it is published
+  int descriptor_ = -1;
+};
+
 /// Makes the names of the files in `folder` durable. \throws DataError.
 void sync_folder(const std::filesystem::path& folder);
 
-/// Gives the complete file `temporary` its name: sync, then rename over `file`; sync_folder() is left to the caller.
-/// \throws DataError naming file and cause; `temporary` is removed, an earlier `file` is untouched.
-void publish(const std::filesystem::path& temporary, const std::filesystem::path& file);
-
-/// Writes `bytes` to a temporary file, publishes it and syncs the folder. \throws DataError like publish(): every
-/// write, the sync and the close are checked.
+/// Writes `bytes` as a TemporaryFile, publishes it and syncs the folder. \throws DataError naming file and cause; an
+/// earlier `file` is untouched then.
 void write_file(const std::filesystem::path& file, std::span<const std::byte> bytes);
 
 /// \throws DataError naming file and cause.

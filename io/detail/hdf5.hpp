@@ -17,7 +17,7 @@ namespace tutti::io::h5 {
 
 /// To be held, at any depth, around every use of HDF5 (destructors of Id included). It serialises tutti's threads,
 /// which the library needs where it was not built thread-safe and does itself where it was; and while it lives HDF5
-/// prints no errors.
+/// prints no errors. The first one in a process that has not used HDF5 yet keeps HDF5 from installing its exit handler.
 class Session {
  public:
   Session();

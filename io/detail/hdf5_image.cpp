@@ -1,5 +1,6 @@
 #include <tutti/io/detail/hdf5_image.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -37,8 +38,8 @@ void Image::attach(hid_t access, const std::filesystem::path& file) {
   require(H5Pset_file_image_callbacks(access, &callbacks), file, "cannot be built");
 }
 
-std::span<const std::byte> Image::bytes(const std::filesystem::path& file) const {
-  // The memory may be larger than the file, whose end stands in the superblock: version 2 or 3, eight-byte addresses.
+std::uint64_t Image::file_size(const std::filesystem::path& file) const {
+  // Superblock of version 2 or 3, eight-byte addresses.
   constexpr std::size_t kVersion = 8;
   constexpr std::size_t kEnd = 28;
   const auto* data = static_cast<const std::byte*>(memory_->data.get());
@@ -46,8 +47,18 @@ std::span<const std::byte> Image::bytes(const std::filesystem::path& file) const
     fail(file, "cannot be built: HDF5 left no image");
   std::uint64_t size = 0;
   std::memcpy(&size, data + kEnd, sizeof size);
+  return size;
+}
+
+std::span<const std::byte> Image::head(std::uint64_t size, const std::filesystem::path& file) const {
+  const std::uint64_t there = std::min<std::uint64_t>(memory_->size, file_size(file));
+  return {static_cast<const std::byte*>(memory_->data.get()), std::min(size, there)};
+}
+
+std::span<const std::byte> Image::bytes(const std::filesystem::path& file) const {
+  const std::uint64_t size = file_size(file);
   if (size > memory_->size) fail(file, "cannot be built: HDF5 left part of an image");
-  return {data, size};
+  return head(size, file);
 }
 
 }  // namespace tutti::io::h5

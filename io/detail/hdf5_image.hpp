@@ -4,6 +4,7 @@
 #include <hdf5.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -24,6 +25,13 @@ class Image {
 
   /// The bytes of the closed file. \throws DataError naming `file` if there are none.
   std::span<const std::byte> bytes(const std::filesystem::path& file) const;
+
+  /// The size that the closed file has on disk, as its superblock says. It is larger than the memory if space was
+  /// allocated at the end of the file and never written. \throws DataError likewise.
+  std::uint64_t file_size(const std::filesystem::path& file) const;
+
+  /// The first bytes of the closed file, at most `size`, and no more than are in memory. \throws DataError likewise.
+  std::span<const std::byte> head(std::uint64_t size, const std::filesystem::path& file) const;
 
  private:
   struct Free {

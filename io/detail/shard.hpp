@@ -11,7 +11,9 @@
 #include <vector>
 
 #include <tutti/io/dataset.hpp>
+#include <tutti/io/detail/files.hpp>
 #include <tutti/io/detail/hdf5.hpp>
+#include <tutti/io/detail/hdf5_image.hpp>
 
 namespace tutti::io {
 
@@ -57,6 +59,10 @@ std::size_t label_value(const Field& field, std::span<const std::byte> labels, s
 std::string label_text(const Field& field, std::span<const std::byte> labels, std::size_t index);
 
 /// Writes one shard under its temporary name and publishes it. Without publish() nothing remains.
+///
+/// HDF5 only lays the file out, in memory: its metadata, and at which addresses the chunks lie. The bytes are written
+/// here. Left to HDF5 (1.10.8), a write that fails on a full disk leaves a file that it cannot close, and the process
+/// crashes in HDF5's exit handler.
 class ShardWriter {
  public:
   /// `header` says all but the checksum. \throws DataError naming the file.
@@ -69,28 +75,36 @@ class ShardWriter {
   /// order.
   void write_chunk(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples);
 
-  /// Writes the checksums and closes the file, which keeps its temporary name.
+  /// Writes checksums and metadata, syncs and closes the file, and reads its header back; it keeps its temporary name.
   void finish();
 
-  /// Syncs it and gives it its name (the folder is left to be synced). Requires finish().
-  void publish();
+  /// Gives it its name (the folder is left to be synced). Requires finish().
+  void publish() { disk_.publish(); }
 
   const ShardHeader& header() const noexcept { return header_; }
   const std::filesystem::path& file() const noexcept { return file_; }
 
  private:
+  struct Layout {
+    h5::Id dataset;
+    std::uint64_t checksums = 0;        // address of the field's checksums
+    std::vector<std::uint32_t> crc32c;  // per chunk
+  };
+
   void create();
   void create_field(const Field& field, hid_t group);
-  void write_checksums();
+  void create_checksums(std::size_t field, hid_t group);
+  void close() noexcept;
+  std::uint64_t address(std::uint64_t chunk, std::size_t field) const;
 
   std::filesystem::path file_;
-  std::filesystem::path temporary_;
   ShardHeader header_;
+  TemporaryFile disk_;
+  h5::Image image_;  // outlives root_, whose memory it receives
   h5::Id root_;
-  std::vector<h5::Id> datasets_;
-  std::vector<std::vector<std::uint32_t>> checksums_;  // per field, per chunk
-  std::vector<std::byte> padded_;                      // a last chunk, filled up with zeros
-  bool published_ = false;
+  std::vector<Layout> layouts_;     // per field
+  std::uint64_t metadata_end_ = 0;  // the lowest address that is not metadata
+  std::vector<std::byte> padded_;   // a last chunk, filled up with zeros
 };
 
 /// Reads one shard. Not to be used by two threads at once, nor after a fork by the child.

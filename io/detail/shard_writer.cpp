@@ -1,8 +1,7 @@
 #include <fmt/core.h>
 
-#include <unistd.h>
+#include <algorithm>
 
-#include <tutti/io/detail/files.hpp>
 #include <tutti/io/detail/shard.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
@@ -17,17 +16,34 @@ std::string joined_names(const std::vector<Field>& fields) {
   return names;
 }
 
+// Attributes and links stay in the object headers, however many there are: less room than HDF5's heaps and trees.
 h5::Id object_properties(hid_t property_class, const std::filesystem::path& file) {
-  h5::Id properties = h5::own(H5Pcreate(property_class), H5Pclose, file, "cannot be written");
+  h5::Id properties = h5::own(H5Pcreate(property_class), H5Pclose, file, "cannot be created");
   // Without times the same samples give the same file, byte for byte.
-  h5::require(H5Pset_obj_track_times(properties.get(), false), file, "cannot be written");
+  h5::require(H5Pset_obj_track_times(properties.get(), false), file, "cannot be created");
+  h5::require(H5Pset_attr_phase_change(properties.get(), 1000, 0), file, "cannot be created");
+  if (H5Pisa_class(properties.get(), H5P_GROUP_CREATE) > 0)
+    h5::require(H5Pset_link_phase_change(properties.get(), 1000, 0), file, "cannot be created");
   return properties;
+}
+
+h5::Id create_group(hid_t root, const char* name, const std::filesystem::path& file) {
+  const h5::Id properties = object_properties(H5P_GROUP_CREATE, file);
+  const std::string what = fmt::format("cannot create group '{}'", name);
+  return h5::own(H5Gcreate2(root, name, H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose, file, what);
+}
+
+// More than the metadata of a shard takes: it is laid out as one block at the beginning of the file.
+hsize_t metadata_bytes(const ShardHeader& header) {
+  hsize_t bytes = 1536 + header.dataset.size();
+  for (const Field& field : header.fields) bytes += 768 + 5 * field.name.size() + 32 * field.shape.size();
+  return bytes;
 }
 
 }  // namespace
 
 ShardWriter::ShardWriter(std::filesystem::path file, ShardHeader header)
-    : file_(std::move(file)), temporary_(temporary_name(file_)), header_(std::move(header)) {
+    : file_(std::move(file)), header_(std::move(header)), disk_(file_) {
   const std::string invalid = describe_invalid_fields(header_.fields, header_.classes);
   if (!invalid.empty()) throw InvalidArgument(fmt::format("{}: {}", file_.string(), invalid));
   if (header_.samples == 0 || header_.chunk_samples == 0)
@@ -36,24 +52,26 @@ ShardWriter::ShardWriter(std::filesystem::path file, ShardHeader header)
   try {
     create();
   } catch (...) {
-    datasets_.clear();
-    root_.close();
-    ::unlink(temporary_.c_str());
+    close();
     throw;
   }
 }
 
-ShardWriter::~ShardWriter() {
+ShardWriter::~ShardWriter() { close(); }
+
+void ShardWriter::close() noexcept {
   const h5::Session session;
-  datasets_.clear();
+  layouts_.clear();
   root_.close();
-  if (!published_) ::unlink(temporary_.c_str());
 }
 
 void ShardWriter::create() {
   const h5::Id access = h5::write_access(file_);
+  h5::require(H5Pset_fapl_core(access.get(), std::size_t{64} << 10, false), file_, "cannot be created");
+  h5::require(H5Pset_meta_block_size(access.get(), metadata_bytes(header_)), file_, "cannot be created");
+  image_.attach(access.get(), file_);
   const h5::Id creation = object_properties(H5P_FILE_CREATE, file_);
-  root_ = h5::own(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, file_,
+  root_ = h5::own(H5Fcreate(file_.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, file_,
                   "cannot be created");
   const hid_t root = root_.get();
   h5::write_attribute(root, "tutti_format", kShardFormat, file_);
@@ -68,10 +86,14 @@ void ShardWriter::create() {
   h5::write_attribute(root, "samples", header_.samples, file_);
   h5::write_attribute(root, "chunk_samples", header_.chunk_samples, file_);
 
-  const h5::Id group =
-      h5::own(H5Gcreate2(root, "fields", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose, file_, "cannot be written");
-  for (const Field& field : header_.fields) create_field(field, group.get());
-  checksums_.assign(header_.fields.size(), std::vector<std::uint32_t>(header_.chunks()));
+  const h5::Id fields = create_group(root, "fields", file_);
+  for (const Field& field : header_.fields) create_field(field, fields.get());
+  const h5::Id checksums = create_group(root, "checksums", file_);
+  metadata_end_ = address(0, 0);
+  for (std::size_t f = 0; f < layouts_.size(); ++f) {
+    create_checksums(f, checksums.get());
+    metadata_end_ = std::min({metadata_end_, address(0, f), layouts_[f].checksums});
+  }
 }
 
 void ShardWriter::create_field(const Field& field, hid_t group) {
@@ -84,14 +106,42 @@ void ShardWriter::create_field(const Field& field, hid_t group) {
 
   const h5::Id properties = object_properties(H5P_DATASET_CREATE, file_);
   h5::require(H5Pset_chunk(properties.get(), rank, chunk.data()), file_, what);
-  // Space for all chunks at once, in order: HDF5 then needs no index, and the file is as large as it will get.
+  // Space for all chunks at once, in order: HDF5 then needs no index, and every chunk has its address from the start.
   h5::require(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), file_, what);
   h5::require(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), file_, what);
   const h5::Id space = h5::own(H5Screate_simple(rank, extent.data(), nullptr), H5Sclose, file_, what);
-  datasets_.push_back(h5::own(H5Dcreate2(group, field.name.c_str(), h5::file_type(field.dtype), space.get(),
-                                         H5P_DEFAULT, properties.get(), H5P_DEFAULT),
-                              H5Dclose, file_, what));
-  h5::write_attribute(datasets_.back().get(), "dtype", std::string(name(field.dtype)), file_);
+  h5::Id dataset = h5::own(H5Dcreate2(group, field.name.c_str(), h5::file_type(field.dtype), space.get(), H5P_DEFAULT,
+                                      properties.get(), H5P_DEFAULT),
+                           H5Dclose, file_, what);
+  h5::write_attribute(dataset.get(), "dtype", std::string(name(field.dtype)), file_);
+  layouts_.push_back(
+      {.dataset = std::move(dataset), .checksums = 0, .crc32c = std::vector<std::uint32_t>(header_.chunks())});
+}
+
+void ShardWriter::create_checksums(std::size_t field, hid_t group) {
+  const char* what = "cannot create the checksums";
+  const h5::Id properties = object_properties(H5P_DATASET_CREATE, file_);
+  h5::require(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), file_, what);
+  h5::require(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), file_, what);
+  const hsize_t chunks = header_.chunks();
+  const h5::Id space = h5::own(H5Screate_simple(1, &chunks, nullptr), H5Sclose, file_, what);
+  const h5::Id table = h5::own(H5Dcreate2(group, header_.fields[field].name.c_str(), H5T_STD_U32LE, space.get(),
+                                          H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+                               H5Dclose, file_, what);
+  const haddr_t offset = H5Dget_offset(table.get());
+  if (offset == HADDR_UNDEF) h5::fail(file_, what);
+  layouts_[field].checksums = offset;
+}
+
+std::uint64_t ShardWriter::address(std::uint64_t chunk, std::size_t field) const {
+  std::vector<hsize_t> offset(header_.fields[field].shape.size() + 1, 0);
+  offset[0] = chunk * header_.chunk_samples;
+  haddr_t address = HADDR_UNDEF;
+  hsize_t size = 0;
+  const hid_t dataset = layouts_[field].dataset.get();
+  if (H5Dget_chunk_info_by_coord(dataset, offset.data(), nullptr, &address, &size) < 0 || address == HADDR_UNDEF)
+    h5::fail(file_, fmt::format("chunk {} of field '{}' has no place", chunk, header_.fields[field].name));
+  return address;
 }
 
 void ShardWriter::write_chunk(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples) {
@@ -100,51 +150,32 @@ void ShardWriter::write_chunk(std::uint64_t chunk, std::size_t field, std::span<
   if (chunk >= header_.chunks() || samples.size() != header_.samples_in_chunk(chunk) * sample_bytes)
     throw InvalidArgument(fmt::format("{}: chunk {} of field '{}' does not have {} bytes", file_.string(), chunk,
                                       description.name, samples.size()));
-  checksums_[field][chunk] = crc32c(samples);
+  layouts_[field].crc32c[chunk] = crc32c(samples);
   const std::size_t chunk_bytes = header_.chunk_samples * sample_bytes;
   if (samples.size() < chunk_bytes) {
     padded_.assign(chunk_bytes, std::byte{0});
     std::copy(samples.begin(), samples.end(), padded_.begin());
     samples = padded_;
   }
-  std::vector<hsize_t> offset(description.shape.size() + 1, 0);
-  offset[0] = chunk * header_.chunk_samples;
   const h5::Session session;
-  h5::require(H5Dwrite_chunk(datasets_[field].get(), H5P_DEFAULT, 0, offset.data(), samples.size(), samples.data()),
-              file_, fmt::format("cannot write chunk {} of field '{}'", chunk, description.name));
-}
-
-void ShardWriter::write_checksums() {
-  const char* what = "cannot write the checksums";
-  const h5::Id group =
-      h5::own(H5Gcreate2(root_.get(), "checksums", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose, file_, what);
-  const h5::Id properties = object_properties(H5P_DATASET_CREATE, file_);
-  const hsize_t chunks = header_.chunks();
-  const h5::Id space = h5::own(H5Screate_simple(1, &chunks, nullptr), H5Sclose, file_, what);
-  header_.checksum = 0;
-  for (std::size_t f = 0; f < header_.fields.size(); ++f) {
-    const h5::Id table = h5::own(H5Dcreate2(group.get(), header_.fields[f].name.c_str(), H5T_STD_U32LE, space.get(),
-                                            H5P_DEFAULT, properties.get(), H5P_DEFAULT),
-                                 H5Dclose, file_, what);
-    h5::require(H5Dwrite(table.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, checksums_[f].data()), file_,
-                what);
-    header_.checksum = crc32c(std::as_bytes(std::span(checksums_[f])), header_.checksum);
-  }
-  h5::write_attribute(root_.get(), "checksum", header_.checksum, file_);
+  disk_.write(address(chunk, field), samples);
 }
 
 void ShardWriter::finish() {
   const h5::Session session;
-  write_checksums();
-  for (h5::Id& dataset : datasets_)
-    if (!dataset.close()) h5::fail(file_, "cannot be written");
-  h5::require(H5Fflush(root_.get(), H5F_SCOPE_GLOBAL), file_, "cannot be written");
-  if (!root_.close()) h5::fail(file_, "cannot be closed");
-}
-
-void ShardWriter::publish() {
-  tutti::io::publish(temporary_, file_);
-  published_ = true;
+  header_.checksum = 0;
+  for (Layout& layout : layouts_) {
+    const auto table = std::as_bytes(std::span(layout.crc32c));
+    disk_.write(layout.checksums, table);
+    header_.checksum = crc32c(table, header_.checksum);
+    if (!layout.dataset.close()) h5::fail(file_, "cannot be built");
+  }
+  h5::write_attribute(root_.get(), "checksum", header_.checksum, file_);
+  if (!root_.close()) h5::fail(file_, "cannot be built");
+  disk_.write(0, image_.head(metadata_end_, file_));
+  disk_.finish(image_.file_size(file_));
+  // Metadata that found no room at the beginning of the file would be missing now.
+  if (ShardReader(disk_.path()).header() != header_) h5::fail(file_, "is not read back as it was written");
 }
 
 }  // namespace tutti::io

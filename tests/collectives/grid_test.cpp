@@ -202,6 +202,11 @@ TEST_P(Grid, CountsAndSegments) {
         check({.algorithm = algorithm, .dtype = dtype, .count = count, .segment_bytes = segment}, true);
       }
     }
+    for (const std::size_t count : {std::size_t{1023}, std::size_t{1024},
+                                    std::size_t{1025}}) {  // around the largest payload that travels with a signature
+      check({.algorithm = algorithm, .dtype = dtype, .count = count}, false);
+      check({.algorithm = algorithm, .dtype = dtype, .count = count * size}, false);
+    }
     for (const std::size_t segment : {std::size_t{0}, std::size_t{9973}, std::size_t{1} << 16, SIZE_MAX}) {
       check({.algorithm = algorithm, .dtype = dtype, .count = 70001, .segment_bytes = segment}, segment == 9973);
     }

@@ -82,7 +82,6 @@ TEST(StepOrder, VisitsEveryStepOnceAndEachSegmentInRoundOrder) {
 }
 
 // ---- Costs that the READMEs state
-// ---------------------------------------------------------------------------------------
 
 TEST(Cost, RoundsAndBlocksAreWhatTheLiteratureSays) {
   const auto cost = [](Collective collective, const char* name, int size) {
@@ -104,7 +103,6 @@ TEST(Cost, RoundsAndBlocksAreWhatTheLiteratureSays) {
 }
 
 // ---- The verifier refutes what is wrong
-// -----------------------------------------------------------------------------------
 
 /// The ring all-gather with `Spoil` applied to each round.
 template <void (*Spoil)(const Position&, int, Round&)>

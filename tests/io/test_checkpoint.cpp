@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/io/support.hpp"
+#include "tests/io/times.hpp"
 
 namespace tutti::io::test {
 namespace {
@@ -43,6 +44,8 @@ void expect_equal(const Checkpoint& found, const Checkpoint& expected) {
 
 class CheckpointTest : public testing::Test {
  protected:
+  void TearDown() override { EXPECT_EQ(H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL), 0); }
+
   std::string error_of_reading() const {
     const std::string message = message_of([this] { read_checkpoint(file()); });
     expect_parts(message, {file().string()});
@@ -62,6 +65,7 @@ TEST_F(CheckpointTest, IsReadAsItWasWritten) {
   const std::vector<char> bytes = read_bytes(file());
   write_checkpoint(file(), example());
   EXPECT_EQ(read_bytes(file()), bytes) << "the same state makes the same file";
+  expect_no_times(file(), 20);
 }
 
 TEST_F(CheckpointTest, WithoutTensorsAndWithALongDescription) {

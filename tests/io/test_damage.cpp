@@ -7,6 +7,7 @@
 #include <tutti/io/detail/files.hpp>
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/kernels/crc32c.hpp>
 
 #include "tests/io/support.hpp"
 
@@ -20,6 +21,9 @@ constexpr const char* kSecond = "shard-00001-of-00002.h5";
 class Damage : public testing::Test {
  protected:
   Damage() { write_dataset(folder(), small_plan(20, 2, 4)); }
+
+  // Nothing of a file may stay open, whatever was wrong with it.
+  void TearDown() override { EXPECT_EQ(H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL), 0); }
 
   fs::path folder() const { return temporary_.path() / "data"; }
   fs::path file(const char* name) const { return folder() / name; }
@@ -123,6 +127,18 @@ TEST_F(Damage, OneBitOfALabel) {
   const std::array<std::int64_t, 4> labels{label_of(0), label_of(1), label_of(2), label_of(3)};
   flip_bit(file(kFirst), find_bytes(file(kFirst), std::as_bytes(std::span(labels))));
   expect_parts(error_in(kFirst), {"field 'label'", "chunk 0", "samples 0 to 3", "damaged"});
+}
+
+TEST_F(Damage, OneBitOfAChecksum) {
+  std::uint32_t checksum = 0;
+  {
+    std::vector<std::uint16_t> images;
+    for (std::uint64_t id = 14; id < 18; ++id)
+      for (const std::uint16_t pixel : pixels_of(id)) images.push_back(pixel);
+    checksum = crc32c(std::as_bytes(std::span(images)));
+  }
+  flip_bit(file(kSecond), find_bytes(file(kSecond), std::as_bytes(std::span(&checksum, 1))));
+  expect_parts(error_in(kSecond), {"the table of checksums is damaged"});
 }
 
 TEST_F(Damage, LabelOutOfRangeUnderARightChecksum) {

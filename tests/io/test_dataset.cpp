@@ -10,6 +10,7 @@
 #include <tutti/io/detail/shard.hpp>
 
 #include "tests/io/support.hpp"
+#include "tests/io/times.hpp"
 
 namespace tutti::io::test {
 namespace {
@@ -92,6 +93,7 @@ TEST(Dataset, SameSamplesMakeTheSameBytesHoweverTheyArrive) {
   for (const std::string& file : files_in(temporary.path() / "a"))
     EXPECT_EQ(read_bytes(temporary.path() / "a" / file), read_bytes(temporary.path() / "b" / file)) << file;
   EXPECT_EQ(Dataset(temporary.path() / "a").fingerprint(), Dataset(temporary.path() / "b").fingerprint());
+  expect_no_times(temporary.path() / "a" / "shard-00000-of-00003.h5", 7);
 }
 
 TEST(Dataset, IsReplacedOnlyOnDemandAndOnlyByAWholeOne) {

@@ -163,7 +163,8 @@ TEST(BucketPlan, ReverseOrderAlignedAndWhole) {
   const std::vector<ParameterInfo> parameters{{"a", {40}, 0}, {"b", {3}, 0}, {"c", {5, 4}, 0}, {"d", {1}, 0}};
   const BucketPlan plan = plan_buckets(parameters, DType::f32, 256);  // 64 elements
   ASSERT_EQ(plan.buckets.size(), 2U);
-  EXPECT_EQ(plan.buckets[0].parameters, (std::vector<std::size_t>{3, 2, 1}));  // 1, 20 and 3 elements take 16, 32 and 16
+  EXPECT_EQ(plan.buckets[0].parameters,
+            (std::vector<std::size_t>{3, 2, 1}));  // 1, 20 and 3 elements take 16, 32 and 16
   EXPECT_EQ(plan.buckets[0].count, 64U);
   EXPECT_EQ(plan.buckets[1].parameters, (std::vector<std::size_t>{0}));
   EXPECT_EQ(plan.places[2].offset, 16U);

@@ -187,7 +187,9 @@ TEST_F(TrainingTest, TwoRunsGiveTheSameBits) {
   other.train.seed = 2;
   const auto changed = run(1, other);
   const auto same = run(1, config("convnet", "same-seed"));
-  if (changed) EXPECT_NE(changed->result.parameter_hash, same->result.parameter_hash);
+  if (changed) {
+    EXPECT_NE(changed->result.parameter_hash, same->result.parameter_hash);
+  }
 }
 
 TEST_F(TrainingTest, StoppingAndResumingGivesTheSameBits) {
@@ -206,8 +208,9 @@ TEST_F(TrainingTest, StoppingAndResumingGivesTheSameBits) {
       EXPECT_EQ(before->losses.size(), static_cast<std::size_t>(stop));
       EXPECT_EQ(after->losses.size(), static_cast<std::size_t>(16 - stop));
       EXPECT_EQ(after->result.parameter_hash, whole->result.parameter_hash);
-      if (world_.rank() == 0)
+      if (world_.rank() == 0) {
         EXPECT_EQ(logged_steps(text("stopped-", ranks, "-", stop)), logged_steps(text("whole-", ranks)));
+      }
     }
   }
 }
@@ -238,7 +241,9 @@ TEST_F(TrainingTest, ResumingAFinishedRunChangesNothing) {
   if (!whole) return;
   EXPECT_TRUE(again->losses.empty());
   EXPECT_EQ(again->result.parameter_hash, whole->result.parameter_hash);
-  if (world_.rank() == 0) EXPECT_EQ(read_file(path() / "finished" / "metrics.jsonl"), metrics);
+  if (world_.rank() == 0) {
+    EXPECT_EQ(read_file(path() / "finished" / "metrics.jsonl"), metrics);
+  }
 }
 
 TEST_F(TrainingTest, KeepsTheLastCheckpoints) {
@@ -312,7 +317,9 @@ TEST_F(TrainingTest, LossThatIsNotANumberStopsAllRanks) {
   // Sample 8 is in the second batch, 6 to 11, of which rank 1 has the second third.
   expect_parts(agreed_error(c),
                {"loss is nan at step 2", "batch 2 of epoch 1", "on rank 1: 2 samples, ids 8 to 9", "step 1"});
-  if (world_.rank() == 0) EXPECT_TRUE(fs::exists(path() / "nan-run" / "checkpoints" / "step-000000000001.h5"));
+  if (world_.rank() == 0) {
+    EXPECT_TRUE(fs::exists(path() / "nan-run" / "checkpoints" / "step-000000000001.h5"));
+  }
 }
 
 TEST_F(TrainingTest, ParametersThatAreNotFiniteAreNotSaved) {
@@ -344,7 +351,6 @@ TEST_F(TrainingTest, ErrorOfOneRankIsNamedOnAll) {
 }
 
 // ---- The exchange alone
-// --------------------------------------------------------------------------------------------------------
 
 class SyncSgdTest : public testing::Test {
  protected:

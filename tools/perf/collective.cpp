@@ -70,7 +70,7 @@ MPI_Op mpi_op(ReduceOp op) {
 
 int mpi_count(const Call& call) { return static_cast<int>(call.count); }
 
-// ---- tutti's calls -------------------------------------------------------------------------------------------------
+// ---- tutti's calls
 
 void run_allreduce(const Call& c) {
   if (c.in_place) return allreduce(c.comm, c.output, c.op, c.options);
@@ -85,7 +85,7 @@ void run_reduce(const Call& c) {
 void run_all_to_all(const Call& c) { all_to_all(c.comm, c.input, c.output, c.options); }
 void run_barrier(const Call& c) { barrier(c.comm); }
 
-// ---- The same by the MPI library -----------------------------------------------------------------------------------
+// ---- The same by the MPI library
 
 void mpi_allreduce(const Call& c) {
   detail::check_mpi(MPI_Allreduce(c.in_place ? MPI_IN_PLACE : c.input.data, c.output.data, mpi_count(c),
@@ -123,7 +123,7 @@ void mpi_all_to_all(const Call& c) {
 }
 void mpi_barrier(const Call& c) { detail::check_mpi(MPI_Barrier(c.comm.mpi()), "MPI_Barrier"); }
 
-// ---- What must have come out ---------------------------------------------------------------------------------------
+// ---- What must have come out
 
 void check_result(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
   wrong += p.count_wrong_result(c.output, 0, iteration);
@@ -148,7 +148,7 @@ void check_all_to_all(const Call& c, const Pattern& p, int iteration, std::size_
 }
 void check_nothing(const Call& /*c*/, const Pattern& /*p*/, int /*iteration*/, std::size_t& /*wrong*/) {}
 
-// ---- Bus bandwidth over algorithm bandwidth ------------------------------------------------------------------------
+// ---- Bus bandwidth over algorithm bandwidth
 
 double whole(int /*ranks*/) { return 1.0; }
 double all_but_own(int ranks) { return static_cast<double>(ranks - 1) / ranks; }

@@ -163,7 +163,7 @@ std::string common_script() {
          "\nset style line 1 lw 1\nset lmargin 8\nset rmargin 2\nset tmargin 0.8\nset bmargin 2\nunset key\n";
 }
 
-// ---- From gnuplot's SVG to ours ------------------------------------------------------------------------------------
+// ---- From gnuplot's SVG to ours
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())

@@ -15,6 +15,6 @@ void write_report(const std::filesystem::path& run_dir);
 
 /// The same for the JSON that `tutti perf --json` (an array of rows) or `./run bench` (an object that holds such an
 /// array as `collectives`, and `kernels`) wrote. \throws DataError likewise.
-void write_bench_report(const std::filesystem::path& json, const std::filesystem::path& page);
+void write_bench_report(const std::filesystem::path& file, const std::filesystem::path& page);
 
 }  // namespace tutti::tools

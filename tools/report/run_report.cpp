@@ -62,10 +62,9 @@ Run read_run(const std::filesystem::path& folder) {
 /// The value at `key` of the result, or else of the last record that has it.
 std::optional<double> last_value(const Run& run, const std::vector<json>& records, const char* key) {
   if (const auto value = number_at(run.result, key)) return value;
-  for (auto record = records.rbegin(); record != records.rend(); ++record) {
-    if (const auto value = number_at(*record, key)) return value;
-  }
-  return std::nullopt;
+  const auto has_key = [key](const json& record) { return number_at(record, key).has_value(); };
+  const auto last = std::find_if(records.rbegin(), records.rend(), has_key);
+  return last == records.rend() ? std::nullopt : number_at(*last, key);
 }
 
 Series series_of(const std::vector<json>& records, const char* title, int colour, const char* key) {
