@@ -61,7 +61,7 @@ const char* tutti_version(void);
  * fails. */
 const char* tutti_error_text(void);
 
-/* Duplicates `parent`. Collective. deadline_s: after so many seconds without progress an operation fails; 0 for none. */
+/* Duplicates `parent`. Collective. deadline_s: seconds without progress after which an operation fails; 0 for none. */
 tutti_result tutti_comm_create(MPI_Comm parent, double deadline_s, tutti_comm** comm);
 
 /* Collective; operations must be complete. NULL is ignored. */

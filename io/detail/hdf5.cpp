@@ -57,8 +57,9 @@ void forgo_locks(hid_t access) {
 }  // namespace
 
 Session::Session() : lock_(library_mutex()) {
-  // Of a file whose metadata is damaged HDF5 (1.10.8) keeps parts even after H5Fclose() has succeeded, and its exit handler
-  // stumbles over them: noise on standard error, or a crash. All files are closed here, so the handler has nothing to do.
+  // Of a file whose metadata is damaged HDF5 (1.10.8) keeps parts even after H5Fclose() has succeeded, and its exit
+  // handler stumbles over them: noise on standard error, or a crash. All files are closed here, so the handler has
+  // nothing to do.
   static const bool without_exit_handler = H5dont_atexit() >= 0;
   static_cast<void>(without_exit_handler);
   H5Eget_auto2(H5E_DEFAULT, &handler_, &handler_data_);
@@ -191,8 +192,7 @@ void require_format(hid_t root, const std::string& format, std::uint64_t newest_
                     const std::filesystem::path& file) {
   const htri_t exists = H5Aexists(root, "tutti_format");
   if (exists < 0) fail(file, "its header cannot be read");
-  if (exists == 0)
-    throw DataError(fmt::format("{}: is an HDF5 file, but not a {}", file.string(), format));
+  if (exists == 0) throw DataError(fmt::format("{}: is an HDF5 file, but not a {}", file.string(), format));
   const std::string found = read_string(root, "tutti_format", file);
   if (found != format) throw DataError(fmt::format("{}: is a {}, not a {}", file.string(), found, format));
   const std::uint64_t version = read_number(root, "schema_version", file);
