@@ -16,7 +16,7 @@ void widen(const std::vector<std::byte>& bytes, std::vector<std::int64_t>& label
   for (std::size_t i = 0; i < labels.size(); ++i) {
     T value;
     std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
-    labels[i] = static_cast<std::int64_t>(value);
+    labels[i] = static_cast<std::int64_t>(value);  // NOLINT(bugprone-signed-char-misuse): i8 is a number here
   }
 }
 

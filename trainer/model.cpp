@@ -35,7 +35,7 @@ std::int64_t product(const std::vector<std::int64_t>& extents) {
 void add_layer(std::vector<ParameterInfo>& parameters, const std::string& layer, std::vector<std::int64_t> weight,
                double gain) {
   const std::int64_t outputs = weight.front();
-  const double fan_in = static_cast<double>(product(weight) / outputs);
+  const double fan_in = static_cast<double>(product(weight)) / static_cast<double>(outputs);
   parameters.push_back({layer + ".weight", std::move(weight), std::sqrt(3.0 * gain / fan_in)});
   parameters.push_back({layer + ".bias", {outputs}, 0.0});
 }
