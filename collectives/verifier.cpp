@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <tuple>
 
 #include <tutti/collectives/refutation.hpp>
 #include <tutti/collectives/verifier.hpp>
@@ -17,7 +18,8 @@ using detail::refute;
 struct Atom {
   std::int16_t rank;
   std::int16_t block;
-  friend auto operator<=>(const Atom&, const Atom&) = default;
+  friend bool operator==(const Atom&, const Atom&) = default;
+  friend bool operator<(const Atom& a, const Atom& b) { return std::tie(a.rank, a.block) < std::tie(b.rank, b.block); }
 };
 using Value = std::vector<Atom>;  // empty: never written
 

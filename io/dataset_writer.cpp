@@ -51,6 +51,7 @@ void require_valid(const DatasetPlan& plan) {
 
 // At most `wanted` samples a chunk, chunks of a shard as even as they can be.
 std::uint64_t even_chunk(std::uint64_t samples, std::uint64_t wanted) {
+  if (samples == 0) return 1;
   const std::uint64_t chunks = (samples + wanted - 1) / wanted;
   return (samples + chunks - 1) / chunks;
 }
@@ -175,7 +176,7 @@ class DatasetWriter::Impl {
   std::vector<std::vector<std::byte>> chunk_;  // per field
 };
 
-DatasetWriter::DatasetWriter(std::filesystem::path folder, const DatasetPlan& plan) {
+DatasetWriter::DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan) {
   require_valid(plan);
   impl_ = std::make_unique<Impl>(folder, plan);
 }

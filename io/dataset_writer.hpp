@@ -38,7 +38,7 @@ class DatasetWriter {
  public:
   /// Makes the folder if need be. \throws InvalidArgument for a plan that makes no sense; DataError naming the folder
   /// if it holds a data set and `replace` is not set, if another process is writing there, or if it cannot be written.
-  DatasetWriter(std::filesystem::path folder, const DatasetPlan& plan);
+  DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan);
   ~DatasetWriter();
   DatasetWriter(const DatasetWriter&) = delete;
   DatasetWriter& operator=(const DatasetWriter&) = delete;

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include <tutti/kernels/error.hpp>
+
 namespace tutti::tools {
 
 /// Bytes: digits, then K, M or G (powers of 1024), then optionally B or iB: "8", "64K", "256M", "1GiB".
@@ -22,6 +24,15 @@ std::string nearest(std::string_view text, std::span<const std::string> known);
 /// The rank that the launcher gave to this process, from the environment, so that it is known before MPI starts; 0
 /// without one.
 int launched_rank();
+
+/// How many ranks the launcher started, from the environment; 1 without one.
+int launched_ranks();
+
+/// An error whose line has been printed.
+class Reported : public Error {
+ public:
+  using Error::Error;
+};
 
 /// Where this program lies.
 std::filesystem::path program_path();

@@ -10,6 +10,7 @@
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"
+#include "tools/world.hpp"
 #ifdef TUTTI_TOOLS_DATA
 #include "tools/data.hpp"
 #endif
@@ -89,6 +90,7 @@ int run(int argc, char** argv) {
     if (speaks)
       tutti::tools::print_error(with_suggestion(message, tutti::tools::nearest(argv[1], names)) +
                                 " (see `tutti --help`)");
+    tutti::tools::meet_before_exit();
     return kWrongUsage;
   }
   try {
@@ -97,6 +99,7 @@ int run(int argc, char** argv) {
     if (speaks) app.exit(asked);
   } catch (const CLI::ParseError& error) {
     if (speaks) tutti::tools::print_error(usage_message(app, error, argc, argv));
+    tutti::tools::meet_before_exit();
     return kWrongUsage;
   }
   return 0;
@@ -107,6 +110,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return run(argc, argv);
+  } catch (const tutti::tools::Reported&) {
+    return kFailed;
   } catch (const std::exception& error) {
     if (tutti::tools::launched_rank() == 0) tutti::tools::print_error(error.what());
     return kFailed;

@@ -13,12 +13,18 @@ void run_on_all_ranks(const CommunicatorOptions& options, const std::function<vo
   try {
     const Communicator world(MPI_COMM_WORLD, options);
     body(world);
-  } catch (const InvalidArgument&) {
-    throw;
+  } catch (const InvalidArgument& error) {
+    if (launched_rank() == 0) print_error(error.what());
+    throw Reported(error.what());
   } catch (const std::exception& error) {
     print_error(text("rank ", launched_rank(), ": ", error.what()));
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
+}
+
+void meet_before_exit() {
+  if (launched_ranks() == 1) return;
+  const Session session(nullptr, nullptr);
 }
 
 void agree(const Communicator& comm, const std::optional<std::string>& problem) {
