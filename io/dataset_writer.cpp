@@ -51,15 +51,15 @@ void require_valid(const DatasetPlan& plan) {
 
 // At most `wanted` samples a chunk, chunks of a shard as even as they can be.
 std::uint64_t even_chunk(std::uint64_t samples, std::uint64_t wanted) {
-  if (samples == 0) return 1;
-  const std::uint64_t chunks = (samples + wanted - 1) / wanted;
-  return (samples + chunks - 1) / chunks;
+  if (samples == 0 || wanted == 0) return 1;
+  const std::uint64_t chunks = (samples - 1) / wanted + 1;
+  return (samples - 1) / chunks + 1;
 }
 
 std::uint64_t default_chunk(const std::vector<Field>& fields) {
   std::size_t bytes = 0;
   for (const Field& field : fields) bytes += field.sample_bytes();
-  return std::max<std::uint64_t>(1, kChunkBytes / bytes);
+  return std::max<std::uint64_t>(1, kChunkBytes / std::max<std::size_t>(1, bytes));
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ namespace tutti {
 namespace {
 
 constexpr std::size_t kCount = (std::size_t{1} << 31) + 5;
-constexpr std::size_t kPeriod = 251 * 4096;  // no divisor of a piece: a piece in the wrong place shows
+constexpr std::size_t kPeriod = std::size_t{251} * 4096;  // no divisor of a piece: a piece in the wrong place shows
 
 std::vector<std::uint8_t> pattern(unsigned factor) {
   std::vector<std::uint8_t> out(kPeriod);
