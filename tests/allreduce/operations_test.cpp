@@ -68,7 +68,9 @@ TEST(InFlight, AreWaitedForInOrder) {
 TEST(InFlight, AreWaitedForInReverse) {
   const Communicator comm(MPI_COMM_WORLD, test::patient());
   std::vector<Started> started = start_several(comm);
-  for (auto one = started.rbegin(); one != started.rend(); ++one) one->operation.wait();
+  std::reverse(started.begin(), started.end());
+  for (Started& one : started) one.operation.wait();
+  std::reverse(started.begin(), started.end());
   expect_reduced(comm, started);
 }
 

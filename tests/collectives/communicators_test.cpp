@@ -197,7 +197,8 @@ TEST(Traffic, OfTheProgramIsLeftAlone) {
   for (int i = 0; i < kMessages; ++i) {
     expect_works(i % 2 == 0 ? comm : other, every(0, 1));
     for (int peer = 0; peer < size; ++peer) {
-      Message& message = sent[static_cast<std::size_t>(i * size + peer)];
+      Message& message =
+          sent[static_cast<std::size_t>(i) * static_cast<std::size_t>(size) + static_cast<std::size_t>(peer)];
       message = {.from = comm.rank(), .index = i};
       MPI_Isend(&message, 2, MPI_INT, peer, i % 3, MPI_COMM_WORLD, &requests.emplace_back());
     }

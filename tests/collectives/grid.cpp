@@ -104,8 +104,9 @@ T reduced_integer(ReduceOp op, int size, std::size_t i) {
   if (op == ReduceOp::logical_and || op == ReduceOp::logical_or) result = result != 0 ? 1 : 0;
   for (int r = 1; r < size; ++r) {
     const T next = contribution<T>(op, r, i);
-    const auto a = static_cast<std::uint64_t>(result);  // sign-extended: arithmetic modulo 2^64 is right modulo 2^8 too
-    const auto b = static_cast<std::uint64_t>(next);
+    // Sign-extended, of i8 too, which is a number here: arithmetic modulo 2^64 is right modulo 2^8.
+    const auto a = static_cast<std::uint64_t>(result);  // NOLINT(bugprone-signed-char-misuse)
+    const auto b = static_cast<std::uint64_t>(next);    // NOLINT(bugprone-signed-char-misuse)
     switch (op) {
       case ReduceOp::sum:
       case ReduceOp::avg:
