@@ -145,7 +145,8 @@ TEST_P(CodecOf, OperationsInFlightAreWaitedForInAnyOrder) {
     const std::size_t turned = (i + static_cast<std::size_t>(comm.rank())) % operations.size();
     operations[comm.rank() % 2 == 0 ? turned : operations.size() - 1 - turned].wait();
   }
-  const auto sum = static_cast<float>(comm.size() * (comm.size() + 1) / 2);
+  const int ranks_sum = comm.size() * (comm.size() + 1) / 2;
+  const auto sum = static_cast<float>(ranks_sum);
   for (const std::vector<float>& one : data) EXPECT_EQ(one, std::vector<float>(kCount, sum));
 }
 

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include <tests/support/temporary_folder.hpp>
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/dataset_writer.hpp>
 #include <tutti/kernels/error.hpp>
@@ -26,23 +27,7 @@
 namespace tutti::io::test {
 
 namespace fs = std::filesystem;
-
-/// A new folder below the system's temporary one, removed with all it holds.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "tutti-io-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
+using tutti::test::TemporaryFolder;
 
 inline std::vector<char> read_bytes(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);

@@ -82,8 +82,8 @@ T reference_combine(ReduceOp op, T a, T b) {
     if (op == ReduceOp::min) return b < a ? b : a;
     return b > a ? b : a;
   } else {
-    const auto x = static_cast<std::uint64_t>(a);
-    const auto y = static_cast<std::uint64_t>(b);
+    const std::uint64_t x = static_cast<std::make_unsigned_t<T>>(a);
+    const std::uint64_t y = static_cast<std::make_unsigned_t<T>>(b);
     switch (op) {
       case ReduceOp::sum:
       case ReduceOp::avg:

@@ -12,12 +12,12 @@
 #include <thread>
 #include <vector>
 
-#include "tests/tools/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace {
 
-using tutti::tests::contents_of;
-using tutti::tests::TemporaryFolder;
+using tutti::test::read_file;
+using tutti::test::TemporaryFolder;
 
 struct Outcome {
   int status = -1;  ///< exit status; -1: it had to be killed
@@ -51,6 +51,7 @@ Outcome run(std::vector<std::string> command) {
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT, 0600);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT, 0600);
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (auto& argument : command) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
   pid_t child = 0;
@@ -59,8 +60,8 @@ Outcome run(std::vector<std::string> command) {
   if (failed != 0) return {};
   Outcome outcome;
   outcome.status = wait_for(child);
-  outcome.out = contents_of(out);
-  outcome.err = contents_of(err);
+  outcome.out = read_file(out);
+  outcome.err = read_file(err);
   return outcome;
 }
 
@@ -176,7 +177,7 @@ TEST_P(Perf, WritesRightRows) {
     ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
     EXPECT_TRUE(has(outcome.out, "# MPI library: ")) << outcome.out;
     EXPECT_TRUE(has(outcome.out, "algbw")) << outcome.out;
-    const auto rows = nlohmann::json::parse(contents_of(file));
+    const auto rows = nlohmann::json::parse(read_file(file));
     ASSERT_EQ(rows.size(), collective == "barrier" ? 1U : 3U);
     for (const auto& row : rows) {
       EXPECT_EQ(row.at("collective"), collective);

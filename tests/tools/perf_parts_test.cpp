@@ -114,7 +114,7 @@ class SpoiledSum : public testing::Test {
   static constexpr int kRanks = 3;
   static constexpr int kIteration = 4;
 
-  std::vector<float> sum_of(std::vector<int> contributors) const {
+  std::vector<float> sum_of(const std::vector<int>& contributors) const {
     std::vector<float> sum(kCount, 0.0F);
     for (const int rank : contributors) {
       std::vector<float> next(kCount);

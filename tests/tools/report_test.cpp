@@ -10,7 +10,7 @@
 
 #include <tutti/kernels/error.hpp>
 
-#include "tests/tools/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "tools/report/gnuplot.hpp"
 #include "tools/report/html.hpp"
 #include "tools/report/report.hpp"
@@ -18,8 +18,8 @@
 namespace tutti::tools {
 namespace {
 
-using tests::contents_of;
-using tests::TemporaryFolder;
+using test::read_file;
+using test::TemporaryFolder;
 
 /// Sets an environment variable for one test.
 class WithVariable {
@@ -105,7 +105,7 @@ TEST(Report, OfAWholeRun) {
   run.write("config.toml", "[model]\nname = \"<b>\" # & \x01 \xff\n");
   run.write("environment.json", R"({"host":"<node>"})");
   write_report(run.path());
-  const auto page = contents_of(run.path() / "report.html");
+  const auto page = read_file(run.path() / "report.html");
   expect_sound(page);
   EXPECT_EQ(count_of(page, "<svg"), 4U);
   for (const char* figure : {"91.27 %", "83.4 s", "5,755", "206,922", "4.12 %", "after 8 epochs", "ab12"})
@@ -120,7 +120,7 @@ TEST(Report, OfManySteps) {
   const TemporaryFolder run;
   run.write("metrics.jsonl", metrics(20000));
   write_report(run.path());
-  const auto page = contents_of(run.path() / "report.html");
+  const auto page = read_file(run.path() / "report.html");
   expect_sound(page);
   EXPECT_LT(page.size(), 200'000U);  // thinned, whatever the number of steps
   EXPECT_NE(page.find("has not ended"), std::string::npos);
@@ -130,7 +130,7 @@ TEST(Report, OfOneStepAndHalfALine) {
   const TemporaryFolder run;
   run.write("metrics.jsonl", metrics(1) + "{\"kind\":\"train\",\"st");
   write_report(run.path());
-  const auto page = contents_of(run.path() / "report.html");
+  const auto page = read_file(run.path() / "report.html");
   expect_sound(page);
   EXPECT_NE(page.find("1 line(s) of metrics.jsonl could not be read"), std::string::npos);
   EXPECT_NE(page.find("no values recorded"), std::string::npos);  // there was no evaluation
@@ -140,7 +140,7 @@ TEST(Report, OfAResultAlone) {
   const TemporaryFolder run;
   run.write("result.json", "{\"test_accuracy\":null,\"train_seconds\":\"long\"}");
   write_report(run.path());
-  expect_sound(contents_of(run.path() / "report.html"));
+  expect_sound(read_file(run.path() / "report.html"));
 }
 
 template <class Act>
@@ -174,7 +174,7 @@ TEST(Report, WithoutGnuplotSaysSo) {
   EXPECT_NE(said.find("charts left out of"), std::string::npos) << said;
   EXPECT_NE(said.find("install gnuplot and run `tutti report " + run.path().string() + "` again"), std::string::npos);
   EXPECT_EQ(count_of(said, "\n"), 1U);
-  const auto page = contents_of(run.path() / "report.html");
+  const auto page = read_file(run.path() / "report.html");
   expect_sound(page);
   EXPECT_NE(page.find("There are no charts: gnuplot is not installed"), std::string::npos);
 }
@@ -198,7 +198,7 @@ TEST(BenchReport, OfRowsAndOfAWholeBenchmark) {
   }
   const auto array = folder.write("array.json", "[" + rows + "]");
   write_bench_report(array, folder.path() / "array.html");
-  const auto page = contents_of(folder.path() / "array.html");
+  const auto page = read_file(folder.path() / "array.html");
   expect_sound(page);
   EXPECT_EQ(count_of(page, "<svg"), 4U);
   EXPECT_NE(page.find("all&lt;reduce, f32 sum, 4 ranks"), std::string::npos);
@@ -206,7 +206,7 @@ TEST(BenchReport, OfRowsAndOfAWholeBenchmark) {
   const auto whole = folder.write(
       "whole.json", R"({"kernels":[{"name":"sum","time_ns":12,"bytes_per_second":3e9}],"collectives":[)" + rows + "]}");
   write_bench_report(whole, folder.path() / "whole.html");
-  expect_sound(contents_of(folder.path() / "whole.html"));
+  expect_sound(read_file(folder.path() / "whole.html"));
 
   const auto other = folder.write("other.json", "{\"a\":1}");
   EXPECT_NE(

@@ -14,41 +14,16 @@
 #include <string>
 #include <vector>
 
+#include <tests/support/temporary_folder.hpp>
 #include <tutti/io/dataset_writer.hpp>
 #include <tutti/kernels/philox.hpp>
 
 namespace tutti::trainer::test {
 
 namespace fs = std::filesystem;
-
-/// A new folder below the system's temporary one, removed with all it holds.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "tutti-trainer-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-inline std::string read_file(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write_file(const fs::path& file, const std::string& content) {
-  std::ofstream(file, std::ios::binary) << content;
-}
+using tutti::test::read_file;
+using tutti::test::TemporaryFolder;
+using tutti::test::write_file;
 
 /// Expects every part in `text`.
 inline void expect_parts(const std::string& text, const std::vector<std::string>& parts) {
@@ -57,7 +32,7 @@ inline void expect_parts(const std::string& text, const std::vector<std::string>
 }
 
 inline constexpr std::uint64_t kClasses = 3;
-inline constexpr std::size_t kPixels = 8 * 8;
+inline constexpr std::size_t kPixels = 64;
 
 inline std::int64_t label_of(std::uint64_t id) { return static_cast<std::int64_t>(random_u64(7, 1, id) % kClasses); }
 

@@ -78,7 +78,7 @@ TEST_F(DataCommand, ImportReplacesOnlyByForce) {
   expect_parts(message_of([&] { data(import_arguments()); }), {path("set"), "already holds a data set", "--force"});
   auto arguments = import_arguments();
   arguments.back() = "3";
-  arguments.push_back("--force");
+  arguments.emplace_back("--force");
   expect_parts(data(arguments), {"3 shards"});
 }
 

@@ -115,7 +115,7 @@ TEST_F(IdxTest, WiderTypesAreBigEndian) {
   Loader loader(dataset, {.global_batch = kSamples});
   const auto batch = loader.next();
   float value = 0;
-  std::memcpy(&value, batch->data[0].data() + 4 * 9, 4);
+  std::memcpy(&value, &batch->data[0][9 * sizeof(value)], sizeof(value));
   EXPECT_EQ(value, 4.5F);
 }
 

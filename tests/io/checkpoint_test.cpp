@@ -47,7 +47,7 @@ class CheckpointTest : public testing::Test {
   void TearDown() override { EXPECT_EQ(H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL), 0); }
 
   std::string error_of_reading() const {
-    const std::string message = message_of([this] { read_checkpoint(file()); });
+    std::string message = message_of([this] { read_checkpoint(file()); });
     expect_parts(message, {file().string()});
     return message;
   }

@@ -30,7 +30,7 @@ class Damage : public testing::Test {
 
   // The error of opening the data set and reading all of it; expects the file's name in it.
   std::string error_in(const char* name) const {
-    const std::string message = message_of([this] { read_all(folder()); });
+    std::string message = message_of([this] { read_all(folder()); });
     expect_parts(message, {file(name).string()});
     return message;
   }
@@ -42,7 +42,7 @@ class Damage : public testing::Test {
 
   // Another data set beside it.
   fs::path other(const DatasetPlan& plan) const {
-    const fs::path path = temporary_.path() / "other";
+    fs::path path = temporary_.path() / "other";
     DatasetWriter writer(path, plan);
     std::vector<std::vector<std::byte>> content;
     for (const Field& field : plan.fields) content.emplace_back(plan.samples * field.sample_bytes());
@@ -145,7 +145,7 @@ TEST_F(Damage, LabelOutOfRangeUnderARightChecksum) {
   ShardHeader header = ShardReader(file(kFirst)).header();
   header.classes = 5;
   ShardWriter writer(file(kFirst), header);
-  const std::vector<std::uint16_t> images(4 * 3);
+  const std::vector<std::uint16_t> images(std::size_t{4} * 3);
   const std::vector<std::int64_t> labels{0, 1, 2, -3};
   for (std::uint64_t chunk = 0; chunk < header.chunks(); ++chunk) {
     const std::size_t samples = header.samples_in_chunk(chunk);

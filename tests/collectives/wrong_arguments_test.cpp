@@ -1,0 +1,187 @@
+// Calls whose arguments are wrong, on every rank or on some: which error which rank gets, what it says, that nothing
+// hangs.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tests/collectives/errors.hpp>
+
+namespace tutti::test {
+namespace {
+
+struct WrongCall {
+  const char* says;
+  Action call;
+};
+
+std::vector<WrongCall> wrong_calls() {
+  static std::vector<float> memory(64);
+  const Buffer data{std::span(memory)};
+  const auto floats = [=](std::size_t first, std::size_t n) { return data.slice(first, n); };
+  const Buffer nowhere(nullptr, 8, DType::f32);
+  const Buffer device(memory.data(), 8, DType::f32, MemorySpace::device);
+  const auto sum = ReduceOp::sum;
+  return {
+      {"null", [=](const Communicator& c) { allreduce(c, nowhere, sum); }},
+      {"null", [=](const Communicator& c) { broadcast(c, nowhere, 0); }},
+      {"null", [=](const Communicator& c) { allreduce(c, floats(0, 8), nowhere, sum); }},
+      {"device", [=](const Communicator& c) { allreduce(c, device, sum); }},
+      {"device", [=](const Communicator& c) { iallreduce(c, device, sum).wait(); }},
+      {"bit_xor is not defined for f32", [=](const Communicator& c) { allreduce(c, floats(0, 8), ReduceOp::bit_xor); }},
+      {"logical_or", [=](const Communicator& c) { reduce(c, floats(0, 8), floats(8, 8), ReduceOp::logical_or, 0); }},
+      {"output 7", [=](const Communicator& c) { allreduce(c, floats(0, 8), floats(8, 7), sum); }},
+      {"f64",
+       [=](const Communicator& c) { allreduce(c, floats(0, 8), Buffer(memory.data() + 8, 8, DType::f64), sum); }},
+      {"overlap", [=](const Communicator& c) { allreduce(c, floats(0, 8), floats(7, 8), sum); }},
+      {"overlap", [=](const Communicator& c) { allreduce(c, floats(1, 8), floats(0, 8), sum); }},
+      {"root is -1", [=](const Communicator& c) { broadcast(c, floats(0, 8), -1); }},
+      {"root", [=](const Communicator& c) { broadcast(c, floats(0, 8), c.size()); }},
+      {"root", [=](const Communicator& c) { reduce(c, floats(0, 8), floats(8, 8), sum, c.size() + 7); }},
+      {"output has 15", [=](const Communicator& c) { all_gather(c, floats(0, 8), floats(8, 15), {}); }},
+      {"input has 15", [=](const Communicator& c) { reduce_scatter(c, floats(8, 15), floats(0, 8), sum); }},
+      {"overlap",
+       [=](const Communicator& c) {
+         const auto size = static_cast<std::size_t>(c.size());
+         const auto rank = static_cast<std::size_t>(c.rank());
+         all_gather(c, floats(2 * rank + 1, 2), floats(0, 2 * size), {});  // one element beside its place
+       }},
+      {"overlap",
+       [=](const Communicator& c) {
+         const auto n = static_cast<std::size_t>(c.size());
+         all_to_all(c, floats(0, n), floats(0, n));
+       }},
+      {"there is no algorithm 'snail'",
+       [=](const Communicator& c) { allreduce(c, floats(0, 8), sum, {.algorithm = "snail"}); }},
+      {"only ring, binomial",
+       [=](const Communicator& c) { broadcast(c, floats(0, 8), 0, {.algorithm = "halving_doubling"}); }},
+      {"dtype", [=](const Communicator& c) { allreduce(c, Buffer(memory.data(), 8, static_cast<DType>(77)), sum); }},
+      {"operator", [=](const Communicator& c) { allreduce(c, floats(0, 8), static_cast<ReduceOp>(77)); }},
+  };
+}
+
+TEST(WrongAlike, IsInvalidEverywhereAndChangesNothing) {
+  const Communicator comm(MPI_COMM_WORLD, patient());
+  const std::vector<WrongCall> calls = wrong_calls();
+  int turn = 0;
+  for (; turn < 132; ++turn) {
+    const WrongCall& wrong = calls[static_cast<std::size_t>(turn) % calls.size()];
+    const Result result = attempt([&] { wrong.call(comm); });
+    EXPECT_EQ(result.outcome, Outcome::invalid) << wrong.says;
+    EXPECT_TRUE(contains(result.message, wrong.says));
+    EXPECT_TRUE(contains(result.message, "#"));  // which call it was
+    if (turn % 3 != 0) continue;
+    int one = 1;
+    allreduce(comm, std::span(&one, 1), ReduceOp::sum);
+    EXPECT_EQ(one, comm.size());
+  }
+  EXPECT_FALSE(comm.unusable());
+}
+
+/// Ranks tell each other of refusals; what they say must not reach a later communicator that MPI gives the same
+/// identity.
+TEST(WrongAlike, IsForgottenWithItsCommunicator) {
+  for (int turn = 0; turn < 20; ++turn) {
+    {
+      const Communicator comm(MPI_COMM_WORLD, patient());
+      if (comm.rank() == turn % comm.size()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      EXPECT_THROW(broadcast(comm, Buffer(), -1), InvalidArgument);
+    }
+    const Communicator next(MPI_COMM_WORLD, patient());
+    for (int i = 0; i < 3; ++i) {
+      int one = 1;
+      allreduce(next, std::span(&one, 1), ReduceOp::sum);
+      ASSERT_EQ(one, next.size());
+    }
+  }
+}
+
+class WrongAlone : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(WrongAlone, IsNamedOnAllOthers) {
+  const std::vector<WrongCall> calls = wrong_calls();
+  const std::vector<std::size_t> chosen = {0, 3, 5, 7, 9, 12, 14, 18, 20};
+  for (const std::size_t index : chosen) {
+    const Communicator comm = with_deadline(20);
+    if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
+    const int wrong_rank = GetParam() == 0 ? 0 : comm.size() - 1;
+    const auto begin = Clock::now();
+    const WrongCall& wrong = calls[index];
+    const std::span<double> data = lasting<double>(GetParam() == 0 ? 3 : 100000);
+    const Result result = attempt([&] {
+      if (comm.rank() == wrong_rank) {
+        wrong.call(comm);
+      } else {
+        allreduce(comm, data, ReduceOp::sum);
+      }
+    });
+    EXPECT_LT(Clock::now() - begin, kSoon);
+    if (comm.rank() == wrong_rank) {
+      EXPECT_EQ(result.outcome, Outcome::invalid);
+    } else {
+      EXPECT_EQ(result.outcome, Outcome::communication);
+      EXPECT_TRUE(contains(result.message, text("rank ", wrong_rank)));
+    }
+    EXPECT_TRUE(contains(result.message, wrong.says));
+    expect_unusable(comm);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rank, WrongAlone, testing::Values(0, 1),
+                         [](const auto& row) { return row.param == 0 ? "First" : "Last"; });
+
+/// Ranks that are wrong alike, but not all: they too must learn that the communicator is gone.
+TEST(WrongOnSome, IsUnusableEverywhere) {
+  for (const int right : {0, 1}) {
+    const Communicator comm = with_deadline(20);
+    if (comm.size() < 3) GTEST_SKIP() << "needs two peers";
+    const auto begin = Clock::now();
+    const bool is_wrong = right == 0 ? comm.rank() != 0 : comm.rank() < comm.size() - 1;
+    const Result result = attempt([&] { broadcast(comm, Buffer(lasting<int>(10)), is_wrong ? -1 : 0); });
+    EXPECT_EQ(result.outcome == Outcome::invalid, is_wrong);
+    expect_unusable(comm);
+    EXPECT_LT(Clock::now() - begin, kSoon);
+  }
+}
+
+TEST(WrongOptions, AreInvalid) {
+  const auto make = [](const CommunicatorOptions& options) {
+    return attempt([&] { Communicator(MPI_COMM_WORLD, options); });
+  };
+  EXPECT_TRUE(contains(make({.bits = Bits::layout}).message, "bits"));
+  EXPECT_TRUE(contains(make({.bits = Bits::ranks}).message, "bits"));
+  EXPECT_EQ(make({.bits = Bits::ranks}).outcome, Outcome::invalid);
+  EXPECT_TRUE(contains(make({.ranks_per_node = -1}).message, "ranks_per_node"));
+  EXPECT_TRUE(contains(make({.deadline = std::chrono::seconds(0)}).message, "deadline"));
+  EXPECT_TRUE(contains(make({.deadline = std::chrono::seconds(-1)}).message, "deadline"));
+  EXPECT_TRUE(contains(make({.deadline = std::chrono::duration<double>(std::nan(""))}).message, "deadline"));
+  MPI_Barrier(MPI_COMM_WORLD);
+}
+
+TEST(WrongParent, IsInvalid) {
+  const Result null = attempt([] { Communicator comm(MPI_COMM_NULL); });
+  EXPECT_EQ(null.outcome, Outcome::invalid);
+  EXPECT_TRUE(contains(null.message, "MPI_COMM_NULL"));
+
+  int rank = 0;
+  int size = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (size == 1) return;
+  MPI_Comm side = MPI_COMM_NULL;
+  MPI_Comm between = MPI_COMM_NULL;
+  MPI_Comm_split(MPI_COMM_WORLD, rank % 2, rank, &side);
+  MPI_Intercomm_create(side, 0, MPI_COMM_WORLD, 1 - rank % 2, 3, &between);
+  const Result inter = attempt([&] { Communicator comm(between); });
+  EXPECT_EQ(inter.outcome, Outcome::invalid);
+  EXPECT_TRUE(contains(inter.message, "inter-communicator"));
+  MPI_Comm_free(&between);
+  MPI_Comm_free(&side);
+}
+
+}  // namespace
+}  // namespace tutti::test
