@@ -55,5 +55,6 @@ if(TUTTI_CUDA)
     set(CMAKE_CUDA_STANDARD 20)
     find_package(CUDAToolkit REQUIRED)
     set(TUTTI_HAVE_CUDA ON)
+    find_package(NCCL) # reported by `tutti info`; collectives on device memory are not built yet
   endif()
 endif()

@@ -85,6 +85,7 @@ nlohmann::json collect(const Communicator& comm) {
           {"trainer", trainer},
           {"cuda_kernels", TUTTI_HAVE_CUDA != 0},
           {"nccl", false},
+          {"nccl_found", TUTTI_NCCL_VERSION},
           {"simd", simd_targets()},
           {"mpi_library", mpi_library()},
           {"mpi_thread_level", thread_level()},
@@ -103,8 +104,9 @@ void print_text(const nlohmann::json& info) {
   line("tutti", info["version"].get<std::string>());
   line("build", fmt::format("{}, {}{}", info["build_type"].get<std::string>(), info["compiler"].get<std::string>(),
                             sanitizers.empty() ? "" : ", sanitizers " + sanitizers));
-  line("built in", fmt::format("io {}, trainer {}, CUDA kernels {}, NCCL {}", yes("io"), yes("trainer"),
-                               yes("cuda_kernels"), yes("nccl")));
+  const auto nccl = info["nccl_found"].get<std::string>();
+  line("built in", fmt::format("io {}, trainer {}, CUDA kernels {}, NCCL {}{}", yes("io"), yes("trainer"),
+                               yes("cuda_kernels"), yes("nccl"), nccl.empty() ? "" : " (" + nccl + " was found)"));
   line("SIMD", simd.empty() ? "none" : fmt::format("{} (of {})", simd.front(), fmt::join(simd, ", ")));
   line("MPI",
        fmt::format("{}, {}", info["mpi_library"].get<std::string>(), info["mpi_thread_level"].get<std::string>()));
