@@ -5,8 +5,9 @@
 namespace tutti {
 namespace {
 
-constexpr const Algorithm* kTable[] = {&kRingAllreduce, &kRecursiveDoublingAllreduce, &kHalvingDoublingAllreduce,
-                                       &kBinomialAllreduce};
+constexpr const Algorithm* kTable[] = {
+    &kRingAllreduce,      &kTwoWayRingAllreduce, &kRecursiveDoublingAllreduce, &kHalvingDoublingAllreduce,
+    &kCirculantAllreduce, &kSwingAllreduce,      &kKnomialAllreduce,           &kDoubleTreeAllreduce};
 
 // Recursive doubling has the fewest rounds but sends everything in each; halving-doubling and the ring send the least
 // there is, the ring in more rounds but in the same direction all the time and with segments that overlap reduction.

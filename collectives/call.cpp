@@ -1,4 +1,5 @@
 // Checking and describing calls; see call.hpp.
+#include <algorithm>
 #include <functional>
 
 #include <tutti/collectives/call.hpp>
@@ -24,8 +25,10 @@ const void* in_place_input(const Call& call, int rank) noexcept {
     case Collective::reduce:
       return output;
     case Collective::all_gather:
+    case Collective::gather:
       return output + index * call.input.size_bytes();
     case Collective::reduce_scatter:
+    case Collective::scatter:
       return output - index * call.output.size_bytes();
     case Collective::broadcast:
     case Collective::all_to_all:
@@ -35,21 +38,28 @@ const void* in_place_input(const Call& call, int rank) noexcept {
   return nullptr;
 }
 
-std::string find_size_problem(const Call& call, int size) {
+std::string find_size_problem(const Call& call, int rank, int size) {
   const auto ranks = static_cast<std::size_t>(size);
   const std::size_t in = call.input.count;
   const std::size_t out = call.output.count;
   switch (call.collective) {
+    case Collective::gather:
     case Collective::all_gather:
+      if (call.collective == Collective::gather && rank != call.root) break;
       if (out != ranks * in) return text("output has ", out, " elements, not ", size, " times the ", in, " of input");
       break;
+    case Collective::scatter:
     case Collective::reduce_scatter:
+      if (call.collective == Collective::scatter && rank != call.root) break;
       if (in != ranks * out) return text("input has ", in, " elements, not ", size, " times the ", out, " of output");
       break;
     case Collective::all_to_all:
       if (in != out) return text("input has ", in, " elements, output ", out);
       if (in % ranks != 0) return text("input has ", in, " elements, which ", size, " ranks do not divide");
       break;
+    case Collective::reduce:
+      if (rank != call.root) break;
+      [[fallthrough]];
     case Collective::allreduce:
       if (in != out) return text("input has ", in, " elements, output ", out);
       break;
@@ -75,12 +85,11 @@ std::string find_buffer_problem(const char* name, ConstBuffer buffer, const Call
 std::string describe(const Signature& s) {
   const std::string_view op = name(s.op);
   std::string what;
-  if (s.collective == Collective::allreduce || s.collective == Collective::reduce ||
-      s.collective == Collective::reduce_scatter) {
+  if (reduces(s.collective)) {
     what = text(op, " ");
   }
   what += text(name(s.dtype), " x ", s.count);
-  if (s.collective == Collective::broadcast || s.collective == Collective::reduce) what += text(" root ", s.root);
+  if (is_rooted(s.collective)) what += text(" root ", s.root);
   return what;
 }
 
@@ -99,22 +108,26 @@ std::string find_difference(int rank, const Header& own, int peer, const Header&
 }
 
 std::string find_problem(const Call& call, int rank, int size) {
+  if (const int radix = call.options.radix; radix != 0 && (radix < 2 || radix > std::max(2, size))) {
+    return text("radix is ", radix, ", not one of 2 to ", std::max(2, size));
+  }
   if (call.collective == Collective::barrier) return {};
   if (call.reduces() && call.op > ReduceOp::logical_or) return text("there is no operator ", static_cast<int>(call.op));
   if (call.root < 0 || call.root >= size) return text("root is ", call.root, ", not one of 0 to ", size - 1);
-  const bool uses_input = call.collective != Collective::broadcast;
-  const bool uses_output = call.collective != Collective::reduce || rank == call.root;
+  const bool only_root_has_input = call.collective == Collective::scatter;
+  const bool only_root_has_output = call.collective == Collective::reduce || call.collective == Collective::gather;
+  const bool uses_input = call.collective != Collective::broadcast && (!only_root_has_input || rank == call.root);
+  const bool uses_output = !only_root_has_output || rank == call.root;
   if (uses_input) {
     if (auto problem = find_buffer_problem("input", call.input, call); !problem.empty()) return problem;
   }
   if (uses_output) {
-    if (auto problem = find_buffer_problem(uses_input ? "output" : "data", call.output, call); !problem.empty())
+    if (auto problem =
+            find_buffer_problem(call.collective == Collective::broadcast ? "data" : "output", call.output, call);
+        !problem.empty())
       return problem;
   }
-  if (auto problem = find_size_problem(call, size); !problem.empty()) return problem;
-  if (call.collective == Collective::reduce && uses_output && call.input.count != call.output.count) {
-    return text("input has ", call.input.count, " elements, output ", call.output.count);
-  }
+  if (auto problem = find_size_problem(call, rank, size); !problem.empty()) return problem;
   if (call.reduces() && !is_supported(call.op, call.dtype)) {
     return text("operator ", name(call.op), " is not defined for ", name(call.dtype));
   }

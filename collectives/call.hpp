@@ -21,10 +21,7 @@ struct Call {
   CollectiveOptions options = {};
   std::uint32_t variant = 0;  ///< anything else that has to agree, as a digest
 
-  bool reduces() const noexcept {
-    return collective == Collective::allreduce || collective == Collective::reduce ||
-           collective == Collective::reduce_scatter;
-  }
+  bool reduces() const noexcept { return tutti::reduces(collective); }
 };
 
 /// What ranks compare: it travels ahead of the first message of each pair in each direction.
@@ -32,7 +29,8 @@ struct Signature {
   std::uint64_t sequence;
   std::uint64_t count;
   std::uint64_t history;  ///< digest of the calls before: those that never met show in the next that does
-  std::uint32_t segments;
+  std::uint16_t segments;
+  std::uint16_t radix;
   std::uint32_t variant;
   std::int32_t root;
   Collective collective;

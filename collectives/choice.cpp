@@ -1,7 +1,7 @@
 // The choice of algorithm; see choice.hpp. Few rounds while latency counts, few bytes once it does not.
-#include <tutti/collectives/algorithms/binomial.hpp>
+#include <tutti/collectives/algorithms/butterfly.hpp>
 #include <tutti/collectives/algorithms/dissemination.hpp>
-#include <tutti/collectives/algorithms/hypercube.hpp>
+#include <tutti/collectives/algorithms/knomial.hpp>
 #include <tutti/collectives/algorithms/pairwise.hpp>
 #include <tutti/collectives/algorithms/ring.hpp>
 #include <tutti/collectives/choice.hpp>
@@ -16,15 +16,19 @@ const Algorithm& choose(Collective collective, std::size_t bytes, int size) {
   const bool small = bytes <= kSmallBytes;
   switch (collective) {
     case Collective::broadcast:
-      return small || size == 2 ? kBinomialBroadcast : kRingBroadcast;
+      return small || size == 2 ? kKnomialBroadcast : kRingBroadcast;
     case Collective::all_gather:
       return small ? kRecursiveDoublingAllGather : kRingAllGather;
     case Collective::reduce_scatter:
       return small ? kRecursiveHalvingReduceScatter : kRingReduceScatter;
     case Collective::reduce:
-      return kBinomialReduce;
+      return kKnomialReduce;
     case Collective::all_to_all:
       return kPairwiseAllToAll;
+    case Collective::gather:
+      return kKnomialGather;
+    case Collective::scatter:
+      return kKnomialScatter;
     case Collective::barrier:
     case Collective::allreduce:
       break;

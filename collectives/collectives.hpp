@@ -28,36 +28,70 @@ struct CollectiveOptions {
   /// Name of the algorithm, from the table in the folder's README; empty: chosen by size and ranks. Must agree.
   std::string_view algorithm = {};
 
+  /// How many ways a tree or exchange branches, for algorithms that have a radix: 2 to the number of ranks; 0: chosen.
+  /// Must agree.
+  int radix = 0;
+
   /// Messages are cut into pieces of about so many bytes, which are pipelined; 0: chosen. Must agree.
   std::size_t segment_bytes = 0;
 };
 
+// Each has a form that only starts it and returns an Operation, named with an i in front: the same contract, and the
+// buffers belong to the operation until it is complete. Several may be under way on one communicator.
+
 /// Copies `data` of rank `root` to `data` of every rank. Count, dtype, root and options agree.
 void broadcast(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options = {});
+[[nodiscard]] Operation ibroadcast(const Communicator& comm, Buffer data, int root,
+                                   const CollectiveOptions& options = {});
 
 /// Concatenates the ranks' `input` in rank order into `output` on every rank; output.count = size * input.count. Count,
 /// dtype and options agree. In place: `input` is exactly elements [rank * n, (rank + 1) * n) of `output`; other overlap
 /// is not allowed.
 void all_gather(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options = {});
+[[nodiscard]] Operation iall_gather(const Communicator& comm, ConstBuffer input, Buffer output,
+                                    const CollectiveOptions& options = {});
+
+/// Concatenates the ranks' `input` in rank order into `output` of rank `root`; there output.count = size * input.count,
+/// elsewhere `output` is not touched and may be empty. Count, dtype, root and options agree. In place at the root: as
+/// all_gather.
+void gather(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+            const CollectiveOptions& options = {});
+[[nodiscard]] Operation igather(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                                const CollectiveOptions& options = {});
+
+/// Slice r of `input` of rank `root` goes to `output` of rank r; there input.count = size * output.count, elsewhere
+/// `input` is not touched and may be empty. Count, dtype, root and options agree. In place at the root: `output` is
+/// exactly elements [root * n, (root + 1) * n) of `input`.
+void scatter(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+             const CollectiveOptions& options = {});
+[[nodiscard]] Operation iscatter(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                                 const CollectiveOptions& options = {});
 
 /// Combines the ranks' `input` and leaves slice `rank` of the result in `output`; input.count = size * output.count.
 /// Count, dtype, op and options agree. In place: `output` is exactly elements [rank * n, (rank + 1) * n) of `input`;
 /// other overlap is not allowed.
 void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                     const CollectiveOptions& options = {});
+[[nodiscard]] Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                        const CollectiveOptions& options = {});
 
 /// Combines the ranks' `input` into `output` of rank `root`; `output` of other ranks is not touched and may be empty.
 /// Count, dtype, op, root and options agree. In place at the root: `output` is exactly `input`; other overlap is not
 /// allowed.
 void reduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
             const CollectiveOptions& options = {});
+[[nodiscard]] Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
+                                const CollectiveOptions& options = {});
 
 /// Block j of `input` goes to rank j, and block i of `output` comes from rank i; both have size * n elements. Count,
 /// dtype and options agree; no overlap.
 void all_to_all(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options = {});
+[[nodiscard]] Operation iall_to_all(const Communicator& comm, ConstBuffer input, Buffer output,
+                                    const CollectiveOptions& options = {});
 
 /// Returns once every rank has called it.
-void barrier(const Communicator& comm);
+void barrier(const Communicator& comm, const CollectiveOptions& options = {});
+[[nodiscard]] Operation ibarrier(const Communicator& comm, const CollectiveOptions& options = {});
 
 // ---- Typed doors
 
@@ -70,6 +104,24 @@ template <Element T>
 void all_gather(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
                 const CollectiveOptions& options = {}) {
   all_gather(comm, ConstBuffer(input), Buffer(output), options);
+}
+
+template <Element T>
+void gather(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output, int root,
+            const CollectiveOptions& options = {}) {
+  gather(comm, ConstBuffer(input), Buffer(output), root, options);
+}
+
+template <Element T>
+void scatter(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output, int root,
+             const CollectiveOptions& options = {}) {
+  scatter(comm, ConstBuffer(input), Buffer(output), root, options);
+}
+
+template <Element T>
+void all_to_all(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
+                const CollectiveOptions& options = {}) {
+  all_to_all(comm, ConstBuffer(input), Buffer(output), options);
 }
 
 template <Element T>

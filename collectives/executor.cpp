@@ -54,8 +54,10 @@ std::unique_ptr<Task> start(const Communicator& comm, const AlgorithmSource& sou
     copy_alone(call);
     return std::make_unique<CompleteTask>();
   }
+  Call chosen = call;
+  if (chosen.options.radix == 0) chosen.options.radix = 2;
   const auto row = std::find(source.table.begin(), source.table.end(), algorithm) - source.table.begin();
-  auto task = std::make_unique<ScheduleTask>(comm, *algorithm, static_cast<int>(row), call, sequence, role);
+  auto task = std::make_unique<ScheduleTask>(comm, *algorithm, static_cast<int>(row), chosen, sequence, role);
   task->begin();
   return task;
 }

@@ -16,10 +16,14 @@ using detail::refute;
 /// The executor's order and rules, without data.
 class PipelineReplay {
  public:
-  PipelineReplay(const Algorithm& algorithm, int size, int segments, int spacing)
-      : algorithm_(algorithm), size_(size), rounds_(algorithm.rounds(size)), segments_(segments) {
+  PipelineReplay(const Algorithm& algorithm, const Shape& shape, int segments, int spacing)
+      : algorithm_(algorithm),
+        size_(shape.size),
+        radix_(shape.radix),
+        rounds_(algorithm.rounds(shape)),
+        segments_(segments) {
     const StepOrder order(rounds_, segments, spacing);
-    for (int r = 0; r < size; ++r) {
+    for (int r = 0; r < size_; ++r) {
       ranks_.push_back({order, std::vector<Slot>(static_cast<std::size_t>(order.window())), 0});
     }
   }
@@ -93,7 +97,7 @@ class PipelineReplay {
 
   void start(int r, Slot& active) {
     Round plan;
-    algorithm_.round({.rank = r, .size = size_, .root = 0}, active.round, plan);
+    algorithm_.round({.rank = r, .size = size_, .root = 0, .radix = radix_}, active.round, plan);
     active.underway = true;
     active.open = static_cast<int>(plan.sends.size() + plan.receives.size());
     const Step step = {active.round, active.segment};
@@ -124,6 +128,7 @@ class PipelineReplay {
 
   const Algorithm& algorithm_;
   int size_;
+  int radix_;
   int rounds_;
   int segments_;
   std::vector<Rank> ranks_;
@@ -132,9 +137,9 @@ class PipelineReplay {
 
 }  // namespace
 
-Verdict verify_pipelining(const Algorithm& algorithm, int size, int segments, int spacing) {
-  return judge(algorithm, size, 0, [&] {
-    PipelineReplay(algorithm, size, segments, spacing).run();
+Verdict verify_pipelining(const Algorithm& algorithm, const Shape& shape, int segments, int spacing) {
+  return judge(algorithm, shape, 0, [&] {
+    PipelineReplay(algorithm, shape, segments, spacing).run();
     Verdict verdict;
     verdict.proven = true;
     return verdict;

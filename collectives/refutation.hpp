@@ -19,13 +19,14 @@ template <class... Parts>
 
 /// Runs a replay; a refutation becomes a verdict.
 template <class Body>
-Verdict judge(const Algorithm& algorithm, int size, int root, Body body) {
+Verdict judge(const Algorithm& algorithm, const Shape& shape, int root, Body body) {
   try {
     return body();
   } catch (const Refuted& refuted) {
     Verdict verdict;
     verdict.why_not =
-        text(algorithm.name, " ", name(algorithm.collective), ", P = ", size, ", root ", root, ": ", refuted.why);
+        text(algorithm.name, " ", name(algorithm.collective), ", P = ", shape.size,
+             algorithm.radix == Radix::none ? "" : text(", radix ", shape.radix), ", root ", root, ": ", refuted.why);
     return verdict;
   }
 }

@@ -11,12 +11,12 @@ namespace tutti::detail {
 namespace {
 
 constexpr std::size_t kDefaultSegmentBytes = std::size_t{512} << 10;
-constexpr std::size_t kMaxSegments = std::size_t{1} << 16;
+constexpr std::size_t kMaxSegments = 65535;
 constexpr int kSegmentsUnderway = 4;  // enough to keep the network busy while one is reduced
 
-Segments cut(const Call& call, const Algorithm& algorithm, int size) {
+Segments cut(const Call& call, const Algorithm& algorithm, const Shape& shape) {
   const bool bound = has_bound_blocks(call.collective);
-  const int blocks = algorithm.blocks(size);
+  const int blocks = algorithm.blocks(shape);
   if (bound && !algorithm.single_block) return {call.data_count, blocks, 1, true};
   const std::size_t wanted = call.options.segment_bytes > 0 ? call.options.segment_bytes : kDefaultSegmentBytes;
   const std::size_t data = call.data_count * size_of(call.dtype);
@@ -26,6 +26,11 @@ Segments cut(const Call& call, const Algorithm& algorithm, int size) {
   return {call.data_count, blocks, static_cast<int>(segments), bound};
 }
 
+int spacing(const Algorithm& algorithm, int rounds) noexcept {
+  if (algorithm.pipelining == Pipelining::each_round) return 1;
+  return std::max(1, (rounds + kSegmentsUnderway - 1) / kSegmentsUnderway);
+}
+
 }  // namespace
 
 ScheduleTask::ScheduleTask(const Communicator& comm, const Algorithm& algorithm, int row, const Call& call,
@@ -33,14 +38,15 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Algorithm& algorithm,
     : WaitingTask(comm, sequence, role),
       algorithm_(algorithm),
       call_(call),
-      at_{.rank = comm.rank(), .size = comm.size(), .root = call.root},
-      segments_(cut(call, algorithm, comm.size())),
-      rounds_(algorithm.rounds(comm.size())),
-      order_(rounds_, segments_.segments(), std::max(1, (rounds_ + kSegmentsUnderway - 1) / kSegmentsUnderway)) {
+      at_{.rank = comm.rank(), .size = comm.size(), .root = call.root, .radix = call.options.radix},
+      segments_(cut(call, algorithm, at_.shape())),
+      rounds_(algorithm.rounds(at_.shape())),
+      order_(rounds_, segments_.segments(), spacing(algorithm, rounds_)) {
   const Signature own = {.sequence = sequence,
                          .count = call.data_count,
                          .history = role == Role::whole ? state().history() : 0,
-                         .segments = static_cast<std::uint32_t>(segments_.segments()),
+                         .segments = static_cast<std::uint16_t>(segments_.segments()),
+                         .radix = static_cast<std::uint16_t>(call.options.radix),
                          .variant = call.variant,
                          .root = call.root,
                          .collective = call.collective,
@@ -64,7 +70,10 @@ ScheduleTask::~ScheduleTask() {
     return;
   }
   state().release_scratch(std::exchange(memory_->scratch, {}));
-  for (ActiveSegment& active : memory_->window) state().release_scratch(std::exchange(active.staging, {}));
+  for (ActiveSegment& active : memory_->window) {
+    state().release_scratch(std::exchange(active.staging, {}));
+    state().release_scratch(std::exchange(active.packing, {}));
+  }
   state().release_operation_memory(std::move(memory_));
 }
 
@@ -79,11 +88,11 @@ std::byte* ScheduleTask::address(Slot slot, std::size_t element) const noexcept 
   switch (slot) {
     case Slot::input:
       base = const_cast<void*>(call_.input.data);  // only read: the verifier proves that no schedule writes its input
-      if (call_.collective == Collective::all_gather) origin = segments_.block_begin(at_.rank);
+      if (has_own_input(call_.collective)) origin = segments_.block_begin(at_.rank);
       break;
     case Slot::output:
       base = call_.output.data;
-      if (call_.collective == Collective::reduce_scatter) origin = segments_.block_begin(at_.rank);
+      if (has_own_output(call_.collective)) origin = segments_.block_begin(at_.rank);
       break;
     case Slot::scratch:
       base = memory_->scratch.memory.get();
@@ -140,46 +149,94 @@ void ScheduleTask::start_step(ActiveSegment& active) {
   algorithm_.round(at_, active.round, active.plan);
   copy_locally(active);
   post_receives(active);
-  for (const Send& send : active.plan.sends) {
-    const ElementRange elements = segments_.range(active.segment, send.blocks);
-    memory_->handshake.send(state().transport(), send.peer, {address(send.from, elements.first), bytes(elements)},
-                            active.pending);
-  }
+  post_sends(active);
   active.underway = true;
 }
 
 void ScheduleTask::copy_locally(const ActiveSegment& active) {
   for (const Copy& copy : active.plan.copies) {
     const ElementRange elements = segments_.range(active.segment, copy.blocks);
+    const ElementRange there = segments_.range(active.segment, {copy.blocks.first + copy.shift, copy.blocks.count});
     const std::byte* from = address(copy.from, elements.first);
-    std::byte* to = address(copy.to, elements.first);
+    std::byte* to = address(copy.to, there.first);
     if (from != to && elements.count > 0) copy_bytes(to, from, bytes(elements));
   }
+}
+
+Parts ScheduleTask::parts(int segment, const Blocks& blocks) const noexcept {
+  Parts parts{};
+  int i = 0;
+  for (const BlockRange range : blocks) {
+    parts.range[i] = segments_.range(segment, range);
+    parts.bytes[i] = bytes(parts.range[i]);
+    ++i;
+  }
+  return parts;
+}
+
+/// Memory of at least `bytes` bytes.
+void ScheduleTask::reserve(Scratch& scratch, std::size_t bytes) {
+  if (bytes <= scratch.capacity) return;
+  state().release_scratch(std::exchange(scratch, {}));
+  scratch = state().acquire_scratch(bytes);
 }
 
 void ScheduleTask::post_receives(ActiveSegment& active) {
   active.incoming.clear();
   std::size_t staged = 0;
   for (const Receive& receive : active.plan.receives) {
-    const ElementRange elements = segments_.range(active.segment, receive.blocks);
-    active.incoming.push_back({.receive = receive, .elements = elements});
-    if (receive.combine != Combine::copy) staged += bytes(elements);
+    const Incoming& incoming =
+        active.incoming.emplace_back(Incoming{.receive = receive, .parts = parts(active.segment, receive.blocks)});
+    if (receive.combine != Combine::copy || incoming.parts.is_packed()) staged += incoming.parts.total();
   }
-  if (staged > active.staging.capacity) {
-    state().release_scratch(std::exchange(active.staging, {}));
-    active.staging = state().acquire_scratch(staged);
-  }
+  reserve(active.staging, staged);
   std::byte* stage = active.staging.memory.get();
   for (Incoming& incoming : active.incoming) {
-    const std::size_t payload = bytes(incoming.elements);
-    if (incoming.receive.combine == Combine::copy) {
-      incoming.arrived = address(incoming.receive.to, incoming.elements.first);
+    const Parts& parts = incoming.parts;
+    if (incoming.receive.combine != Combine::copy || parts.is_packed()) {
+      incoming.arrived[0] = stage;
+      incoming.arrived[1] = stage + parts.bytes[0];
+      stage += parts.total();
     } else {
-      incoming.arrived = stage;
-      stage += payload;
+      for (const int i : {0, 1}) incoming.arrived[i] = address(incoming.receive.to, parts.range[i].first);
     }
-    incoming.greeting = memory_->handshake.receive(state().transport(), incoming.receive.peer,
-                                                   {incoming.arrived, payload}, active.pending);
+    Handshake& handshake = memory_->handshake;
+    MpiTransport& transport = state().transport();
+    const int peer = incoming.receive.peer;
+    if (parts.is_split()) {
+      incoming.greeting = handshake.receive(transport, peer, {incoming.arrived[0], parts.bytes[0]}, active.pending);
+      handshake.receive(transport, peer, {incoming.arrived[1], parts.bytes[1]}, active.pending);
+    } else {
+      std::byte* first = incoming.arrived[parts.bytes[0] == 0 ? 1 : 0];
+      incoming.greeting = handshake.receive(transport, peer, {first, parts.total()}, active.pending);
+    }
+  }
+}
+
+void ScheduleTask::post_sends(ActiveSegment& active) {
+  std::size_t packed = 0;
+  for (const Send& send : active.plan.sends) {
+    const Parts its = parts(active.segment, send.blocks);
+    if (its.is_packed()) packed += its.total();
+  }
+  reserve(active.packing, packed);
+  std::byte* pack = active.packing.memory.get();
+  for (const Send& send : active.plan.sends) {
+    const Parts its = parts(active.segment, send.blocks);
+    std::byte* from[2] = {address(send.from, its.range[0].first), address(send.from, its.range[1].first)};
+    if (its.is_packed()) {
+      std::memcpy(pack, from[0], its.bytes[0]);
+      std::memcpy(pack + its.bytes[0], from[1], its.bytes[1]);
+      memory_->handshake.send(state().transport(), send.peer, {pack, its.total()}, active.pending);
+      pack += its.total();
+    } else if (its.is_split()) {
+      for (const int i : {0, 1}) {
+        memory_->handshake.send(state().transport(), send.peer, {from[i], its.bytes[i]}, active.pending);
+      }
+    } else {
+      std::byte* only = from[its.bytes[0] == 0 ? 1 : 0];
+      memory_->handshake.send(state().transport(), send.peer, {only, its.total()}, active.pending);
+    }
   }
 }
 
@@ -190,30 +247,49 @@ bool ScheduleTask::is_complete(const ActiveSegment& active) {
 }
 
 void ScheduleTask::complete_step(ActiveSegment& active) {
-  for (const Incoming& in : active.incoming) {
-    if (in.elements.count == 0) continue;
-    const bool inlined = in.greeting != nullptr && bytes(in.elements) <= kInlinePayloadBytes;
-    const std::byte* arrived = inlined ? in.greeting->payload() : in.arrived;
-    std::byte* to = address(in.receive.to, in.elements.first);
-    if (in.receive.combine == Combine::copy) {
-      if (arrived != to) std::memcpy(to, arrived, bytes(in.elements));
-      continue;
-    }
-    const ConstBuffer incoming(arrived, in.elements.count, call_.dtype);
-    const ConstBuffer own(address(in.receive.with, in.elements.first), in.elements.count, call_.dtype);
-    const bool left = in.receive.combine == Combine::incoming_left;
-    combine(call_.op, left ? incoming : own, left ? own : incoming, Buffer(to, in.elements.count, call_.dtype));
+  const std::vector<Incoming>& incoming = active.incoming;
+  for (std::size_t i = 0; i < incoming.size();) {
+    std::size_t end = i + 1;
+    while (end < incoming.size() && combined_together(incoming[i].receive, incoming[end].receive)) ++end;
+    combine_parts({&incoming[i], end - i});
+    i = end;
   }
   active.underway = false;
   ++active.round;
   if (active.round == rounds_) complete_segment(active);
 }
 
+/// Takes over what has come in messages that are combined in one pass, or in a single one that is copied.
+void ScheduleTask::combine_parts(std::span<const Incoming> together) {
+  const Receive& receive = together.front().receive;
+  for (const int part : {0, 1}) {
+    const ElementRange& elements = together.front().parts.range[part];
+    if (elements.count == 0) continue;
+    std::byte* to = address(receive.to, elements.first);
+    if (receive.combine == Combine::copy) {
+      const std::byte* arrived = together.front().data(part);
+      if (arrived != to) std::memcpy(to, arrived, bytes(elements));
+      continue;
+    }
+    std::vector<ConstBuffer>& operands = memory_->operands;
+    operands.clear();
+    const auto add = [&](const std::byte* data) { operands.emplace_back(data, elements.count, call_.dtype); };
+    for (const Incoming& in : together) {
+      if (in.receive.combine == Combine::incoming_left) add(in.data(part));
+    }
+    add(address(receive.with, elements.first));
+    for (const Incoming& in : together) {
+      if (in.receive.combine == Combine::incoming_right) add(in.data(part));
+    }
+    combine_all(call_.op, operands, Buffer(to, elements.count, call_.dtype));
+  }
+}
+
 void ScheduleTask::complete_segment(ActiveSegment& active) {
   const bool holds_result = call_.collective != Collective::reduce || at_.rank == at_.root;
   if (call_.reduces() && holds_result) {
     const bool own_only = call_.collective == Collective::reduce_scatter;
-    const BlockRange result = own_only ? BlockRange{at_.rank, 1} : BlockRange{0, algorithm_.blocks(at_.size)};
+    const BlockRange result = own_only ? BlockRange{at_.rank, 1} : BlockRange{0, algorithm_.blocks(at_.shape())};
     const ElementRange elements = segments_.range(active.segment, result);
     finish_reduction(call_.op, Buffer(address(Slot::output, elements.first), elements.count, call_.dtype), at_.size);
   }

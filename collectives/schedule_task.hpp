@@ -13,12 +13,34 @@
 
 namespace tutti::detail {
 
+/// The ranges of a message's blocks in one segment. Both travel in one message if that is small, otherwise each in its
+/// own: then the network gains more than a copy would.
+struct Parts {
+  ElementRange range[2];
+  std::size_t bytes[2];
+
+  std::size_t total() const noexcept { return bytes[0] + bytes[1]; }
+  bool is_single() const noexcept { return bytes[0] == 0 || bytes[1] == 0; }
+  bool is_packed() const noexcept { return !is_single() && total() <= kPackedBytes; }
+  bool is_split() const noexcept { return !is_single() && !is_packed(); }
+
+  static constexpr std::size_t kPackedBytes = 16384;
+};
+
 /// A receive of the step under way: where the bytes arrive, and what then becomes of them.
 struct Incoming {
   Receive receive;
-  ElementRange elements;
-  std::byte* arrived = nullptr;        ///< where the payload comes to lie, unless it comes inside `greeting`
+  Parts parts;
+  std::byte* arrived[2] = {};          ///< where each part comes to lie, unless it comes inside `greeting`
   const Greeting* greeting = nullptr;  ///< if this is the peer's first message
+
+  /// Where part `i` lies once it has come.
+  const std::byte* data(int i) const noexcept {
+    const std::size_t message = parts.is_split() ? parts.bytes[0] : parts.total();
+    const bool inlined = greeting != nullptr && message <= kInlinePayloadBytes;
+    if (!inlined || (parts.is_split() && i == 1)) return arrived[i];
+    return greeting->payload() + (i == 1 ? parts.bytes[0] : 0);
+  }
 };
 
 /// A segment on its way through the schedule.
@@ -29,7 +51,8 @@ struct ActiveSegment {
   Pending pending;
   Round plan;
   std::vector<Incoming> incoming;
-  Scratch staging;  ///< for received data that is combined
+  Scratch staging;  ///< for received data that is combined or unpacked
+  Scratch packing;  ///< for data sent that is packed
 };
 
 /// Everything MPI reads or writes while an operation is under way, except the caller's buffers. Reused from operation
@@ -38,6 +61,7 @@ struct OperationMemory {
   Handshake handshake;
   std::vector<ActiveSegment> window;
   Scratch scratch;
+  std::vector<ConstBuffer> operands;  ///< of the combination at hand
   std::byte barrier_byte{};
 };
 
@@ -61,13 +85,17 @@ class ScheduleTask final : public WaitingTask {
   bool start_steps();
   void start_step(ActiveSegment& active);
   void copy_locally(const ActiveSegment& active);
+  void reserve(Scratch& scratch, std::size_t bytes);
   void post_receives(ActiveSegment& active);
+  void post_sends(ActiveSegment& active);
   static bool is_complete(const ActiveSegment& active);
   void complete_step(ActiveSegment& active);
+  void combine_parts(std::span<const Incoming> together);
   void complete_segment(ActiveSegment& active);
   void require_same_calls();
   std::byte* address(Slot slot, std::size_t element) const noexcept;
   std::size_t bytes(const ElementRange& elements) const noexcept { return elements.count * size_of(call_.dtype); }
+  Parts parts(int segment, const Blocks& blocks) const noexcept;
 
   const Algorithm& algorithm_;
   Call call_;

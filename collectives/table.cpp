@@ -1,19 +1,46 @@
 // The table of algorithms; see table.hpp.
-#include <tutti/collectives/algorithms/binomial.hpp>
+#include <tutti/collectives/algorithms/bruck.hpp>
+#include <tutti/collectives/algorithms/butterfly.hpp>
+#include <tutti/collectives/algorithms/circulant.hpp>
 #include <tutti/collectives/algorithms/dissemination.hpp>
-#include <tutti/collectives/algorithms/hypercube.hpp>
+#include <tutti/collectives/algorithms/double_tree.hpp>
+#include <tutti/collectives/algorithms/knomial.hpp>
 #include <tutti/collectives/algorithms/pairwise.hpp>
+#include <tutti/collectives/algorithms/pat.hpp>
 #include <tutti/collectives/algorithms/ring.hpp>
+#include <tutti/collectives/algorithms/scatter_allgather.hpp>
+#include <tutti/collectives/algorithms/two_way_ring.hpp>
 #include <tutti/collectives/table.hpp>
 
 namespace tutti {
 namespace {
 
 constexpr const Algorithm* kTable[] = {
-    &kRingBroadcast,        &kBinomialBroadcast,
-    &kRingAllGather,        &kRecursiveDoublingAllGather,
-    &kRingReduceScatter,    &kRecursiveHalvingReduceScatter,
-    &kBinomialReduce,       &kPairwiseAllToAll,
+    // broadcast
+    &kKnomialBroadcast,
+    &kRingBroadcast,
+    &kScatterAllGatherBroadcast,
+    &kDoubleTreeBroadcast,
+    // all_gather
+    &kRingAllGather,
+    &kTwoWayRingAllGather,
+    &kRecursiveDoublingAllGather,
+    &kCirculantAllGather,
+    &kPatAllGather,
+    // reduce_scatter
+    &kRingReduceScatter,
+    &kTwoWayRingReduceScatter,
+    &kRecursiveHalvingReduceScatter,
+    &kCirculantReduceScatter,
+    &kPatReduceScatter,
+    // reduce, gather, scatter
+    &kKnomialReduce,
+    &kDoubleTreeReduce,
+    &kKnomialGather,
+    &kKnomialScatter,
+    // all_to_all, barrier
+    &kPairwiseAllToAll,
+    &kBruckAllToAll,
     &kDisseminationBarrier,
 };
 
@@ -30,8 +57,8 @@ const Algorithm* find_algorithm(std::span<const Algorithm* const> table, Collect
 }
 
 std::string_view name(Collective collective) noexcept {
-  constexpr std::string_view kNames[] = {"allreduce", "broadcast",  "all_gather", "reduce_scatter",
-                                         "reduce",    "all_to_all", "barrier"};
+  constexpr std::string_view kNames[] = {"allreduce",  "broadcast", "all_gather", "reduce_scatter", "reduce",
+                                         "all_to_all", "barrier",   "gather",     "scatter"};
   return kNames[static_cast<std::size_t>(collective)];
 }
 

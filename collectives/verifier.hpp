@@ -22,17 +22,18 @@ struct Verdict {
   explicit operator bool() const noexcept { return proven; }
 };
 
-/// Replays `algorithm` on `size` >= 2 ranks, in place (where the collective has such a form) or not, and proves:
+/// Replays `algorithm` on `shape.size` >= 2 ranks, in place (where the collective has such a form) or not, and proves:
 /// - every block that the collective defines holds exactly one contribution of every rank that should have contributed;
 /// - no block is read before it is written; no receive writes a block that a message of the same round still reads or
 /// writes, unless
 ///   it is combined after all of them; the input is never written;
 /// - there is no deadlock, and sender and receiver of every message agree on its round and blocks;
 /// - slots are used only where they hold blocks, and scratch only where needs_scratch() says so.
-Verdict verify(const Algorithm& algorithm, int size, int root = 0, bool in_place = false);
+/// With more than 300 blocks only the contributions to a few of them are followed; the rest holds for all.
+Verdict verify(const Algorithm& algorithm, const Shape& shape, int root = 0, bool in_place = false);
 
 /// Replays only who waits for whom when `segments` segments are pipelined as the executor does (step_order.hpp), with
 /// root 0: no deadlock, and the messages of each pair of ranks meet in the order in which both sides start them.
-Verdict verify_pipelining(const Algorithm& algorithm, int size, int segments, int spacing);
+Verdict verify_pipelining(const Algorithm& algorithm, const Shape& shape, int segments, int spacing);
 
 }  // namespace tutti

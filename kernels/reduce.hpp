@@ -35,6 +35,10 @@ constexpr bool is_supported(ReduceOp op, DType dtype) noexcept { return op <= Re
 /// the same on every instruction set.
 void combine(ReduceOp op, ConstBuffer left, ConstBuffer right, Buffer out) noexcept;
 
+/// out[i] = inputs[0][i] op inputs[1][i] op ..., from left to right, at least one input, in one pass over memory. As
+/// combine(); `out` may be exactly one of the inputs. bf16 and f16 are combined in f32 all the way and rounded once.
+void combine_all(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) noexcept;
+
 /// What remains to be done once all `contributions` (at least 1) are combined: for `avg` the division, for others
 /// nothing. Floating-point numbers are divided in their type, bf16 and f16 in f32 and then rounded; bits as for
 /// combine().

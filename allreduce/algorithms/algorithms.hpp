@@ -8,6 +8,10 @@ namespace tutti {
 extern const Algorithm kRingAllreduce;
 extern const Algorithm kRecursiveDoublingAllreduce;
 extern const Algorithm kHalvingDoublingAllreduce;
-extern const Algorithm kBinomialAllreduce;
+extern const Algorithm kCirculantAllreduce;
+extern const Algorithm kTwoWayRingAllreduce;
+extern const Algorithm kSwingAllreduce;
+extern const Algorithm kKnomialAllreduce;
+extern const Algorithm kDoubleTreeAllreduce;
 
 }  // namespace tutti

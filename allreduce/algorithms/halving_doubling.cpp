@@ -1,51 +1,58 @@
-// Recursive halving-doubling allreduce (Rabenseifner 2004): a recursive-halving reduce-scatter, then a
-// recursive-doubling all-gather.
+// Recursive halving-doubling allreduce (Rabenseifner 2004) of any radix: a butterfly reduce-scatter, then the same
+// backwards as an all-gather.
 //
-// Before: every member holds its vector as 2^k blocks. Exchanges at distances 2^(k-1), ..., 2, 1 halve the range that a
-// member still combines; the same exchanges backwards double the range that it holds complete. Cost for a power of two:
-// 2 log2 P alpha + 2(P-1)/P n beta + (P-1)/P n gamma. Otherwise 2 rounds of n bytes more (fold.hpp).
+// Before: every member holds its vector as m blocks (butterfly.hpp). Round i of the first half cuts the range that a
+// member still combines into f_i parts, one for each member of its group; neighbours come first, so most bytes go the
+// shortest way, and every block is combined in rank order. The second half goes through the same groups backwards and
+// multiplies the range that a member holds complete. Cost for a power of two and radix 2: 2 log2 P alpha + 2(P-1)/P n
+// beta + (P-1)/P n gamma; a higher radix has fewer rounds of more messages and the same bytes. 2 rounds of n bytes more
+// if P has a prime factor above the radix (fold.hpp).
 #include <tutti/allreduce/algorithms/algorithms.hpp>
+#include <tutti/collectives/algorithms/butterfly.hpp>
 #include <tutti/collectives/algorithms/fold.hpp>
 
 namespace tutti {
 namespace {
 
-int blocks(int size) noexcept { return Fold(size).members(); }
+int blocks(const Shape& shape) noexcept { return Factors(shape).members(); }
 
-int rounds(int size) noexcept {
-  const Fold fold(size);
-  return 2 * fold.levels + 2 * fold.extra();
+int rounds(const Shape& shape) noexcept {
+  const Factors factors(shape);
+  return 2 * factors.rounds() + 2 * Fold(shape.size, factors.members()).extra();
 }
 
 void round_of(const Position& at, int index, Round& round) {
-  const Fold fold(at.size);
-  const BlockRange all = {0, fold.members()};
-  const bool paired = fold.is_paired(at.rank);
-  const int level = index - fold.extra();
-  if (level < 0) {
-    if (fold.is_folded(at.rank)) {
-      round.sends.push_back({at.rank - 1, Slot::input, all});
-    } else if (paired) {
-      round.receives.push_back({at.rank + 1, Slot::output, all, Combine::incoming_right, Slot::input});
-    }
-  } else if (level < 2 * fold.levels) {
-    if (fold.is_folded(at.rank)) return;
-    const int member = fold.member(at.rank);
-    const bool halving = level < fold.levels;
-    const HypercubeStep step = hypercube_step(member, 1 << (halving ? fold.levels - 1 - level : level - fold.levels));
-    const int peer = fold.rank(step.peer);
-    const Slot own = level == 0 && !paired ? Slot::input : Slot::output;
+  const Factors factors(at.shape());
+  const Fold fold(at.size, factors.members());
+  const int levels = factors.rounds();
+  const int step = index - fold.extra();
+  if (step < 0) return fold_round(fold, at.rank, {0, factors.members()}, Slot::output, round);
+  if (step == 2 * levels) return unfold_round(fold, at.rank, {0, factors.members()}, round);
+  if (fold.is_folded(at.rank)) return;
+
+  const bool halving = step < levels;
+  const int level = halving ? step : 2 * levels - 1 - step;
+  const int member = fold.member(at.rank);
+  int first = 0;  // of the range that the group works on, which has `part` blocks for each of its members
+  int part = factors.members();
+  for (int i = 0; i < level; ++i) first += factors.digit(member, i) * (part /= factors[i]);
+  part /= factors[level];
+
+  const int stride = factors.stride(level);
+  const int digit = factors.digit(member, level);
+  const Slot from = step == 0 && !fold.is_paired(at.rank) ? Slot::input : Slot::output;
+  const BlockRange own = {first + digit * part, part};
+  for (int d = 0; d < factors[level]; ++d) {
+    if (d == digit) continue;
+    const int peer = fold.rank(member + (d - digit) * stride);
+    const BlockRange theirs = {first + d * part, part};
+    round.sends.push_back({peer, from, halving ? theirs : own});
     if (halving) {
-      round.sends.push_back({peer, own, step.give});
-      round.receives.push_back({peer, Slot::output, step.keep, side_of(step.peer, member), own});
+      round.receives.push_back(
+          {peer, Slot::output, own, d < digit ? Combine::incoming_left : Combine::incoming_right, from});
     } else {
-      round.sends.push_back({peer, Slot::output, step.keep});
-      round.receives.push_back({peer, Slot::output, step.give});
+      round.receives.push_back({peer, Slot::output, theirs});
     }
-  } else if (fold.is_folded(at.rank)) {
-    round.receives.push_back({at.rank - 1, Slot::output, all});
-  } else if (paired) {
-    round.sends.push_back({at.rank + 1, Slot::output, all});
   }
 }
 
@@ -53,7 +60,9 @@ void round_of(const Position& at, int index, Round& round) {
 
 const Algorithm kHalvingDoublingAllreduce = {.name = "halving_doubling",
                                              .collective = Collective::allreduce,
+                                             .radix = Radix::per_rank,
                                              .single_block = false,
+                                             .canonical_order = true,
                                              .blocks = blocks,
                                              .rounds = rounds,
                                              .round = round_of,

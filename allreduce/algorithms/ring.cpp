@@ -8,7 +8,7 @@
 namespace tutti {
 namespace {
 
-int rounds(int size) noexcept { return 2 * (size - 1); }
+int rounds(const Shape& shape) noexcept { return 2 * (shape.size - 1); }
 
 void round_of(const Position& at, int index, Round& round) {
   const bool reducing = index < at.size - 1;

@@ -1,14 +1,19 @@
 // Dissemination barrier; see dissemination.hpp.
-#include <tutti/collectives/algorithms/binomial.hpp>
 #include <tutti/collectives/algorithms/dissemination.hpp>
+#include <tutti/collectives/algorithms/knomial.hpp>
 
 namespace tutti {
 namespace {
 
+int a_block_per_message(const Shape& shape) noexcept { return shape.radix - 1; }
+
 void barrier_round(const Position& at, int index, Round& round) {
-  const int distance = 1 << index;
-  round.sends.push_back({wrap(at.rank + distance, at.size), Slot::input, {0, 1}});
-  round.receives.push_back({wrap(at.rank - distance, at.size), Slot::scratch, {0, 1}});
+  int distance = 1;
+  for (int i = 0; i < index; ++i) distance *= at.radix;
+  for (int j = 1; j < at.radix && j * distance < at.size; ++j) {
+    round.sends.push_back({wrap(at.rank + j * distance, at.size), Slot::input, {j - 1, 1}});
+    round.receives.push_back({wrap(at.rank - j * distance, at.size), Slot::scratch, {j - 1, 1}});
+  }
 }
 
 bool always(const Position&) noexcept { return true; }
@@ -17,9 +22,10 @@ bool always(const Position&) noexcept { return true; }
 
 const Algorithm kDisseminationBarrier = {.name = "dissemination",
                                          .collective = Collective::barrier,
+                                         .radix = Radix::per_rank,
                                          .single_block = true,
-                                         .blocks = one_block,
-                                         .rounds = binomial_rounds,
+                                         .blocks = a_block_per_message,
+                                         .rounds = knomial_rounds,
                                          .round = barrier_round,
                                          .needs_scratch = always};
 

@@ -1,6 +1,7 @@
-// Dissemination barrier (Hensgen, Finkel and Manber, 1988): ceil(log2 P) rounds for any P.
+// Dissemination barrier (Hensgen, Finkel and Manber, 1988) of any radix r: ceil(log_r P) rounds for any P.
 //
-// In round i a rank tells the rank 2^i to its right that it, and all that it has heard of, have arrived.
+// In round i a rank tells the ranks j r^i to its right, j = 1, ..., r-1, that it, and all that it has heard of, have
+// arrived.
 #pragma once
 
 #include <tutti/collectives/schedule.hpp>

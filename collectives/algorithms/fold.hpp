@@ -1,8 +1,9 @@
-// Hypercube exchanges for any number of ranks.
+// Exchanges among fewer ranks than there are.
 //
-// Exchanges at distances 1, 2, 4, ... need a power of two. With P = 2^k + e ranks, 0 <= e < 2^k, the first 2e ranks
-// form e pairs (even, odd); the even one stands for both, so that 2^k `members` remain, numbered in rank order. Each
-// odd rank hands its data to its partner before and gets the result after (Rabenseifner and Traeff, EuroPVM/MPI 2004).
+// Exchanges whose factors multiply up need a number of ranks that is such a product. With P = m + e ranks, 0 <= e <= m,
+// the first 2e ranks form e pairs (even, odd); the even one stands for both, so that m `members` remain, numbered in
+// rank order. Each odd rank hands its data to its partner before and gets the result after (Rabenseifner and Traeff,
+// EuroPVM/MPI 2004).
 #pragma once
 
 #include <bit>
@@ -11,25 +12,23 @@
 
 namespace tutti {
 
-struct Fold {
-  int levels;  ///< k: 2^k members
-  int pairs;   ///< e
+class Fold {
+ public:
+  /// `members` of `size` ranks, at least half of them.
+  constexpr Fold(int size, int members) noexcept : members_(members), pairs_(size - members) {}
 
-  explicit constexpr Fold(int size) noexcept
-      : levels(std::bit_width(static_cast<unsigned>(size)) - 1), pairs(size - (1 << levels)) {}
-
-  constexpr int members() const noexcept { return 1 << levels; }
+  constexpr int members() const noexcept { return members_; }
 
   /// Whether `rank` belongs to a pair, and whether it is the one that hands over.
-  constexpr bool is_paired(int rank) const noexcept { return rank < 2 * pairs; }
+  constexpr bool is_paired(int rank) const noexcept { return rank < 2 * pairs_; }
   constexpr bool is_folded(int rank) const noexcept { return is_paired(rank) && rank % 2 == 1; }
 
   /// Member that `rank` is or is represented by, and the rank that a member is.
-  constexpr int member(int rank) const noexcept { return is_paired(rank) ? rank / 2 : rank - pairs; }
-  constexpr int rank(int member) const noexcept { return member < pairs ? 2 * member : member + pairs; }
+  constexpr int member(int rank) const noexcept { return is_paired(rank) ? rank / 2 : rank - pairs_; }
+  constexpr int rank(int member) const noexcept { return member < pairs_ ? 2 * member : member + pairs_; }
 
   /// Rounds before and after the exchanges: one each if there are pairs.
-  constexpr int extra() const noexcept { return pairs > 0 ? 1 : 0; }
+  constexpr int extra() const noexcept { return pairs_ > 0 ? 1 : 0; }
 
   /// Ranks represented by members [first, first + count), which are as many consecutive ranks.
   constexpr BlockRange ranks(BlockRange of) const noexcept {
@@ -38,26 +37,28 @@ struct Fold {
   }
 
  private:
-  constexpr int first_rank(int m) const noexcept { return m <= pairs ? 2 * m : m + pairs; }
+  constexpr int first_rank(int m) const noexcept { return m <= pairs_ ? 2 * m : m + pairs_; }
+
+  int members_;
+  int pairs_;
 };
 
-/// One exchange between members at a power-of-two distance. `keep` and `give` are ranges of members.
-struct HypercubeStep {
-  int peer;         ///< member
-  BlockRange keep;  ///< aligned group of `distance` members around the own one
-  BlockRange give;  ///< the peer's
-};
-
-/// In recursive halving `distance` runs from 2^(k-1) down to 1: `give` is sent and `keep` received and reduced, after
-/// which only `keep` matters. In recursive doubling it runs up from 1: `keep` is sent and `give` received.
-constexpr HypercubeStep hypercube_step(int member, int distance) noexcept {
-  const int own = member & ~(distance - 1);
-  return {.peer = member ^ distance, .keep = {own, distance}, .give = {own ^ distance, distance}};
+/// Appends the round in which folded ranks hand over `all` blocks of the input, to be combined into `work`.
+inline void fold_round(const Fold& fold, int rank, BlockRange all, Slot work, Round& round) {
+  if (fold.is_folded(rank)) {
+    round.sends.push_back({rank - 1, Slot::input, all});
+  } else if (fold.is_paired(rank)) {
+    round.receives.push_back({rank + 1, work, all, Combine::incoming_right, Slot::input});
+  }
 }
 
-/// Received data stands left of the own if it comes from a lower member.
-constexpr Combine side_of(int peer_member, int own_member) noexcept {
-  return peer_member < own_member ? Combine::incoming_left : Combine::incoming_right;
+/// Appends the round in which folded ranks get `all` blocks of the output.
+inline void unfold_round(const Fold& fold, int rank, BlockRange all, Round& round) {
+  if (fold.is_folded(rank)) {
+    round.receives.push_back({rank - 1, Slot::output, all});
+  } else if (fold.is_paired(rank)) {
+    round.sends.push_back({rank + 1, Slot::output, all});
+  }
 }
 
 }  // namespace tutti

@@ -1,7 +1,8 @@
-// Pairwise all-to-all: in round i every rank sends to the rank i+1 to its right and receives from the rank i+1 to its
-// left.
+// Pairwise all-to-all: every rank sends to the ranks 1, 2, ..., P-1 to its right and receives from those to its left,
+// radix - 1 of them in a round.
 //
-// P-1 rounds, (P-1)/P n bytes per rank; each block travels once.
+// With radix 2 P-1 rounds of one message, with radix P one round of P-1; (P-1)/P n bytes per rank, each block travels
+// once.
 #pragma once
 
 #include <tutti/collectives/schedule.hpp>

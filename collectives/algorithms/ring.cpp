@@ -4,7 +4,7 @@
 namespace tutti {
 namespace {
 
-int ring_rounds(int size) noexcept { return size - 1; }
+int ring_rounds(const Shape& shape) noexcept { return shape.size - 1; }
 bool always(const Position&) noexcept { return true; }
 
 // Partial sums of foreign blocks travel through scratch; the last round completes the own block in the output.

@@ -27,22 +27,18 @@ struct Case {
   int root = 0;
   bool in_place = false;
   std::size_t misalignment = 0;
+  int radix = 0;
 };
 
 std::string describe(const Case& c) {
   return text(name(c.algorithm.collective), " ", c.algorithm.name, " ", name(c.op), " ", name(c.dtype), " x ", c.count,
-              ", segments of ", c.segment_bytes, " B, root ", c.root, c.in_place ? ", in place" : ", out of place",
-              ", misaligned by ", c.misalignment, ": ");
+              ", radix ", c.radix, ", segments of ", c.segment_bytes, " B, root ", c.root,
+              c.in_place ? ", in place" : ", out of place", ", misaligned by ", c.misalignment, ": ");
 }
 
-bool is_rooted(const Algorithm& a) {
-  return a.collective == Collective::broadcast || a.collective == Collective::reduce;
+bool has_two_forms(const Algorithm& a) {
+  return reduces(a.collective) || has_own_input(a.collective) || has_own_output(a.collective);
 }
-bool reduces(const Algorithm& a) {
-  return a.collective == Collective::allreduce || a.collective == Collective::reduce ||
-         a.collective == Collective::reduce_scatter;
-}
-bool has_two_forms(const Algorithm& a) { return reduces(a) || a.collective == Collective::all_gather; }
 
 /// Runs one case on every rank; the answer says what is wrong, and is empty if nothing is.
 class Trial {
@@ -53,7 +49,7 @@ class Trial {
         n_(c.count),
         size_(static_cast<std::size_t>(comm.size())),
         rank_(static_cast<std::size_t>(comm.rank())),
-        options_{.algorithm = c.algorithm.name, .segment_bytes = c.segment_bytes} {}
+        options_{.algorithm = c.algorithm.name, .radix = c.radix, .segment_bytes = c.segment_bytes} {}
 
   std::string operator()() {
     switch (c_.algorithm.collective) {
@@ -69,10 +65,14 @@ class Trial {
         return reduce_case();
       case Collective::all_to_all:
         return all_to_all_case();
+      case Collective::gather:
+        return gather_case();
+      case Collective::scatter:
+        return scatter_case();
       case Collective::barrier:
         break;
     }
-    barrier(comm_);
+    barrier(comm_, options_);
     return {};
   }
 
@@ -119,6 +119,37 @@ class Trial {
     std::string problem = input.compare("input", 0, own) + output.compare_guards("output");
     for (std::size_t r = 0; r < size_; ++r) problem += output.compare("output", r * n_, of_rank(r, 0, n_));
     return problem;
+  }
+
+  std::string gather_case() {
+    Guarded input = memory(n_);
+    Guarded output = memory(size_ * n_);
+    const Bytes own = of_rank(rank_, 0, n_);
+    input.set(0, own);
+    const bool is_root = comm_.rank() == c_.root;
+    if (c_.in_place && is_root) output.set(rank_ * n_, own);
+    const ConstBuffer from = c_.in_place && is_root ? output.buffer().slice(rank_ * n_, n_) : input.buffer();
+    const Buffer to = is_root || c_.root % 2 == 0 ? output.buffer() : Buffer();  // elsewhere it may be empty
+    gather(comm_, from, to, c_.root, options_);
+    std::string problem = input.compare("input", 0, own) + output.compare_guards("output");
+    if (!is_root) return problem + output.compare_poison("output");
+    for (std::size_t r = 0; r < size_; ++r) problem += output.compare("output", r * n_, of_rank(r, 0, n_));
+    return problem;
+  }
+
+  std::string scatter_case() {
+    Guarded input = memory(size_ * n_);
+    Guarded output = memory(n_);
+    const auto root = static_cast<std::size_t>(c_.root);
+    const Bytes all = of_rank(root, 0, size_ * n_);
+    const Bytes expected = of_rank(root, rank_ * n_, n_);
+    const bool is_root = comm_.rank() == c_.root;
+    if (is_root) input.set(0, all);
+    const Buffer to = c_.in_place && is_root ? input.buffer().slice(rank_ * n_, n_) : output.buffer();
+    scatter(comm_, is_root || c_.root % 2 == 0 ? input.buffer() : Buffer(), to, c_.root, options_);
+    std::string problem = input.compare_guards("input") + output.compare_guards("output");
+    problem += is_root ? input.compare("input", 0, all) : input.compare_poison("input");
+    return problem + (c_.in_place && is_root ? output.compare_poison("output") : output.compare("output", 0, expected));
   }
 
   std::string reduce_scatter_case() {
@@ -176,7 +207,7 @@ class Grid : public testing::TestWithParam<const Algorithm*> {
  protected:
   /// Runs `c` in every form, and on every root if that matters.
   void check(Case c, bool all_roots) {
-    const int roots = is_rooted(c.algorithm) && all_roots ? comm_.size() : 1;
+    const int roots = is_rooted(c.algorithm.collective) && all_roots ? comm_.size() : 1;
     for (int root = 0; root < roots; ++root) {
       for (const bool in_place : {false, true}) {
         if (in_place && !has_two_forms(c.algorithm)) continue;
@@ -213,11 +244,25 @@ TEST_P(Grid, CountsAndSegments) {
   }
 }
 
+TEST_P(Grid, Radices) {
+  const Algorithm& algorithm = *GetParam();
+  if (algorithm.radix == Radix::none) GTEST_SKIP() << "has no radix";
+  const auto size = static_cast<std::size_t>(comm_.size());
+  for (int radix = 2; radix <= comm_.size(); ++radix) {
+    for (const std::size_t count :
+         {std::size_t{0}, std::size_t{1}, size - 1, size + 1, std::size_t{1037}, std::size_t{20011}}) {
+      check({.algorithm = algorithm, .count = count, .radix = radix}, true);
+      check({.algorithm = algorithm, .dtype = DType::bf16, .count = count, .segment_bytes = 999, .radix = radix},
+            false);
+    }
+  }
+}
+
 TEST_P(Grid, TypesAndOperators) {
   const Algorithm& algorithm = *GetParam();
   for (const DType dtype : kAllDTypes) {
     for (const ReduceOp op : kAllReduceOps) {
-      if (!is_supported(op, dtype) || (op != ReduceOp::sum && !reduces(algorithm))) continue;
+      if (!is_supported(op, dtype) || (op != ReduceOp::sum && !reduces(algorithm.collective))) continue;
       check({.algorithm = algorithm, .dtype = dtype, .op = op, .count = 97}, false);
       check({.algorithm = algorithm, .dtype = dtype, .op = op, .count = 1031, .segment_bytes = 333}, false);
     }
@@ -250,7 +295,8 @@ INSTANTIATE_TEST_SUITE_P(Table, Grid, testing::ValuesIn(all_algorithms()), [](co
 TEST(Choice, RunsWhateverIsChosen) {
   const Communicator comm(MPI_COMM_WORLD, test::patient());
   constexpr Collective kCollectives[] = {Collective::allreduce,      Collective::broadcast, Collective::all_gather,
-                                         Collective::reduce_scatter, Collective::reduce,    Collective::all_to_all};
+                                         Collective::reduce_scatter, Collective::reduce,    Collective::all_to_all,
+                                         Collective::gather,         Collective::scatter};
   for (const Collective collective : kCollectives) {
     Algorithm unnamed{};
     unnamed.collective = collective;

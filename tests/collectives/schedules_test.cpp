@@ -25,8 +25,14 @@ std::vector<int> sizes() {
   return sizes;
 }
 
-bool is_rooted(const Algorithm& a) {
-  return a.collective == Collective::broadcast || a.collective == Collective::reduce;
+std::vector<int> radices(const Algorithm& a, int size) {
+  if (a.radix == Radix::none) return {2};
+  std::vector<int> radices = {2};
+  for (const int radix : {3, 4, 5, 8, 10, size}) {
+    if (size > 64 && radix != 10) continue;
+    if (radix <= size && radix > radices.back()) radices.push_back(radix);
+  }
+  return radices;
 }
 
 bool has_in_place_form(const Algorithm& a) {
@@ -36,27 +42,48 @@ bool has_in_place_form(const Algorithm& a) {
 
 class Schedule : public testing::TestWithParam<const Algorithm*> {};
 
+void expect_proven(const Algorithm& algorithm, const Shape& shape, int root) {
+  const Verdict verdict = verify(algorithm, shape, root);
+  ASSERT_TRUE(verdict) << verdict.why_not;
+  EXPECT_TRUE(verdict.canonical_order || !algorithm.canonical_order || root != 0)
+      << algorithm.name << ", P = " << shape.size << ", radix " << shape.radix << ": not in rank order";
+  if (!has_in_place_form(algorithm)) return;
+  const Verdict in_place = verify(algorithm, shape, root, true);
+  ASSERT_TRUE(in_place) << "in place: " << in_place.why_not;
+}
+
 TEST_P(Schedule, IsProvenForEverySize) {
   const Algorithm& algorithm = *GetParam();
   for (const int size : sizes()) {
-    std::vector<int> roots = {0};
-    if (is_rooted(algorithm)) roots = {0, 1, size / 2, size - 1};
-    for (const int root : roots) {
-      const Verdict verdict = verify(algorithm, size, root);
-      ASSERT_TRUE(verdict) << verdict.why_not;
-      if (!has_in_place_form(algorithm)) continue;
-      const Verdict in_place = verify(algorithm, size, root, true);
-      ASSERT_TRUE(in_place) << "in place: " << in_place.why_not;
+    for (const int radix : radices(algorithm, size)) {
+      std::vector<int> roots = {0};
+      if (is_rooted(algorithm.collective))
+        roots = radix == 2 ? std::vector{0, 1, size / 2, size - 1} : std::vector{size / 3};
+      for (const int root : roots) {
+        expect_proven(algorithm, {size, radix}, root);
+        if (HasFatalFailure()) return;
+      }
     }
+  }
+}
+
+TEST_P(Schedule, IsProvenForAThousandRanks) {
+  const Algorithm& algorithm = *GetParam();
+  for (const int radix : {2, 10}) {
+    if (radix > 2 && algorithm.radix == Radix::none) break;
+    const Verdict verdict = verify(algorithm, {1000, radix}, is_rooted(algorithm.collective) ? 7 : 0);
+    ASSERT_TRUE(verdict) << verdict.why_not;
   }
 }
 
 TEST_P(Schedule, PipelinesWithoutDeadlock) {
   const Algorithm& algorithm = *GetParam();
   for (const int size : {2, 3, 4, 5, 6, 7, 8, 12, 13, 31, 32, 33}) {
-    for (const int spacing : {1, 2, 3, size}) {
-      const Verdict verdict = verify_pipelining(algorithm, size, 5, spacing);
-      ASSERT_TRUE(verdict) << "spacing " << spacing << ": " << verdict.why_not;
+    for (const int radix : radices(algorithm, size)) {
+      for (const int spacing : {1, 2, 3, size}) {
+        const Verdict verdict = verify_pipelining(algorithm, {size, radix}, 5, spacing);
+        ASSERT_TRUE(verdict) << "spacing " << spacing << ": " << verdict.why_not;
+      }
     }
   }
 }
@@ -86,7 +113,7 @@ TEST(StepOrder, VisitsEveryStepOnceAndEachSegmentInRoundOrder) {
 TEST(Cost, RoundsAndBlocksAreWhatTheLiteratureSays) {
   const auto cost = [](Collective collective, const char* name, int size) {
     const auto table = collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms();
-    return verify(*find_algorithm(table, collective, name), size);
+    return verify(*find_algorithm(table, collective, name), {size});
   };
   const Verdict ring = cost(Collective::allreduce, "ring", 8);
   EXPECT_EQ(ring.rounds, 14);
@@ -97,7 +124,7 @@ TEST(Cost, RoundsAndBlocksAreWhatTheLiteratureSays) {
   EXPECT_EQ(cost(Collective::allreduce, "recursive_doubling", 8).rounds, 3);
   EXPECT_EQ(cost(Collective::allreduce, "recursive_doubling", 7).rounds, 4);
   EXPECT_TRUE(cost(Collective::allreduce, "recursive_doubling", 7).canonical_order);
-  EXPECT_TRUE(cost(Collective::allreduce, "binomial", 7).canonical_order);
+  EXPECT_TRUE(cost(Collective::allreduce, "knomial", 7).canonical_order);
   EXPECT_FALSE(ring.canonical_order);
   EXPECT_EQ(cost(Collective::barrier, "dissemination", 5).rounds, 3);
 }
@@ -123,12 +150,12 @@ const Algorithm& doubling_allreduce() {
 }
 
 void wrong_block(const Position& at, int index, Round& round) {
-  if (at.rank == 1 && index == 1) round.sends[0].blocks.first = (round.sends[0].blocks.first + 1) % at.size;
+  if (at.rank == 1 && index == 1) round.sends[0].blocks = {(round.sends[0].blocks.begin()->first + 1) % at.size, 1};
 }
 void wrong_block_on_both_sides(const Position&, int index, Round& round) {
   if (index != 1) return;
-  round.sends[0].blocks.first = 0;
-  round.receives[0].blocks.first = 0;
+  round.sends[0].blocks = {0, 1};
+  round.receives[0].blocks = {0, 1};
 }
 void wrong_peer(const Position& at, int index, Round& round) {
   if (at.rank == 0 && index == 0) round.sends[0].peer = at.size - 1;
@@ -144,22 +171,22 @@ void copied_while_sent(const Position&, int index, Round& round) {
 }
 
 TEST(Verifier, RefutesAWrongIndex) {
-  EXPECT_FALSE(verify(spoiled<wrong_block>(ring_all_gather()), 4));
-  EXPECT_FALSE(verify(spoiled<wrong_block_on_both_sides>(ring_all_gather()), 4));
-  EXPECT_FALSE(verify(spoiled<wrong_peer>(ring_all_gather()), 4));
+  EXPECT_FALSE(verify(spoiled<wrong_block>(ring_all_gather()), {4}));
+  EXPECT_FALSE(verify(spoiled<wrong_block_on_both_sides>(ring_all_gather()), {4}));
+  EXPECT_FALSE(verify(spoiled<wrong_peer>(ring_all_gather()), {4}));
 }
 
 TEST(Verifier, NamesDeadlock) {
-  const Verdict verdict = verify(spoiled<nobody_sends_first>(ring_all_gather()), 4);
+  const Verdict verdict = verify(spoiled<nobody_sends_first>(ring_all_gather()), {4});
   EXPECT_FALSE(verdict);
   EXPECT_NE(verdict.why_not.find("deadlock"), std::string::npos) << verdict.why_not;
-  EXPECT_FALSE(verify_pipelining(spoiled<nobody_sends_first>(ring_all_gather()), 4, 3, 1));
+  EXPECT_FALSE(verify_pipelining(spoiled<nobody_sends_first>(ring_all_gather()), {4}, 3, 1));
 }
 
 TEST(Verifier, RefutesMissingContributionsAndHazards) {
-  EXPECT_FALSE(verify(spoiled<twice>(doubling_allreduce()), 4));
-  EXPECT_FALSE(verify(spoiled<into_input>(doubling_allreduce()), 4));
-  EXPECT_FALSE(verify(spoiled<copied_while_sent>(doubling_allreduce()), 4, 0, true));
+  EXPECT_FALSE(verify(spoiled<twice>(doubling_allreduce()), {4}));
+  EXPECT_FALSE(verify(spoiled<into_input>(doubling_allreduce()), {4}));
+  EXPECT_FALSE(verify(spoiled<copied_while_sent>(doubling_allreduce()), {4}, 0, true));
 }
 
 }  // namespace

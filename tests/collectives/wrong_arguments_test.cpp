@@ -57,7 +57,7 @@ std::vector<WrongCall> wrong_calls() {
        }},
       {"there is no algorithm 'snail'",
        [=](const Communicator& c) { allreduce(c, floats(0, 8), sum, {.algorithm = "snail"}); }},
-      {"only ring, binomial",
+      {"only knomial, ring",
        [=](const Communicator& c) { broadcast(c, floats(0, 8), 0, {.algorithm = "halving_doubling"}); }},
       {"dtype", [=](const Communicator& c) { allreduce(c, Buffer(memory.data(), 8, static_cast<DType>(77)), sum); }},
       {"operator", [=](const Communicator& c) { allreduce(c, floats(0, 8), static_cast<ReduceOp>(77)); }},

@@ -1,0 +1,31 @@
+// Ring allreduce in both directions at once: reduce-scatter, then all-gather (collectives/algorithms/two_way_ring.hpp).
+//
+// 2 floor(P/2) rounds of two messages; the bytes of the ring.
+#include <tutti/allreduce/algorithms/algorithms.hpp>
+#include <tutti/collectives/algorithms/two_way_ring.hpp>
+
+namespace tutti {
+namespace {
+
+int rounds(const Shape& shape) noexcept { return 2 * two_way_ring_rounds(shape); }
+
+void round_of(const Position& at, int index, Round& round) {
+  const int half = two_way_ring_rounds(at.shape());
+  if (index < half) {
+    two_way_ring_reduce_scatter_round(at, index, Slot::output, Slot::output, round);
+  } else {
+    two_way_ring_all_gather_round(at, index - half, round);
+  }
+}
+
+}  // namespace
+
+const Algorithm kTwoWayRingAllreduce = {.name = "two_way_ring",
+                                        .collective = Collective::allreduce,
+                                        .single_block = true,
+                                        .blocks = block_per_rank,
+                                        .rounds = rounds,
+                                        .round = round_of,
+                                        .needs_scratch = no_scratch};
+
+}  // namespace tutti
