@@ -1,13 +1,14 @@
 // The public allreduce; see allreduce.hpp.
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/executor.hpp>
 
 namespace tutti {
 namespace {
 
 std::unique_ptr<detail::Task> start(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                                     const CollectiveOptions& options) {
-  return detail::start_collective(comm, detail::allreduce_source(),
+  return detail::start_collective(comm, allreduce_algorithms(),
                                   {.collective = Collective::allreduce,
                                    .input = input,
                                    .output = output,

@@ -3,16 +3,10 @@
 
 #include <span>
 
-#include <tutti/collectives/executor.hpp>
 #include <tutti/collectives/schedule.hpp>
 
 namespace tutti {
 
 std::span<const Algorithm* const> allreduce_algorithms() noexcept;
-
-namespace detail {
-/// The table with the choice by size and ranks that the README states.
-const AlgorithmSource& allreduce_source() noexcept;
-}  // namespace detail
 
 }  // namespace tutti

@@ -1,46 +1,93 @@
-// The choice of algorithm; see choice.hpp. Few rounds while latency counts, few bytes once it does not.
-#include <tutti/collectives/algorithms/butterfly.hpp>
-#include <tutti/collectives/algorithms/dissemination.hpp>
-#include <tutti/collectives/algorithms/knomial.hpp>
-#include <tutti/collectives/algorithms/pairwise.hpp>
-#include <tutti/collectives/algorithms/ring.hpp>
-#include <tutti/collectives/choice.hpp>
-#include <tutti/collectives/table.hpp>
+// The choice of algorithm; see choice.hpp.
+#include <algorithm>
 
-namespace tutti::detail {
+#include <tutti/collectives/choice.hpp>
+
+namespace tutti {
 namespace {
 
-constexpr std::size_t kSmallBytes = std::size_t{256} << 10;  // of all blocks together
+constexpr int kSegmentsUnderway = 4;  // enough to keep the network busy while one is reduced
+constexpr std::size_t kMaxSegments = 65535;
+constexpr std::size_t kSegmentBytes[] = {std::size_t{16} << 10, std::size_t{64} << 10, std::size_t{256} << 10,
+                                         std::size_t{1} << 20, SIZE_MAX};
 
-const Algorithm& choose(Collective collective, std::size_t bytes, int size) {
-  const bool small = bytes <= kSmallBytes;
-  switch (collective) {
-    case Collective::broadcast:
-      return small || size == 2 ? kKnomialBroadcast : kRingBroadcast;
-    case Collective::all_gather:
-      return small ? kRecursiveDoublingAllGather : kRingAllGather;
-    case Collective::reduce_scatter:
-      return small ? kRecursiveHalvingReduceScatter : kRingReduceScatter;
-    case Collective::reduce:
-      return kKnomialReduce;
-    case Collective::all_to_all:
-      return kPairwiseAllToAll;
-    case Collective::gather:
-      return kKnomialGather;
-    case Collective::scatter:
-      return kKnomialScatter;
-    case Collective::barrier:
-    case Collective::allreduce:
-      break;
+/// Radices worth a thought: small ones, where one more makes a difference, and few above.
+std::vector<int> radices(const Algorithm& algorithm, int size, int wish) {
+  if (wish != 0) return {wish};
+  if (algorithm.radix == Radix::none) return {2};
+  std::vector<int> found = {2};
+  for (const int radix : {3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64}) {
+    if (radix < size) found.push_back(radix);
   }
-  return kDisseminationBarrier;
+  if (size > 2 && size <= 128) found.push_back(size);
+  return found;
 }
 
 }  // namespace
 
-const AlgorithmSource& collective_source() noexcept {
-  static const AlgorithmSource source{collective_algorithms(), choose};
-  return source;
+int segment_spacing(const Algorithm& algorithm, int rounds) noexcept {
+  if (algorithm.pipelining == Pipelining::each_round) return 1;
+  return std::max(1, (rounds + kSegmentsUnderway - 1) / kSegmentsUnderway);
 }
 
-}  // namespace tutti::detail
+int count_segments(const Algorithm& algorithm, const Shape& shape, std::size_t bytes,
+                   std::size_t segment_bytes) noexcept {
+  if (has_bound_blocks(algorithm.collective) && !algorithm.single_block) return 1;
+  const std::size_t message =
+      algorithm.single_block ? bytes / static_cast<std::size_t>(algorithm.blocks(shape)) : bytes / 2;
+  const std::size_t segments = message / segment_bytes + (message % segment_bytes != 0 ? 1 : 0);
+  return static_cast<int>(std::clamp<std::size_t>(segments, 1, kMaxSegments));
+}
+
+const Profile& Chooser::profile_of(const Algorithm& algorithm, int radix) {
+  const auto key = std::pair(&algorithm, radix);
+  const auto found = profiles_.find(key);
+  if (found != profiles_.end()) return found->second;
+  return profiles_.emplace(key, profile(algorithm, {size_, radix})).first->second;
+}
+
+template <class Visit>
+void Chooser::each_candidate(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
+                             const Wishes& wishes, Visit visit) {
+  for (const Algorithm* row : table) {
+    if (row->collective != collective || (!wishes.algorithm.empty() && row->name != wishes.algorithm)) continue;
+    for (const int radix : radices(*row, size_, wishes.radix)) {
+      const Profile& its = profile_of(*row, radix);
+      const int spacing = segment_spacing(*row, its.rounds);
+      int before = 0;
+      for (const std::size_t segment_bytes : kSegmentBytes) {
+        const int segments = count_segments(*row, {size_, radix}, bytes,
+                                            wishes.segment_bytes != 0 ? wishes.segment_bytes : segment_bytes);
+        if (segments == before) continue;
+        before = segments;
+        visit(Plan{row, radix, segments, predict(its, bytes, segments, spacing, costs_)});
+      }
+    }
+  }
+}
+
+Plan Chooser::choose(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
+                     const Wishes& wishes) {
+  const bool open = wishes.algorithm.empty() && wishes.radix == 0 && wishes.segment_bytes == 0;
+  Answer& answer = answers_[(bytes * 31 + static_cast<std::size_t>(collective)) * 0x9E3779B97F4A7C15U >> 58];
+  if (open && answer.table == table.data() && answer.collective == collective && answer.bytes == bytes) {
+    return answer.plan;
+  }
+  Plan best;
+  each_candidate(table, collective, bytes, wishes, [&](const Plan& plan) {
+    if (best.algorithm == nullptr || plan.predicted.total() < best.predicted.total()) best = plan;
+  });
+  if (open) answer = {table.data(), collective, bytes, best};
+  return best;
+}
+
+std::vector<Plan> Chooser::candidates(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
+                                      const Wishes& wishes) {
+  std::vector<Plan> all;
+  each_candidate(table, collective, bytes, wishes, [&](const Plan& plan) { all.push_back(plan); });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Plan& a, const Plan& b) { return a.predicted.total() < b.predicted.total(); });
+  return all;
+}
+
+}  // namespace tutti

@@ -1,11 +1,77 @@
-// Which algorithm runs when the caller names none.
+// Which algorithm runs, with which radix and segments, when the caller names none: the one that the cost model finds
+// fastest.
+//
+// A pure function of collective, bytes, number of ranks and the constants of the transport: all ranks choose alike, and
+// nothing is measured while a program runs.
 #pragma once
 
-#include <tutti/collectives/executor.hpp>
+#include <array>
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-namespace tutti::detail {
+#include <tutti/collectives/cost_model.hpp>
+#include <tutti/collectives/schedule.hpp>
 
-/// This folder's table, with the choice by size and ranks that its README states.
-const AlgorithmSource& collective_source() noexcept;
+namespace tutti {
 
-}  // namespace tutti::detail
+/// An algorithm with everything that is open about it.
+struct Plan {
+  const Algorithm* algorithm = nullptr;
+  int radix = 2;
+  int segments = 1;
+  Prediction predicted;
+};
+
+/// The rounds between two segments that follow one another (step_order.hpp).
+int segment_spacing(const Algorithm& algorithm, int rounds) noexcept;
+
+/// The number of segments for messages of about `segment_bytes`, as many as the data allow; 1 for schedules whose
+/// ranges of blocks do not stay contiguous in pieces.
+int count_segments(const Algorithm& algorithm, const Shape& shape, std::size_t bytes,
+                   std::size_t segment_bytes) noexcept;
+
+/// What is left open; 0 and empty as in CollectiveOptions.
+struct Wishes {
+  std::string_view algorithm = {};
+  int radix = 0;
+  std::size_t segment_bytes = 0;
+};
+
+class Chooser {
+ public:
+  Chooser(int size, const TransportCosts& costs) : size_(size), costs_(costs) {}
+
+  const TransportCosts& costs() const noexcept { return costs_; }
+
+  /// The fastest plan of `table` for `bytes` of data in all blocks that meets the wishes; without algorithm if the
+  /// table has none. Remembers recent answers.
+  Plan choose(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes, const Wishes& wishes);
+
+  /// Every plan that is considered, the fastest first.
+  std::vector<Plan> candidates(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
+                               const Wishes& wishes = {});
+
+ private:
+  struct Answer {
+    const void* table = nullptr;
+    Collective collective{};
+    std::size_t bytes = 0;
+    Plan plan;
+  };
+
+  const Profile& profile_of(const Algorithm& algorithm, int radix);
+  template <class Visit>
+  void each_candidate(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
+                      const Wishes& wishes, Visit visit);
+
+  int size_;
+  TransportCosts costs_;
+  std::map<std::pair<const Algorithm*, int>, Profile> profiles_;
+  std::array<Answer, 64> answers_;
+};
+
+}  // namespace tutti

@@ -1,7 +1,7 @@
 // The public collectives; see collectives.hpp.
-#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/executor.hpp>
+#include <tutti/collectives/table.hpp>
 
 namespace tutti {
 namespace {
@@ -9,7 +9,7 @@ namespace {
 std::size_t ranks(const Communicator& comm) { return static_cast<std::size_t>(comm.size()); }
 
 Operation start(const Communicator& comm, const detail::Call& call) {
-  return Operation(detail::start_collective(comm, detail::collective_source(), call));
+  return Operation(detail::start_collective(comm, collective_algorithms(), call));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include <tutti/collectives/cost_model.hpp>
 #include <tutti/kernels/buffer.hpp>
 
 namespace tutti {
@@ -40,6 +41,11 @@ struct CommunicatorOptions {
   /// After so long without progress a line on standard error says which operation waits for whom, once an operation.
   /// Zero: never.
   std::chrono::duration<double> stall_warning = std::chrono::seconds(60);
+
+  /// What messages and bytes cost, for the choice of algorithms; by default built-in constants, those of shared memory
+  /// if all ranks share a node and of a network otherwise. Must agree; results of reductions may round differently with
+  /// other constants.
+  std::optional<TransportCosts> costs = std::nullopt;
 
   /// Pretend that every `ranks_per_node` consecutive ranks share a node, for tests; 0 asks MPI.
   int ranks_per_node = 0;

@@ -36,6 +36,13 @@ MPI_Comm require_usable_parent(MPI_Comm parent, const CommunicatorOptions& optio
   if (inter != 0)
     throw InvalidArgument("Communicator: the parent is an inter-communicator, which has no ranks in common");
   if (options.bits != Bits::run) throw InvalidArgument("Communicator: only the bits level 'run' is built");
+  if (options.costs) {
+    const TransportCosts& costs = *options.costs;
+    for (const double cost : {costs.latency, costs.overhead, costs.byte, costs.reduce, costs.copy}) {
+      if (!(cost >= 0))
+        throw InvalidArgument(text("Communicator: a cost of the transport is ", cost, ", not at least 0"));
+    }
+  }
   if (options.ranks_per_node < 0) {
     throw InvalidArgument(text("Communicator: ranks_per_node is ", options.ranks_per_node, ", less than 0"));
   }
@@ -61,6 +68,7 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   find_place();
+  chooser_.emplace(size_, options_.costs.value_or(place_.nodes > 1 ? kNetworkCosts : kSharedMemoryCosts));
 }
 
 CommunicatorState::~CommunicatorState() {

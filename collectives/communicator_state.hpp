@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <tutti/collectives/call.hpp>
+#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/transport.hpp>
@@ -65,6 +66,7 @@ class CommunicatorState {
   MPI_Comm mpi() const noexcept { return data_; }
   MpiTransport& transport() noexcept { return transport_; }
   const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
+  Chooser& chooser() noexcept { return *chooser_; }
 
   // ---- Sequence numbers and failures
 
@@ -143,6 +145,7 @@ class CommunicatorState {
   NodePlace place_;
   WaitPolicy wait_policy_;
   MpiTransport transport_;
+  std::optional<Chooser> chooser_;  // made once the nodes are known
 
   std::uint64_t next_sequence_ = 0;
   std::uint64_t history_ = 0;

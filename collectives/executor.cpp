@@ -27,26 +27,21 @@ class CompleteTask final : public Task {
   void wait() override {}
 };
 
-std::string known_algorithms(const AlgorithmSource& source, Collective collective) {
+std::string known_algorithms(AlgorithmTable table, Collective collective) {
   std::string known;
-  for (const Algorithm* row : source.table) {
+  for (const Algorithm* row : table) {
     if (row->collective == collective) known += text(known.empty() ? "" : ", ", row->name);
   }
   return known;
 }
 
-const Algorithm* find(const AlgorithmSource& source, const Call& call, int size) {
-  if (!call.options.algorithm.empty()) return find_algorithm(source.table, call.collective, call.options.algorithm);
-  return &source.choose(call.collective, call.data_count * size_of(call.dtype), size);
-}
-
-std::unique_ptr<Task> start(const Communicator& comm, const AlgorithmSource& source, const Call& call,
-                            std::uint64_t sequence, Role role) {
+std::unique_ptr<Task> start(const Communicator& comm, AlgorithmTable table, const Call& call, std::uint64_t sequence,
+                            Role role) {
   std::string problem = find_problem(call, comm.rank(), comm.size());
-  const Algorithm* algorithm = find(source, call, comm.size());
-  if (problem.empty() && algorithm == nullptr) {
-    problem =
-        text("there is no algorithm '", call.options.algorithm, "', only ", known_algorithms(source, call.collective));
+  const CollectiveOptions& options = call.options;
+  if (problem.empty() && !options.algorithm.empty() &&
+      find_algorithm(table, call.collective, options.algorithm) == nullptr) {
+    problem = text("there is no algorithm '", options.algorithm, "', only ", known_algorithms(table, call.collective));
   }
   if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
 
@@ -54,23 +49,24 @@ std::unique_ptr<Task> start(const Communicator& comm, const AlgorithmSource& sou
     copy_alone(call);
     return std::make_unique<CompleteTask>();
   }
-  Call chosen = call;
-  if (chosen.options.radix == 0) chosen.options.radix = 2;
-  const auto row = std::find(source.table.begin(), source.table.end(), algorithm) - source.table.begin();
-  auto task = std::make_unique<ScheduleTask>(comm, *algorithm, static_cast<int>(row), chosen, sequence, role);
+  const std::size_t bytes = call.data_count * size_of(call.dtype);
+  const Plan plan = comm.state().chooser().choose(table, call.collective, bytes,
+                                                  {options.algorithm, options.radix, options.segment_bytes});
+  const auto row = std::find(table.begin(), table.end(), plan.algorithm) - table.begin();
+  auto task = std::make_unique<ScheduleTask>(comm, plan, static_cast<int>(row), call, sequence, role);
   task->begin();
   return task;
 }
 
 }  // namespace
 
-std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call) {
-  return start(comm, source, call, comm.state().take_sequence(), Role::whole);
+std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call) {
+  return start(comm, table, call, comm.state().take_sequence(), Role::whole);
 }
 
-std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call,
+std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call,
                                        std::uint64_t sequence) {
-  return start(comm, source, call, sequence, Role::stage);
+  return start(comm, table, call, sequence, Role::stage);
 }
 
 }  // namespace tutti::detail

@@ -19,18 +19,14 @@
 
 namespace tutti::detail {
 
-/// The rows an operation may use, and how the folder that owns them chooses.
-struct AlgorithmSource {
-  std::span<const Algorithm* const> table;
-  /// A row of the table by size of the data in bytes and number of ranks: built-in constants, the same on every rank.
-  const Algorithm& (*choose)(Collective collective, std::size_t bytes, int size);
-};
+/// The rows an operation may use: the table of the folder that owns the collective.
+using AlgorithmTable = std::span<const Algorithm* const>;
 
 /// Checks the call and starts it under the next sequence number. \throws InvalidArgument, CommunicationError
-std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call);
+std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call);
 
 /// The same as a stage of an operation that took its sequence numbers before and advances its stages itself.
-std::unique_ptr<Task> start_collective(const Communicator& comm, const AlgorithmSource& source, const Call& call,
+std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call,
                                        std::uint64_t sequence);
 
 }  // namespace tutti::detail

@@ -29,6 +29,11 @@ enum class Collective : std::uint8_t {
   scatter
 };
 
+inline constexpr Collective kAllCollectives[] = {
+    Collective::allreduce,      Collective::broadcast, Collective::all_gather,
+    Collective::reduce_scatter, Collective::reduce,    Collective::all_to_all,
+    Collective::barrier,        Collective::gather,    Collective::scatter};
+
 /// "allreduce", "all_gather", ...
 std::string_view name(Collective collective) noexcept;
 
@@ -182,6 +187,7 @@ struct Algorithm {
   bool moves_blocks = false;     ///< blocks are held elsewhere than at their own places, so all must have the same size
   bool canonical_order = false;  ///< every result combines ranks 0, 1, ..., P-1 in this order (with root 0)
   Pipelining pipelining = Pipelining::few;
+  int alternating_parts = 1;  ///< parts of the data that take rounds in turn and do not wait for each other
 
   int (*blocks)(const Shape& shape) noexcept;
   int (*rounds)(const Shape& shape) noexcept;  ///< the same on every rank; a rank may be idle in some

@@ -10,43 +10,26 @@
 namespace tutti::detail {
 namespace {
 
-constexpr std::size_t kDefaultSegmentBytes = std::size_t{512} << 10;
-constexpr std::size_t kMaxSegments = 65535;
-constexpr int kSegmentsUnderway = 4;  // enough to keep the network busy while one is reduced
-
-Segments cut(const Call& call, const Algorithm& algorithm, const Shape& shape) {
-  const bool bound = has_bound_blocks(call.collective);
-  const int blocks = algorithm.blocks(shape);
-  if (bound && !algorithm.single_block) return {call.data_count, blocks, 1, true};
-  const std::size_t wanted = call.options.segment_bytes > 0 ? call.options.segment_bytes : kDefaultSegmentBytes;
-  const std::size_t data = call.data_count * size_of(call.dtype);
-  const std::size_t message = algorithm.single_block ? data / static_cast<std::size_t>(blocks) : data / 2;
-  const std::size_t segments =
-      std::clamp<std::size_t>(message / wanted + (message % wanted != 0 ? 1 : 0), 1, kMaxSegments);
-  return {call.data_count, blocks, static_cast<int>(segments), bound};
-}
-
-int spacing(const Algorithm& algorithm, int rounds) noexcept {
-  if (algorithm.pipelining == Pipelining::each_round) return 1;
-  return std::max(1, (rounds + kSegmentsUnderway - 1) / kSegmentsUnderway);
+Segments cut(const Call& call, const Plan& plan, const Shape& shape) {
+  return {call.data_count, plan.algorithm->blocks(shape), plan.segments, has_bound_blocks(call.collective)};
 }
 
 }  // namespace
 
-ScheduleTask::ScheduleTask(const Communicator& comm, const Algorithm& algorithm, int row, const Call& call,
+ScheduleTask::ScheduleTask(const Communicator& comm, const Plan& plan, int row, const Call& call,
                            std::uint64_t sequence, Role role)
     : WaitingTask(comm, sequence, role),
-      algorithm_(algorithm),
+      algorithm_(*plan.algorithm),
       call_(call),
-      at_{.rank = comm.rank(), .size = comm.size(), .root = call.root, .radix = call.options.radix},
-      segments_(cut(call, algorithm, at_.shape())),
-      rounds_(algorithm.rounds(at_.shape())),
-      order_(rounds_, segments_.segments(), spacing(algorithm, rounds_)) {
+      at_{.rank = comm.rank(), .size = comm.size(), .root = call.root, .radix = plan.radix},
+      segments_(cut(call, plan, at_.shape())),
+      rounds_(algorithm_.rounds(at_.shape())),
+      order_(rounds_, segments_.segments(), segment_spacing(algorithm_, rounds_)) {
   const Signature own = {.sequence = sequence,
                          .count = call.data_count,
                          .history = role == Role::whole ? state().history() : 0,
                          .segments = static_cast<std::uint16_t>(segments_.segments()),
-                         .radix = static_cast<std::uint16_t>(call.options.radix),
+                         .radix = static_cast<std::uint16_t>(plan.radix),
                          .variant = call.variant,
                          .root = call.root,
                          .collective = call.collective,
@@ -60,7 +43,7 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Algorithm& algorithm,
   const auto window = static_cast<std::size_t>(order_.window());
   if (memory_->window.size() < window) memory_->window.resize(window);
   if (call.collective == Collective::barrier) call_.input = ConstBuffer(&memory_->barrier_byte, 1, DType::u8);
-  if (algorithm.needs_scratch(at_)) memory_->scratch = state().acquire_scratch(call.data_count * size_of(call.dtype));
+  if (algorithm_.needs_scratch(at_)) memory_->scratch = state().acquire_scratch(call.data_count * size_of(call.dtype));
 }
 
 ScheduleTask::~ScheduleTask() {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <tutti/collectives/call.hpp>
+#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/handshake.hpp>
 #include <tutti/collectives/schedule.hpp>
 #include <tutti/collectives/segments.hpp>
@@ -67,8 +68,8 @@ struct OperationMemory {
 
 class ScheduleTask final : public WaitingTask {
  public:
-  /// `row` is the index of `algorithm` in its table. The call has been checked; size >= 2.
-  ScheduleTask(const Communicator& comm, const Algorithm& algorithm, int row, const Call& call, std::uint64_t sequence,
+  /// `row` is the index of the plan's algorithm in its table. The call has been checked; size >= 2.
+  ScheduleTask(const Communicator& comm, const Plan& plan, int row, const Call& call, std::uint64_t sequence,
                Role role);
   ~ScheduleTask() override;
   ScheduleTask(const ScheduleTask&) = delete;

@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <vector>
 
-#include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/executor.hpp>
+#include <tutti/collectives/table.hpp>
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/crc32c.hpp>
@@ -45,7 +46,7 @@ class CompressedAllreduce final : public detail::WaitingTask {
   void begin() {
     for (std::size_t r = 0; r < ranks_; ++r) encode_slice(r, encoded(encoded_->outgoing, r));
     stage_ =
-        detail::start_collective(comm(), detail::collective_source(),
+        detail::start_collective(comm(), collective_algorithms(),
                                  {.collective = Collective::all_to_all,
                                   .input = ConstBuffer(encoded_->outgoing.data(), encoded_->outgoing.size(), DType::u8),
                                   .output = Buffer(encoded_->incoming.data(), encoded_->incoming.size(), DType::u8),
@@ -104,7 +105,7 @@ class CompressedAllreduce final : public detail::WaitingTask {
     sum_own_slice();
     const auto own = encoded(encoded_->outgoing, static_cast<std::size_t>(comm().rank()));
     stage_ =
-        detail::start_collective(comm(), detail::collective_source(),
+        detail::start_collective(comm(), collective_algorithms(),
                                  {.collective = Collective::all_gather,
                                   .input = ConstBuffer(own.data(), own.size(), DType::u8),
                                   .output = Buffer(encoded_->incoming.data(), encoded_->incoming.size(), DType::u8),

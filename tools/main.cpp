@@ -26,6 +26,7 @@ void add_commands(CLI::App& app) {
   tutti::tools::add_data_command(app);
 #endif
   tutti::tools::add_perf_command(app);
+  tutti::tools::add_explain_command(app);
   tutti::tools::add_report_command(app);
   tutti::tools::add_info_command(app);
 }

@@ -59,6 +59,11 @@ std::vector<WrongCall> wrong_calls() {
        [=](const Communicator& c) { allreduce(c, floats(0, 8), sum, {.algorithm = "snail"}); }},
       {"only knomial, ring",
        [=](const Communicator& c) { broadcast(c, floats(0, 8), 0, {.algorithm = "halving_doubling"}); }},
+      {"radix is 1", [=](const Communicator& c) { allreduce(c, floats(0, 8), sum, {.radix = 1}); }},
+      {"radix is 9", [=](const Communicator& c) { broadcast(c, floats(0, 8), 0, {.radix = 9}); }},
+      {"root is 99", [=](const Communicator& c) { gather(c, floats(0, 1), floats(8, 9), 99); }},
+      {"null", [=](const Communicator& c) { gather(c, nowhere, Buffer(), c.size() - 1); }},
+      {"null", [=](const Communicator& c) { scatter(c, floats(0, 0), nowhere, 0); }},
       {"dtype", [=](const Communicator& c) { allreduce(c, Buffer(memory.data(), 8, static_cast<DType>(77)), sum); }},
       {"operator", [=](const Communicator& c) { allreduce(c, floats(0, 8), static_cast<ReduceOp>(77)); }},
   };
@@ -155,6 +160,9 @@ TEST(WrongOptions, AreInvalid) {
   EXPECT_TRUE(contains(make({.bits = Bits::layout}).message, "bits"));
   EXPECT_TRUE(contains(make({.bits = Bits::ranks}).message, "bits"));
   EXPECT_EQ(make({.bits = Bits::ranks}).outcome, Outcome::invalid);
+  TransportCosts costs = kNetworkCosts;
+  costs.byte = -1e-10;
+  EXPECT_TRUE(contains(make({.costs = costs}).message, "cost of the transport is -1e-10"));
   EXPECT_TRUE(contains(make({.ranks_per_node = -1}).message, "ranks_per_node"));
   EXPECT_TRUE(contains(make({.deadline = std::chrono::seconds(0)}).message, "deadline"));
   EXPECT_TRUE(contains(make({.deadline = std::chrono::seconds(-1)}).message, "deadline"));

@@ -97,6 +97,61 @@ TYPED_TEST(ReduceTest, CombineIsTheReference) {
   }
 }
 
+/// From left to right; bf16 and f16 in f32, rounded once.
+template <class T>
+T reference_combine_all(ReduceOp op, const std::vector<std::vector<T>>& inputs, std::size_t i) {
+  if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
+    float result = reference_f32(inputs[0][i]);
+    for (std::size_t k = 1; k < inputs.size(); ++k) result = reference_combine(op, result, reference_f32(inputs[k][i]));
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      return reference_bf16(result);
+    } else {
+      return reference_f16(result);
+    }
+  } else {
+    T result = inputs[0][i];
+    for (std::size_t k = 1; k < inputs.size(); ++k) result = reference_combine(op, result, inputs[k][i]);
+    return result;
+  }
+}
+
+TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
+  using T = TypeParam;
+  for (const std::size_t count :
+       {std::size_t{0}, std::size_t{1}, std::size_t{77}, std::size_t{2048}, std::size_t{5003}}) {
+    for (const std::size_t many : {2, 3, 4, 7}) {
+      std::vector<std::vector<T>> inputs;
+      for (std::size_t k = 0; k < many; ++k) inputs.push_back(operands<T>(count, kSeed + 10 + k).left);
+      for (const ReduceOp op : kAllReduceOps) {
+        if (!is_supported(op, dtype_of<T>)) continue;
+        if (many == 2 && count > 77) continue;  // as combine()
+        std::vector<T> expected(count);
+        for (std::size_t i = 0; i < count; ++i) expected[i] = reference_combine_all(op, inputs, i);
+        for (std::size_t place = 0; place <= many; ++place) {  // the output is that input, or elsewhere
+          std::vector<std::vector<T>> copies = inputs;
+          std::vector<T> elsewhere(count);
+          std::vector<T>& out = place == many ? elsewhere : copies[place];
+          std::vector<ConstBuffer> views;
+          for (const std::vector<T>& copy : copies) views.emplace_back(copy.data(), count, dtype_of<T>);
+          combine_all(op, views, Buffer(std::span(out)));
+          const std::size_t i = first_difference(out.data(), expected.data(), count);
+          ASSERT_EQ(i, count) << name(dtype_of<T>) << " " << name(op) << " of " << many << ", output at " << place
+                              << ": element " << i << ", seed " << kSeed;
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(ReduceTest, CombineAllOfOneIsACopy) {
+  using T = TypeParam;
+  const std::vector<T> input = operands<T>(1001, kSeed + 20).left;
+  std::vector<T> out(input.size());
+  const ConstBuffer only(input.data(), input.size(), dtype_of<T>);
+  combine_all(ReduceOp::sum, {&only, 1}, Buffer(std::span(out)));
+  EXPECT_EQ(first_difference(out.data(), input.data(), out.size()), out.size());
+}
+
 TYPED_TEST(ReduceTest, AverageIsDivided) {
   using T = TypeParam;
   constexpr std::size_t kCount = 1031;

@@ -90,7 +90,7 @@ TEST(Cli, VersionAndHelp) {
   EXPECT_EQ(version.out, "tutti " TUTTI_PROJECT_VERSION "\n");
   const auto help = tutti({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const std::string command : {"train", "perf", "report", "info"}) {
+  for (const std::string command : {"train", "perf", "explain", "report", "info"}) {
     EXPECT_TRUE(has(help.out, "\n  " + command + " ")) << help.out;
     if (command == "train") continue;  // the trainer's own help
     const auto of_command = tutti({command, "--help"});
@@ -109,7 +109,19 @@ TEST(Cli, MisuseIsOneClearLine) {
   const Misuse misuses[] = {
       {{}, 2, "tutti: error: A subcommand is required (see `tutti --help`)\n"},
       {{"prf"}, 2, "tutti: error: unknown command 'prf'; did you mean 'perf'? (see `tutti --help`)\n"},
-      {{"explain"}, 2, "tutti: error: unknown command 'explain' (see `tutti --help`)\n"},
+      {{"conduct"}, 2, "tutti: error: unknown command 'conduct' (see `tutti --help`)\n"},
+      {{"explain", "allreduce"}, 2, "tutti: error: explain: --ranks is required (see `tutti explain --help`)\n"},
+      {{"explain", "--ranks", "4"}, 1, "tutti: error: explain: name a collective, or ask for --table\n"},
+      {{"explain", "allreduse", "--ranks", "4"},
+       1,
+       "tutti: error: explain: there is no collective 'allreduse'; did you mean 'allreduce'?\n"},
+      {{"explain", "allreduce", "--ranks", "1"}, 1, "tutti: error: explain: --ranks is 1, less than 2\n"},
+      {{"explain", "allreduce", "--ranks", "4", "--radix", "5"},
+       1,
+       "tutti: error: explain: --radix is 5, not one of 2 to 4\n"},
+      {{"explain", "allreduce", "--ranks", "4", "--algorithm", "snail"},
+       1,
+       "tutti: error: explain: there is no allreduce 'snail'\n"},
       {{"perf", "allreduce", "--mim", "8"},
        2,
        "tutti: error: perf: unknown option '--mim'; did you mean '--min'? (see `tutti perf --help`)\n"},
@@ -228,6 +240,62 @@ TEST(PerfRun, OptionsBeatTheEnvironment) {
   EXPECT_EQ(from_environment.status, 1);
   EXPECT_TRUE(has(from_environment.err, "no_such")) << from_environment.err;
   EXPECT_EQ(from_option.status, 0) << from_option.err;
+}
+
+TEST(Explain, NamesTheWinnerAndWhy) {
+  const auto outcome = tutti({"explain", "allreduce", "--ranks", "64", "--bytes", "1M"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(has(outcome.out, "allreduce of 1M on 64 ranks over network")) << outcome.out;
+  EXPECT_TRUE(has(outcome.out, " runs: next to ")) << outcome.out;
+  for (const char* algorithm : {"ring", "recursive_doubling", "circulant", "double_tree"}) {
+    EXPECT_TRUE(has(outcome.out, algorithm)) << outcome.out;
+  }
+}
+
+TEST(Explain, PrintsEveryCandidateAsJson) {
+  const auto outcome = tutti({"explain", "broadcast", "--ranks", "12", "--bytes", "64K", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto all = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(all.at("bytes"), 65536);
+  const auto& candidates = all.at("candidates");
+  ASSERT_GT(candidates.size(), 8U);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const nlohmann::json& its = candidates[i];
+    const double parts = its.at("latency_seconds").get<double>() + its.at("overhead_seconds").get<double>() +
+                         its.at("moving_seconds").get<double>() + its.at("local_seconds").get<double>();
+    EXPECT_NEAR(its.at("seconds").get<double>(), parts, 1e-12);
+    if (i > 0) {
+      EXPECT_GE(its.at("seconds"), candidates[i - 1].at("seconds"));
+    }
+  }
+}
+
+TEST(Explain, TableIsCountedFromTheSchedules) {
+  const auto outcome = tutti({"explain", "--table", "--ranks", "8", "allreduce"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(has(outcome.out, "ring                     -      14        14     1.750 n   0.88 n")) << outcome.out;
+  EXPECT_TRUE(has(outcome.out, "halving_doubling         2       6         6     1.750 n   0.88 n")) << outcome.out;
+}
+
+TEST(Explain, DrawsNothingThatCannotBeReadOrWritten) {
+  const auto crowded = tutti({"explain", "barrier", "--ranks", "100", "--radix", "2", "--draw", "x.svg"});
+  EXPECT_EQ(crowded.status, 1);
+  EXPECT_EQ(crowded.err, "tutti: error: a picture of 100 ranks and 7 rounds could not be read; at most 64 of each\n");
+  const auto nowhere = tutti({"explain", "barrier", "--ranks", "4", "--draw", "/nonexistent/x.svg"});
+  EXPECT_EQ(nowhere.status, 1);
+  EXPECT_EQ(nowhere.err, "tutti: error: explain: cannot write /nonexistent/x.svg\n");
+}
+
+TEST(Explain, DrawsTheWinner) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "x.svg";
+  const auto outcome = tutti({"explain", "allreduce", "--ranks", "7", "--bytes", "8", "--algorithm",
+                              "recursive_doubling", "--radix", "7", "--draw", file.string()});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::string svg = read_file(file);
+  EXPECT_EQ(count_of(svg, "marker-end"), 42U);  // one round: every rank to every other
+  EXPECT_TRUE(has(svg, "rank 6 to rank 0")) << svg.substr(0, 2000);
+  EXPECT_TRUE(has(svg, "</svg>"));
 }
 
 TEST(Cli, ReportOfARun) {

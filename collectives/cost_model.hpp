@@ -1,0 +1,70 @@
+// What a schedule costs: rounds, messages and bytes, counted from the schedule itself, and the time they take.
+//
+// The model is that of the collectives' literature with an overhead per message (LogGP: Alexandrov et al., SPAA 1995):
+// a round takes a latency; every message keeps the processor busy at both ends; bytes take their time on the link of
+// the busiest rank, which sends and receives at once; what is reduced or copied locally takes time per byte.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include <tutti/collectives/schedule.hpp>
+
+namespace tutti {
+
+/// Constants of a class of transport. Seconds, and seconds per byte.
+struct TransportCosts {
+  std::string_view name;
+  double latency;   ///< from the end of a send to the arrival at the receiver, without the bytes
+  double overhead;  ///< of the processor per message, at either end
+  double byte;      ///< on the link of a rank, in each direction
+  double reduce;    ///< per byte of a result and operand
+  double copy;      ///< per byte copied locally
+  bool overlaps;    ///< whether bytes move while the processor reduces and copies
+};
+
+/// Between the ranks of one node over the MPI library's shared memory, and between nodes. Orders of magnitude of
+/// current machines: they decide which algorithm runs, never what is right.
+inline constexpr TransportCosts kSharedMemoryCosts = {"shared memory", 0.3e-6,  0.2e-6, 1.5e-10,
+                                                      0.8e-10,         0.8e-10, false};
+inline constexpr TransportCosts kNetworkCosts = {"network", 1.5e-6, 0.4e-6, 0.8e-10, 0.8e-10, 0.8e-10, true};
+
+/// What one pass of all data through a schedule asks for. Fractions are of the data in all blocks.
+struct Profile {
+  int rounds = 0;
+  int depth = 0;  ///< messages that wait for each other in a row
+  int blocks = 1;
+  int most_messages = 0;  ///< sent and received by a rank in a round
+
+  /// What the busiest rank does in each round, added up over rounds: the way of a single segment.
+  struct Load {
+    double messages = 0;  ///< sent or received, whichever are more
+    double moved = 0;     ///< fraction sent or received, whichever is more
+    double reduced = 0;   ///< fraction combined
+    double copied = 0;    ///< fraction copied locally
+  };
+  Load path;
+
+  /// What the busiest rank does in all rounds together: it limits how fast segments follow one another.
+  Load rank;
+  bool scratch = false;  ///< whether any rank needs the scratch slot
+};
+
+/// Counts a schedule on shape.size >= 2 ranks with root 0; above 128 ranks from a few of them.
+Profile profile(const Algorithm& algorithm, const Shape& shape);
+
+/// Where the time goes, in seconds.
+struct Prediction {
+  double latency = 0;   ///< messages that wait for each other, and segments for the ones before
+  double overhead = 0;  ///< of messages
+  double moving = 0;    ///< bytes on the busiest link
+  double local = 0;     ///< reducing and copying
+
+  constexpr double total() const noexcept { return latency + overhead + moving + local; }
+};
+
+/// The time that `bytes` of data in all blocks take in `segments` segments, `spacing` rounds apart.
+Prediction predict(const Profile& profile, std::size_t bytes, int segments, int spacing,
+                   const TransportCosts& costs) noexcept;
+
+}  // namespace tutti

@@ -1,0 +1,135 @@
+// The cost model against the formulas of the literature, and the choice of algorithms that rests on it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/table.hpp>
+
+namespace tutti {
+namespace {
+
+constexpr TransportCosts kUnits = {"units", 1000.0, 10.0, 1.0, 0.25, 0.125, true};
+
+std::span<const Algorithm* const> table_of(Collective collective) {
+  return collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms();
+}
+
+Prediction price(Collective collective, const char* name, const Shape& shape, std::size_t bytes) {
+  return predict(profile(*find_algorithm(table_of(collective), collective, name), shape), bytes, 1, 1, kUnits);
+}
+
+TEST(CostModel, IsTheLiteratures) {
+  const int p = 16;
+  const std::size_t n = 1600;
+  const auto expect = [](const Prediction& prediction, double rounds, double messages, double moved, double local) {
+    EXPECT_DOUBLE_EQ(prediction.latency, rounds * kUnits.latency);
+    EXPECT_DOUBLE_EQ(prediction.overhead, 2 * messages * kUnits.overhead);
+    EXPECT_NEAR(prediction.moving, moved, 1e-9);
+    EXPECT_NEAR(prediction.local, local, 1e-9);
+  };
+  expect(price(Collective::allreduce, "ring", {p}, n), 30, 30, 2 * 1500, 0.25 * 1500);
+  expect(price(Collective::allreduce, "two_way_ring", {p}, n), 16, 30, 2 * 1500, 0.25 * 1500);
+  expect(price(Collective::allreduce, "recursive_doubling", {p}, n), 4, 4, 4 * 1600, 0.25 * 4 * 1600);
+  expect(price(Collective::allreduce, "recursive_doubling", {p, 4}, n), 2, 6, 6 * 1600, 0.25 * 6 * 1600);
+  expect(price(Collective::allreduce, "recursive_doubling", {p, p}, n), 1, 15, 15 * 1600, 0.25 * 15 * 1600);
+  expect(price(Collective::allreduce, "halving_doubling", {p}, n), 8, 8, 2 * 1500, 0.25 * 1500);
+  expect(price(Collective::allreduce, "halving_doubling", {p, 4}, n), 4, 12, 2 * 1500, 0.25 * 1500);
+  expect(price(Collective::allreduce, "circulant", {p}, n), 8, 8, 2 * 1500, 0.25 * 1500);
+  expect(price(Collective::allreduce, "circulant", {15}, 1500), 8, 8, 2 * 1400, 0.25 * 1400 + 0.125 * 100);
+  expect(price(Collective::broadcast, "knomial", {p}, n), 4, 4, 4 * 1600, 0);
+  expect(price(Collective::all_gather, "circulant", {p}, n), 4, 4, 1500, 0.125 * 100);
+}
+
+TEST(CostModel, SegmentsApproachTheBusiestRanksTime) {
+  const Algorithm& chain = *find_algorithm(collective_algorithms(), Collective::broadcast, "ring");
+  const Profile its = profile(chain, {10});
+  const std::size_t bytes = 1000000;
+  EXPECT_NEAR(predict(its, bytes, 1, 9, kUnits).total(), 9 * (1000 + 20 + 1e6), 1);
+  double before = predict(its, bytes, 1, 1, kUnits).total();
+  for (const int segments : {2, 5, 20, 50}) {
+    const double now = predict(its, bytes, segments, segment_spacing(chain, its.rounds), kUnits).total();
+    EXPECT_LT(now, before) << segments;
+    EXPECT_GT(now, 1e6);
+    before = now;
+  }
+}
+
+constexpr double kMostStep = 1.25;
+// Numbers of ranks with a large prime factor fold, which costs two rounds: 8 B on 119 ranks against 120.
+constexpr double kMostStepOverRanks = 1.28;
+
+TEST(Choice, PredictedTimeHasNoCliffsOverSize) {
+  for (const TransportCosts& costs : {kNetworkCosts, kSharedMemoryCosts}) {
+    for (const int ranks : {2, 3, 7, 16, 60, 97, 128}) {
+      Chooser chooser(ranks, costs);
+      for (const Collective collective : kAllCollectives) {
+        double most = 0;
+        for (double bytes = 1; bytes < 1e9; bytes *= 1.3) {
+          const Plan plan = chooser.choose(table_of(collective), collective, static_cast<std::size_t>(bytes), {});
+          ASSERT_NE(plan.algorithm, nullptr);
+          EXPECT_GE(plan.predicted.total() * kMostStep, most) << name(collective) << " of " << bytes << " B, " << ranks;
+          most = std::max(most, plan.predicted.total());
+        }
+      }
+    }
+  }
+}
+
+TEST(Choice, PredictedTimeHasNoCliffsOverRanks) {
+  constexpr std::size_t kSizes[] = {8, 4096, std::size_t{1} << 20, std::size_t{64} << 20};
+  std::map<std::pair<Collective, std::size_t>, double> most;
+  for (int ranks = 2; ranks <= 128; ++ranks) {
+    Chooser chooser(ranks, kNetworkCosts);
+    for (const Collective collective : kAllCollectives) {
+      for (const std::size_t size : kSizes) {
+        const std::size_t bytes = has_bound_blocks(collective) ? size * static_cast<std::size_t>(ranks) : size;
+        const double now = chooser.choose(table_of(collective), collective, bytes, {}).predicted.total();
+        double& before = most[{collective, size}];
+        EXPECT_GE(now * kMostStepOverRanks, before)
+            << name(collective) << " of " << size << " B, " << ranks << " ranks";
+        before = std::max(before, now);
+      }
+    }
+  }
+}
+
+TEST(Choice, IsTheFastestCandidateAndRemembered) {
+  Chooser chooser(24, kNetworkCosts);
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{100}, std::size_t{1} << 16, std::size_t{1} << 25}) {
+    const std::vector<Plan> all = chooser.candidates(allreduce_algorithms(), Collective::allreduce, bytes);
+    for (int turn = 0; turn < 2; ++turn) {
+      const Plan plan = chooser.choose(allreduce_algorithms(), Collective::allreduce, bytes, {});
+      EXPECT_EQ(plan.algorithm, all.front().algorithm);
+      EXPECT_EQ(plan.radix, all.front().radix);
+      EXPECT_EQ(plan.segments, all.front().segments);
+    }
+  }
+}
+
+TEST(Choice, MeetsWishes) {
+  Chooser chooser(24, kNetworkCosts);
+  const auto choose = [&](const Wishes& wishes) {
+    return chooser.choose(allreduce_algorithms(), Collective::allreduce, 1 << 20, wishes);
+  };
+  EXPECT_EQ(choose({.algorithm = "ring"}).algorithm->name, "ring");
+  EXPECT_EQ(choose({.algorithm = "ring", .segment_bytes = 1000}).segments, 44);  // messages of 2^20 / 24 bytes
+  EXPECT_EQ(choose({.radix = 5}).radix, 5);
+  EXPECT_EQ(choose({.algorithm = "snail"}).algorithm, nullptr);
+}
+
+TEST(Choice, TakesWideRoundsForSmallDataAndFewBytesForLarge) {
+  Chooser chooser(64, kNetworkCosts);
+  const Plan small = chooser.choose(allreduce_algorithms(), Collective::allreduce, 8, {});
+  EXPECT_EQ(small.algorithm->name, "recursive_doubling");
+  EXPECT_GT(small.radix, 2);
+  const Plan large = chooser.choose(allreduce_algorithms(), Collective::allreduce, 1 << 26, {});
+  EXPECT_LT(profile(*large.algorithm, {64, large.radix}).rank.moved, 2.0);
+}
+
+}  // namespace
+}  // namespace tutti

@@ -1,0 +1,213 @@
+// `tutti explain`: which algorithm runs for a collective, and why; the table of algorithms, counted from the schedules;
+// a schedule as a picture. Needs no launcher: it asks the same model that every call asks.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/table.hpp>
+#include <tutti/kernels/error.hpp>
+
+#include "tools/command_line.hpp"
+#include "tools/commands.hpp"
+#include "tools/explain/drawing.hpp"
+
+namespace tutti::tools {
+namespace {
+
+struct ExplainOptions {
+  std::string collective;
+  int ranks = 0;
+  std::string bytes = "1M";
+  bool one_node = false;
+  bool table = false;
+  std::string algorithm;
+  int radix = 0;
+  std::string draw;
+  bool json = false;
+};
+
+Collective collective_named(const std::string& wanted) {
+  std::vector<std::string> names;
+  for (const Collective collective : kAllCollectives) {
+    if (name(collective) == wanted) return collective;
+    names.emplace_back(name(collective));
+  }
+  const std::string near = nearest(wanted, names);
+  throw InvalidArgument(text(
+      "explain: there is no collective '", wanted, "'",
+      near.empty() ? text(", only ", fmt::to_string(fmt::join(names, ", "))) : text("; did you mean '", near, "'?")));
+}
+
+std::span<const Algorithm* const> table_of(Collective collective) {
+  return collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms();
+}
+
+std::string time_text(double seconds) {
+  if (seconds < 1e-3) return fmt::format("{:.2f} us", seconds * 1e6);
+  if (seconds < 1) return fmt::format("{:.2f} ms", seconds * 1e3);
+  return fmt::format("{:.2f} s", seconds);
+}
+
+nlohmann::json to_json(const Plan& plan) {
+  return {{"algorithm", plan.algorithm->name},
+          {"radix", plan.algorithm->radix == Radix::none ? nlohmann::json() : nlohmann::json(plan.radix)},
+          {"segments", plan.segments},
+          {"seconds", plan.predicted.total()},
+          {"latency_seconds", plan.predicted.latency},
+          {"overhead_seconds", plan.predicted.overhead},
+          {"moving_seconds", plan.predicted.moving},
+          {"local_seconds", plan.predicted.local}};
+}
+
+/// The best plan of each algorithm, the fastest first.
+std::vector<Plan> best_of_each(const std::vector<Plan>& plans) {
+  std::vector<Plan> best;
+  for (const Plan& plan : plans) {
+    const auto same = [&](const Plan& other) { return other.algorithm == plan.algorithm; };
+    if (std::none_of(best.begin(), best.end(), same)) best.push_back(plan);
+  }
+  return best;
+}
+
+std::string plan_text(const Plan& plan) {
+  std::string out(plan.algorithm->name);
+  if (plan.algorithm->radix != Radix::none) out += fmt::format(" of radix {}", plan.radix);
+  if (plan.segments > 1) out += fmt::format(" in {} segments", plan.segments);
+  return out;
+}
+
+/// What the winner saves most against `other`, and what it pays.
+std::string reason(const Plan& winner, const Plan& other) {
+  struct Term {
+    const char* name;
+    double saved;
+  };
+  Term terms[] = {{"waiting for messages", other.predicted.latency - winner.predicted.latency},
+                  {"overhead of messages", other.predicted.overhead - winner.predicted.overhead},
+                  {"moving bytes", other.predicted.moving - winner.predicted.moving},
+                  {"reducing and copying", other.predicted.local - winner.predicted.local}};
+  std::sort(std::begin(terms), std::end(terms), [](const Term& a, const Term& b) { return a.saved > b.saved; });
+  std::string out = fmt::format("saves {} of {}", time_text(terms[0].saved), terms[0].name);
+  if (terms[3].saved < -0.01 * winner.predicted.total()) {
+    out += fmt::format(" for {} more of {}", time_text(-terms[3].saved), terms[3].name);
+  }
+  return out;
+}
+
+void print_choice(Collective collective, const ExplainOptions& options, std::size_t bytes, const TransportCosts& costs,
+                  const std::vector<Plan>& plans) {
+  fmt::print("{} of {} on {} ranks over {}: latency {}, overhead {} per message, {:.1f} GB/s per link\n\n",
+             name(collective), format_size(bytes), options.ranks, costs.name, time_text(costs.latency),
+             time_text(costs.overhead), 1e-9 / costs.byte);
+  fmt::print("{:<20} {:>6} {:>9} {:>12} {:>11} {:>11} {:>11} {:>11}\n", "algorithm", "radix", "segments", "predicted",
+             "waiting", "overhead", "moving", "local");
+  const std::vector<Plan> best = best_of_each(plans);
+  for (const Plan& plan : best) {
+    const bool has_radix = plan.algorithm->radix != Radix::none;
+    fmt::print("{:<20} {:>6} {:>9} {:>12} {:>11} {:>11} {:>11} {:>11}\n", plan.algorithm->name,
+               has_radix ? fmt::to_string(plan.radix) : "-", plan.segments, time_text(plan.predicted.total()),
+               time_text(plan.predicted.latency), time_text(plan.predicted.overhead), time_text(plan.predicted.moving),
+               time_text(plan.predicted.local));
+  }
+  fmt::print("\n{} runs", plan_text(best.front()));
+  if (best.size() == 1) {
+    fmt::print(": there is no other.\n");
+  } else {
+    fmt::print(": next to {} it {}.\n", plan_text(best[1]), reason(best.front(), best[1]));
+  }
+}
+
+void print_table(const std::vector<Collective>& collectives, int ranks, int radix) {
+  fmt::print("{} ranks{}; bytes are those of the busiest rank, in data of all blocks together\n\n", ranks,
+             radix != 0 ? fmt::format(", radix {}", radix) : "");
+  fmt::print("{:<15} {:<19} {:>6} {:>7} {:>9} {:>11} {:>8} {:>8} {:>11}\n", "collective", "algorithm", "radix",
+             "rounds", "messages", "sent", "reduced", "scratch", "order");
+  for (const Collective collective : collectives) {
+    for (const Algorithm* row : table_of(collective)) {
+      if (row->collective != collective) continue;
+      const bool has_radix = row->radix != Radix::none;
+      const int its_radix = has_radix && radix != 0 ? radix : 2;
+      const Profile its = profile(*row, {ranks, its_radix});
+      fmt::print("{:<15} {:<19} {:>6} {:>7} {:>9.0f} {:>9.3f} n {:>6.2f} n {:>8} {:>11}\n", name(collective), row->name,
+                 has_radix ? fmt::to_string(its_radix) : "-", its.rounds, its.rank.messages, its.rank.moved,
+                 its.rank.reduced, its.scratch ? "n" : "-",
+                 !reduces(collective)   ? "-"
+                 : row->canonical_order ? "rank order"
+                                        : "fixed");
+    }
+  }
+}
+
+void write_drawing(const std::string& file, const Plan& plan, int ranks) {
+  const std::string svg = draw_schedule(*plan.algorithm, {ranks, plan.radix});
+  std::ofstream out(file, std::ios::binary);
+  out << svg;
+  out.close();
+  if (!out) throw Error(text("explain: cannot write ", file));
+  fmt::print("{} drawn in {}\n", plan_text(plan), file);
+}
+
+void explain(const ExplainOptions& options) {
+  if (options.ranks < 2) throw InvalidArgument(text("explain: --ranks is ", options.ranks, ", less than 2"));
+  if (options.ranks > 1 << 20) throw InvalidArgument(text("explain: --ranks is ", options.ranks, ", more than 2^20"));
+  if (options.radix != 0 && (options.radix < 2 || options.radix > options.ranks)) {
+    throw InvalidArgument(text("explain: --radix is ", options.radix, ", not one of 2 to ", options.ranks));
+  }
+  if (options.table) {
+    std::vector<Collective> collectives(std::begin(kAllCollectives), std::end(kAllCollectives));
+    if (!options.collective.empty()) collectives = {collective_named(options.collective)};
+    return print_table(collectives, options.ranks, options.radix);
+  }
+  if (options.collective.empty()) throw InvalidArgument("explain: name a collective, or ask for --table");
+  const Collective collective = collective_named(options.collective);
+  const std::size_t bytes = parse_size("explain: --bytes", options.bytes);
+  const auto table = table_of(collective);
+  if (!options.algorithm.empty() && find_algorithm(table, collective, options.algorithm) == nullptr) {
+    throw InvalidArgument(text("explain: there is no ", options.collective, " '", options.algorithm, "'"));
+  }
+  const TransportCosts& costs = options.one_node ? kSharedMemoryCosts : kNetworkCosts;
+  Chooser chooser(options.ranks, costs);
+  const std::vector<Plan> plans =
+      chooser.candidates(table, collective, bytes, {.algorithm = options.algorithm, .radix = options.radix});
+  if (options.json) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const Plan& plan : plans) rows.push_back(to_json(plan));
+    const nlohmann::json all = {{"collective", options.collective},
+                                {"ranks", options.ranks},
+                                {"bytes", bytes},
+                                {"transport", costs.name},
+                                {"candidates", rows}};
+    fmt::print("{}\n", all.dump(2));
+  } else {
+    print_choice(collective, options, bytes, costs, plans);
+  }
+  if (!options.draw.empty()) write_drawing(options.draw, plans.front(), options.ranks);
+}
+
+}  // namespace
+
+void add_explain_command(CLI::App& app) {
+  auto* command = app.add_subcommand("explain", "Which algorithm runs for a collective, and why; needs no launcher");
+  auto options = std::make_shared<ExplainOptions>();
+  command->add_option("collective", options->collective, "allreduce, broadcast, all_gather, ...");
+  command->add_option("--ranks", options->ranks, "Number of ranks")->required();
+  command->add_option("--bytes", options->bytes, "Bytes of all blocks together, such as 64K or 1M")
+      ->capture_default_str();
+  command->add_flag("--one-node", options->one_node, "All ranks share a node: constants of shared memory");
+  command->add_option("--algorithm", options->algorithm, "Only this one");
+  command->add_option("--radix", options->radix, "Only this radix");
+  command->add_flag("--table", options->table, "Print what every algorithm costs, counted from its schedule");
+  command->add_option("--draw", options->draw, "Write a picture of the winner's rounds, as SVG");
+  command->add_flag("--json", options->json, "Print all candidates as JSON");
+  command->callback([options] { explain(*options); });
+}
+
+}  // namespace tutti::tools
