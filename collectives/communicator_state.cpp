@@ -52,7 +52,23 @@ MPI_Comm require_usable_parent(MPI_Comm parent, const CommunicatorOptions& optio
   return parent;
 }
 
+#ifdef TUTTI_SIMULATED
+// All ranks live in one process and share what is large, or it would not fit.
+constexpr std::size_t kSharedBytes = std::size_t{64} << 10;
+std::byte* allocate_scratch(std::size_t bytes) {
+  return static_cast<std::byte*>(bytes < kSharedBytes ? std::malloc(bytes) : SMPI_SHARED_MALLOC(bytes));
+}
+#else
+std::byte* allocate_scratch(std::size_t bytes) { return new std::byte[bytes]; }
+#endif
+
 }  // namespace
+
+#ifdef TUTTI_SIMULATED
+void FreeScratch::operator()(std::byte* memory) const noexcept { SMPI_SHARED_FREE(memory); }
+#else
+void FreeScratch::operator()(std::byte* memory) const noexcept { delete[] memory; }
+#endif
 
 void keep_until_exit(std::shared_ptr<void> object) noexcept {
   // Never destroyed: MPI may touch what is kept until the process is gone.
@@ -295,7 +311,7 @@ Scratch CommunicatorState::acquire_scratch(std::size_t bytes) {
     if (it->capacity >= bytes && (best == pool_.end() || it->capacity < best->capacity)) best = it;
   }
   if (best == pool_.end()) {
-    return {std::unique_ptr<std::byte[]>(new std::byte[bytes]), bytes};
+    return {std::unique_ptr<std::byte[], FreeScratch>(allocate_scratch(bytes)), bytes};
   }
   Scratch scratch = std::move(*best);
   pool_.erase(best);

@@ -25,9 +25,14 @@
 
 namespace tutti::detail {
 
-/// Memory that is only written before it is read. Kept for reuse by ScratchPool.
+/// Gives back what allocate_scratch() made.
+struct FreeScratch {
+  void operator()(std::byte* memory) const noexcept;
+};
+
+/// Memory that is only written before it is read. Kept for reuse by the CommunicatorState that it was acquired from.
 struct Scratch {
-  std::unique_ptr<std::byte[]> memory;
+  std::unique_ptr<std::byte[], FreeScratch> memory;
   std::size_t capacity = 0;
 };
 

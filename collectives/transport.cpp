@@ -5,6 +5,7 @@
 
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/transport.hpp>
+#include <tutti/collectives/waiting.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -57,7 +58,7 @@ void MpiTransport::receive(int peer, int tag, std::span<std::byte> bytes, Pendin
 }
 
 bool MpiTransport::progress() {
-  if (requests_.empty()) return false;
+  if (kSimulated || requests_.empty()) return false;
   completed_.resize(requests_.size());
   statuses_.resize(requests_.size());
   int count = 0;
@@ -78,7 +79,21 @@ bool MpiTransport::progress() {
       --message.pending->messages;
     }
   }
-  // Started messages stay in order: people read them, and the oldest are the likeliest to be done.
+  drop_completed();
+  if (!failure.empty()) throw CommunicationError(failure);
+  return true;
+}
+
+void MpiTransport::wait_any() {
+  if (requests_.empty()) return;
+  int done = 0;
+  check_mpi(MPI_Waitany(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUS_IGNORE), "MPI_Waitany");
+  --underway_[static_cast<std::size_t>(done)].pending->messages;
+  drop_completed();
+}
+
+// Started messages stay in order: people read them, and the oldest are the likeliest to be done.
+void MpiTransport::drop_completed() {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     if (requests_[i] == MPI_REQUEST_NULL) continue;
@@ -88,8 +103,6 @@ bool MpiTransport::progress() {
   }
   requests_.resize(kept);
   underway_.resize(kept);
-  if (!failure.empty()) throw CommunicationError(failure);
-  return true;
 }
 
 }  // namespace tutti::detail

@@ -38,10 +38,16 @@ class MpiTransport {
   /// failed.
   bool progress();
 
+  /// Blocks until a message is done, if any is under way: how ranks wait in a simulator. \throws CommunicationError if
+  /// one failed.
+  void wait_any();
+
   /// Everything under way, for messages to people.
   std::span<const Underway> underway() const noexcept { return underway_; }
 
  private:
+  void drop_completed();
+
   MPI_Comm comm_;
   std::vector<MPI_Request> requests_;
   std::vector<Underway> underway_;  // parallel to requests_

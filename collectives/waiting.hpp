@@ -1,4 +1,5 @@
-// How a rank waits: spin, then yield, then sleep, as fits the number of ranks that share the cores.
+// How a rank waits: spin, then yield, then sleep, as fits the number of ranks that share the cores. In a simulator it
+// blocks in MPI instead.
 #pragma once
 
 #include <chrono>
@@ -6,6 +7,15 @@
 namespace tutti::detail {
 
 using Clock = std::chrono::steady_clock;
+
+/// Whether this build runs in a simulator of MPI (bench/scale). There time passes only inside MPI, and polling costs
+/// what the simulator makes up: a rank that waits blocks until a message is done, without deadlines or notices, and
+/// Operation::test() waits for a message too. Large memory may be shared by all ranks, so that results mean nothing.
+#ifdef TUTTI_SIMULATED
+inline constexpr bool kSimulated = true;
+#else
+inline constexpr bool kSimulated = false;
+#endif
 
 /// How long each way of waiting lasts.
 struct WaitPolicy {

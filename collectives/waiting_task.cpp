@@ -45,7 +45,11 @@ WaitingTask::WaitingTask(Communicator comm, std::uint64_t sequence, Role role)
 
 WaitingTask::~WaitingTask() { state().delist(*this); }
 
-bool WaitingTask::poll() { return advance_within_limits() == Progress::complete; }
+bool WaitingTask::poll() {
+  const Progress progress = advance_within_limits();
+  if (kSimulated && progress == Progress::none) state().transport().wait_any();
+  return progress == Progress::complete;
+}
 
 void WaitingTask::wait() {
   Waiter waiter(state().wait_policy());
@@ -57,7 +61,11 @@ void WaitingTask::wait() {
         waiter.progressed();
         break;
       case Progress::none:
-        waiter.pause(Clock::now());
+        if constexpr (kSimulated) {
+          state().transport().wait_any();
+        } else {
+          waiter.pause(Clock::now());
+        }
         break;
     }
   }
@@ -69,6 +77,7 @@ WaitingTask::Progress WaitingTask::advance_within_limits() {
   const bool others = state().advance_others(*this);
   if (progress == Progress::some) idle_since_.reset();
   if (progress == Progress::some || others) return Progress::some;
+  if constexpr (kSimulated) return Progress::none;
   const auto now = Clock::now();
   if (now - last_notices_ >= kNoticeInterval) {
     last_notices_ = now;
