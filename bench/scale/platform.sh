@@ -5,7 +5,7 @@
 #   flat           one switch that never blocks: two links between any two hosts
 #   fat-tree       two levels, leaf switches of about sqrt(RANKS) hosts, half as many links up as down
 #   torus          three dimensions as near to a cube as RANKS has; a host can drive all its six links at once
-#   torus-limited  the same; what a host sends and what passes through it share 12.5 GB/s
+#   torus-limited  the same; all that a host sends, receives and passes on shares 25 GB/s
 #   dragonfly      groups of two or more chassis; 4 links between groups, 2 between chassis, 1 between routers
 set -euo pipefail
 
@@ -25,7 +25,7 @@ case $network in
   flat) topology='' ;;
   fat-tree) topology="topology=\"FAT_TREE\" topo_parameters=\"2;$tree;1,1\"" ;;
   torus) hosts=$ranks topology="topology=\"TORUS\" topo_parameters=\"$torus\"" ;;
-  torus-limited) hosts=$ranks topology="topology=\"TORUS\" topo_parameters=\"$torus\" limiter_link=\"12.5GBps\"" ;;
+  torus-limited) hosts=$ranks topology="topology=\"TORUS\" topo_parameters=\"$torus\" limiter_link=\"25GBps\"" ;;
   dragonfly) topology="topology=\"DRAGONFLY\" topo_parameters=\"$dragonfly\"" ;;
   *) printf 'platform.sh: error: no network %s\n' "$network" >&2; exit 2 ;;
 esac

@@ -1,5 +1,5 @@
-// scale COLLECTIVE [--check] [--sizes BYTES,...] CANDIDATE...: one collective of tutti and of MPI in a simulator of MPI,
-// in simulated time. README.md tells the rules.
+// scale COLLECTIVE [--check] [--sizes BYTES,...] CANDIDATE...: one collective of tutti and of MPI in a simulator of
+// MPI, in simulated time. README.md tells the rules.
 //
 // A candidate is `mpi`, `chosen` (what tutti chooses), `all` (every algorithm with every radix and segment size that
 // makes a difference) or ALGORITHM:RADIX:SEGMENT_BYTES, each number 0 for tutti's own choice. For every size and
@@ -74,7 +74,8 @@ std::vector<std::string> split(std::string_view text, char separator) {
 
 Request parse(std::span<char*> arguments) {
   Request request;
-  if (arguments.size() < 2) throw std::invalid_argument("usage: scale COLLECTIVE [--check] [--sizes B,...] CANDIDATE...");
+  if (arguments.size() < 2)
+    throw std::invalid_argument("usage: scale COLLECTIVE [--check] [--sizes B,...] CANDIDATE...");
   const auto found = std::find_if(kCollectives.begin(), kCollectives.end(),
                                   [&](Collective c) { return tutti::name(c) == arguments[1]; });
   if (found == kCollectives.end()) throw std::invalid_argument(std::string("no collective ") + arguments[1]);
@@ -274,8 +275,8 @@ class Program {
         const bool has_radix = row->radix != tutti::Radix::none;
         if (radix != 2 && (!has_radix || radix > comm_.size())) continue;
         if (radix > 4 && bytes > kManyRadicesBytes) continue;
-        const std::size_t message = row->single_block ? bytes / static_cast<std::size_t>(row->blocks({comm_.size(), radix}))
-                                                      : bytes / 2;
+        const std::size_t message =
+            row->single_block ? bytes / static_cast<std::size_t>(row->blocks({comm_.size(), radix})) : bytes / 2;
         std::set<std::size_t> seen;
         for (const std::size_t segment : kSegmentBytes) {
           const std::size_t wanted = segment == 0 ? std::size_t{512} << 10 : segment;
@@ -302,7 +303,7 @@ int main(int argc, char** argv) {
     Program(parse({argv, static_cast<std::size_t>(argc)})).run();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "scale: error: %s\n", error.what());
-    MPI_Abort(MPI_COMM_WORLD, 1);
+    std::_Exit(1);  // all ranks are one process; MPI_Abort would end in success
   }
   MPI_Finalize();
   return 0;
