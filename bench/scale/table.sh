@@ -54,6 +54,6 @@ table() {
 
 table 'fastest of ompi, mpich, mvapich2, impi / tutti' 'ompi|mpich|mvapich2|impi' chosen "$1"
 table 'ompi / tutti' ompi chosen "$1"
-if grep -q ':' "$1"; then
+if grep -q '[a-z]:[0-9]' "$1"; then
   table 'fastest of ompi, mpich, mvapich2, impi / fastest algorithm of tutti' 'ompi|mpich|mvapich2|impi' '.*:.*' "$1"
 fi
