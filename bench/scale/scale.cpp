@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <set>
 #include <span>
 #include <stdexcept>
@@ -188,7 +189,7 @@ double time(const std::function<void()>& call) {
 class Program {
  public:
   explicit Program(Request request)
-      : request_(std::move(request)), comm_(MPI_COMM_WORLD), input_(room()), output_(room()) {}
+      : request_(std::move(request)), rank_(rank()), size_(size()), input_(room()), output_(room()) {}
 
   void run() {
     for (const std::size_t bytes : request_.sizes) {
@@ -203,22 +204,39 @@ class Program {
   }
 
  private:
+  static int rank() {
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    return rank;
+  }
+  static int size() {
+    int size = 1;
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    return size;
+  }
+
+  /// Made when first asked for: with 1,024 ranks that takes the simulator a while. Every rank is a node of its own.
+  const tutti::Communicator& comm() {
+    if (!comm_) comm_.emplace(MPI_COMM_WORLD, tutti::CommunicatorOptions{.ranks_per_node = 1});
+    return *comm_;
+  }
+
   std::size_t room() const {
     const std::size_t largest = *std::max_element(request_.sizes.begin(), request_.sizes.end());
-    return std::max(largest, static_cast<std::size_t>(comm_.size()) * sizeof(float)) + sizeof(float);
+    return std::max(largest, static_cast<std::size_t>(size_) * sizeof(float)) + sizeof(float);
   }
 
   void measure(std::size_t bytes, const Candidate& candidate) {
-    const Shape shape(request_.collective, bytes, comm_.size());
+    const Shape shape(request_.collective, bytes, size_);
     const auto call = [&] {
       if (candidate.is_mpi()) return call_mpi(request_.collective, shape, input_.data(), output_.data());
-      call_tutti(comm_, request_.collective, shape, candidate, input_.data(), output_.data());
+      call_tutti(comm(), request_.collective, shape, candidate, input_.data(), output_.data());
     };
     // What a call sets up depends on the communicator: tutti's is ready, MPI's becomes so in calls like the timed one.
     for (int i = 0; i < kWarmUps && (candidate.is_mpi() || !warm_); ++i) call();
     warm_ = warm_ || !candidate.is_mpi();
     const double seconds = time(call);
-    if (comm_.rank() == 0) {
+    if (rank_ == 0) {
       std::printf("%zu,%s,%.9f\n", bytes, candidate.label().c_str(), seconds);
       std::fflush(stdout);
     }
@@ -230,21 +248,21 @@ class Program {
   }
 
   void check(std::size_t bytes, const Candidate& candidate) {
-    const Shape shape(request_.collective, bytes, comm_.size());
+    const Shape shape(request_.collective, bytes, size_);
     for (std::size_t i = 0; i < shape.whole; ++i) {
-      input_.data()[i] = value(comm_.rank(), i);
+      input_.data()[i] = value(rank_, i);
       output_.data()[i] = -1;
     }
-    call_tutti(comm_, request_.collective, shape, candidate, input_.data(), output_.data());
+    call_tutti(comm(), request_.collective, shape, candidate, input_.data(), output_.data());
     for (std::size_t i = 0; i < shape.whole; ++i) {
       float sum = 0;
-      for (int rank = 0; rank < comm_.size(); ++rank) sum += value(rank, i);
+      for (int rank = 0; rank < size_; ++rank) sum += value(rank, i);
       if (output_.data()[i] != sum) {
-        throw std::runtime_error(candidate.label() + ": wrong at rank " + std::to_string(comm_.rank()) + ", element " +
+        throw std::runtime_error(candidate.label() + ": wrong at rank " + std::to_string(rank_) + ", element " +
                                  std::to_string(i) + " of " + std::to_string(shape.whole));
       }
     }
-    if (comm_.rank() == 0) std::printf("%zu,%s,ok\n", bytes, candidate.label().c_str());
+    if (rank_ == 0) std::printf("%zu,%s,ok\n", bytes, candidate.label().c_str());
   }
 
   std::vector<Candidate> candidates(std::size_t bytes) const {
@@ -273,10 +291,10 @@ class Program {
       if (row->collective != request_.collective) continue;
       for (const int radix : kRadices) {
         const bool has_radix = row->radix != tutti::Radix::none;
-        if (radix != 2 && (!has_radix || radix > comm_.size())) continue;
+        if (radix != 2 && (!has_radix || radix > size_)) continue;
         if (radix > 4 && bytes > kManyRadicesBytes) continue;
         const std::size_t message =
-            row->single_block ? bytes / static_cast<std::size_t>(row->blocks({comm_.size(), radix})) : bytes / 2;
+            row->single_block ? bytes / static_cast<std::size_t>(row->blocks({size_, radix})) : bytes / 2;
         std::set<std::size_t> seen;
         for (const std::size_t segment : kSegmentBytes) {
           const std::size_t wanted = segment == 0 ? std::size_t{512} << 10 : segment;
@@ -289,7 +307,9 @@ class Program {
   }
 
   Request request_;
-  tutti::Communicator comm_;
+  int rank_;
+  int size_;
+  std::optional<tutti::Communicator> comm_;
   Memory input_;
   Memory output_;
   bool warm_ = false;
