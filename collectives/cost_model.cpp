@@ -123,13 +123,7 @@ Prediction predict(const Profile& profile, std::size_t bytes, int segments, int 
   // The others follow as fast as the busiest rank can, but no more at a time than have entered before the first is out.
   Prediction next;
   add(next, profile.rank, segment, costs);
-  if (costs.overlaps) {  // the longer of the two hides the other
-    if (next.moving > next.overhead + next.local) {
-      next.overhead = next.local = 0;
-    } else {
-      next.moving = 0;
-    }
-  }
+  if (costs.overlaps) (next.moving > next.local ? next.local : next.moving) = 0;  // the longer hides the other
   const int underway = (profile.rounds + spacing - 1) / spacing;
   next.latency = std::max(0.0, first.total() / underway - next.total());
   const double more = segments - 1;

@@ -1,42 +1,80 @@
-// Recursive-doubling allreduce: the members of ever larger groups exchange whole vectors and combine them.
+// Recursive-doubling allreduce: groups of ranks exchange whole vectors and combine them, neighbours first.
 //
-// A butterfly (butterfly.hpp): after the exchange with factor f among groups at distance d a member holds the
-// combination of its aligned group of f d members, lower members to the left. Radix 2 exchanges at distances 1, 2, 4,
-// ...: for a power of two log2 P (alpha + n beta + n gamma), the fewest rounds there are with one message at a time. A
-// higher radix r ("recursive multiplying", Ruefenacht, Bull and Booth, Parallel Computing 69, 2017) sends r-1 messages
-// at a time in log_r P rounds. 2 rounds more if P has a prime factor above the radix (fold.hpp).
+// All ranks are one group, cut into up to r parts (the radix) of consecutive ranks, these into parts again, and so on
+// down to single ranks; the sizes of the parts of a group differ by at most one. Rounds go back up: in the round of a
+// level every rank gets, from one rank of each sibling part, the combination over that part, and combines them in rank
+// order. Radix 2 and a power of two: exchanges at distances 1, 2, 4, ..., log2 P (alpha + n beta + n gamma), the fewest
+// rounds there are with one message at a time. A higher radix ("recursive multiplying", Ruefenacht, Bull and Booth,
+// Parallel Computing 69, 2017) sends r-1 messages at a time in ceil(log_r P) rounds. Any P has as many rounds: where parts
+// differ in size, some ranks of the smaller ones serve one rank more.
+#include <algorithm>
+
 #include <tutti/allreduce/algorithms/algorithms.hpp>
 #include <tutti/collectives/algorithms/butterfly.hpp>
-#include <tutti/collectives/algorithms/fold.hpp>
 
 namespace tutti {
 namespace {
 
 constexpr BlockRange kAll = {0, 1};
 
-int rounds(const Shape& shape) noexcept {
-  const Factors factors(shape);
-  return factors.rounds() + 2 * Fold(shape.size, factors.members()).extra();
+/// Consecutive ranks.
+struct Group {
+  int first;
+  int size;
+
+  /// Part `i` of `parts`, the larger ones first.
+  Group part(int i, int parts) const noexcept {
+    const int rest = size % parts;
+    return {first + size / parts * i + std::min(i, rest), size / parts + (i < rest ? 1 : 0)};
+  }
+
+  /// The part that `rank` is in.
+  int part_of(int rank, int parts) const noexcept {
+    const int rest = size % parts;
+    const int small = size / parts;
+    const int place = rank - first;
+    const int in_large = rest * (small + 1);
+    return place < in_large ? place / (small + 1) : rest + (place - in_large) / small;
+  }
+};
+
+/// The group of `rank` that is cut at `level`, and into how many parts. Levels count from all ranks down.
+struct Cut {
+  Group group;
+  int parts;
+};
+
+Cut cut_at(const Position& at, int level) noexcept {
+  const LevelFactors factors(at.shape());
+  Cut cut = {{0, at.size}, factors[0]};
+  for (int i = 0; i < level; ++i) {
+    cut = {cut.group.part(cut.group.part_of(at.rank, cut.parts), cut.parts), factors[i + 1]};
+  }
+  return cut;
 }
 
+int rounds(const Shape& shape) noexcept { return LevelFactors(shape).rounds(); }
+
 void round_of(const Position& at, int index, Round& round) {
-  const Factors factors(at.shape());
-  const Fold fold(at.size, factors.members());
-  const int level = index - fold.extra();
-  if (level < 0) return fold_round(fold, at.rank, kAll, Slot::output, round);
-  if (level == factors.rounds()) return unfold_round(fold, at.rank, kAll, round);
-  if (fold.is_folded(at.rank)) return;
-  const int member = fold.member(at.rank);
-  const int stride = factors.stride(level);
-  const int digit = factors.digit(member, level);
-  const Slot own = level == 0 && !fold.is_paired(at.rank) ? Slot::input : Slot::output;
-  for (int d = 0; d < factors[level]; ++d) {
-    if (d == digit) continue;
-    const int peer = fold.rank(member + (d - digit) * stride);
-    round.sends.push_back({peer, own, kAll});
-    round.receives.push_back(
-        {peer, Slot::output, kAll, d < digit ? Combine::incoming_left : Combine::incoming_right, own});
+  const Cut cut = cut_at(at, rounds(at.shape()) - 1 - index);
+  const int own = cut.group.part_of(at.rank, cut.parts);
+  const Group mine = cut.group.part(own, cut.parts);
+  const int place = at.rank - mine.first;
+  const Slot from = index == 0 ? Slot::input : Slot::output;
+  for (int i = 0; i < cut.parts; ++i) {
+    const Group theirs = cut.group.part(i, cut.parts);
+    if (i == own || theirs.size == 0) continue;
+    // Equal places serve each other; the last place of a larger part is served by another one for each part.
+    if (place < theirs.size) round.sends.push_back({theirs.first + place, from, kAll});
+    if (theirs.size > mine.size && place == i % mine.size) {
+      round.sends.push_back({theirs.first + mine.size, from, kAll});
+    }
+    const int source = place < theirs.size ? place : own % theirs.size;
+    round.receives.push_back({theirs.first + source, Slot::output, kAll,
+                              i < own ? Combine::incoming_left : Combine::incoming_right, from});
   }
+  // A rank that has nobody to exchange with in the first round goes on with its input.
+  if (index == 0 && round.receives.empty()) round.copies.push_back({Slot::input, Slot::output, kAll});
 }
 
 }  // namespace

@@ -44,6 +44,20 @@ bool Factors::find(int product, int count, int limit) noexcept {
   return false;
 }
 
+LevelFactors::LevelFactors(const Shape& shape) noexcept {
+  for (long reached = 1; reached < shape.size; reached *= shape.radix) ++rounds_;
+  const Factors exact(shape);
+  if (exact.members() == shape.size && exact.rounds() == rounds_) {
+    for (int level = 0; level < rounds_; ++level) factors_[level] = exact[level];
+    return;
+  }
+  int largest = shape.size;  // group at the level
+  for (int level = 0; level < rounds_; ++level) {
+    factors_[level] = even_factor(largest, rounds_ - level);
+    largest = (largest + factors_[level] - 1) / factors_[level];
+  }
+}
+
 int Factors::stride(int round) const noexcept {
   int stride = 1;
   for (int i = 0; i < round; ++i) stride *= factors_[i];

@@ -37,6 +37,20 @@ class Factors {
   int members_ = 1;
 };
 
+/// The factors by which a group of all ranks is cut, level by level from all of them down to single ranks, where cuts need
+/// not come out even: as few as there are with factors up to the radix, an exact product if one has no more.
+class LevelFactors {
+ public:
+  explicit LevelFactors(const Shape& shape) noexcept;
+
+  int rounds() const noexcept { return rounds_; }
+  int operator[](int level) const noexcept { return factors_[level]; }
+
+ private:
+  int factors_[32] = {};
+  int rounds_ = 0;
+};
+
 extern const Algorithm kRecursiveDoublingAllGather;
 extern const Algorithm kRecursiveHalvingReduceScatter;
 

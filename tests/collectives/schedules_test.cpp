@@ -122,7 +122,7 @@ TEST(Cost, RoundsAndBlocksAreWhatTheLiteratureSays) {
   EXPECT_EQ(halving.rounds, 6);
   EXPECT_EQ(halving.most_blocks_sent, 14);
   EXPECT_EQ(cost(Collective::allreduce, "recursive_doubling", 8).rounds, 3);
-  EXPECT_EQ(cost(Collective::allreduce, "recursive_doubling", 7).rounds, 4);
+  EXPECT_EQ(cost(Collective::allreduce, "recursive_doubling", 7).rounds, 3);
   EXPECT_TRUE(cost(Collective::allreduce, "recursive_doubling", 7).canonical_order);
   EXPECT_TRUE(cost(Collective::allreduce, "knomial", 7).canonical_order);
   EXPECT_FALSE(ring.canonical_order);
