@@ -5,8 +5,8 @@
 // level every rank gets, from one rank of each sibling part, the combination over that part, and combines them in rank
 // order. Radix 2 and a power of two: exchanges at distances 1, 2, 4, ..., log2 P (alpha + n beta + n gamma), the fewest
 // rounds there are with one message at a time. A higher radix ("recursive multiplying", Ruefenacht, Bull and Booth,
-// Parallel Computing 69, 2017) sends r-1 messages at a time in ceil(log_r P) rounds. Any P has as many rounds: where parts
-// differ in size, some ranks of the smaller ones serve one rank more.
+// Parallel Computing 69, 2017) sends r-1 messages at a time in ceil(log_r P) rounds. Any P has as many rounds: where
+// parts differ in size, some ranks of the smaller ones serve one rank more.
 #include <algorithm>
 
 #include <tutti/allreduce/algorithms/algorithms.hpp>
@@ -70,8 +70,8 @@ void round_of(const Position& at, int index, Round& round) {
       round.sends.push_back({theirs.first + mine.size, from, kAll});
     }
     const int source = place < theirs.size ? place : own % theirs.size;
-    round.receives.push_back({theirs.first + source, Slot::output, kAll,
-                              i < own ? Combine::incoming_left : Combine::incoming_right, from});
+    round.receives.push_back(
+        {theirs.first + source, Slot::output, kAll, i < own ? Combine::incoming_left : Combine::incoming_right, from});
   }
   // A rank that has nobody to exchange with in the first round goes on with its input.
   if (index == 0 && round.receives.empty()) round.copies.push_back({Slot::input, Slot::output, kAll});

@@ -29,7 +29,7 @@ struct Swing {
         levels(std::bit_width(static_cast<unsigned>(size)) - 1) {}
 
   int peer(int member, int step) const noexcept {
-    const int power = 1 << (step + 1);
+    const int power = 2 << step;
     const int distance = (step % 2 == 0 ? 1 + power : 1 - power) / 3;
     return (member + (member % 2 == 0 ? distance : -distance)) & (members - 1);
   }
@@ -38,7 +38,7 @@ struct Swing {
   int side(int member, int step) const noexcept {
     if (step == levels - 1) return member % 2;
     const unsigned u = member % 2 == 0 ? static_cast<unsigned>(member) : -static_cast<unsigned>(member);
-    const unsigned modulus = 1U << (step + 3);
+    const unsigned modulus = 8U << step;
     const unsigned w = (6 * u + 1) & (modulus - 1);
     return std::min(w, modulus - w) > modulus / 4 ? 1 : 0;
   }

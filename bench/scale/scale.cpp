@@ -217,8 +217,8 @@ class Program {
 
   /// Made when first asked for: with 1,024 ranks that takes the simulator a while. Every rank is a node of its own.
   const tutti::Communicator& comm() {
-    // Two links of 1 us between any two hosts of the flat network, 0.4 us per message at either end, 12.5 GB/s; computing
-    // costs nothing in the simulator.
+    // Two links of 1 us between any two hosts of the flat network, 0.4 us per message at either end, 12.5 GB/s;
+    // computing costs nothing in the simulator.
     constexpr tutti::TransportCosts kCosts = {"simulated", 2e-6, 0.4e-6, 0.8e-10, 0.0, 0.0, true};
     if (!comm_) comm_.emplace(MPI_COMM_WORLD, tutti::CommunicatorOptions{.costs = kCosts, .ranks_per_node = 1});
     return *comm_;

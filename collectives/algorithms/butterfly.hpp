@@ -37,8 +37,8 @@ class Factors {
   int members_ = 1;
 };
 
-/// The factors by which a group of all ranks is cut, level by level from all of them down to single ranks, where cuts need
-/// not come out even: as few as there are with factors up to the radix, an exact product if one has no more.
+/// The factors by which a group of all ranks is cut, level by level from all of them down to single ranks, where cuts
+/// need not come out even: as few as there are with factors up to the radix, an exact product if one has no more.
 class LevelFactors {
  public:
   explicit LevelFactors(const Shape& shape) noexcept;

@@ -67,8 +67,8 @@ TEST(Choice, PredictedTimeHasNoCliffsOverSize) {
       Chooser chooser(ranks, costs);
       for (const Collective collective : kAllCollectives) {
         double most = 0;
-        for (double bytes = 1; bytes < 1e9; bytes *= 1.3) {
-          const Plan plan = chooser.choose(table_of(collective), collective, static_cast<std::size_t>(bytes), {});
+        for (std::size_t bytes = 1; bytes < 1'000'000'000; bytes += bytes / 3 + 1) {
+          const Plan plan = chooser.choose(table_of(collective), collective, bytes, {});
           ASSERT_NE(plan.algorithm, nullptr);
           EXPECT_GE(plan.predicted.total() * kMostStep, most) << name(collective) << " of " << bytes << " B, " << ranks;
           most = std::max(most, plan.predicted.total());
@@ -88,8 +88,7 @@ TEST(Choice, PredictedTimeHasNoCliffsOverRanks) {
         const std::size_t bytes = has_bound_blocks(collective) ? size * static_cast<std::size_t>(ranks) : size;
         const double now = chooser.choose(table_of(collective), collective, bytes, {}).predicted.total();
         double& before = most[{collective, size}];
-        EXPECT_GE(now * kMostStep, before)
-            << name(collective) << " of " << size << " B, " << ranks << " ranks";
+        EXPECT_GE(now * kMostStep, before) << name(collective) << " of " << size << " B, " << ranks << " ranks";
         before = std::max(before, now);
       }
     }

@@ -132,6 +132,7 @@ TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
           std::vector<T> elsewhere(count);
           std::vector<T>& out = place == many ? elsewhere : copies[place];
           std::vector<ConstBuffer> views;
+          views.reserve(many);
           for (const std::vector<T>& copy : copies) views.emplace_back(copy.data(), count, dtype_of<T>);
           combine_all(op, views, Buffer(std::span(out)));
           const std::size_t i = first_difference(out.data(), expected.data(), count);
