@@ -84,6 +84,11 @@ std::byte* ScheduleTask::address(Slot slot, std::size_t element) const noexcept 
   return static_cast<std::byte*>(base) + (element - origin) * size_of(call_.dtype);
 }
 
+/// Null for no elements, whose place may lie outside of what the slot holds.
+std::byte* ScheduleTask::address(Slot slot, const ElementRange& elements) const noexcept {
+  return elements.count == 0 ? nullptr : address(slot, elements.first);
+}
+
 Task::Progress ScheduleTask::advance() {
   if (complete_) return Progress::complete;
   if (state().unusable()) state().throw_unusable();
@@ -181,7 +186,7 @@ void ScheduleTask::post_receives(ActiveSegment& active) {
       incoming.arrived[1] = stage + parts.bytes[0];
       stage += parts.total();
     } else {
-      for (const int i : {0, 1}) incoming.arrived[i] = address(incoming.receive.to, parts.range[i].first);
+      for (const int i : {0, 1}) incoming.arrived[i] = address(incoming.receive.to, parts.range[i]);
     }
     Handshake& handshake = memory_->handshake;
     MpiTransport& transport = state().transport();
@@ -206,7 +211,7 @@ void ScheduleTask::post_sends(ActiveSegment& active) {
   std::byte* pack = active.packing.memory.get();
   for (const Send& send : active.plan.sends) {
     const Parts its = parts(active.segment, send.blocks);
-    std::byte* from[2] = {address(send.from, its.range[0].first), address(send.from, its.range[1].first)};
+    std::byte* from[2] = {address(send.from, its.range[0]), address(send.from, its.range[1])};
     if (its.is_packed()) {
       std::memcpy(pack, from[0], its.bytes[0]);
       std::memcpy(pack + its.bytes[0], from[1], its.bytes[1]);

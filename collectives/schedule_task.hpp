@@ -95,6 +95,7 @@ class ScheduleTask final : public WaitingTask {
   void complete_segment(ActiveSegment& active);
   void require_same_calls();
   std::byte* address(Slot slot, std::size_t element) const noexcept;
+  std::byte* address(Slot slot, const ElementRange& elements) const noexcept;
   std::size_t bytes(const ElementRange& elements) const noexcept { return elements.count * size_of(call_.dtype); }
   Parts parts(int segment, const Blocks& blocks) const noexcept;
 
