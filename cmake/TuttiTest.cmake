@@ -1,12 +1,14 @@
-# tutti_test(NAME SOURCES file... [DEPENDS target...] [RANKS n...] [TIMEOUT s] [LABELS label...] [PROCESSORS n])
+# tutti_test(NAME SOURCES file... [DEPENDS target...] [RANKS n...] [QUICK_RANKS n...] [TIMEOUT s] [LABELS label...]
+#            [PROCESSORS n])
 #
 # A GoogleTest program. Without RANKS it runs alone; with RANKS it runs under the MPI launcher once for each n, as test NAME.nK, with the
-# main of tests/support (the worst result of any rank is the result; no test run is a failure).
+# main of tests/support (the worst result of any rank is the result; no test run is a failure). With QUICK_RANKS only those have the label
+# `quick`: what runs under the sanitizers as well.
 # Every test has a time limit, says how many processors it takes, and leaves the launcher's own limit a little below ctest's.
 include_guard()
 
 function(tutti_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;PROCESSORS" "SOURCES;DEPENDS;RANKS;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;PROCESSORS" "SOURCES;DEPENDS;RANKS;QUICK_RANKS;LABELS")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
@@ -36,4 +38,7 @@ function(tutti_test name)
   endif()
   set_tests_properties(${tests} PROPERTIES TIMEOUT ${arg_TIMEOUT} PROCESSORS ${processors} LABELS "${arg_LABELS}"
                                            ENVIRONMENT "${TUTTI_TEST_ENVIRONMENT}")
+  foreach(ranks ${arg_QUICK_RANKS})
+    set_property(TEST ${name}.n${ranks} APPEND PROPERTY LABELS quick)
+  endforeach()
 endfunction()

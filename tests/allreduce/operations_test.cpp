@@ -1,4 +1,4 @@
-// Started allreduces, bits, fused buffers, and what waiting costs.
+// Started allreduces, bits, and fused buffers.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -302,26 +302,6 @@ TEST(Fused, RefusesTensorsThatDoNotFit) {
   EXPECT_THROW(fused.copy_out(std::vector<Buffer>{of(3), Buffer(values.data(), 4, DType::f32, MemorySpace::device)}),
                InvalidArgument);
   EXPECT_EQ(static_cast<float*>(fused.view(0).data)[0], 0.0F);  // nothing was copied
-}
-
-// ---- Waiting
-
-/// More ranks than cores are slower in proportion, and do not collapse: ranks that spun without yielding would need
-/// whole scheduler slices (milliseconds) for every one of the few messages in a row.
-TEST(Waiting, IsProportionateWhenOversubscribed) {
-  const Communicator comm(MPI_COMM_WORLD, test::patient());
-  std::vector<double> microseconds;
-  for (int turn = 0; turn < 300; ++turn) {
-    double one = 1;
-    const auto begin = std::chrono::steady_clock::now();
-    allreduce(comm, std::span(&one, 1), ReduceOp::sum);
-    microseconds.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
-    ASSERT_EQ(one, comm.size());
-  }
-  std::nth_element(microseconds.begin(), microseconds.begin() + 150, microseconds.end());
-  RecordProperty("median_us", std::to_string(microseconds[150]));
-  if (comm.rank() == 0) std::printf("median of 8 B: %.1f us\n", microseconds[150]);
-  EXPECT_LT(microseconds[150], 2000);
 }
 
 }  // namespace
