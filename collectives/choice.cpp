@@ -6,6 +6,7 @@
 namespace tutti {
 namespace {
 
+constexpr double kAsGood = 1.1;       // what the model cannot tell apart on a network that it does not know
 constexpr int kSegmentsUnderway = 4;  // enough to keep the network busy while one is reduced
 constexpr std::size_t kMaxSegments = 65535;
 constexpr std::size_t kSegmentBytes[] = {std::size_t{16} << 10, std::size_t{64} << 10, std::size_t{256} << 10,
@@ -23,6 +24,11 @@ std::vector<int> radices(const Algorithm& algorithm, int size, int wish) {
   return found;
 }
 
+/// The largest message of a schedule in one segment, about.
+std::size_t message_bytes(const Algorithm& algorithm, const Shape& shape, std::size_t bytes) noexcept {
+  return algorithm.single_block ? bytes / static_cast<std::size_t>(algorithm.blocks(shape)) : bytes / 2;
+}
+
 }  // namespace
 
 int segment_spacing(const Algorithm& algorithm, int rounds) noexcept {
@@ -33,10 +39,15 @@ int segment_spacing(const Algorithm& algorithm, int rounds) noexcept {
 int count_segments(const Algorithm& algorithm, const Shape& shape, std::size_t bytes,
                    std::size_t segment_bytes) noexcept {
   if (has_bound_blocks(algorithm.collective) && !algorithm.single_block) return 1;
-  const std::size_t message =
-      algorithm.single_block ? bytes / static_cast<std::size_t>(algorithm.blocks(shape)) : bytes / 2;
+  const std::size_t message = message_bytes(algorithm, shape, bytes);
   const std::size_t segments = message / segment_bytes + (message % segment_bytes != 0 ? 1 : 0);
   return static_cast<int>(std::clamp<std::size_t>(segments, 1, kMaxSegments));
+}
+
+std::size_t segment_bytes(const Plan& plan, int size, std::size_t bytes) noexcept {
+  const std::size_t message = message_bytes(*plan.algorithm, {size, plan.radix}, bytes);
+  const auto segments = static_cast<std::size_t>(plan.segments);
+  return std::max<std::size_t>(1, message / segments + (message % segments != 0 ? 1 : 0));
 }
 
 const Profile& Chooser::profile_of(const Algorithm& algorithm, int radix) {
@@ -46,11 +57,27 @@ const Profile& Chooser::profile_of(const Algorithm& algorithm, int radix) {
   return profiles_.emplace(key, profile(algorithm, {size_, radix})).first->second;
 }
 
-template <class Visit>
-void Chooser::each_candidate(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
-                             const Wishes& wishes, Visit visit) {
+Plan Chooser::choose(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
+                     const Wishes& wishes) {
+  const bool open = wishes.algorithm.empty() && wishes.radix == 0 && wishes.segment_bytes == 0;
+  Answer& answer = answers_[(bytes * 31 + static_cast<std::size_t>(collective)) * 0x9E3779B97F4A7C15U >> 58];
+  if (open && answer.table == table.data() && answer.collective == collective && answer.bytes == bytes &&
+      answer.uneven == wishes.uneven) {
+    return answer.plan;
+  }
+  const std::vector<Plan> all = candidates(table, collective, bytes, wishes);
+  const Plan best = all.empty() ? Plan() : all.front();
+  if (open) answer = {table.data(), collective, bytes, wishes.uneven, best};
+  return best;
+}
+
+std::vector<Plan> Chooser::candidates(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
+                                      const Wishes& wishes) {
+  std::vector<Plan> all;
   for (const Algorithm* row : table) {
     if (row->collective != collective || (!wishes.algorithm.empty() && row->name != wishes.algorithm)) continue;
+    if (wishes.uneven && row->moves_blocks) continue;
+
     for (const int radix : radices(*row, size_, wishes.radix)) {
       const Profile& its = profile_of(*row, radix);
       const int spacing = segment_spacing(*row, its.rounds);
@@ -60,33 +87,21 @@ void Chooser::each_candidate(std::span<const Algorithm* const> table, Collective
                                             wishes.segment_bytes != 0 ? wishes.segment_bytes : segment_bytes);
         if (segments == before) continue;
         before = segments;
-        visit(Plan{row, radix, segments, predict(its, bytes, segments, spacing, costs_)});
+        const Prediction predicted = predict(its, bytes, segments, spacing, costs_);
+        all.push_back({row, radix, segments, predicted, its.rank.messages * segments});
       }
     }
   }
-}
-
-Plan Chooser::choose(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
-                     const Wishes& wishes) {
-  const bool open = wishes.algorithm.empty() && wishes.radix == 0 && wishes.segment_bytes == 0;
-  Answer& answer = answers_[(bytes * 31 + static_cast<std::size_t>(collective)) * 0x9E3779B97F4A7C15U >> 58];
-  if (open && answer.table == table.data() && answer.collective == collective && answer.bytes == bytes) {
-    return answer.plan;
-  }
-  Plan best;
-  each_candidate(table, collective, bytes, wishes, [&](const Plan& plan) {
-    if (best.algorithm == nullptr || plan.predicted.total() < best.predicted.total()) best = plan;
-  });
-  if (open) answer = {table.data(), collective, bytes, best};
-  return best;
-}
-
-std::vector<Plan> Chooser::candidates(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
-                                      const Wishes& wishes) {
-  std::vector<Plan> all;
-  each_candidate(table, collective, bytes, wishes, [&](const Plan& plan) { all.push_back(plan); });
   std::stable_sort(all.begin(), all.end(),
                    [](const Plan& a, const Plan& b) { return a.predicted.total() < b.predicted.total(); });
+  if (all.empty()) return all;
+  const double limit = all.front().predicted.total() * kAsGood;
+  const auto end =
+      std::find_if(all.begin(), all.end(), [&](const Plan& plan) { return plan.predicted.total() > limit; });
+  const auto best = std::min_element(all.begin(), end, [](const Plan& a, const Plan& b) {
+    return std::pair(a.messages, !a.algorithm->canonical_order) < std::pair(b.messages, !b.algorithm->canonical_order);
+  });
+  std::rotate(all.begin(), best, best + 1);
   return all;
 }
 

@@ -1,5 +1,6 @@
-// Which algorithm runs, with which radix and segments, when the caller names none: the one that the cost model finds
-// fastest.
+// Which algorithm runs, with which radix and segments, when the caller names none: of those that the cost model finds
+// fastest, or as good as fastest, the one with the fewest messages, which a network that is not ideal delays least;
+// among equals one that combines in rank order.
 //
 // A pure function of collective, bytes, number of ranks and the constants of the transport: all ranks choose alike, and
 // nothing is measured while a program runs.
@@ -24,6 +25,7 @@ struct Plan {
   int radix = 2;
   int segments = 1;
   Prediction predicted;
+  double messages = 0;  ///< of the busiest rank
 };
 
 /// The rounds between two segments that follow one another (step_order.hpp).
@@ -34,11 +36,15 @@ int segment_spacing(const Algorithm& algorithm, int rounds) noexcept;
 int count_segments(const Algorithm& algorithm, const Shape& shape, std::size_t bytes,
                    std::size_t segment_bytes) noexcept;
 
+/// A size of messages that count_segments() turns into the plan's number of segments.
+std::size_t segment_bytes(const Plan& plan, int size, std::size_t bytes) noexcept;
+
 /// What is left open; 0 and empty as in CollectiveOptions.
 struct Wishes {
   std::string_view algorithm = {};
   int radix = 0;
   std::size_t segment_bytes = 0;
+  bool uneven = false;  ///< blocks have different sizes
 };
 
 class Chooser {
@@ -47,11 +53,11 @@ class Chooser {
 
   const TransportCosts& costs() const noexcept { return costs_; }
 
-  /// The fastest plan of `table` for `bytes` of data in all blocks that meets the wishes; without algorithm if the
-  /// table has none. Remembers recent answers.
+  /// The best plan of `table` for `bytes` of data in all blocks that meets the wishes; without algorithm if the table
+  /// has none. Remembers recent answers.
   Plan choose(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes, const Wishes& wishes);
 
-  /// Every plan that is considered, the fastest first.
+  /// Every plan that is considered: the best, then the others, the fastest first.
   std::vector<Plan> candidates(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
                                const Wishes& wishes = {});
 
@@ -60,13 +66,11 @@ class Chooser {
     const void* table = nullptr;
     Collective collective{};
     std::size_t bytes = 0;
+    bool uneven = false;
     Plan plan;
   };
 
   const Profile& profile_of(const Algorithm& algorithm, int radix);
-  template <class Visit>
-  void each_candidate(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
-                      const Wishes& wishes, Visit visit);
 
   int size_;
   TransportCosts costs_;

@@ -38,7 +38,8 @@ MPI_Comm require_usable_parent(MPI_Comm parent, const CommunicatorOptions& optio
   if (options.bits != Bits::run) throw InvalidArgument("Communicator: only the bits level 'run' is built");
   if (options.costs) {
     const TransportCosts& costs = *options.costs;
-    for (const double cost : {costs.latency, costs.overhead, costs.byte, costs.reduce, costs.copy}) {
+    for (const double cost :
+         {costs.latency, costs.overhead, costs.gap, costs.byte, costs.distance, costs.reduce, costs.copy}) {
       if (!(cost >= 0))
         throw InvalidArgument(text("Communicator: a cost of the transport is ", cost, ", not at least 0"));
     }

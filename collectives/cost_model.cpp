@@ -1,27 +1,31 @@
 // Counting schedules and pricing what was counted; see cost_model.hpp.
 #include <algorithm>
-#include <map>
+#include <cmath>
+#include <cstdlib>
 #include <numeric>
 #include <vector>
 
 #include <tutti/collectives/cost_model.hpp>
+#include <tutti/collectives/message_sizes.hpp>
 
 namespace tutti {
 namespace {
 
 using Load = Profile::Load;
 
-/// All of up to 128 ranks; of more, those where schedules begin, end and fold, and those that a wave from rank 0 to its
-/// right has reached in round `index`.
-std::vector<int> sampled_ranks(int size, int index) {
+/// Ranks that are followed through all rounds: all of up to 128; of more, those where schedules begin, end and fold.
+std::vector<int> followed_ranks(int size) {
   std::vector<int> ranks(static_cast<std::size_t>(std::min(size, 128)));
   std::iota(ranks.begin(), ranks.end(), 0);
-  if (size > 128) {
-    ranks = {0, 1, 2, 3, size / 2 - 1, size / 2, size - 2, size - 1};
-    for (const int r : {index, index + 1}) {
-      if (r > 3 && r < size / 2 - 1) ranks.push_back(r);
-      if (r > size / 2 && r < size - 2) ranks.push_back(r);
-    }
+  if (size > 128) ranks = {0, 1, 2, 3, size / 2 - 1, size / 2, size - 2, size - 1};
+  return ranks;
+}
+
+/// Those that a wave from rank 0 to its right has reached in round `index`, unless they are followed anyway.
+std::vector<int> wave_ranks(int size, int index) {
+  std::vector<int> ranks;
+  for (const int r : {index, index + 1}) {
+    if (size > 128 && ((r > 3 && r < size / 2 - 1) || (r > size / 2 && r < size - 2))) ranks.push_back(r);
   }
   return ranks;
 }
@@ -30,54 +34,130 @@ std::vector<int> sampled_ranks(int size, int index) {
 struct Count {
   double sends = 0;
   double receives = 0;
+  double greetings_sent = 0;
+  double greetings_received = 0;
   double sent = 0;
   double received = 0;
+  double sent_far = 0;
+  double received_far = 0;
   double reduced = 0;
   double copied = 0;
 
   Load load(double blocks) const noexcept {
-    return {std::max(sends, receives), std::max(sent, received) / blocks, reduced / blocks, copied / blocks};
+    return {std::max(sends, receives),
+            std::max(greetings_sent, greetings_received),
+            std::max(sent, received) / blocks,
+            std::max(sent_far, received_far) / blocks,
+            reduced / blocks,
+            copied / blocks};
   }
 };
 
 void add(Count& sum, const Count& more) noexcept {
   sum.sends += more.sends;
   sum.receives += more.receives;
+  sum.greetings_sent += more.greetings_sent;
+  sum.greetings_received += more.greetings_received;
   sum.sent += more.sent;
   sum.received += more.received;
+  sum.sent_far += more.sent_far;
+  sum.received_far += more.received_far;
   sum.reduced += more.reduced;
   sum.copied += more.copied;
 }
 
-Count count(const Round& round) {
+/// A rank through all rounds, and whom it has exchanged messages with.
+struct Followed {
+  int rank = 0;
+  Count total;
+  std::vector<bool> greeted;
+  std::vector<bool> greeted_by;
+};
+
+/// Remembers that the peer has been met; whether it is for the first time.
+bool is_first(std::vector<bool>& met, int peer) {
+  const auto at = static_cast<std::size_t>(peer);
+  if (met.empty() || met[at]) return false;
+  return met[at] = true;
+}
+
+/// log2 of how many ranks apart two ranks are, on a circle.
+double doublings(int a, int b, int size) noexcept {
+  const int apart = std::abs(a - b);
+  return std::log2(std::min(apart, size - apart));
+}
+
+Count count(const Round& round, int size, Followed& who) {
   Count count;
   count.sends = static_cast<double>(round.sends.size());
   count.receives = static_cast<double>(round.receives.size());
-  for (const Send& send : round.sends) count.sent += send.blocks.count();
+  for (const Send& send : round.sends) {
+    count.sent += send.blocks.count();
+    count.sent_far += send.blocks.count() * doublings(who.rank, send.peer, size);
+    if (is_first(who.greeted, send.peer)) count.greetings_sent += 1;
+  }
   for (const Receive& receive : round.receives) {
     count.received += receive.blocks.count();
+    count.received_far += receive.blocks.count() * doublings(who.rank, receive.peer, size);
     if (receive.combine != Combine::copy) count.reduced += receive.blocks.count();
+    if (is_first(who.greeted_by, receive.peer)) count.greetings_received += 1;
   }
   for (const Copy& copy : round.copies) count.copied += copy.blocks.count;
+  add(who.total, count);
   return count;
 }
 
-void add(Load& sum, const Load& more) noexcept {
-  sum.messages += more.messages;
-  sum.moved += more.moved;
-  sum.reduced += more.reduced;
-  sum.copied += more.copied;
-}
-
 Load larger(const Load& a, const Load& b) noexcept {
-  return {std::max(a.messages, b.messages), std::max(a.moved, b.moved), std::max(a.reduced, b.reduced),
-          std::max(a.copied, b.copied)};
+  return {std::max(a.messages, b.messages), std::max(a.greetings, b.greetings), std::max(a.moved, b.moved),
+          std::max(a.carried, b.carried),   std::max(a.reduced, b.reduced),     std::max(a.copied, b.copied)};
 }
 
-void add(Prediction& sum, const Load& load, double bytes, const TransportCosts& costs) noexcept {
-  sum.overhead += 2 * load.messages * costs.overhead;
-  sum.moving += bytes * load.moved * costs.byte;
-  sum.local += bytes * (load.reduced * costs.reduce + load.copied * costs.copy);
+void add(std::vector<Profile::Rounds>& path, const Load& load, double count) {
+  const auto same = std::find_if(path.begin(), path.end(), [&](const auto& rounds) { return rounds.load == load; });
+  if (same != path.end()) {
+    same->count += count;
+  } else {
+    path.push_back({load, count});
+  }
+}
+
+double moving_time(const Load& load, double bytes, const TransportCosts& costs) noexcept {
+  return bytes * costs.byte * (load.moved + load.carried * costs.distance);
+}
+
+double local_time(const Load& load, double bytes, const TransportCosts& costs) noexcept {
+  return bytes * (load.reduced * costs.reduce + load.copied * costs.copy);
+}
+
+/// One segment of so many bytes alone on its way. While a message is prepared or taken in, those before it move. A
+/// first message to a peer costs twice, unless the signature rides in it (handshake.hpp).
+Prediction first_segment(const Profile& profile, double bytes, const TransportCosts& costs) noexcept {
+  Prediction sum;
+  sum.latency = profile.depth * costs.latency;
+  for (const auto& [load, count] : profile.path) {
+    const double moving = moving_time(load, bytes, costs);
+    sum.moving += count * moving;
+    sum.local += count * local_time(load, bytes, costs);
+    if (load.messages < 1) continue;
+    const bool rides = bytes * load.moved / load.messages <= static_cast<double>(detail::kInlinePayloadBytes);
+    const double messages = load.messages + (rides ? 0 : load.greetings);
+    const double hidden = costs.overlaps ? std::min(costs.gap, moving / messages) : 0;
+    sum.overhead += count * (2 * costs.overhead + (messages - 1) * (costs.gap - hidden));
+  }
+  return sum;
+}
+
+/// What every segment after the first adds where the busiest rank is never idle: the time of its messages, and that of
+/// bytes and local work, of which a network hides one behind the other. That messages too hide behind bytes is not
+/// counted on: segments wait for each other more than the model knows.
+Prediction further_segment(const Profile& profile, double bytes, const TransportCosts& costs) noexcept {
+  Prediction sum = {.latency = 0,
+                    .overhead = profile.rank.messages * costs.gap,
+                    .moving = moving_time(profile.rank, bytes, costs),
+                    .local = local_time(profile.rank, bytes, costs)};
+  if (!costs.overlaps) return sum;
+  (sum.moving > sum.local ? sum.local : sum.moving) = 0;
+  return sum;
 }
 
 }  // namespace
@@ -87,43 +167,40 @@ Profile profile(const Algorithm& algorithm, const Shape& shape) {
   result.rounds = algorithm.rounds(shape);
   result.depth = (result.rounds + algorithm.alternating_parts - 1) / algorithm.alternating_parts;
   result.blocks = algorithm.blocks(shape);
-  std::map<int, Count> totals;
-  Round round;
-  for (int index = 0; index < result.rounds; ++index) {
-    Load busiest;
-    for (const int rank : sampled_ranks(shape.size, index)) {
-      round.clear();
-      algorithm.round({.rank = rank, .size = shape.size, .root = 0, .radix = shape.radix}, index, round);
-      const Count its = count(round);
-      busiest = larger(busiest, its.load(result.blocks));
-      add(totals[rank], its);
-    }
-    add(result.path, busiest);
-    result.most_messages = std::max(result.most_messages, static_cast<int>(busiest.messages));
-  }
-  const double parts = algorithm.alternating_parts;
-  result.path = {result.path.messages / parts, result.path.moved / parts, result.path.reduced / parts,
-                 result.path.copied / parts};
-  for (const auto& [rank, total] : totals) {
-    result.rank = larger(result.rank, total.load(result.blocks));
+  std::vector<Followed> followed;
+  for (const int rank : followed_ranks(shape.size)) {
+    const std::vector<bool> nobody(static_cast<std::size_t>(shape.size));
+    followed.push_back({rank, {}, nobody, nobody});
     const Position at = {.rank = rank, .size = shape.size, .root = 0, .radix = shape.radix};
     result.scratch = result.scratch || algorithm.needs_scratch(at);
   }
+  Round round;
+  for (int index = 0; index < result.rounds; ++index) {
+    Load busiest;
+    const auto look = [&](Followed& who) {
+      round.clear();
+      algorithm.round({.rank = who.rank, .size = shape.size, .root = 0, .radix = shape.radix}, index, round);
+      busiest = larger(busiest, count(round, shape.size, who).load(result.blocks));
+    };
+    for (Followed& who : followed) look(who);
+    for (const int rank : wave_ranks(shape.size, index)) {
+      Followed passing{rank, {}, {}, {}};
+      look(passing);
+    }
+    add(result.path, busiest, 1.0 / algorithm.alternating_parts);
+  }
+  for (const Followed& who : followed) result.rank = larger(result.rank, who.total.load(result.blocks));
   return result;
 }
 
 Prediction predict(const Profile& profile, std::size_t bytes, int segments, int spacing,
                    const TransportCosts& costs) noexcept {
   const double segment = static_cast<double>(bytes) / segments;
-  Prediction first;
-  first.latency = profile.depth * costs.latency;
-  add(first, profile.path, segment, costs);
+  const Prediction first = first_segment(profile, segment, costs);
   if (segments == 1) return first;
 
   // The others follow as fast as the busiest rank can, but no more at a time than have entered before the first is out.
-  Prediction next;
-  add(next, profile.rank, segment, costs);
-  if (costs.overlaps) (next.moving > next.local ? next.local : next.moving) = 0;  // the longer hides the other
+  Prediction next = further_segment(profile, segment, costs);
   const int underway = (profile.rounds + spacing - 1) / spacing;
   next.latency = std::max(0.0, first.total() / underway - next.total());
   const double more = segments - 1;

@@ -1,12 +1,14 @@
 // What a schedule costs: rounds, messages and bytes, counted from the schedule itself, and the time they take.
 //
 // The model is that of the collectives' literature with an overhead per message (LogGP: Alexandrov et al., SPAA 1995):
-// a round takes a latency; every message keeps the processor busy at both ends; bytes take their time on the link of
-// the busiest rank, which sends and receives at once; what is reduced or copied locally takes time per byte.
+// a round takes a latency; every message keeps the processor busy, in which time the bytes of those before it move;
+// bytes take their time on the link of the busiest rank, which sends and receives at once; what is reduced or copied
+// locally takes time per byte.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
+#include <vector>
 
 #include <tutti/collectives/schedule.hpp>
 
@@ -16,34 +18,58 @@ namespace tutti {
 struct TransportCosts {
   std::string_view name;
   double latency;   ///< from the end of a send to the arrival at the receiver, without the bytes
-  double overhead;  ///< of the processor per message, at either end
+  double overhead;  ///< of the processor for the first message of a round, at either end
+  double gap;       ///< of the processor at both ends together, for each further message of a round
   double byte;      ///< on the link of a rank, in each direction
+  double distance;  ///< part of `byte` by which a byte gets dearer each time the distance between ranks doubles
   double reduce;    ///< per byte of a result and operand
   double copy;      ///< per byte copied locally
-  bool overlaps;    ///< whether bytes move while the processor reduces and copies
+  bool overlaps;    ///< whether bytes move while the processor does something else
 };
 
 /// Between the ranks of one node over the MPI library's shared memory, and between nodes. Orders of magnitude of
 /// current machines: they decide which algorithm runs, never what is right.
-inline constexpr TransportCosts kSharedMemoryCosts = {"shared memory", 0.3e-6,  0.2e-6, 1.5e-10,
-                                                      0.8e-10,         0.8e-10, false};
-inline constexpr TransportCosts kNetworkCosts = {"network", 1.5e-6, 0.4e-6, 0.8e-10, 0.8e-10, 0.8e-10, true};
+inline constexpr TransportCosts kSharedMemoryCosts = {.name = "shared memory",
+                                                      .latency = 0.3e-6,
+                                                      .overhead = 0.2e-6,
+                                                      .gap = 0.4e-6,
+                                                      .byte = 1.5e-10,
+                                                      .distance = 0.0,
+                                                      .reduce = 0.8e-10,
+                                                      .copy = 0.8e-10,
+                                                      .overlaps = false};
+inline constexpr TransportCosts kNetworkCosts = {.name = "network",
+                                                 .latency = 1.5e-6,
+                                                 .overhead = 0.4e-6,
+                                                 .gap = 0.5e-6,
+                                                 .byte = 0.8e-10,
+                                                 .distance = 0.05,
+                                                 .reduce = 0.8e-10,
+                                                 .copy = 0.8e-10,
+                                                 .overlaps = true};
 
 /// What one pass of all data through a schedule asks for. Fractions are of the data in all blocks.
 struct Profile {
   int rounds = 0;
   int depth = 0;  ///< messages that wait for each other in a row
   int blocks = 1;
-  int most_messages = 0;  ///< sent and received by a rank in a round
 
-  /// What the busiest rank does in each round, added up over rounds: the way of a single segment.
   struct Load {
-    double messages = 0;  ///< sent or received, whichever are more
-    double moved = 0;     ///< fraction sent or received, whichever is more
-    double reduced = 0;   ///< fraction combined
-    double copied = 0;    ///< fraction copied locally
+    double messages = 0;   ///< sent or received, whichever are more
+    double greetings = 0;  ///< of those, the first to or from their peer
+    double moved = 0;      ///< fraction sent or received, whichever is more
+    double carried = 0;    ///< the same, times log2 of how many ranks apart, on a circle
+    double reduced = 0;    ///< fraction combined
+    double copied = 0;     ///< fraction copied locally
+    friend bool operator==(const Load&, const Load&) = default;
   };
-  Load path;
+
+  /// Rounds in which the busiest rank does the same. Parts that take rounds in turn are counted once.
+  struct Rounds {
+    Load load;
+    double count = 0;
+  };
+  std::vector<Rounds> path;  ///< of a single segment
 
   /// What the busiest rank does in all rounds together: it limits how fast segments follow one another.
   Load rank;
@@ -56,7 +82,7 @@ Profile profile(const Algorithm& algorithm, const Shape& shape);
 /// Where the time goes, in seconds.
 struct Prediction {
   double latency = 0;   ///< messages that wait for each other, and segments for the ones before
-  double overhead = 0;  ///< of messages
+  double overhead = 0;  ///< of messages, where bytes do not hide it
   double moving = 0;    ///< bytes on the busiest link
   double local = 0;     ///< reducing and copying
 

@@ -42,8 +42,8 @@ void round_of(const Position& at, int index, Round& round) {
   const int digit = factors.digit(member, level);
   const Slot from = step == 0 && !fold.is_paired(at.rank) ? Slot::input : Slot::output;
   const BlockRange own = {first + digit * part, part};
-  for (int d = 0; d < factors[level]; ++d) {
-    if (d == digit) continue;
+  for (int turn = 1; turn < factors[level]; ++turn) {
+    const int d = wrap(digit + turn, factors[level]);  // everyone begins elsewhere, so that nobody is flooded
     const int peer = fold.rank(member + (d - digit) * stride);
     const BlockRange theirs = {first + d * part, part};
     round.sends.push_back({peer, from, halving ? theirs : own});

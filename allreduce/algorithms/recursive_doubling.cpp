@@ -61,9 +61,10 @@ void round_of(const Position& at, int index, Round& round) {
   const Group mine = cut.group.part(own, cut.parts);
   const int place = at.rank - mine.first;
   const Slot from = index == 0 ? Slot::input : Slot::output;
-  for (int i = 0; i < cut.parts; ++i) {
+  for (int turn = 1; turn < cut.parts; ++turn) {
+    const int i = wrap(own + turn, cut.parts);  // everyone begins elsewhere, so that nobody is flooded
     const Group theirs = cut.group.part(i, cut.parts);
-    if (i == own || theirs.size == 0) continue;
+    if (theirs.size == 0) continue;
     // Equal places serve each other; the last place of a larger part is served by another one for each part.
     if (place < theirs.size) round.sends.push_back({theirs.first + place, from, kAll});
     if (theirs.size > mine.size && place == i % mine.size) {

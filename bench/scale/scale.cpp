@@ -1,10 +1,10 @@
 // scale COLLECTIVE [--check] [--sizes BYTES,...] CANDIDATE...: one collective of tutti and of MPI in a simulator of
 // MPI, in simulated time. README.md tells the rules.
 //
-// A candidate is `mpi`, `chosen` (what tutti chooses), `all` (every algorithm with every radix and segment size that
-// makes a difference) or ALGORITHM:RADIX:SEGMENT_BYTES, each number 0 for tutti's own choice. For every size and
-// candidate rank 0 prints a line BYTES,CANDIDATE,SECONDS. With --check nothing is timed: tutti's results are verified
-// (of allreduce only, with memory that ranks do not share), and the line ends in `ok` or the program in failure.
+// A candidate is `mpi`, `chosen` (what tutti chooses), `all` (every algorithm and radix that might be worth it) or
+// ALGORITHM:RADIX:SEGMENT_BYTES, each number 0 for tutti's own choice. For every size and candidate rank 0 prints a
+// line BYTES,CANDIDATE,SECONDS. With --check nothing is timed: tutti's results are verified (of allreduce only, with
+// memory that ranks do not share), and the line ends in `ok` or the program in failure.
 #include <mpi.h>
 #include <simgrid/actor.h>
 #include <simgrid/engine.h>
@@ -21,10 +21,12 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/table.hpp>
 
@@ -33,11 +35,22 @@ namespace {
 using tutti::Collective;
 using tutti::detail::check_mpi;
 
-constexpr std::array kRadices = {2, 3, 4, 5, 8, 10, 16};
-constexpr std::array kSegmentBytes = {std::size_t{0}, std::size_t{64} << 10, std::size_t{1} << 30};
 constexpr std::array kCollectives = {Collective::allreduce,      Collective::broadcast, Collective::all_gather,
                                      Collective::reduce_scatter, Collective::reduce,    Collective::all_to_all};
-constexpr std::size_t kManyRadicesBytes = std::size_t{4} << 20;  // above, a large radix takes long and never pays
+
+// Two links of 1 us between any two hosts of the flat network, 0.4 us per message at either end, 12.5 GB/s; computing
+// costs nothing in the simulator, and what a receiver pays for its messages hides in part behind those it sends.
+// What distance costs is the library's guess for networks that it knows nothing about.
+constexpr tutti::TransportCosts kCosts = {.name = "simulated",
+                                          .latency = 2e-6,
+                                          .overhead = 0.4e-6,
+                                          .gap = 0.5e-6,
+                                          .byte = 0.8e-10,
+                                          .distance = tutti::kNetworkCosts.distance,
+                                          .reduce = 0.0,
+                                          .copy = 0.0,
+                                          .overlaps = true};
+
 constexpr int kRoot = 0;
 constexpr int kWarmUps = 2;
 
@@ -217,9 +230,6 @@ class Program {
 
   /// Made when first asked for: with 1,024 ranks that takes the simulator a while. Every rank is a node of its own.
   const tutti::Communicator& comm() {
-    // Two links of 1 us between any two hosts of the flat network, 0.4 us per message at either end, 12.5 GB/s;
-    // computing costs nothing in the simulator.
-    constexpr tutti::TransportCosts kCosts = {"simulated", 2e-6, 0.4e-6, 0.8e-10, 0.0, 0.0, true};
     if (!comm_) comm_.emplace(MPI_COMM_WORLD, tutti::CommunicatorOptions{.costs = kCosts, .ranks_per_node = 1});
     return *comm_;
   }
@@ -287,25 +297,22 @@ class Program {
     return out;
   }
 
+  /// Of every algorithm and radix the number of segments that the cost model finds best; neither radices that change
+  /// nothing nor what it finds thrice as slow as the best.
   void add_all(std::size_t bytes, std::vector<Candidate>& out) const {
     const auto table =
         request_.collective == Collective::allreduce ? tutti::allreduce_algorithms() : tutti::collective_algorithms();
-    for (const tutti::Algorithm* row : table) {
-      if (row->collective != request_.collective) continue;
-      for (const int radix : kRadices) {
-        const bool has_radix = row->radix != tutti::Radix::none;
-        if (radix != 2 && (!has_radix || radix > size_)) continue;
-        if (radix > 4 && bytes > kManyRadicesBytes) continue;
-        const std::size_t message =
-            row->single_block ? bytes / static_cast<std::size_t>(row->blocks({size_, radix})) : bytes / 2;
-        std::set<std::size_t> seen;
-        for (const std::size_t segment : kSegmentBytes) {
-          const std::size_t wanted = segment == 0 ? std::size_t{512} << 10 : segment;
-          const std::size_t segments = std::max<std::size_t>((message + wanted - 1) / wanted, 1);
-          if (!seen.insert(segments).second) continue;
-          out.push_back({std::string(row->name), has_radix ? radix : 0, segment});
-        }
-      }
+    const std::size_t data = Shape(request_.collective, bytes, size_).whole * sizeof(float);
+    std::set<std::pair<std::string_view, double>> seen;
+    std::set<std::pair<std::string_view, int>> done;
+    const std::vector<tutti::Plan> plans = tutti::Chooser(size_, kCosts).candidates(table, request_.collective, data);
+    for (const tutti::Plan& plan : plans) {
+      if (plan.predicted.total() > 3 * plans.front().predicted.total()) break;
+      const bool is_new = done.insert({plan.algorithm->name, plan.radix}).second &&
+                          seen.insert({plan.algorithm->name, plan.predicted.total()}).second;
+      if (!is_new) continue;
+      const int radix = plan.algorithm->radix != tutti::Radix::none ? plan.radix : 0;
+      out.push_back({std::string(plan.algorithm->name), radix, tutti::segment_bytes(plan, size_, data)});
     }
   }
 

@@ -96,8 +96,8 @@ void all_gather_round(const Position& at, int index, Round& round) {
   const int member = fold.member(at.rank);
   const int stride = factors.stride(level);
   const int digit = factors.digit(member, level);
-  for (int d = 0; d < factors[level]; ++d) {
-    if (d == digit) continue;
+  for (int turn = 1; turn < factors[level]; ++turn) {
+    const int d = wrap(digit + turn, factors[level]);  // everyone begins elsewhere, so that nobody is flooded
     const int peer = member + (d - digit) * stride;
     round.sends.push_back({fold.rank(peer), Slot::output, group(fold, member, stride)});
     round.receives.push_back({fold.rank(peer), Slot::output, group(fold, peer, stride)});
@@ -126,8 +126,8 @@ void reduce_scatter_round(const Position& at, int index, Round& round) {
   const int digit = factors.digit(member, level);
   const Slot from = step == 0 && !paired ? Slot::input : Slot::scratch;
   const Slot to = level == 0 && !paired ? Slot::output : Slot::scratch;
-  for (int d = 0; d < factors[level]; ++d) {
-    if (d == digit) continue;
+  for (int turn = 1; turn < factors[level]; ++turn) {
+    const int d = wrap(digit + turn, factors[level]);  // everyone begins elsewhere, so that nobody is flooded
     const int peer = member + (d - digit) * stride;
     round.sends.push_back({fold.rank(peer), from, group(fold, peer, stride)});
     round.receives.push_back({fold.rank(peer), to, group(fold, member, stride),

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,7 +16,7 @@
 namespace tutti {
 namespace {
 
-constexpr TransportCosts kUnits = {"units", 1000.0, 10.0, 1.0, 0.25, 0.125, true};
+constexpr TransportCosts kUnits = {"units", 1000.0, 10.0, 20.0, 1.0, 0.0, 0.25, 0.125, false};
 
 std::span<const Algorithm* const> table_of(Collective collective) {
   return collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms();
@@ -45,11 +48,46 @@ TEST(CostModel, IsTheLiteratures) {
   expect(price(Collective::all_gather, "circulant", {p}, n), 4, 4, 1500, 0.125 * 100);
 }
 
+TEST(CostModel, ANetworkMovesBytesWhileFurtherMessagesArePrepared) {
+  TransportCosts network = kUnits;
+  network.overlaps = true;
+  const auto overhead = [&](std::size_t bytes) {
+    const Algorithm& butterfly = *find_algorithm(allreduce_algorithms(), Collective::allreduce, "recursive_doubling");
+    return predict(profile(butterfly, {16, 4}), bytes, 1, 1, network).overhead;  // 2 rounds of 3 messages
+  };
+  EXPECT_DOUBLE_EQ(overhead(0), 2 * (20 + 2 * 20));
+  EXPECT_DOUBLE_EQ(overhead(5), 2 * (20 + 2 * (20 - 5)));
+  EXPECT_DOUBLE_EQ(overhead(4000), 2 * 20);
+}
+
+TEST(CostModel, BytesAreDearerTheFartherTheyGo) {
+  TransportCosts far = kUnits;
+  far.distance = 0.5;
+  const auto moving = [&](const char* name, const Shape& shape) {
+    return predict(profile(*find_algorithm(allreduce_algorithms(), Collective::allreduce, name), shape), 1600, 1, 1,
+                   far)
+        .moving;
+  };
+  EXPECT_NEAR(moving("ring", {16}), 2 * 1500, 1e-9);  // the last rank's neighbour is the first
+  EXPECT_NEAR(moving("recursive_doubling", {16}), 1600 * (4 + 0.5 * (0 + 1 + 2 + 3)), 1e-9);
+}
+
+TEST(CostModel, TheFirstMessageToAPeerCostsTwiceUnlessItsSignatureRidesAlong) {
+  const auto messages = [](const char* name, const Shape& shape, std::size_t bytes) {
+    return price(Collective::allreduce, name, shape, bytes).overhead / (2 * kUnits.overhead);
+  };
+  // Rings have one peer in each direction; a butterfly meets everyone in its first half and again in its second.
+  EXPECT_DOUBLE_EQ(messages("ring", {16}, 16 * 4096), 30);
+  EXPECT_DOUBLE_EQ(messages("ring", {16}, 16 * 4097), 31);
+  EXPECT_DOUBLE_EQ(messages("halving_doubling", {16}, 4096), 8);
+  EXPECT_DOUBLE_EQ(messages("halving_doubling", {16}, 1 << 20), 12);
+}
+
 TEST(CostModel, SegmentsApproachTheBusiestRanksTime) {
   const Algorithm& chain = *find_algorithm(collective_algorithms(), Collective::broadcast, "ring");
   const Profile its = profile(chain, {10});
   const std::size_t bytes = 1000000;
-  EXPECT_NEAR(predict(its, bytes, 1, 9, kUnits).total(), 9 * (1000 + 20 + 1e6), 1);
+  EXPECT_NEAR(predict(its, bytes, 1, 9, kUnits).total(), 9 * (1000 + 2 * 20 + 1e6), 1);
   double before = predict(its, bytes, 1, 1, kUnits).total();
   for (const int segments : {2, 5, 20, 50}) {
     const double now = predict(its, bytes, segments, segment_spacing(chain, its.rounds), kUnits).total();
@@ -117,6 +155,24 @@ TEST(Choice, MeetsWishes) {
   EXPECT_EQ(choose({.algorithm = "ring", .segment_bytes = 1000}).segments, 44);  // messages of 2^20 / 24 bytes
   EXPECT_EQ(choose({.radix = 5}).radix, 5);
   EXPECT_EQ(choose({.algorithm = "snail"}).algorithm, nullptr);
+}
+
+TEST(Choice, LeavesOutWhatNeedsBlocksOfOneSize) {
+  Chooser chooser(24, kNetworkCosts);
+  const auto names = [&](bool uneven) {
+    std::set<std::string_view> found;
+    for (const Plan& plan :
+         chooser.candidates(collective_algorithms(), Collective::all_to_all, 1000, {.uneven = uneven})) {
+      found.insert(plan.algorithm->name);
+    }
+    return found;
+  };
+  EXPECT_EQ(names(false), (std::set<std::string_view>{"bruck", "pairwise"}));
+  EXPECT_EQ(names(true), (std::set<std::string_view>{"pairwise"}));
+  // Small data in blocks of one size are asked for first, and what is remembered of them does not serve the others.
+  EXPECT_EQ(chooser.choose(collective_algorithms(), Collective::all_to_all, 24, {}).algorithm->name, "bruck");
+  EXPECT_EQ(chooser.choose(collective_algorithms(), Collective::all_to_all, 24, {.uneven = true}).algorithm->name,
+            "pairwise");
 }
 
 TEST(Choice, TakesWideRoundsForSmallDataAndFewBytesForLarge) {
