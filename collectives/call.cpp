@@ -3,6 +3,7 @@
 #include <functional>
 
 #include <tutti/collectives/call.hpp>
+#include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -26,10 +27,10 @@ const void* in_place_input(const Call& call, int rank) noexcept {
       return output;
     case Collective::all_gather:
     case Collective::gather:
-      return output + index * call.input.size_bytes();
+      return output + (call.is_uneven() ? call.offsets[index] * size_of(call.dtype) : index * call.input.size_bytes());
     case Collective::reduce_scatter:
     case Collective::scatter:
-      return output - index * call.output.size_bytes();
+      return output - (call.is_uneven() ? call.offsets[index] * size_of(call.dtype) : index * call.output.size_bytes());
     case Collective::broadcast:
     case Collective::all_to_all:
     case Collective::barrier:
@@ -38,7 +39,38 @@ const void* in_place_input(const Call& call, int rank) noexcept {
   return nullptr;
 }
 
+/// What does not fit the sizes of the blocks.
+std::string find_count_problem(const Call& call, int rank, int size) {
+  const auto ends = static_cast<std::size_t>(size) + 1;
+  const bool by_pair = call.is_counted_by_pair();
+  if (call.offsets.size() != ends || (by_pair && call.input_offsets.size() != ends)) {
+    const std::size_t given = call.offsets.size() != ends ? call.offsets.size() : call.input_offsets.size();
+    return text("there are ", given - 1, " counts for ", size, " ranks");
+  }
+  const auto expect = [&](const char* name, std::size_t has, std::size_t wanted, const char* whose) -> std::string {
+    if (has == wanted) return {};
+    return text(name, " has ", has, " elements, and the counts ", whose, " ", wanted);
+  };
+  const bool splits = has_own_output(call.collective);
+  const ConstBuffer whole = splits ? call.input : ConstBuffer(call.output);
+  const ConstBuffer own = splits ? ConstBuffer(call.output) : call.input;
+  const char* const whole_name = splits ? "input" : "output";
+  if (!is_rooted(call.collective) || rank == call.root) {
+    auto problem = expect(whole_name, whole.count, call.offsets.back(), "add up to");
+    if (!problem.empty()) return problem;
+  }
+  if (!by_pair) return expect(splits ? "output" : "input", own.count, call.count_of(rank), "give this rank");
+  if (auto problem = expect("input", own.count, call.input_offsets.back(), "add up to"); !problem.empty())
+    return problem;
+  if (call.input_count_of(rank) != call.count_of(rank)) {
+    return text("the counts send ", call.input_count_of(rank), " elements from rank ", rank, " to itself and take ",
+                call.count_of(rank));
+  }
+  return {};
+}
+
 std::string find_size_problem(const Call& call, int rank, int size) {
+  if (call.is_uneven()) return find_count_problem(call, rank, size);
   const auto ranks = static_cast<std::size_t>(size);
   const std::size_t in = call.input.count;
   const std::size_t out = call.output.count;
@@ -80,7 +112,26 @@ std::string find_buffer_problem(const char* name, ConstBuffer buffer, const Call
   return {};
 }
 
+std::vector<std::size_t> offsets_of(std::span<const std::size_t> counts) {
+  std::vector<std::size_t> offsets(counts.size() + 1);
+  for (std::size_t i = 0; i < counts.size(); ++i) offsets[i + 1] = offsets[i] + counts[i];
+  return offsets;
+}
+
 }  // namespace
+
+void set_counts(Call& call, std::span<const std::size_t> counts) {
+  call.offsets = offsets_of(counts);
+  call.data_count = call.offsets.back();
+  call.variant = crc32c(std::as_bytes(counts));
+}
+
+void set_counts(Call& call, std::span<const std::size_t> input_counts, std::span<const std::size_t> output_counts) {
+  call.offsets = offsets_of(output_counts);
+  call.input_offsets = offsets_of(input_counts);
+  call.data_count = 0;
+  call.variant = kCountedByPair;
+}
 
 std::string describe(const Signature& s) {
   const std::string_view op = name(s.op);
@@ -98,8 +149,17 @@ std::string find_difference(int rank, const Header& own, int peer, const Header&
   const auto both = [&](const Signature& a, const char* verb, const Signature& b) {
     const bool alike = a.collective == b.collective && describe(a) == describe(b);
     return text("calls differ: rank ", rank, verb, name(a.collective), " ", describe(a), ", rank ", peer, verb,
-                name(b.collective), " ", describe(b), alike ? " (algorithm, segments or other options differ)" : "");
+                name(b.collective), " ", describe(b),
+                alike ? " (counts of ranks, algorithm, segments or other options differ)" : "");
   };
+  if (own.call.variant == kCountedByPair && theirs.call.variant == kCountedByPair) {
+    Signature same = theirs.call;
+    same.count = own.call.count;
+    if (same == own.call) {
+      return text("calls differ: rank ", rank, " awaits ", own.call.count, " elements of ", name(own.call.dtype),
+                  " from rank ", peer, ", which sends ", theirs.call.count);
+    }
+  }
   Signature call = own.call;
   call.history = theirs.call.history;
   if (call != theirs.call) return both(own.call, " calls ", theirs.call);

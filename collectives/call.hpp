@@ -1,8 +1,11 @@
 // One call of a collective: what every rank has to agree on, and what only this rank knows.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/schedule.hpp>
@@ -21,8 +24,36 @@ struct Call {
   CollectiveOptions options = {};
   std::uint32_t variant = 0;  ///< anything else that has to agree, as a digest
 
+  // Blocks of any size: their first elements and the end of the last; empty where all have the same size. Of an
+  // all_to_all both, for what a rank sends and what it receives; then no count is the same on all ranks.
+  std::vector<std::size_t> offsets = {};
+  std::vector<std::size_t> input_offsets = {};
+
   bool reduces() const noexcept { return tutti::reduces(collective); }
+  bool is_uneven() const noexcept { return !offsets.empty(); }
+  bool is_counted_by_pair() const noexcept { return is_uneven() && collective == Collective::all_to_all; }
+
+  /// Elements of block `rank`, as sent or as received.
+  std::size_t count_of(int rank) const noexcept { return length(offsets, rank); }
+  std::size_t input_count_of(int rank) const noexcept {
+    return length(input_offsets.empty() ? offsets : input_offsets, rank);
+  }
+
+ private:
+  static std::size_t length(std::span<const std::size_t> offsets, int rank) noexcept {
+    const auto at = static_cast<std::size_t>(rank);
+    return offsets[at + 1] - offsets[at];
+  }
 };
+
+/// `variant` of an all_to_all with counts, in whose first messages `count` is what the pair exchanges.
+inline constexpr std::uint32_t kCountedByPair = 0x76A11E55;
+
+/// Sets the sizes of the blocks of a call: `counts[r]` elements of rank r, the same on all ranks.
+void set_counts(Call& call, std::span<const std::size_t> counts);
+
+/// Sets those of an all_to_all: `input_counts[r]` elements go to rank r, `output_counts[r]` come from it.
+void set_counts(Call& call, std::span<const std::size_t> input_counts, std::span<const std::size_t> output_counts);
 
 /// What ranks compare: it travels ahead of the first message of each pair in each direction.
 struct Signature {

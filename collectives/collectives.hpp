@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string_view>
 
 #include <tutti/collectives/communicator.hpp>
@@ -93,6 +94,48 @@ void all_to_all(const Communicator& comm, ConstBuffer input, Buffer output, cons
 void barrier(const Communicator& comm, const CollectiveOptions& options = {});
 [[nodiscard]] Operation ibarrier(const Communicator& comm, const CollectiveOptions& options = {});
 
+// ---- Every rank its own count
+//
+// `counts` has an element for each rank, 0 allowed: how many elements of the data are its. It agrees on all ranks,
+// unless said otherwise; like the options it may be forgotten once the call returns. Algorithms that need blocks of one
+// size (bruck) are an InvalidArgument here.
+
+/// all_gather() of counts[r] elements from rank r; input.count = counts[rank], output.count = their sum. In place:
+/// `input` is exactly its part of `output`.
+void all_gather_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
+                  const CollectiveOptions& options = {});
+[[nodiscard]] Operation iall_gather_v(const Communicator& comm, ConstBuffer input, Buffer output,
+                                      std::span<const std::size_t> counts, const CollectiveOptions& options = {});
+
+/// gather() of counts[r] elements from rank r. `counts` is wanted on every rank: others than the root pass blocks on.
+void gather_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts, int root,
+              const CollectiveOptions& options = {});
+[[nodiscard]] Operation igather_v(const Communicator& comm, ConstBuffer input, Buffer output,
+                                  std::span<const std::size_t> counts, int root, const CollectiveOptions& options = {});
+
+/// scatter() of counts[r] elements to rank r. `counts` is wanted on every rank.
+void scatter_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
+               int root, const CollectiveOptions& options = {});
+[[nodiscard]] Operation iscatter_v(const Communicator& comm, ConstBuffer input, Buffer output,
+                                   std::span<const std::size_t> counts, int root,
+                                   const CollectiveOptions& options = {});
+
+/// reduce_scatter() that leaves counts[r] elements of the result on rank r.
+void reduce_scatter_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
+                      ReduceOp op, const CollectiveOptions& options = {});
+[[nodiscard]] Operation ireduce_scatter_v(const Communicator& comm, ConstBuffer input, Buffer output,
+                                          std::span<const std::size_t> counts, ReduceOp op,
+                                          const CollectiveOptions& options = {});
+
+/// all_to_all() of which input_counts[r] elements go to rank r and output_counts[r] come from it: each pair of ranks
+/// agrees on what it exchanges, dtype and options agree on all. Blocks follow each other in rank order.
+void all_to_all_v(const Communicator& comm, ConstBuffer input, std::span<const std::size_t> input_counts, Buffer output,
+                  std::span<const std::size_t> output_counts, const CollectiveOptions& options = {});
+[[nodiscard]] Operation iall_to_all_v(const Communicator& comm, ConstBuffer input,
+                                      std::span<const std::size_t> input_counts, Buffer output,
+                                      std::span<const std::size_t> output_counts,
+                                      const CollectiveOptions& options = {});
+
 // ---- Typed doors
 
 template <Element T>
@@ -134,6 +177,37 @@ template <Element T>
 void reduce(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output, ReduceOp op,
             int root, const CollectiveOptions& options = {}) {
   reduce(comm, ConstBuffer(input), Buffer(output), op, root, options);
+}
+
+template <Element T>
+void all_gather_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
+                  std::span<const std::size_t> counts, const CollectiveOptions& options = {}) {
+  all_gather_v(comm, ConstBuffer(input), Buffer(output), counts, options);
+}
+
+template <Element T>
+void gather_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
+              std::span<const std::size_t> counts, int root, const CollectiveOptions& options = {}) {
+  gather_v(comm, ConstBuffer(input), Buffer(output), counts, root, options);
+}
+
+template <Element T>
+void scatter_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
+               std::span<const std::size_t> counts, int root, const CollectiveOptions& options = {}) {
+  scatter_v(comm, ConstBuffer(input), Buffer(output), counts, root, options);
+}
+
+template <Element T>
+void reduce_scatter_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
+                      std::span<const std::size_t> counts, ReduceOp op, const CollectiveOptions& options = {}) {
+  reduce_scatter_v(comm, ConstBuffer(input), Buffer(output), counts, op, options);
+}
+
+template <Element T>
+void all_to_all_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input,
+                  std::span<const std::size_t> input_counts, std::span<T> output,
+                  std::span<const std::size_t> output_counts, const CollectiveOptions& options = {}) {
+  all_to_all_v(comm, ConstBuffer(input), input_counts, Buffer(output), output_counts, options);
 }
 
 }  // namespace tutti

@@ -10,6 +10,9 @@
 namespace tutti::detail {
 namespace {
 
+/// What a pair is taken to exchange where only the pair knows, so that all ranks plan alike.
+constexpr std::size_t kPairBytes = 4096;
+
 /// Alone, every collective is a copy, but for the logical operators, which yield 0 or 1 whatever the number of ranks.
 void copy_alone(const Call& call) {
   if (call.input.data != nullptr && call.input.data != call.output.data && call.output.count > 0) {
@@ -43,15 +46,20 @@ std::unique_ptr<Task> start(const Communicator& comm, AlgorithmTable table, cons
       find_algorithm(table, call.collective, options.algorithm) == nullptr) {
     problem = text("there is no algorithm '", options.algorithm, "', only ", known_algorithms(table, call.collective));
   }
+  if (problem.empty() && call.is_uneven() && !options.algorithm.empty() &&
+      find_algorithm(table, call.collective, options.algorithm)->moves_blocks) {
+    problem = text("algorithm '", options.algorithm, "' needs the same count of every rank");
+  }
   if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
 
   if (comm.size() == 1) {
     copy_alone(call);
     return std::make_unique<CompleteTask>();
   }
-  const std::size_t bytes = call.data_count * size_of(call.dtype);
-  const Plan plan = comm.state().chooser().choose(table, call.collective, bytes,
-                                                  {options.algorithm, options.radix, options.segment_bytes});
+  const std::size_t bytes = call.is_counted_by_pair() ? static_cast<std::size_t>(comm.size()) * kPairBytes
+                                                      : call.data_count * size_of(call.dtype);
+  const Plan plan = comm.state().chooser().choose(
+      table, call.collective, bytes, {options.algorithm, options.radix, options.segment_bytes, call.is_uneven()});
   const auto row = std::find(table.begin(), table.end(), plan.algorithm) - table.begin();
   auto task = std::make_unique<ScheduleTask>(comm, plan, static_cast<int>(row), call, sequence, role);
   task->begin();

@@ -10,8 +10,18 @@ int Handshake::tag() const noexcept {
   return static_cast<int>(own_.call.sequence % kTags);
 }
 
-void Handshake::begin(const Header& own, int size) {
+Header Handshake::header_for(int peer, std::span<const std::size_t> offsets) const noexcept {
+  Header header = own_;
+  const auto at = static_cast<std::size_t>(peer);
+  if (!offsets.empty()) header.call.count = offsets[at + 1] - offsets[at];
+  return header;
+}
+
+void Handshake::begin(const Header& own, int size, std::span<const std::size_t> sent_offsets,
+                      std::span<const std::size_t> awaited_offsets) {
   own_ = own;
+  sent_offsets_ = sent_offsets;
+  awaited_offsets_ = awaited_offsets;
   ++operation_;
   greeted_.resize(static_cast<std::size_t>(size));
   greeted_by_.resize(static_cast<std::size_t>(size));
@@ -28,7 +38,8 @@ void Handshake::send(MpiTransport& transport, int peer, std::span<const std::byt
     if (sent_count_ == sent_.size()) sent_.emplace_back();
     std::vector<std::byte>& message = sent_[sent_count_++];
     message.resize(sizeof(Header) + inlined);
-    std::memcpy(message.data(), &own_, sizeof(Header));
+    const Header header = header_for(peer, sent_offsets_);
+    std::memcpy(message.data(), &header, sizeof(Header));
     if (inlined > 0) std::memcpy(message.data() + sizeof(Header), payload.data(), inlined);
     transport.send(peer, tag(), message, pending);
     payload = payload.subspan(inlined);
@@ -63,7 +74,8 @@ std::optional<Handshake::Mismatch> Handshake::verify() {
     if (greeting.verified || greeting.pending.messages > 0) continue;
     Header theirs{};
     std::memcpy(&theirs, greeting.bytes.data(), sizeof(Header));
-    if (theirs.call != own_.call) return Mismatch{greeting.peer, theirs};
+    const Header own = header_for(greeting.peer, awaited_offsets_);
+    if (theirs.call != own.call) return Mismatch{greeting.peer, own, theirs};
     greeting.verified = true;
     --unverified_;
   }

@@ -13,12 +13,10 @@
 #include <vector>
 
 #include <tutti/collectives/call.hpp>
+#include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/transport.hpp>
 
 namespace tutti::detail {
-
-/// The largest payload that travels together with a signature.
-inline constexpr std::size_t kInlinePayloadBytes = 4096;
 
 /// A first message that is awaited or has come.
 struct Greeting {
@@ -34,8 +32,10 @@ struct Greeting {
 /// of greetings stay. All memory is MPI's until the operation ends.
 class Handshake {
  public:
-  /// Begins an operation with this header, on a communicator of `size` ranks (always the same).
-  void begin(const Header& own, int size);
+  /// Begins an operation with this header, on a communicator of `size` ranks (always the same). Of a call counted by
+  /// pair the sizes of the blocks that are sent and awaited, as in Call, which stay until the operation ends.
+  void begin(const Header& own, int size, std::span<const std::size_t> sent_offsets = {},
+             std::span<const std::size_t> awaited_offsets = {});
 
   const Header& own() const noexcept { return own_; }
 
@@ -48,14 +48,18 @@ class Handshake {
   /// A peer's signature that differs from the own one, among those that have come since the last look.
   struct Mismatch {
     int peer;
+    Header own;  ///< as it should be on the peer
     Header theirs;
   };
   std::optional<Mismatch> verify();
 
  private:
   int tag() const noexcept;
+  Header header_for(int peer, std::span<const std::size_t> offsets) const noexcept;
 
   Header own_{};
+  std::span<const std::size_t> sent_offsets_;
+  std::span<const std::size_t> awaited_offsets_;
   std::uint64_t operation_ = 0;              // counts begin()
   std::vector<std::uint64_t> greeted_;       // by peer: the last operation in which our signature was sent
   std::vector<std::uint64_t> greeted_by_;    // by peer: the last operation in which its signature was awaited

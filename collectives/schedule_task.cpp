@@ -10,8 +10,8 @@
 namespace tutti::detail {
 namespace {
 
-Segments cut(const Call& call, const Plan& plan, const Shape& shape) {
-  return {call.data_count, plan.algorithm->blocks(shape), plan.segments, has_bound_blocks(call.collective)};
+Segments cut(const Call& call, const Plan& plan, const Shape& shape, std::span<const std::size_t> offsets) {
+  return {call.data_count, plan.algorithm->blocks(shape), plan.segments, has_bound_blocks(call.collective), offsets};
 }
 
 }  // namespace
@@ -22,7 +22,8 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Plan& plan, int row, 
       algorithm_(*plan.algorithm),
       call_(call),
       at_{.rank = comm.rank(), .size = comm.size(), .root = call.root, .radix = plan.radix},
-      segments_(cut(call, plan, at_.shape())),
+      segments_(cut(call_, plan, at_.shape(), call_.offsets)),
+      input_segments_(cut(call_, plan, at_.shape(), call_.input_offsets.empty() ? call_.offsets : call_.input_offsets)),
       rounds_(algorithm_.rounds(at_.shape())),
       order_(rounds_, segments_.segments(), segment_spacing(algorithm_, rounds_)) {
   const Signature own = {.sequence = sequence,
@@ -38,7 +39,11 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Plan& plan, int row, 
                          .algorithm = static_cast<std::uint8_t>(row)};
   memory_ = state().acquire_operation_memory();
   const Header header = {.call = own, .before = state().last_call()};
-  memory_->handshake.begin(header, comm.size());
+  if (call_.is_counted_by_pair()) {
+    memory_->handshake.begin(header, comm.size(), call_.input_offsets, call_.offsets);
+  } else {
+    memory_->handshake.begin(header, comm.size());
+  }
   state().record(header, role == Role::whole);  // stages begin when they can, not in one order on all ranks
   const auto window = static_cast<std::size_t>(order_.window());
   if (memory_->window.size() < window) memory_->window.resize(window);
@@ -143,19 +148,20 @@ void ScheduleTask::start_step(ActiveSegment& active) {
 
 void ScheduleTask::copy_locally(const ActiveSegment& active) {
   for (const Copy& copy : active.plan.copies) {
-    const ElementRange elements = segments_.range(active.segment, copy.blocks);
-    const ElementRange there = segments_.range(active.segment, {copy.blocks.first + copy.shift, copy.blocks.count});
+    const ElementRange elements = segments(copy.from).range(active.segment, copy.blocks);
+    const ElementRange there =
+        segments(copy.to).range(active.segment, {copy.blocks.first + copy.shift, copy.blocks.count});
     const std::byte* from = address(copy.from, elements.first);
     std::byte* to = address(copy.to, there.first);
     if (from != to && elements.count > 0) copy_bytes(to, from, bytes(elements));
   }
 }
 
-Parts ScheduleTask::parts(int segment, const Blocks& blocks) const noexcept {
+Parts ScheduleTask::parts(int segment, Slot slot, const Blocks& blocks) const noexcept {
   Parts parts{};
   int i = 0;
   for (const BlockRange range : blocks) {
-    parts.range[i] = segments_.range(segment, range);
+    parts.range[i] = segments(slot).range(segment, range);
     parts.bytes[i] = bytes(parts.range[i]);
     ++i;
   }
@@ -173,8 +179,8 @@ void ScheduleTask::post_receives(ActiveSegment& active) {
   active.incoming.clear();
   std::size_t staged = 0;
   for (const Receive& receive : active.plan.receives) {
-    const Incoming& incoming =
-        active.incoming.emplace_back(Incoming{.receive = receive, .parts = parts(active.segment, receive.blocks)});
+    const Incoming& incoming = active.incoming.emplace_back(
+        Incoming{.receive = receive, .parts = parts(active.segment, receive.to, receive.blocks)});
     if (receive.combine != Combine::copy || incoming.parts.is_packed()) staged += incoming.parts.total();
   }
   reserve(active.staging, staged);
@@ -204,13 +210,13 @@ void ScheduleTask::post_receives(ActiveSegment& active) {
 void ScheduleTask::post_sends(ActiveSegment& active) {
   std::size_t packed = 0;
   for (const Send& send : active.plan.sends) {
-    const Parts its = parts(active.segment, send.blocks);
+    const Parts its = parts(active.segment, send.from, send.blocks);
     if (its.is_packed()) packed += its.total();
   }
   reserve(active.packing, packed);
   std::byte* pack = active.packing.memory.get();
   for (const Send& send : active.plan.sends) {
-    const Parts its = parts(active.segment, send.blocks);
+    const Parts its = parts(active.segment, send.from, send.blocks);
     std::byte* from[2] = {address(send.from, its.range[0]), address(send.from, its.range[1])};
     if (its.is_packed()) {
       std::memcpy(pack, from[0], its.bytes[0]);
@@ -287,7 +293,7 @@ void ScheduleTask::complete_segment(ActiveSegment& active) {
 
 void ScheduleTask::require_same_calls() {
   const auto mismatch = memory_->handshake.verify();
-  if (mismatch) fail(find_difference(at_.rank, memory_->handshake.own(), mismatch->peer, mismatch->theirs));
+  if (mismatch) fail(find_difference(at_.rank, mismatch->own, mismatch->peer, mismatch->theirs));
 }
 
 }  // namespace tutti::detail

@@ -7,6 +7,7 @@
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/handshake.hpp>
+#include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/schedule.hpp>
 #include <tutti/collectives/segments.hpp>
 #include <tutti/collectives/step_order.hpp>
@@ -15,7 +16,7 @@
 namespace tutti::detail {
 
 /// The ranges of a message's blocks in one segment. Both travel in one message if that is small, otherwise each in its
-/// own: then the network gains more than a copy would.
+/// own.
 struct Parts {
   ElementRange range[2];
   std::size_t bytes[2];
@@ -24,8 +25,6 @@ struct Parts {
   bool is_single() const noexcept { return bytes[0] == 0 || bytes[1] == 0; }
   bool is_packed() const noexcept { return !is_single() && total() <= kPackedBytes; }
   bool is_split() const noexcept { return !is_single() && !is_packed(); }
-
-  static constexpr std::size_t kPackedBytes = 16384;
 };
 
 /// A receive of the step under way: where the bytes arrive, and what then becomes of them.
@@ -97,12 +96,14 @@ class ScheduleTask final : public WaitingTask {
   std::byte* address(Slot slot, std::size_t element) const noexcept;
   std::byte* address(Slot slot, const ElementRange& elements) const noexcept;
   std::size_t bytes(const ElementRange& elements) const noexcept { return elements.count * size_of(call_.dtype); }
-  Parts parts(int segment, const Blocks& blocks) const noexcept;
+  Parts parts(int segment, Slot slot, const Blocks& blocks) const noexcept;
+  const Segments& segments(Slot slot) const noexcept { return slot == Slot::input ? input_segments_ : segments_; }
 
   const Algorithm& algorithm_;
   Call call_;
   Position at_;
   Segments segments_;
+  Segments input_segments_;  ///< the same, unless input and output are cut differently
   int rounds_;
   StepOrder order_;  ///< the next step to be started
   std::shared_ptr<OperationMemory> memory_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include <tutti/collectives/schedule.hpp>
 
@@ -15,28 +16,32 @@ struct ElementRange {
 
 /// The cut of `count` elements into `segments`, and of each segment into `blocks`.
 ///
-/// With bound blocks (has_bound_blocks) block b is the b-th of equal parts of the data and a segment a slice of every
-/// block, so a range of several blocks is contiguous only with a single segment. Otherwise a segment is a slice of the
-/// data, cut into blocks that differ by at most one element, and every range of blocks is contiguous.
+/// With bound blocks (has_bound_blocks) block b is the b-th of equal parts of the data, or what `offsets` say, and a
+/// segment a slice of every block, so a range of several blocks is contiguous only with a single segment. Otherwise a
+/// segment is a slice of the data, cut into blocks that differ by at most one element, and every range of blocks is
+/// contiguous.
 class Segments {
  public:
-  Segments(std::size_t count, int blocks, int segments, bool bound) noexcept
+  /// `offsets`, if not empty, are the first elements of bound blocks and the end of the last; they are not copied.
+  Segments(std::size_t count, int blocks, int segments, bool bound, std::span<const std::size_t> offsets = {}) noexcept
       : count_(count),
         blocks_(static_cast<std::size_t>(blocks)),
         segments_(static_cast<std::size_t>(segments)),
-        bound_(bound) {}
+        bound_(bound),
+        offsets_(offsets) {}
 
   int segments() const noexcept { return static_cast<int>(segments_); }
 
   ElementRange range(int segment, BlockRange blocks) const noexcept {
     const std::size_t first = begin(segment, blocks.first);
+    if (blocks.count == 0) return {first, 0};
     const std::size_t last =
         bound_ ? end_of_bound(segment, blocks.first + blocks.count - 1) : begin(segment, blocks.first + blocks.count);
     return {first, last - first};
   }
 
-  /// First element of block `block`, over all segments.
-  std::size_t block_begin(int block) const noexcept { return cut(count_, static_cast<std::size_t>(block), blocks_); }
+  /// First element of bound block `block`, over all segments.
+  std::size_t block_begin(int block) const noexcept { return offset(static_cast<std::size_t>(block)); }
 
  private:
   /// Boundary `i` of `n` parts of `total`, the larger parts first.
@@ -48,19 +53,26 @@ class Segments {
   std::size_t begin(int segment, int block) const noexcept {
     const auto s = static_cast<std::size_t>(segment);
     const auto b = static_cast<std::size_t>(block);
-    if (bound_) return b * (count_ / blocks_) + cut(count_ / blocks_, s, segments_);
+    if (bound_) return slice(b, s);
     const std::size_t first = cut(count_, s, segments_);
     return first + cut(cut(count_, s + 1, segments_) - first, b, blocks_);
   }
   std::size_t end_of_bound(int segment, int block) const noexcept {
-    return static_cast<std::size_t>(block) * (count_ / blocks_) +
-           cut(count_ / blocks_, static_cast<std::size_t>(segment) + 1, segments_);
+    return slice(static_cast<std::size_t>(block), static_cast<std::size_t>(segment) + 1);
   }
+
+  /// Boundary `s` of the slices of block `b`; of the one behind the last, where all end.
+  std::size_t slice(std::size_t b, std::size_t s) const noexcept {
+    if (b == blocks_) return offset(b);
+    return offset(b) + cut(offset(b + 1) - offset(b), s, segments_);
+  }
+  std::size_t offset(std::size_t b) const noexcept { return offsets_.empty() ? count_ / blocks_ * b : offsets_[b]; }
 
   std::size_t count_;
   std::size_t blocks_;
   std::size_t segments_;
   bool bound_;
+  std::span<const std::size_t> offsets_;
 };
 
 }  // namespace tutti::detail
