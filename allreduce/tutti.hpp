@@ -7,3 +7,4 @@
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/session.hpp>
+#include <tutti/kernels/error.hpp>

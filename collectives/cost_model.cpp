@@ -147,12 +147,22 @@ Prediction first_segment(const Profile& profile, double bytes, const TransportCo
   return sum;
 }
 
+/// What messages of one segment cost a processor that has other segments to see to: those of a round follow each other
+/// in gaps; a rank that is not in every round pays for its own only.
+double busy_time(const Profile& profile, const TransportCosts& costs) noexcept {
+  double all_rounds = 0;
+  for (const auto& [load, count] : profile.path) {
+    if (load.messages >= 1) all_rounds += count * (2 * costs.overhead + (load.messages - 1) * costs.gap);
+  }
+  return std::min(all_rounds, profile.rank.messages * 2 * costs.overhead);
+}
+
 /// What every segment after the first adds where the busiest rank is never idle: the time of its messages, and that of
 /// bytes and local work, of which a network hides one behind the other. That messages too hide behind bytes is not
 /// counted on: segments wait for each other more than the model knows.
 Prediction further_segment(const Profile& profile, double bytes, const TransportCosts& costs) noexcept {
   Prediction sum = {.latency = 0,
-                    .overhead = profile.rank.messages * costs.gap,
+                    .overhead = busy_time(profile, costs),
                     .moving = moving_time(profile.rank, bytes, costs),
                     .local = local_time(profile.rank, bytes, costs)};
   if (!costs.overlaps) return sum;
@@ -187,7 +197,7 @@ Profile profile(const Algorithm& algorithm, const Shape& shape) {
       Followed passing{rank, {}, {}, {}};
       look(passing);
     }
-    add(result.path, busiest, 1.0 / algorithm.alternating_parts);
+    add(result.path, busiest, (1.0 + 1.0 / algorithm.alternating_parts) / 2);
   }
   for (const Followed& who : followed) result.rank = larger(result.rank, who.total.load(result.blocks));
   return result;

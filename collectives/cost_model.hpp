@@ -43,7 +43,7 @@ inline constexpr TransportCosts kNetworkCosts = {.name = "network",
                                                  .overhead = 0.4e-6,
                                                  .gap = 0.5e-6,
                                                  .byte = 0.8e-10,
-                                                 .distance = 0.05,
+                                                 .distance = 0.07,
                                                  .reduce = 0.8e-10,
                                                  .copy = 0.8e-10,
                                                  .overlaps = true};
@@ -64,7 +64,8 @@ struct Profile {
     friend bool operator==(const Load&, const Load&) = default;
   };
 
-  /// Rounds in which the busiest rank does the same. Parts that take rounds in turn are counted once.
+  /// Rounds in which the busiest rank does the same. Of parts that take rounds in turn half of what they do is taken to
+  /// be done at once: they wait for other messages, but have ranks and their links in common.
   struct Rounds {
     Load load;
     double count = 0;

@@ -217,18 +217,18 @@ void ScheduleTask::post_sends(ActiveSegment& active) {
   std::byte* pack = active.packing.memory.get();
   for (const Send& send : active.plan.sends) {
     const Parts its = parts(active.segment, send.from, send.blocks);
-    std::byte* from[2] = {address(send.from, its.range[0]), address(send.from, its.range[1])};
+    const auto from = [&](int i) { return address(send.from, its.range[i].first); };
     if (its.is_packed()) {
-      std::memcpy(pack, from[0], its.bytes[0]);
-      std::memcpy(pack + its.bytes[0], from[1], its.bytes[1]);
+      std::memcpy(pack, from(0), its.bytes[0]);
+      std::memcpy(pack + its.bytes[0], from(1), its.bytes[1]);
       memory_->handshake.send(state().transport(), send.peer, {pack, its.total()}, active.pending);
       pack += its.total();
     } else if (its.is_split()) {
       for (const int i : {0, 1}) {
-        memory_->handshake.send(state().transport(), send.peer, {from[i], its.bytes[i]}, active.pending);
+        memory_->handshake.send(state().transport(), send.peer, {from(i), its.bytes[i]}, active.pending);
       }
     } else {
-      std::byte* only = from[its.bytes[0] == 0 ? 1 : 0];
+      std::byte* only = address(send.from, its.range[its.bytes[0] == 0 ? 1 : 0]);
       memory_->handshake.send(state().transport(), send.peer, {only, its.total()}, active.pending);
     }
   }

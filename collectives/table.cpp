@@ -7,6 +7,7 @@
 #include <tutti/collectives/algorithms/knomial.hpp>
 #include <tutti/collectives/algorithms/pairwise.hpp>
 #include <tutti/collectives/algorithms/pat.hpp>
+#include <tutti/collectives/algorithms/reduce_scatter_gather.hpp>
 #include <tutti/collectives/algorithms/ring.hpp>
 #include <tutti/collectives/algorithms/scatter_allgather.hpp>
 #include <tutti/collectives/algorithms/two_way_ring.hpp>
@@ -36,6 +37,7 @@ constexpr const Algorithm* kTable[] = {
     // reduce, gather, scatter
     &kKnomialReduce,
     &kDoubleTreeReduce,
+    &kReduceScatterGatherReduce,
     &kKnomialGather,
     &kKnomialScatter,
     // all_to_all, barrier

@@ -115,6 +115,16 @@ void knomial_scatter_round(const Position& at, int index, Round& round) {
   });
 }
 
+void knomial_gather_round(const Position& at, int index, Slot work, Round& round) {
+  const Node node(at, index);
+  if (node.is_child()) {
+    round.sends.push_back({rank_of(at, node.parent()), work, Blocks(node.v, std::min(node.stride, at.size - node.v))});
+  }
+  node.each_child(at, [&](int child, int count) {
+    round.receives.push_back({rank_of(at, child), work, Blocks(child, count)});
+  });
+}
+
 const Algorithm kKnomialBroadcast = {.name = "knomial",
                                      .collective = Collective::broadcast,
                                      .radix = Radix::per_rank,

@@ -25,6 +25,9 @@ void knomial_broadcast_round(const Position& at, int index, BlockRange blocks, R
 /// Appends round `index` of a scatter of the output's blocks, where block v is for the rank v behind the root.
 void knomial_scatter_round(const Position& at, int index, Round& round);
 
+/// Appends round `index` of a gather in `work` of blocks where block v is from the rank v behind the root.
+void knomial_gather_round(const Position& at, int index, Slot work, Round& round);
+
 extern const Algorithm kKnomialBroadcast;
 extern const Algorithm kKnomialReduce;
 extern const Algorithm kKnomialGather;

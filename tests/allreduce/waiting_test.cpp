@@ -1,10 +1,10 @@
 // What waiting costs: the processor, and other ranks.
 #include <gtest/gtest.h>
-#include <time.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <span>
 #include <thread>
 #include <vector>

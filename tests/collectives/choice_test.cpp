@@ -77,8 +77,8 @@ TEST(CostModel, TheFirstMessageToAPeerCostsTwiceUnlessItsSignatureRidesAlong) {
     return price(Collective::allreduce, name, shape, bytes).overhead / (2 * kUnits.overhead);
   };
   // Rings have one peer in each direction; a butterfly meets everyone in its first half and again in its second.
-  EXPECT_DOUBLE_EQ(messages("ring", {16}, 16 * 4096), 30);
-  EXPECT_DOUBLE_EQ(messages("ring", {16}, 16 * 4097), 31);
+  EXPECT_DOUBLE_EQ(messages("ring", {16}, std::size_t{16} * 4096), 30);
+  EXPECT_DOUBLE_EQ(messages("ring", {16}, std::size_t{16} * 4097), 31);
   EXPECT_DOUBLE_EQ(messages("halving_doubling", {16}, 4096), 8);
   EXPECT_DOUBLE_EQ(messages("halving_doubling", {16}, 1 << 20), 12);
 }

@@ -1,0 +1,35 @@
+// Reduce-scatter and gather; see reduce_scatter_gather.hpp.
+#include <tutti/collectives/algorithms/circulant.hpp>
+#include <tutti/collectives/algorithms/knomial.hpp>
+#include <tutti/collectives/algorithms/reduce_scatter_gather.hpp>
+
+namespace tutti {
+namespace {
+
+int rounds(const Shape& shape) noexcept { return circulant_rounds(shape) + knomial_rounds(shape); }
+
+void reduce_round(const Position& at, int index, Round& round) {
+  const Slot work = at.rank == at.root ? Slot::output : Slot::scratch;
+  const int half = circulant_rounds(at.shape());
+  if (index >= half) return knomial_gather_round(at, index - half, work, round);
+  // Blocks are numbered from the root on, so that subtrees of the gather hold ranges.
+  const Position behind_root = {.rank = wrap(at.rank - at.root, at.size), .size = at.size, .radix = at.radix};
+  circulant_reduce_scatter_round(behind_root, index, work, work, round);
+  for (Send& send : round.sends) send.peer = wrap(send.peer + at.root, at.size);
+  for (Receive& receive : round.receives) receive.peer = wrap(receive.peer + at.root, at.size);
+}
+
+bool needs_scratch(const Position& at) noexcept { return at.rank != at.root; }
+
+}  // namespace
+
+const Algorithm kReduceScatterGatherReduce = {.name = "reduce_scatter_gather",
+                                              .collective = Collective::reduce,
+                                              .radix = Radix::per_rank,
+                                              .single_block = false,
+                                              .blocks = block_per_rank,
+                                              .rounds = rounds,
+                                              .round = reduce_round,
+                                              .needs_scratch = needs_scratch};
+
+}  // namespace tutti
