@@ -4,7 +4,7 @@
 # (platform,ranks,bytes,candidate,seconds) and prints tables. Needs smpicxx and smpirun (Debian package libsimgrid-dev).
 #
 #   --quick            a few cells, a quarter of a minute
-#   --all              moreover every algorithm of tutti with every radix and segment size
+#   --all              moreover every algorithm and radix of tutti that might be worth it
 #   --collective NAME  allreduce (default), broadcast, all_gather, reduce_scatter, reduce, all_to_all
 #   --networks LIST, --ranks LIST, --sizes LIST
 #                      comma-separated, instead of the default
