@@ -42,7 +42,7 @@ measure 120 "kernels" "$bin/bench_kernels" --benchmark_min_time=0.03 --benchmark
 
 rows=()
 for ranks in 2 4; do
-  for collective in allreduce broadcast all_gather reduce_scatter reduce all_to_all barrier; do
+  for collective in allreduce broadcast all_gather reduce_scatter reduce gather scatter all_to_all barrier; do
     row=$parts/$collective.$ranks.json
     measure 60 "$collective, $ranks ranks" "$launcher" -n "$ranks" "$bin/tutti" perf "$collective" --min 8 --max 8M \
       --factor 32 --iterations 100 --json "$row"

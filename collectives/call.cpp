@@ -1,5 +1,6 @@
 // Checking and describing calls; see call.hpp.
 #include <algorithm>
+#include <cstdint>
 #include <functional>
 
 #include <tutti/collectives/call.hpp>
@@ -112,9 +113,12 @@ std::string find_buffer_problem(const char* name, ConstBuffer buffer, const Call
   return {};
 }
 
+/// What does not fit into a count stays at the largest, which no buffer has.
 std::vector<std::size_t> offsets_of(std::span<const std::size_t> counts) {
   std::vector<std::size_t> offsets(counts.size() + 1);
-  for (std::size_t i = 0; i < counts.size(); ++i) offsets[i + 1] = offsets[i] + counts[i];
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    offsets[i + 1] = counts[i] < SIZE_MAX - offsets[i] ? offsets[i] + counts[i] : SIZE_MAX;
+  }
   return offsets;
 }
 

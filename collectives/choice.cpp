@@ -6,7 +6,6 @@
 namespace tutti {
 namespace {
 
-constexpr double kAsGood = 1.08;       // what the model cannot tell apart on a network that it does not know
 constexpr int kSegmentsUnderway = 4;  // enough to keep the network busy while one is reduced
 constexpr std::size_t kMaxSegments = 65535;
 constexpr std::size_t kSegmentBytes[] = {std::size_t{16} << 10, std::size_t{64} << 10, std::size_t{256} << 10,

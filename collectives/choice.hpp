@@ -19,6 +19,10 @@
 
 namespace tutti {
 
+/// Plans within this factor of the fastest are as good: the model cannot tell them apart on a network that it does not
+/// know.
+inline constexpr double kAsGood = 1.08;
+
 /// An algorithm with everything that is open about it.
 struct Plan {
   const Algorithm* algorithm = nullptr;

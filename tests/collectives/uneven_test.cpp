@@ -1,6 +1,7 @@
 // Collectives of which every rank has a count of its own, against a naive reference; and calls whose counts do not fit.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <numeric>
 #include <random>
@@ -277,6 +278,12 @@ TEST(WrongCounts, AreInvalidAlike) {
   Counts more = twos;
   more.back() = 3;
   expect(gathered(2, more), {text("output has ", 2 * ranks, " elements, and the counts add up to ", 2 * ranks + 1)});
+  if (comm.size() > 1) {
+    Counts huge = twos;  // their sum would be that of the output, were there no more bits
+    huge.front() = SIZE_MAX;
+    huge.back() = 2 * ranks + 1;
+    expect(gathered(2, huge), {text("output has ", 2 * ranks, " elements, and the counts add up to ", SIZE_MAX)});
+  }
   expect([&] { reduce_scatter_v<float>(comm, std::span(all), std::span(own).first(1), twos, ReduceOp::sum); },
          {"reduce_scatter", "output has 1 elements, and the counts give this rank 2"});
   if (comm.size() > 1) {

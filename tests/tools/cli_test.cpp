@@ -8,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -178,13 +179,14 @@ class Perf : public testing::TestWithParam<int> {};
 TEST_P(Perf, WritesRightRows) {
   const int ranks = GetParam();
   const TemporaryFolder folder;
-  for (const std::string collective :
-       {"allreduce", "broadcast", "all_gather", "reduce_scatter", "reduce", "all_to_all", "barrier"}) {
+  for (const std::string collective : {"allreduce", "broadcast", "all_gather", "reduce_scatter", "reduce", "gather",
+                                       "scatter", "all_to_all", "barrier"}) {
     const auto file = folder.path() / (collective + ".json");
     std::vector<std::string> arguments = {"perf",     collective,   "--min",        "8", "--max",    "8K",
                                           "--factor", "32",         "--iterations", "5", "--warmup", "1",
                                           "--json",   file.string()};
-    if (collective == "reduce" || collective == "broadcast") arguments.insert(arguments.end(), {"--root", "1"});
+    const std::set<std::string> rooted = {"reduce", "broadcast", "gather", "scatter"};
+    if (rooted.count(collective) > 0) arguments.insert(arguments.end(), {"--root", "1"});
     const auto outcome = on_ranks(ranks, arguments);
     ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
     EXPECT_TRUE(has(outcome.out, "# MPI library: ")) << outcome.out;
@@ -232,6 +234,14 @@ TEST(PerfRun, ErrorsAlikeOnAllRanksArePrintedOnce) {
   }
 }
 
+TEST(PerfRun, InPlaceAtTheRoot) {
+  for (const std::string collective : {"gather", "scatter"}) {
+    const auto outcome = on_ranks(
+        3, {"perf", collective, "--in-place", "--root", "2", "--min", "6K", "--max", "6K", "--iterations", "3"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;  // a wrong element is a failure
+  }
+}
+
 TEST(PerfRun, OptionsBeatTheEnvironment) {
   setenv("TUTTI_ALGORITHM", "no_such", 1);
   const auto from_environment = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1"});
@@ -246,10 +256,24 @@ TEST(Explain, NamesTheWinnerAndWhy) {
   const auto outcome = tutti({"explain", "allreduce", "--ranks", "64", "--bytes", "1M"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_TRUE(has(outcome.out, "allreduce of 1M on 64 ranks over network")) << outcome.out;
-  EXPECT_TRUE(has(outcome.out, " runs: next to ")) << outcome.out;
+  EXPECT_TRUE(has(outcome.out, " runs: ")) << outcome.out;
   for (const char* algorithm : {"ring", "recursive_doubling", "circulant", "double_tree"}) {
     EXPECT_TRUE(has(outcome.out, algorithm)) << outcome.out;
   }
+}
+
+TEST(Explain, TellsWhatDecides) {
+  const auto said = [](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"explain", "reduce", "--ranks", "16", "--bytes"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto outcome = tutti(arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.out;
+  };
+  EXPECT_TRUE(has(said({"256K"}), "what decides is the messages of a rank, ")) << said({"256K"});
+  EXPECT_TRUE(has(said({"256K", "--algorithm", "knomial", "--radix", "2"}), " runs: there is no other."))
+      << said({"256K"});
+  EXPECT_TRUE(has(said({"8"}), " runs: next to ")) << said({"8"});
 }
 
 TEST(Explain, PrintsEveryCandidateAsJson) {

@@ -68,6 +68,7 @@ MPI_Op mpi_op(ReduceOp op) {
   return MPI_OP_NULL;
 }
 
+bool is_root(const Call& call) { return call.comm.rank() == call.root; }
 int mpi_count(const Call& call) { return static_cast<int>(call.count); }
 
 // ---- tutti's calls
@@ -79,8 +80,10 @@ void run_allreduce(const Call& c) {
 void run_broadcast(const Call& c) { broadcast(c.comm, c.output, c.root, c.options); }
 void run_all_gather(const Call& c) { all_gather(c.comm, c.input, c.output, c.options); }
 void run_reduce_scatter(const Call& c) { reduce_scatter(c.comm, c.input, c.output, c.op, c.options); }
-void run_reduce(const Call& c) {
-  reduce(c.comm, c.input, c.comm.rank() == c.root ? c.output : Buffer{}, c.op, c.root, c.options);
+void run_reduce(const Call& c) { reduce(c.comm, c.input, is_root(c) ? c.output : Buffer{}, c.op, c.root, c.options); }
+void run_gather(const Call& c) { gather(c.comm, c.input, is_root(c) ? c.output : Buffer{}, c.root, c.options); }
+void run_scatter(const Call& c) {
+  scatter(c.comm, is_root(c) ? ConstBuffer(c.input) : ConstBuffer{}, c.output, c.root, c.options);
 }
 void run_all_to_all(const Call& c) { all_to_all(c.comm, c.input, c.output, c.options); }
 void run_barrier(const Call& c) { barrier(c.comm); }
@@ -111,10 +114,23 @@ void mpi_reduce_scatter(const Call& c) {
   if (c.in_place && c.comm.rank() != 0) std::memcpy(c.output.data, c.input.data, c.output.size_bytes());
 }
 void mpi_reduce(const Call& c) {
-  const bool at_root = c.comm.rank() == c.root;
+  const bool at_root = is_root(c);
   detail::check_mpi(MPI_Reduce(c.in_place && at_root ? MPI_IN_PLACE : c.input.data, at_root ? c.output.data : nullptr,
                                mpi_count(c), mpi_type(c.output.dtype), mpi_op(c.op), c.root, c.comm.mpi()),
                     "MPI_Reduce");
+}
+void mpi_gather(const Call& c) {
+  MPI_Datatype type = mpi_type(c.input.dtype);
+  detail::check_mpi(MPI_Gather(c.in_place && is_root(c) ? MPI_IN_PLACE : c.input.data, mpi_count(c), type,
+                               is_root(c) ? c.output.data : nullptr, mpi_count(c), type, c.root, c.comm.mpi()),
+                    "MPI_Gather");
+}
+void mpi_scatter(const Call& c) {
+  MPI_Datatype type = mpi_type(c.output.dtype);
+  detail::check_mpi(
+      MPI_Scatter(is_root(c) ? c.input.data : nullptr, mpi_count(c), type,
+                  c.in_place && is_root(c) ? MPI_IN_PLACE : c.output.data, mpi_count(c), type, c.root, c.comm.mpi()),
+      "MPI_Scatter");
 }
 void mpi_all_to_all(const Call& c) {
   MPI_Datatype type = mpi_type(c.output.dtype);
@@ -139,7 +155,13 @@ void check_reduce_scatter(const Call& c, const Pattern& p, int iteration, std::s
   wrong += p.count_wrong_result(c.output, unsigned_rank(c.comm) * c.count, iteration);
 }
 void check_reduce(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
-  if (c.comm.rank() == c.root) wrong += p.count_wrong_result(c.output, 0, iteration);
+  if (is_root(c)) wrong += p.count_wrong_result(c.output, 0, iteration);
+}
+void check_gather(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
+  if (is_root(c)) check_all_gather(c, p, iteration, wrong);
+}
+void check_scatter(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
+  wrong += p.count_wrong(c.output, c.root, unsigned_rank(c.comm) * c.count, iteration);
 }
 void check_all_to_all(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
   for (int r = 0; r < c.comm.size(); ++r)
@@ -165,6 +187,10 @@ constexpr std::array kCollectives = {
     MeasuredCollective{"reduce_scatter", true, true, false, true, true, false, run_reduce_scatter, mpi_reduce_scatter,
                        check_reduce_scatter, all_but_own},
     MeasuredCollective{"reduce", true, true, true, true, false, false, run_reduce, mpi_reduce, check_reduce, whole},
+    MeasuredCollective{"gather", true, false, true, true, false, true, run_gather, mpi_gather, check_gather,
+                       all_but_own},
+    MeasuredCollective{"scatter", true, false, true, true, true, false, run_scatter, mpi_scatter, check_scatter,
+                       all_but_own},
     MeasuredCollective{"all_to_all", true, false, false, false, true, true, run_all_to_all, mpi_all_to_all,
                        check_all_to_all, all_but_own},
     MeasuredCollective{"barrier", false, false, false, false, false, false, run_barrier, mpi_barrier, check_nothing,

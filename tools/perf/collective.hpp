@@ -1,9 +1,9 @@
 // The collectives that can be measured, as a table: for each what its buffers are, how tutti and the MPI library are
 // called on them, how they are filled and checked, and its factor of bus bandwidth (bench/README.md).
 //
-// Vocabulary: `count` is the call's count argument, the elements of one block; P the number of ranks. all_gather gives
-// P blocks, reduce_scatter takes P blocks, all_to_all takes and gives P blocks. The size of a row is that of the
-// largest buffer.
+// Vocabulary: `count` is the call's count argument, the elements of one block; P the number of ranks. all_gather and
+// gather give P blocks, reduce_scatter and scatter take P blocks, all_to_all takes and gives P blocks. The size of a
+// row is that of the largest buffer.
 #pragma once
 
 #include <mpi.h>
