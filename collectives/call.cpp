@@ -20,6 +20,7 @@ bool overlap(ConstBuffer a, ConstBuffer b) noexcept {
 
 /// Where `input` has to lie to be in place, or nullptr if the collective has no such form.
 const void* in_place_input(const Call& call, int rank) noexcept {
+  if (call.output.data == nullptr) return nullptr;
   const auto* output = static_cast<const std::byte*>(call.output.data);
   const auto index = static_cast<std::size_t>(rank);
   switch (call.collective) {
@@ -48,6 +49,9 @@ std::string find_count_problem(const Call& call, int rank, int size) {
     const std::size_t given = call.offsets.size() != ends ? call.offsets.size() : call.input_offsets.size();
     return text("there are ", given - 1, " counts for ", size, " ranks");
   }
+  // On every rank, though only some hold all data: ranks that pass data on have memory for it.
+  const std::size_t most = by_pair ? std::max(call.offsets.back(), call.input_offsets.back()) : call.offsets.back();
+  if (most > PTRDIFF_MAX / size_of(call.dtype)) return "the counts add up to more than memory holds";
   const auto expect = [&](const char* name, std::size_t has, std::size_t wanted, const char* whose) -> std::string {
     if (has == wanted) return {};
     return text(name, " has ", has, " elements, and the counts ", whose, " ", wanted);
@@ -113,7 +117,7 @@ std::string find_buffer_problem(const char* name, ConstBuffer buffer, const Call
   return {};
 }
 
-/// What does not fit into a count stays at the largest, which no buffer has.
+/// What does not fit into a count stays at the largest, which no memory holds.
 std::vector<std::size_t> offsets_of(std::span<const std::size_t> counts) {
   std::vector<std::size_t> offsets(counts.size() + 1);
   for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -143,7 +147,8 @@ std::string describe(const Signature& s) {
   if (reduces(s.collective)) {
     what = text(op, " ");
   }
-  what += text(name(s.dtype), " x ", s.count);
+  what += text(name(s.dtype));
+  what += s.variant == kCountedByPair && s.count == 0 ? std::string(", counts by pair") : text(" x ", s.count);
   if (is_rooted(s.collective)) what += text(" root ", s.root);
   return what;
 }

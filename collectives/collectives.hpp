@@ -98,7 +98,7 @@ void barrier(const Communicator& comm, const CollectiveOptions& options = {});
 //
 // `counts` has an element for each rank, 0 allowed: how many elements of the data are its. It agrees on all ranks,
 // unless said otherwise; like the options it may be forgotten once the call returns. Algorithms that need blocks of one
-// size (bruck) are an InvalidArgument here.
+// size (bruck, pat) are an InvalidArgument here.
 
 /// all_gather() of counts[r] elements from rank r; input.count = counts[rank], output.count = their sum. In place:
 /// `input` is exactly its part of `output`.
@@ -128,7 +128,8 @@ void reduce_scatter_v(const Communicator& comm, ConstBuffer input, Buffer output
                                           const CollectiveOptions& options = {});
 
 /// all_to_all() of which input_counts[r] elements go to rank r and output_counts[r] come from it: each pair of ranks
-/// agrees on what it exchanges, dtype and options agree on all. Blocks follow each other in rank order.
+/// agrees on what it exchanges, dtype and options agree on all. Blocks follow each other in rank order. Planned as if
+/// each pair exchanged 4 KiB, since no rank knows all counts: segment_bytes is relative to that.
 void all_to_all_v(const Communicator& comm, ConstBuffer input, std::span<const std::size_t> input_counts, Buffer output,
                   std::span<const std::size_t> output_counts, const CollectiveOptions& options = {});
 [[nodiscard]] Operation iall_to_all_v(const Communicator& comm, ConstBuffer input,

@@ -67,7 +67,7 @@ nlohmann::json to_json(const Plan& plan) {
           {"local_seconds", plan.predicted.local}};
 }
 
-/// The best plan of each algorithm, the fastest first.
+/// The best plan of each algorithm: the one that runs, then the others, the fastest first.
 std::vector<Plan> best_of_each(const std::vector<Plan>& plans) {
   std::vector<Plan> best;
   for (const Plan& plan : plans) {
@@ -116,7 +116,7 @@ std::string why(const std::vector<Plan>& plans, const std::vector<Plan>& best_of
     return fmt::format("{} is predicted {:.1f}% faster, and within {:.0f}% what decides is {}", plan_text(fastest),
                        100 * (winner.predicted.total() / fastest.predicted.total() - 1), 100 * (kAsGood - 1), decides);
   }
-  if (best_of_algorithms.size() == 1) return "there is no other";
+  if (best_of_algorithms.size() == 1) return "there is no other algorithm";
   return fmt::format("next to {} it {}", plan_text(best_of_algorithms[1]), reason(winner, best_of_algorithms[1]));
 }
 

@@ -8,7 +8,7 @@ cd "$root"
 # Files of the project, tracked or new, that exist and match the patterns.
 project_files() {
   git -c safe.directory="$root" ls-files --cached --others --exclude-standard -- "$@" |
-    while read -r file; do [[ -e $file ]] && printf '%s\n' "$file"; done | sort -u
+    while read -r file; do if [[ -e $file ]]; then printf '%s\n' "$file"; fi; done | sort -u
 }
 
 cpp_files() { project_files '*.cpp' '*.hpp' '*.h' '*.c' '*.cu' '*.cuh' '*.inl'; }

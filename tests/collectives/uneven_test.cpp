@@ -1,6 +1,7 @@
 // Collectives of which every rank has a count of its own, against a naive reference; and calls whose counts do not fit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <numeric>
@@ -135,7 +136,7 @@ class Trial {
            input.compare("input", 0, contribution) + input.compare_guards("input");
   }
 
-  /// Rank i sends counts[(i + j) % P] elements to rank j: every pair exchanges something else.
+  /// Rank i sends counts[(i + 2 j) % P] elements to rank j, so that the two directions differ.
   std::string all_to_all_case() {
     const std::size_t ranks = c_.counts.size();
     const auto sent = [&](std::size_t from, std::size_t to) { return c_.counts[(from + 2 * to) % ranks]; };
@@ -250,6 +251,40 @@ TEST_F(Uneven, DrawnAtRandom) {
   }
 }
 
+/// Counts may be forgotten once a call returns, and operations end in any order.
+TEST_F(Uneven, StartedOperationsKeepTheirCounts) {
+  const auto ranks = static_cast<std::size_t>(comm_.size());
+  const auto rank = static_cast<std::size_t>(comm_.rank());
+  Counts counts(ranks);
+  std::iota(counts.begin(), counts.end(), 1);
+  const std::size_t all = sum(counts);
+  const std::size_t own = counts[rank];
+  const Counts alike(ranks, own);  // to all, as many as the own rank says
+  std::vector<int> ones(std::max(all, ranks * own), 1);
+  std::vector<int> gathered(all);
+  std::vector<int> at_root(all);
+  std::vector<int> scattered(own);
+  std::vector<int> reduced(own);
+  std::vector<int> exchanged(all);
+  const auto part = [&](std::size_t n) { return Buffer(std::span(ones).first(n)); };
+  std::vector<Operation> operations;
+  {
+    Counts temporary = counts;
+    operations.push_back(iall_gather_v(comm_, part(own), Buffer(std::span(gathered)), temporary));
+    operations.push_back(igather_v(comm_, part(own), Buffer(std::span(at_root)), temporary, 0));
+    operations.push_back(iscatter_v(comm_, part(all), Buffer(std::span(scattered)), temporary, 0));
+    operations.push_back(ireduce_scatter_v(comm_, part(all), Buffer(std::span(reduced)), temporary, ReduceOp::sum));
+    operations.push_back(iall_to_all_v(comm_, part(ranks * own), alike, Buffer(std::span(exchanged)), temporary));
+    std::fill(temporary.begin(), temporary.end(), 1000);
+  }
+  for (std::size_t i = operations.size(); i-- > 0;) operations[i].wait();
+  EXPECT_EQ(gathered, std::vector<int>(all, 1));
+  EXPECT_EQ(at_root, std::vector<int>(all, rank == 0 ? 1 : 0));
+  EXPECT_EQ(scattered, std::vector<int>(own, 1));
+  EXPECT_EQ(reduced, std::vector<int>(own, comm_.size()));
+  EXPECT_EQ(exchanged, std::vector<int>(all, 1));
+}
+
 // ---- Counts that do not fit
 
 using test::attempt;
@@ -279,10 +314,17 @@ TEST(WrongCounts, AreInvalidAlike) {
   more.back() = 3;
   expect(gathered(2, more), {text("output has ", 2 * ranks, " elements, and the counts add up to ", 2 * ranks + 1)});
   if (comm.size() > 1) {
+    const std::string too_much = "the counts add up to more than memory holds";
     Counts huge = twos;  // their sum would be that of the output, were there no more bits
     huge.front() = SIZE_MAX;
     huge.back() = 2 * ranks + 1;
-    expect(gathered(2, huge), {text("output has ", 2 * ranks, " elements, and the counts add up to ", SIZE_MAX)});
+    expect(gathered(2, huge), {too_much});
+    huge = twos;  // others than the root have no buffer of that size, but pass blocks on
+    huge.back() = SIZE_MAX / 4 - 2 * ranks;
+    const CollectiveOptions tree = {.algorithm = "knomial", .radix = 2};
+    expect([&] { gather_v<float>(comm, std::span(own), std::span(all), huge, 0, tree); }, {"gather", too_much});
+    expect([&] { scatter_v<float>(comm, std::span(all), std::span(own), huge, 0, tree); }, {"scatter", too_much});
+    expect(gathered(2, twos, "pat"), {"algorithm 'pat' needs the same count of every rank"});
   }
   expect([&] { reduce_scatter_v<float>(comm, std::span(all), std::span(own).first(1), twos, ReduceOp::sum); },
          {"reduce_scatter", "output has 1 elements, and the counts give this rank 2"});

@@ -14,15 +14,16 @@ done
 require() {
   local least=$1 mean=$2 collective=$3
   shift 3
-  "$root/bench/scale/run.sh" --collective "$collective" "$@" "$folder"
+  rm -f "$folder/scale/$collective.csv"
+  "$root/bench/scale/run.sh" --collective "$collective" "$@" "$folder" || return 1
   awk -F, -v least="$least" -v mean="$mean" -v name="$collective" '
     FNR == 1 || NF != 5 { next }
     { cell = $1 ", " $2 " ranks, " $3 " bytes" }
     $4 == "chosen" { own[cell] = $5; next }
     !(cell in peer) || $5 < peer[cell] { peer[cell] = $5; who[cell] = $4 }
     END {
-      for (cell in own) {
-        if (!(cell in peer)) continue
+      for (cell in peer) {
+        if (!(cell in own)) { print name " on " cell ": not measured"; wrong = 1; continue }
         ratio = peer[cell] / own[cell]
         sum += log(ratio); ++count
         if (ratio < least) { printf "%s on %s: %.3f of the speed of %s\n", name, cell, ratio, who[cell]; wrong = 1 }

@@ -271,7 +271,7 @@ TEST(Explain, TellsWhatDecides) {
     return outcome.out;
   };
   EXPECT_TRUE(has(said({"256K"}), "what decides is the messages of a rank, ")) << said({"256K"});
-  EXPECT_TRUE(has(said({"256K", "--algorithm", "knomial", "--radix", "2"}), " runs: there is no other."))
+  EXPECT_TRUE(has(said({"256K", "--algorithm", "knomial", "--radix", "2"}), " runs: there is no other algorithm."))
       << said({"256K"});
   EXPECT_TRUE(has(said({"8"}), " runs: next to ")) << said({"8"});
 }
