@@ -8,6 +8,7 @@
 
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/mpi_transport.hpp>
 #include <tutti/collectives/schedule_task.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -80,12 +81,13 @@ void keep_until_exit(std::shared_ptr<void> object) noexcept {
 }
 
 CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options)
-    : options_(options), data_(duplicate(require_usable_parent(parent, options))), transport_(data_) {
+    : options_(options), data_(duplicate(require_usable_parent(parent, options))) {
+  transport_ = std::make_unique<MpiTransport>(data_);
   control_ = duplicate(parent);
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   find_place();
-  chooser_.emplace(size_, options_.costs.value_or(place_.nodes > 1 ? kNetworkCosts : kSharedMemoryCosts));
+  everyone_.emplace(size_, rank_, options_.costs.value_or(place_.nodes > 1 ? kNetworkCosts : kSharedMemoryCosts));
 }
 
 CommunicatorState::~CommunicatorState() {

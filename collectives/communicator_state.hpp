@@ -17,8 +17,8 @@
 #include <vector>
 
 #include <tutti/collectives/call.hpp>
-#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/group.hpp>
 #include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
@@ -69,9 +69,9 @@ class CommunicatorState {
   const NodePlace& place() const noexcept { return place_; }
   const CommunicatorOptions& options() const noexcept { return options_; }
   MPI_Comm mpi() const noexcept { return data_; }
-  MpiTransport& transport() noexcept { return transport_; }
+  Transport& transport() noexcept { return *transport_; }
   const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
-  Chooser& chooser() noexcept { return *chooser_; }
+  Group& everyone() noexcept { return *everyone_; }
 
   // ---- Sequence numbers and failures
 
@@ -149,8 +149,8 @@ class CommunicatorState {
   std::uint64_t stamp_ = 0;
   NodePlace place_;
   WaitPolicy wait_policy_;
-  MpiTransport transport_;
-  std::optional<Chooser> chooser_;  // made once the nodes are known
+  std::unique_ptr<Transport> transport_;
+  std::optional<Group> everyone_;  // made once the nodes are known
 
   std::uint64_t next_sequence_ = 0;
   std::uint64_t history_ = 0;

@@ -38,9 +38,9 @@ std::string known_algorithms(AlgorithmTable table, Collective collective) {
   return known;
 }
 
-std::unique_ptr<Task> start(const Communicator& comm, AlgorithmTable table, const Call& call, std::uint64_t sequence,
-                            Role role) {
-  std::string problem = find_problem(call, comm.rank(), comm.size());
+std::unique_ptr<Task> start(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call,
+                            std::uint64_t sequence, Role role) {
+  std::string problem = find_problem(call, group.number(), group.size());
   const CollectiveOptions& options = call.options;
   if (problem.empty() && !options.algorithm.empty() &&
       find_algorithm(table, call.collective, options.algorithm) == nullptr) {
@@ -52,16 +52,16 @@ std::unique_ptr<Task> start(const Communicator& comm, AlgorithmTable table, cons
   }
   if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
 
-  if (comm.size() == 1) {
+  if (group.size() == 1) {
     copy_alone(call);
     return std::make_unique<CompleteTask>();
   }
-  const std::size_t bytes = call.is_counted_by_pair() ? static_cast<std::size_t>(comm.size()) * kPairBytes
+  const std::size_t bytes = call.is_counted_by_pair() ? static_cast<std::size_t>(group.size()) * kPairBytes
                                                       : call.data_count * size_of(call.dtype);
-  const Plan plan = comm.state().chooser().choose(
-      table, call.collective, bytes, {options.algorithm, options.radix, options.segment_bytes, call.is_uneven()});
+  const Plan plan = group.chooser().choose(table, call.collective, bytes,
+                                           {options.algorithm, options.radix, options.segment_bytes, call.is_uneven()});
   const auto row = std::find(table.begin(), table.end(), plan.algorithm) - table.begin();
-  auto task = std::make_unique<ScheduleTask>(comm, plan, static_cast<int>(row), call, sequence, role);
+  auto task = std::make_unique<ScheduleTask>(comm, group, plan, static_cast<int>(row), call, sequence, role);
   task->begin();
   return task;
 }
@@ -69,12 +69,12 @@ std::unique_ptr<Task> start(const Communicator& comm, AlgorithmTable table, cons
 }  // namespace
 
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call) {
-  return start(comm, table, call, comm.state().take_sequence(), Role::whole);
+  return start(comm, comm.state().everyone(), table, call, comm.state().take_sequence(), Role::whole);
 }
 
-std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call,
-                                       std::uint64_t sequence) {
-  return start(comm, table, call, sequence, Role::stage);
+std::unique_ptr<Task> start_stage(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call,
+                                  std::uint64_t sequence) {
+  return start(comm, group, table, call, sequence, Role::stage);
 }
 
 }  // namespace tutti::detail

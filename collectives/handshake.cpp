@@ -30,7 +30,7 @@ void Handshake::begin(const Header& own, int size, std::span<const std::size_t> 
   unverified_ = 0;
 }
 
-void Handshake::send(MpiTransport& transport, int peer, std::span<const std::byte> payload, Pending& pending) {
+void Handshake::send(Transport& transport, int peer, std::span<const std::byte> payload, Pending& pending) {
   std::uint64_t& greeted = greeted_[static_cast<std::size_t>(peer)];
   if (greeted != operation_) {
     greeted = operation_;
@@ -47,7 +47,7 @@ void Handshake::send(MpiTransport& transport, int peer, std::span<const std::byt
   if (!payload.empty()) transport.send(peer, tag(), payload, pending);
 }
 
-const Greeting* Handshake::receive(MpiTransport& transport, int peer, std::span<std::byte> payload, Pending& pending) {
+const Greeting* Handshake::receive(Transport& transport, int peer, std::span<std::byte> payload, Pending& pending) {
   const Greeting* first = nullptr;
   std::uint64_t& greeted_by = greeted_by_[static_cast<std::size_t>(peer)];
   if (greeted_by != operation_) {

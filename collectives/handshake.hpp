@@ -39,11 +39,11 @@ class Handshake {
 
   const Header& own() const noexcept { return own_; }
 
-  void send(MpiTransport& transport, int peer, std::span<const std::byte> payload, Pending& pending);
+  void send(Transport& transport, int peer, std::span<const std::byte> payload, Pending& pending);
 
   /// Returns the greeting that comes with this message if it is the peer's first; a payload of at most
   /// kInlinePayloadBytes then arrives in it instead of in `payload`.
-  const Greeting* receive(MpiTransport& transport, int peer, std::span<std::byte> payload, Pending& pending);
+  const Greeting* receive(Transport& transport, int peer, std::span<std::byte> payload, Pending& pending);
 
   /// A peer's signature that differs from the own one, among those that have come since the last look.
   struct Mismatch {

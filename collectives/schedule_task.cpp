@@ -16,12 +16,13 @@ Segments cut(const Call& call, const Plan& plan, const Shape& shape, std::span<c
 
 }  // namespace
 
-ScheduleTask::ScheduleTask(const Communicator& comm, const Plan& plan, int row, const Call& call,
+ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, const Plan& plan, int row, const Call& call,
                            std::uint64_t sequence, Role role)
     : WaitingTask(comm, sequence, role),
+      group_(group),
       algorithm_(*plan.algorithm),
       call_(call),
-      at_{.rank = comm.rank(), .size = comm.size(), .root = call.root, .radix = plan.radix},
+      at_{.rank = group.number(), .size = group.size(), .root = call.root, .radix = plan.radix},
       segments_(cut(call_, plan, at_.shape(), call_.offsets)),
       input_segments_(cut(call_, plan, at_.shape(), call_.input_offsets.empty() ? call_.offsets : call_.input_offsets)),
       rounds_(algorithm_.rounds(at_.shape())),
@@ -195,8 +196,8 @@ void ScheduleTask::post_receives(ActiveSegment& active) {
       for (const int i : {0, 1}) incoming.arrived[i] = address(incoming.receive.to, parts.range[i]);
     }
     Handshake& handshake = memory_->handshake;
-    MpiTransport& transport = state().transport();
-    const int peer = incoming.receive.peer;
+    Transport& transport = state().transport();
+    const int peer = group_.rank_of(incoming.receive.peer);
     if (parts.is_split()) {
       incoming.greeting = handshake.receive(transport, peer, {incoming.arrived[0], parts.bytes[0]}, active.pending);
       handshake.receive(transport, peer, {incoming.arrived[1], parts.bytes[1]}, active.pending);
@@ -216,20 +217,21 @@ void ScheduleTask::post_sends(ActiveSegment& active) {
   reserve(active.packing, packed);
   std::byte* pack = active.packing.memory.get();
   for (const Send& send : active.plan.sends) {
+    const int peer = group_.rank_of(send.peer);
     const Parts its = parts(active.segment, send.from, send.blocks);
     const auto from = [&](int i) { return address(send.from, its.range[i].first); };
     if (its.is_packed()) {
       std::memcpy(pack, from(0), its.bytes[0]);
       std::memcpy(pack + its.bytes[0], from(1), its.bytes[1]);
-      memory_->handshake.send(state().transport(), send.peer, {pack, its.total()}, active.pending);
+      memory_->handshake.send(state().transport(), peer, {pack, its.total()}, active.pending);
       pack += its.total();
     } else if (its.is_split()) {
       for (const int i : {0, 1}) {
-        memory_->handshake.send(state().transport(), send.peer, {from(i), its.bytes[i]}, active.pending);
+        memory_->handshake.send(state().transport(), peer, {from(i), its.bytes[i]}, active.pending);
       }
     } else {
       std::byte* only = address(send.from, its.range[its.bytes[0] == 0 ? 1 : 0]);
-      memory_->handshake.send(state().transport(), send.peer, {only, its.total()}, active.pending);
+      memory_->handshake.send(state().transport(), peer, {only, its.total()}, active.pending);
     }
   }
 }
@@ -293,7 +295,7 @@ void ScheduleTask::complete_segment(ActiveSegment& active) {
 
 void ScheduleTask::require_same_calls() {
   const auto mismatch = memory_->handshake.verify();
-  if (mismatch) fail(find_difference(at_.rank, mismatch->own, mismatch->peer, mismatch->theirs));
+  if (mismatch) fail(find_difference(comm().rank(), mismatch->own, mismatch->peer, mismatch->theirs));
 }
 
 }  // namespace tutti::detail

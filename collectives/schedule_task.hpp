@@ -6,6 +6,7 @@
 
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/group.hpp>
 #include <tutti/collectives/handshake.hpp>
 #include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/schedule.hpp>
@@ -68,8 +69,8 @@ struct OperationMemory {
 class ScheduleTask final : public WaitingTask {
  public:
   /// `row` is the index of the plan's algorithm in its table. The call has been checked; size >= 2.
-  ScheduleTask(const Communicator& comm, const Plan& plan, int row, const Call& call, std::uint64_t sequence,
-               Role role);
+  ScheduleTask(const Communicator& comm, const Group& group, const Plan& plan, int row, const Call& call,
+               std::uint64_t sequence, Role role);
   ~ScheduleTask() override;
   ScheduleTask(const ScheduleTask&) = delete;
   ScheduleTask& operator=(const ScheduleTask&) = delete;
@@ -99,6 +100,7 @@ class ScheduleTask final : public WaitingTask {
   Parts parts(int segment, Slot slot, const Blocks& blocks) const noexcept;
   const Segments& segments(Slot slot) const noexcept { return slot == Slot::input ? input_segments_ : segments_; }
 
+  const Group& group_;
   const Algorithm& algorithm_;
   Call call_;
   Position at_;

@@ -4,11 +4,13 @@
 // matched in the order in which they were started on either side. Bytes exist only here.
 #pragma once
 
-#include <mpi.h>
-
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
+
+#include <tutti/collectives/waiting.hpp>
 
 namespace tutti::detail {
 
@@ -26,33 +28,37 @@ struct Underway {
   Pending* pending;
 };
 
-/// MPI point-to-point messages on one communicator. Messages above a limit that fits MPI's int travel in pieces.
-class MpiTransport {
+/// Tags are 0 to 32767, which every MPI has.
+class Transport {
  public:
-  explicit MpiTransport(MPI_Comm comm) noexcept : comm_(comm) {}
+  Transport() = default;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+  virtual ~Transport() = default;
 
-  void send(int peer, int tag, std::span<const std::byte> bytes, Pending& pending);
-  void receive(int peer, int tag, std::span<std::byte> bytes, Pending& pending);
+  /// Starts a message of these bytes, which the transport reads until it is complete. \throws CommunicationError
+  virtual void send(int peer, int tag, std::span<const std::byte> bytes, Pending& pending) = 0;
 
-  /// Drives MPI and counts down what has completed; true if anything has. \throws CommunicationError if a message
-  /// failed.
-  bool progress();
+  /// Starts to receive a message of at most so many bytes. \throws CommunicationError
+  virtual void receive(int peer, int tag, std::span<std::byte> bytes, Pending& pending) = 0;
+
+  /// The sender of a message with this tag that has come and that no receive awaits. Never waits. \throws
+  /// CommunicationError
+  virtual std::optional<int> probe(int tag) = 0;
+
+  /// Drives what is under way and counts down what has completed; true if anything has. \throws CommunicationError if a
+  /// message failed.
+  virtual bool progress() = 0;
 
   /// Blocks until a message is done, if any is under way: how ranks wait in a simulator. \throws CommunicationError if
   /// one failed.
-  void wait_any();
+  virtual void wait_any() = 0;
+
+  /// Gives up the processor for at most so long; less if the transport can tell that a message has come.
+  virtual void sleep(Clock::duration longest);
 
   /// Everything under way, for messages to people.
-  std::span<const Underway> underway() const noexcept { return underway_; }
-
- private:
-  void drop_completed();
-
-  MPI_Comm comm_;
-  std::vector<MPI_Request> requests_;
-  std::vector<Underway> underway_;  // parallel to requests_
-  std::vector<int> completed_;
-  std::vector<MPI_Status> statuses_;
+  virtual std::vector<Underway> underway() const = 0;
 };
 
 }  // namespace tutti::detail

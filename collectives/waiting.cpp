@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
 
 namespace tutti::detail {
@@ -13,13 +14,15 @@ WaitPolicy WaitPolicy::for_node(int ranks, int cores) noexcept {
   return policy;
 }
 
-void Waiter::pause(Clock::time_point now) noexcept {
+void Transport::sleep(Clock::duration longest) { std::this_thread::sleep_for(longest); }
+
+void Waiter::pause(Clock::time_point now) {
   const auto idle = now - idle_since_;
   if (idle < policy_.spin) return;
   if (idle < policy_.spin + policy_.yield) {
     sched_yield();
   } else {
-    std::this_thread::sleep_for(policy_.sleep);
+    transport_.sleep(policy_.sleep);
   }
 }
 

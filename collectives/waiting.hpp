@@ -6,6 +6,8 @@
 
 namespace tutti::detail {
 
+class Transport;
+
 using Clock = std::chrono::steady_clock;
 
 /// Whether this build runs in a simulator of MPI (bench/scale). There time passes only inside MPI, and polling costs
@@ -30,12 +32,14 @@ struct WaitPolicy {
 /// One wait. pause() is called whenever there was nothing to do, progressed() whenever there was.
 class Waiter {
  public:
-  explicit Waiter(const WaitPolicy& policy) noexcept : policy_(policy), idle_since_(Clock::now()) {}
+  Waiter(const WaitPolicy& policy, Transport& transport) noexcept
+      : policy_(policy), transport_(transport), idle_since_(Clock::now()) {}
   void progressed() noexcept { idle_since_ = Clock::now(); }
-  void pause(Clock::time_point now) noexcept;
+  void pause(Clock::time_point now);
 
  private:
   const WaitPolicy& policy_;
+  Transport& transport_;
   Clock::time_point idle_since_;
 };
 

@@ -28,7 +28,7 @@ std::string list(const char* what, const std::set<int>& peers) {
 }
 
 /// The ranks that messages under way go to or come from.
-std::set<int> peers(const MpiTransport& transport, std::optional<Direction> direction) {
+std::set<int> peers(const Transport& transport, std::optional<Direction> direction) {
   std::set<int> found;
   for (const Underway& message : transport.underway()) {
     if (!direction || message.direction == *direction) found.insert(message.peer);
@@ -52,7 +52,7 @@ bool WaitingTask::poll() {
 }
 
 void WaitingTask::wait() {
-  Waiter waiter(state().wait_policy());
+  Waiter waiter(state().wait_policy(), state().transport());
   for (;;) {
     switch (advance_within_limits()) {
       case Progress::complete:

@@ -45,8 +45,7 @@ class CompressedAllreduce final : public detail::WaitingTask {
 
   void begin() {
     for (std::size_t r = 0; r < ranks_; ++r) encode_slice(r, encoded(encoded_->outgoing, r));
-    stage_ =
-        detail::start_collective(comm(), collective_algorithms(),
+    stage_ = detail::start_stage(comm(), state().everyone(), collective_algorithms(),
                                  {.collective = Collective::all_to_all,
                                   .input = ConstBuffer(encoded_->outgoing.data(), encoded_->outgoing.size(), DType::u8),
                                   .output = Buffer(encoded_->incoming.data(), encoded_->incoming.size(), DType::u8),
@@ -104,8 +103,7 @@ class CompressedAllreduce final : public detail::WaitingTask {
     gathering_ = true;
     sum_own_slice();
     const auto own = encoded(encoded_->outgoing, static_cast<std::size_t>(comm().rank()));
-    stage_ =
-        detail::start_collective(comm(), collective_algorithms(),
+    stage_ = detail::start_stage(comm(), state().everyone(), collective_algorithms(),
                                  {.collective = Collective::all_gather,
                                   .input = ConstBuffer(own.data(), own.size(), DType::u8),
                                   .output = Buffer(encoded_->incoming.data(), encoded_->incoming.size(), DType::u8),

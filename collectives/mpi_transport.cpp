@@ -1,11 +1,10 @@
-// Messages by MPI point-to-point; see transport.hpp.
+// Messages by MPI point-to-point; see mpi_transport.hpp.
 #include <algorithm>
 #include <functional>
 #include <string>
 
 #include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/transport.hpp>
-#include <tutti/collectives/waiting.hpp>
+#include <tutti/collectives/mpi_transport.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -55,6 +54,14 @@ void MpiTransport::receive(int peer, int tag, std::span<std::byte> bytes, Pendin
     underway_.push_back({peer, Direction::receive, &pending});
     ++pending.messages;
   });
+}
+
+std::optional<int> MpiTransport::probe(int tag) {
+  int there = 0;
+  MPI_Status status;
+  check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, tag, comm_, &there, &status), "MPI_Iprobe");
+  if (there == 0) return std::nullopt;
+  return status.MPI_SOURCE;
 }
 
 bool MpiTransport::progress() {

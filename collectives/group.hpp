@@ -1,0 +1,42 @@
+// Ranks that run a collective among themselves: all of a communicator, or some for a stage of a hierarchical one.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include <tutti/collectives/choice.hpp>
+
+namespace tutti::detail {
+
+/// Numbers 0 to size-1 stand for ranks of a communicator, in rank order. Its messages are the communicator's: groups
+/// that run collectives under one sequence number at once must not overlap.
+class Group {
+ public:
+  /// All ranks.
+  Group(int size, int rank, const TransportCosts& costs) : size_(size), number_(rank), chooser_(size, costs) {}
+
+  /// `members` in rising order, with this rank at place `number`.
+  Group(std::vector<int> members, int number, const TransportCosts& costs)
+      : members_(std::move(members)),
+        size_(static_cast<int>(members_.size())),
+        number_(number),
+        chooser_(size_, costs) {}
+
+  int size() const noexcept { return size_; }
+
+  /// This rank's number, and the rank that a number stands for.
+  int number() const noexcept { return number_; }
+  int rank_of(int number) const noexcept {
+    return members_.empty() ? number : members_[static_cast<std::size_t>(number)];
+  }
+
+  Chooser& chooser() noexcept { return chooser_; }
+
+ private:
+  std::vector<int> members_;  // empty: all
+  int size_;
+  int number_;
+  Chooser chooser_;
+};
+
+}  // namespace tutti::detail
