@@ -53,7 +53,7 @@ const Profile& Chooser::profile_of(const Algorithm& algorithm, int radix) {
   const auto key = std::pair(&algorithm, radix);
   const auto found = profiles_.find(key);
   if (found != profiles_.end()) return found->second;
-  return profiles_.emplace(key, profile(algorithm, {size_, radix})).first->second;
+  return profiles_.emplace(key, profile(algorithm, {size_, radix}, nodes_.ranks)).first->second;
 }
 
 Plan Chooser::choose(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
@@ -86,7 +86,7 @@ std::vector<Plan> Chooser::candidates(std::span<const Algorithm* const> table, C
                                             wishes.segment_bytes != 0 ? wishes.segment_bytes : segment_bytes);
         if (segments == before) continue;
         before = segments;
-        const Prediction predicted = predict(its, bytes, segments, spacing, costs_);
+        const Prediction predicted = predict(its, bytes, segments, spacing, costs_, nodes_.byte);
         all.push_back({row, radix, segments, predicted, its.rank.messages * segments});
       }
     }

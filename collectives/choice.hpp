@@ -53,8 +53,11 @@ struct Wishes {
 
 class Chooser {
  public:
-  Chooser(int size, const TransportCosts& costs) : size_(size), costs_(costs) {}
+  /// `nodes`: how the ranks share nodes, if they do.
+  Chooser(int size, const TransportCosts& costs, const NodeShape& nodes = {})
+      : size_(size), costs_(costs), nodes_(nodes) {}
 
+  int size() const noexcept { return size_; }
   const TransportCosts& costs() const noexcept { return costs_; }
 
   /// The best plan of `table` for `bytes` of data in all blocks that meets the wishes; without algorithm if the table
@@ -78,6 +81,7 @@ class Chooser {
 
   int size_;
   TransportCosts costs_;
+  NodeShape nodes_;
   std::map<std::pair<const Algorithm*, int>, Profile> profiles_;
   std::array<Answer, 64> answers_;
 };

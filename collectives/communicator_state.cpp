@@ -87,7 +87,9 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   find_place();
-  everyone_.emplace(size_, rank_, options_.costs.value_or(place_.nodes > 1 ? kNetworkCosts : kSharedMemoryCosts));
+  const bool one_node = place_.nodes == 1;
+  everyone_.emplace(size_, rank_, one_node ? options_.costs.value_or(kSharedMemoryCosts) : shared_link_costs(),
+                    one_node ? NodeShape{} : node_shape());
 }
 
 CommunicatorState::~CommunicatorState() {
@@ -127,8 +129,10 @@ void CommunicatorState::find_place() {
   check_mpi(MPI_Allgather(&own, 2, MPI_INT64_T, entries.data(), 2, MPI_INT64_T, data_), "MPI_Allgather");
   stamp_ = static_cast<std::uint64_t>(entries.front().stamp);
   place_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
+  node_of_.resize(static_cast<std::size_t>(size_));
   for (int r = 0; r < size_; ++r) {
     const int key = static_cast<int>(entries[static_cast<std::size_t>(r)].node_key);
+    node_of_[static_cast<std::size_t>(r)] = key == r ? place_.nodes : node_of_[static_cast<std::size_t>(key)];
     if (key == r) {
       if (key == node_key) place_.node = place_.nodes;
       ++place_.nodes;
@@ -156,6 +160,25 @@ void CommunicatorState::find_cores() {
   MPI_Comm_size(node, &ranks);
   MPI_Comm_free(&node);
   wait_policy_ = WaitPolicy::for_node(ranks, CPU_COUNT(&all));
+}
+
+NodeShape CommunicatorState::node_shape() const {
+  if (!are_nodes_contiguous(node_of_)) return {};
+  return {.ranks = largest_node(node_of_), .byte = node_costs().byte};
+}
+
+/// Of ranks that are spread over nodes in another order nothing more is known than that they share links.
+TransportCosts CommunicatorState::shared_link_costs() const {
+  TransportCosts costs = network_costs();
+  if (!are_nodes_contiguous(node_of_)) costs.byte *= largest_node(node_of_);
+  return costs;
+}
+
+Hierarchy* CommunicatorState::hierarchy() {
+  if (!hierarchy_ && has_two_levels(node_of_)) {
+    hierarchy_.emplace(make_hierarchy(node_of_, rank_, node_costs(), network_costs()));
+  }
+  return hierarchy_ ? &*hierarchy_ : nullptr;
 }
 
 std::uint64_t CommunicatorState::take_sequence(int count) {

@@ -19,6 +19,7 @@
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/group.hpp>
+#include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
@@ -72,6 +73,13 @@ class CommunicatorState {
   Transport& transport() noexcept { return *transport_; }
   const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
   Group& everyone() noexcept { return *everyone_; }
+
+  /// What messages cost between the ranks of a node, and between nodes.
+  const TransportCosts& node_costs() const noexcept { return kSharedMemoryCosts; }
+  const TransportCosts& network_costs() const noexcept { return options_.costs ? *options_.costs : kNetworkCosts; }
+
+  /// The two levels of the communicator, or nullptr if it has one: a single node, or every rank its own.
+  Hierarchy* hierarchy();
 
   // ---- Sequence numbers and failures
 
@@ -135,6 +143,8 @@ class CommunicatorState {
   };
 
   void find_place();
+  NodeShape node_shape() const;
+  TransportCosts shared_link_costs() const;
   void find_cores();
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
@@ -150,7 +160,9 @@ class CommunicatorState {
   NodePlace place_;
   WaitPolicy wait_policy_;
   std::unique_ptr<Transport> transport_;
-  std::optional<Group> everyone_;  // made once the nodes are known
+  std::vector<int> node_of_;            // node of every rank
+  std::optional<Hierarchy> hierarchy_;  // made when it is first asked for
+  std::optional<Group> everyone_;       // made once the nodes are known
 
   std::uint64_t next_sequence_ = 0;
   std::uint64_t history_ = 0;

@@ -13,11 +13,14 @@ namespace {
 
 using Load = Profile::Load;
 
-/// Ranks that are followed through all rounds: all of up to 128; of more, those where schedules begin, end and fold.
+constexpr int kAllFollowed = 128;
+
+/// Ranks that are followed through all rounds: all of up to kAllFollowed; of more, those where schedules begin, end and
+/// fold.
 std::vector<int> followed_ranks(int size) {
-  std::vector<int> ranks(static_cast<std::size_t>(std::min(size, 128)));
+  std::vector<int> ranks(static_cast<std::size_t>(std::min(size, kAllFollowed)));
   std::iota(ranks.begin(), ranks.end(), 0);
-  if (size > 128) ranks = {0, 1, 2, 3, size / 2 - 1, size / 2, size - 2, size - 1};
+  if (size > kAllFollowed) ranks = {0, 1, 2, 3, size / 2 - 1, size / 2, size - 2, size - 1};
   return ranks;
 }
 
@@ -25,7 +28,7 @@ std::vector<int> followed_ranks(int size) {
 std::vector<int> wave_ranks(int size, int index) {
   std::vector<int> ranks;
   for (const int r : {index, index + 1}) {
-    if (size > 128 && ((r > 3 && r < size / 2 - 1) || (r > size / 2 && r < size - 2))) ranks.push_back(r);
+    if (size > kAllFollowed && ((r > 3 && r < size / 2 - 1) || (r > size / 2 && r < size - 2))) ranks.push_back(r);
   }
   return ranks;
 }
@@ -40,6 +43,8 @@ struct Count {
   double received = 0;
   double sent_far = 0;
   double received_far = 0;
+  double inside_sent = 0;
+  double inside_received = 0;
   double reduced = 0;
   double copied = 0;
 
@@ -48,6 +53,7 @@ struct Count {
             std::max(greetings_sent, greetings_received),
             std::max(sent, received) / blocks,
             std::max(sent_far, received_far) / blocks,
+            std::max(inside_sent, inside_received) / blocks,
             reduced / blocks,
             copied / blocks};
   }
@@ -62,6 +68,8 @@ void add(Count& sum, const Count& more) noexcept {
   sum.received += more.received;
   sum.sent_far += more.sent_far;
   sum.received_far += more.received_far;
+  sum.inside_sent += more.inside_sent;
+  sum.inside_received += more.inside_received;
   sum.reduced += more.reduced;
   sum.copied += more.copied;
 }
@@ -87,18 +95,27 @@ double doublings(int a, int b, int size) noexcept {
   return std::log2(std::min(apart, size - apart));
 }
 
-Count count(const Round& round, int size, Followed& who) {
+Count count(const Round& round, int size, int ranks_per_node, Followed& who) {
+  const auto is_inside = [&](int peer) { return peer / ranks_per_node == who.rank / ranks_per_node; };
   Count count;
   count.sends = static_cast<double>(round.sends.size());
   count.receives = static_cast<double>(round.receives.size());
   for (const Send& send : round.sends) {
-    count.sent += send.blocks.count();
-    count.sent_far += send.blocks.count() * doublings(who.rank, send.peer, size);
+    if (is_inside(send.peer)) {
+      count.inside_sent += send.blocks.count();
+    } else {
+      count.sent += send.blocks.count();
+      count.sent_far += send.blocks.count() * doublings(who.rank, send.peer, size);
+    }
     if (is_first(who.greeted, send.peer)) count.greetings_sent += 1;
   }
   for (const Receive& receive : round.receives) {
-    count.received += receive.blocks.count();
-    count.received_far += receive.blocks.count() * doublings(who.rank, receive.peer, size);
+    if (is_inside(receive.peer)) {
+      count.inside_received += receive.blocks.count();
+    } else {
+      count.received += receive.blocks.count();
+      count.received_far += receive.blocks.count() * doublings(who.rank, receive.peer, size);
+    }
     if (receive.combine != Combine::copy) count.reduced += receive.blocks.count();
     if (is_first(who.greeted_by, receive.peer)) count.greetings_received += 1;
   }
@@ -109,8 +126,48 @@ Count count(const Round& round, int size, Followed& who) {
 
 Load larger(const Load& a, const Load& b) noexcept {
   return {std::max(a.messages, b.messages), std::max(a.greetings, b.greetings), std::max(a.moved, b.moved),
-          std::max(a.carried, b.carried),   std::max(a.reduced, b.reduced),     std::max(a.copied, b.copied)};
+          std::max(a.carried, b.carried),   std::max(a.inside, b.inside),       std::max(a.reduced, b.reduced),
+          std::max(a.copied, b.copied)};
 }
+
+/// What the busiest rank does, and the busiest link: the ranks of a node share theirs. Where not all ranks are
+/// followed, the others of a node are taken to do as the one that is.
+class Busiest {
+ public:
+  Busiest(int size, int ranks_per_node, int blocks)
+      : ranks_per_node_(ranks_per_node), blocks_(blocks), all_followed_(size <= kAllFollowed) {
+    if (ranks_per_node > 1 && all_followed_) {
+      links_.resize(static_cast<std::size_t>((size + ranks_per_node - 1) / ranks_per_node));
+    }
+  }
+
+  void consider(int rank, const Count& count) {
+    load_ = larger(load_, count.load(blocks_));
+    if (!links_.empty()) add(links_[static_cast<std::size_t>(rank / ranks_per_node_)], count);
+  }
+
+  Load load() const {
+    Load all = load_;
+    if (ranks_per_node_ == 1) return all;
+    if (!all_followed_) {
+      all.moved *= ranks_per_node_;
+      all.carried *= ranks_per_node_;
+    }
+    for (const Count& link : links_) {
+      const Load shared = link.load(blocks_);
+      all.moved = std::max(all.moved, shared.moved);
+      all.carried = std::max(all.carried, shared.carried);
+    }
+    return all;
+  }
+
+ private:
+  int ranks_per_node_;
+  double blocks_;
+  bool all_followed_;
+  Load load_;
+  std::vector<Count> links_;
+};
 
 void add(std::vector<Profile::Rounds>& path, const Load& load, double count) {
   const auto same = std::find_if(path.begin(), path.end(), [&](const auto& rounds) { return rounds.load == load; });
@@ -121,8 +178,8 @@ void add(std::vector<Profile::Rounds>& path, const Load& load, double count) {
   }
 }
 
-double moving_time(const Load& load, double bytes, const TransportCosts& costs) noexcept {
-  return bytes * costs.byte * (load.moved + load.carried * costs.distance);
+double moving_time(const Load& load, double bytes, const TransportCosts& costs, double node_byte) noexcept {
+  return bytes * (costs.byte * (load.moved + load.carried * costs.distance) + node_byte * load.inside);
 }
 
 double local_time(const Load& load, double bytes, const TransportCosts& costs) noexcept {
@@ -131,15 +188,16 @@ double local_time(const Load& load, double bytes, const TransportCosts& costs) n
 
 /// One segment of so many bytes alone on its way. While a message is prepared or taken in, those before it move. A
 /// first message to a peer costs twice, unless the signature rides in it (handshake.hpp).
-Prediction first_segment(const Profile& profile, double bytes, const TransportCosts& costs) noexcept {
+Prediction first_segment(const Profile& profile, double bytes, const TransportCosts& costs, double node_byte) noexcept {
   Prediction sum;
   sum.latency = profile.depth * costs.latency;
   for (const auto& [load, count] : profile.path) {
-    const double moving = moving_time(load, bytes, costs);
+    const double moving = moving_time(load, bytes, costs, node_byte);
     sum.moving += count * moving;
     sum.local += count * local_time(load, bytes, costs);
     if (load.messages < 1) continue;
-    const bool rides = bytes * load.moved / load.messages <= static_cast<double>(detail::kInlinePayloadBytes);
+    const bool rides =
+        bytes * (load.moved + load.inside) / load.messages <= static_cast<double>(detail::kInlinePayloadBytes);
     const double messages = load.messages + (rides ? 0 : load.greetings);
     const double hidden = costs.overlaps ? std::min(costs.gap, moving / messages) : 0;
     sum.overhead += count * (2 * costs.overhead + (messages - 1) * (costs.gap - hidden));
@@ -160,10 +218,11 @@ double busy_time(const Profile& profile, const TransportCosts& costs) noexcept {
 /// What every segment after the first adds where the busiest rank is never idle: the time of its messages, and that of
 /// bytes and local work, of which a network hides one behind the other. That messages too hide behind bytes is not
 /// counted on: segments wait for each other more than the model knows.
-Prediction further_segment(const Profile& profile, double bytes, const TransportCosts& costs) noexcept {
+Prediction further_segment(const Profile& profile, double bytes, const TransportCosts& costs,
+                           double node_byte) noexcept {
   Prediction sum = {.latency = 0,
                     .overhead = busy_time(profile, costs),
-                    .moving = moving_time(profile.rank, bytes, costs),
+                    .moving = moving_time(profile.rank, bytes, costs, node_byte),
                     .local = local_time(profile.rank, bytes, costs)};
   if (!costs.overlaps) return sum;
   (sum.moving > sum.local ? sum.local : sum.moving) = 0;
@@ -172,7 +231,7 @@ Prediction further_segment(const Profile& profile, double bytes, const Transport
 
 }  // namespace
 
-Profile profile(const Algorithm& algorithm, const Shape& shape) {
+Profile profile(const Algorithm& algorithm, const Shape& shape, int ranks_per_node) {
   Profile result;
   result.rounds = algorithm.rounds(shape);
   result.depth = (result.rounds + algorithm.alternating_parts - 1) / algorithm.alternating_parts;
@@ -184,33 +243,35 @@ Profile profile(const Algorithm& algorithm, const Shape& shape) {
     const Position at = {.rank = rank, .size = shape.size, .root = 0, .radix = shape.radix};
     result.scratch = result.scratch || algorithm.needs_scratch(at);
   }
+  Busiest total(shape.size, ranks_per_node, result.blocks);
   Round round;
   for (int index = 0; index < result.rounds; ++index) {
-    Load busiest;
+    Busiest busiest(shape.size, ranks_per_node, result.blocks);
     const auto look = [&](Followed& who) {
       round.clear();
       algorithm.round({.rank = who.rank, .size = shape.size, .root = 0, .radix = shape.radix}, index, round);
-      busiest = larger(busiest, count(round, shape.size, who).load(result.blocks));
+      busiest.consider(who.rank, count(round, shape.size, ranks_per_node, who));
     };
     for (Followed& who : followed) look(who);
     for (const int rank : wave_ranks(shape.size, index)) {
       Followed passing{rank, {}, {}, {}};
       look(passing);
     }
-    add(result.path, busiest, (1.0 + 1.0 / algorithm.alternating_parts) / 2);
+    add(result.path, busiest.load(), (1.0 + 1.0 / algorithm.alternating_parts) / 2);
   }
-  for (const Followed& who : followed) result.rank = larger(result.rank, who.total.load(result.blocks));
+  for (const Followed& who : followed) total.consider(who.rank, who.total);
+  result.rank = total.load();
   return result;
 }
 
-Prediction predict(const Profile& profile, std::size_t bytes, int segments, int spacing,
-                   const TransportCosts& costs) noexcept {
+Prediction predict(const Profile& profile, std::size_t bytes, int segments, int spacing, const TransportCosts& costs,
+                   double node_byte) noexcept {
   const double segment = static_cast<double>(bytes) / segments;
-  const Prediction first = first_segment(profile, segment, costs);
+  const Prediction first = first_segment(profile, segment, costs, node_byte);
   if (segments == 1) return first;
 
   // The others follow as fast as the busiest rank can, but no more at a time than have entered before the first is out.
-  Prediction next = further_segment(profile, segment, costs);
+  Prediction next = further_segment(profile, segment, costs, node_byte);
   const int underway = (profile.rounds + spacing - 1) / spacing;
   next.latency = std::max(0.0, first.total() / underway - next.total());
   const double more = segments - 1;

@@ -48,6 +48,12 @@ inline constexpr TransportCosts kNetworkCosts = {.name = "network",
                                                  .copy = 0.8e-10,
                                                  .overlaps = true};
 
+/// How ranks that follow each other share nodes: ranks 0 to ranks-1 the first, and so on.
+struct NodeShape {
+  int ranks = 1;    ///< on every node; they share its link to the network
+  double byte = 0;  ///< seconds per byte between two of them
+};
+
 /// What one pass of all data through a schedule asks for. Fractions are of the data in all blocks.
 struct Profile {
   int rounds = 0;
@@ -57,8 +63,9 @@ struct Profile {
   struct Load {
     double messages = 0;   ///< sent or received, whichever are more
     double greetings = 0;  ///< of those, the first to or from their peer
-    double moved = 0;      ///< fraction sent or received, whichever is more
+    double moved = 0;      ///< fraction sent or received by all ranks of a node over its link, whichever is more
     double carried = 0;    ///< the same, times log2 of how many ranks apart, on a circle
+    double inside = 0;     ///< fraction exchanged with ranks of the same node
     double reduced = 0;    ///< fraction combined
     double copied = 0;     ///< fraction copied locally
     friend bool operator==(const Load&, const Load&) = default;
@@ -77,8 +84,9 @@ struct Profile {
   bool scratch = false;  ///< whether any rank needs the scratch slot
 };
 
-/// Counts a schedule on shape.size >= 2 ranks with root 0; above 128 ranks from a few of them.
-Profile profile(const Algorithm& algorithm, const Shape& shape);
+/// Counts a schedule on shape.size >= 2 ranks with root 0, of which so many follow each other on a node; above 128
+/// ranks from a few of them.
+Profile profile(const Algorithm& algorithm, const Shape& shape, int ranks_per_node = 1);
 
 /// Where the time goes, in seconds.
 struct Prediction {
@@ -91,7 +99,8 @@ struct Prediction {
 };
 
 /// The time that `bytes` of data in all blocks take in `segments` segments, `spacing` rounds apart.
-Prediction predict(const Profile& profile, std::size_t bytes, int segments, int spacing,
-                   const TransportCosts& costs) noexcept;
+/// `node_byte`: per byte inside a node.
+Prediction predict(const Profile& profile, std::size_t bytes, int segments, int spacing, const TransportCosts& costs,
+                   double node_byte = 0) noexcept;
 
 }  // namespace tutti

@@ -13,7 +13,8 @@ namespace tutti::detail {
 class Group {
  public:
   /// All ranks.
-  Group(int size, int rank, const TransportCosts& costs) : size_(size), number_(rank), chooser_(size, costs) {}
+  Group(int size, int rank, const TransportCosts& costs, const NodeShape& nodes)
+      : size_(size), number_(rank), chooser_(size, costs, nodes) {}
 
   /// `members` in rising order, with this rank at place `number`.
   Group(std::vector<int> members, int number, const TransportCosts& costs)

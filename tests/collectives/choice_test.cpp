@@ -72,6 +72,18 @@ TEST(CostModel, BytesAreDearerTheFartherTheyGo) {
   EXPECT_NEAR(moving("recursive_doubling", {16}), 1600 * (4 + 0.5 * (0 + 1 + 2 + 3)), 1e-9);
 }
 
+TEST(CostModel, RanksOfANodeShareItsLink) {
+  const auto moving = [&](const char* name, const Shape& shape, int ranks_per_node) {
+    const Algorithm& algorithm = *find_algorithm(allreduce_algorithms(), Collective::allreduce, name);
+    return predict(profile(algorithm, shape, ranks_per_node), 1600, 1, 1, kUnits, 0.5).moving;
+  };
+  // Of a ring one rank of a node sends to the next node, the others inside.
+  EXPECT_NEAR(moving("ring", {16}, 4), (1 + 0.5) * 2 * 1500, 1e-9);
+  // A butterfly's first two rounds stay inside; in the others all four ranks send to other nodes.
+  EXPECT_NEAR(moving("recursive_doubling", {16}, 4), 2 * 0.5 * 1600 + 2 * 4 * 1600, 1e-9);
+  EXPECT_NEAR(moving("recursive_doubling", {16}, 16), 4 * 0.5 * 1600, 1e-9);
+}
+
 TEST(CostModel, TheFirstMessageToAPeerCostsTwiceUnlessItsSignatureRidesAlong) {
   const auto messages = [](const char* name, const Shape& shape, std::size_t bytes) {
     return price(Collective::allreduce, name, shape, bytes).overhead / (2 * kUnits.overhead);

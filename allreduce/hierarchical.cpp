@@ -1,0 +1,220 @@
+// Allreduce on two levels; see hierarchical.hpp.
+#include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tutti/allreduce/hierarchical.hpp>
+#include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/executor.hpp>
+#include <tutti/collectives/hierarchy.hpp>
+#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/waiting_task.hpp>
+#include <tutti/kernels/crc32c.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::detail {
+namespace {
+
+constexpr std::size_t kChunksUnderway = 4;
+constexpr std::size_t kMostChunks = 1024;  // every chunk takes three numbers of operations
+enum Stage : std::uint8_t { kReduceScatter, kAllreduce, kAllGather, kStages };
+
+/// Boundary `i` of `parts` equal parts of `count`, the larger ones first.
+std::size_t cut(std::size_t count, std::size_t i, std::size_t parts) noexcept {
+  return count / parts * i + std::min(i, count % parts);
+}
+
+class HierarchicalAllreduce final : public WaitingTask {
+ public:
+  HierarchicalAllreduce(const Communicator& comm, Hierarchy& levels, ConstBuffer input, Buffer output, ReduceOp op,
+                        const HierarchicalPlan& plan)
+      : WaitingTask(comm, comm.state().take_sequence(kStages * plan.chunks), Role::whole),
+        levels_(levels),
+        input_(input),
+        output_(output),
+        op_(op),
+        chunks_(static_cast<std::size_t>(plan.chunks)),
+        active_(std::min(chunks_, kChunksUnderway)) {}
+
+  // Stages that are given up tell the others themselves; their memory stays as theirs.
+  ~HierarchicalAllreduce() override = default;
+
+  void begin() { advance(); }
+
+  Progress advance() override {
+    bool any = false;
+    for (bool again = true; again; any = any || again) {
+      again = false;
+      for (Chunk& chunk : active_) again = advance_chunk(chunk) || again;
+    }
+    if (done_ == chunks_) return Progress::complete;
+    return any ? Progress::some : Progress::none;
+  }
+
+ private:
+  struct Chunk {
+    std::size_t index = 0;
+    int stage = -1;  ///< -1: free
+    std::unique_ptr<Task> task;
+  };
+
+  std::string label() const override { return text("hierarchical allreduce #", sequence(), " (", call(), ")"); }
+  std::string call() const { return text(name(op_), " ", name(output_.dtype), " x ", output_.count); }
+
+  std::uint64_t sequence_of(const Chunk& chunk) const noexcept {
+    return sequence() + kStages * chunk.index + static_cast<std::uint64_t>(chunk.stage);
+  }
+
+  /// Others know this operation by the oldest stage under way.
+  std::uint64_t current_sequence() const override {
+    const Chunk* oldest = nullptr;
+    for (const Chunk& chunk : active_) {
+      if (chunk.stage >= 0 && (oldest == nullptr || chunk.index < oldest->index)) oldest = &chunk;
+    }
+    return oldest == nullptr ? sequence() : sequence_of(*oldest);
+  }
+
+  /// Ranks must agree on more than what a stage moves.
+  std::uint32_t variant() const {
+    const std::string words = text(call(), " in ", chunks_, " chunks");
+    return crc32c(std::as_bytes(std::span(words)));
+  }
+
+  bool advance_chunk(Chunk& chunk) {
+    if (chunk.stage < 0) {
+      if (begun_ == chunks_) return false;
+      chunk.index = begun_++;
+      start_stage(chunk, kReduceScatter);
+    }
+    const Progress progress = chunk.task ? chunk.task->advance() : Progress::complete;
+    if (progress != Progress::complete) return progress == Progress::some;
+    chunk.task.reset();
+    if (chunk.stage == kAllreduce) finish_reduction(op_, own_slice(chunk), comm().size());
+    if (chunk.stage == kAllGather) {
+      chunk.stage = -1;
+      ++done_;
+    } else {
+      start_stage(chunk, static_cast<Stage>(chunk.stage + 1));
+    }
+    return true;
+  }
+
+  void start_stage(Chunk& chunk, Stage stage) {
+    chunk.stage = stage;
+    const Buffer result = part(output_, chunk);
+    Call call = {.collective = Collective::allreduce,
+                 .input = own_slice(chunk),
+                 .output = own_slice(chunk),
+                 .data_count = own_slice(chunk).count,
+                 .dtype = output_.dtype,
+                 .op = op_ == ReduceOp::avg ? ReduceOp::sum : op_,
+                 .variant = variant()};
+    if (stage == kAllreduce) {
+      if (levels_.across) {
+        chunk.task = detail::start_stage(comm(), *levels_.across, allreduce_algorithms(), call, sequence_of(chunk));
+      }
+      return;
+    }
+    call.collective = stage == kReduceScatter ? Collective::reduce_scatter : Collective::all_gather;
+    if (stage == kReduceScatter) call.input = part(input_, chunk);
+    if (stage == kAllGather) call.output = result;
+    set_counts(call, slice_counts(result.count));
+    call.variant ^= variant();
+    chunk.task = detail::start_stage(comm(), levels_.node, collective_algorithms(), call, sequence_of(chunk));
+  }
+
+  template <class AnyBuffer>
+  AnyBuffer part(const AnyBuffer& data, const Chunk& chunk) const {
+    const std::size_t first = cut(data.count, chunk.index, chunks_);
+    return data.slice(first, cut(data.count, chunk.index + 1, chunks_) - first);
+  }
+
+  /// What every rank of the node holds between the stages: a slice each, the ranks beyond the slices nothing.
+  std::vector<std::size_t> slice_counts(std::size_t count) const {
+    const auto slices = static_cast<std::size_t>(levels_.slices);
+    std::vector<std::size_t> counts(static_cast<std::size_t>(levels_.node.size()));
+    for (std::size_t i = 0; i < slices; ++i) counts[i] = cut(count, i + 1, slices) - cut(count, i, slices);
+    return counts;
+  }
+
+  Buffer own_slice(const Chunk& chunk) const {
+    const Buffer all = part(output_, chunk);
+    const auto slices = static_cast<std::size_t>(levels_.slices);
+    const std::size_t own = std::min(static_cast<std::size_t>(levels_.node.number()), slices);
+    const std::size_t first = cut(all.count, own, slices);
+    return all.slice(first, (own == slices ? first : cut(all.count, own + 1, slices)) - first);
+  }
+
+  Hierarchy& levels_;
+  ConstBuffer input_;
+  Buffer output_;
+  ReduceOp op_;
+  std::size_t chunks_;
+  std::size_t begun_ = 0;
+  std::size_t done_ = 0;
+  std::vector<Chunk> active_;
+};
+
+/// Predicted seconds of `bytes` in so many chunks.
+double predict_chunks(Hierarchy& levels, std::size_t bytes, std::size_t chunks) {
+  const std::size_t chunk = (bytes + chunks - 1) / chunks;
+  const auto slices = static_cast<std::size_t>(levels.slices);
+  const std::size_t slice = (chunk + slices - 1) / slices;
+  const auto seconds = [](Chooser& chooser, std::span<const Algorithm* const> table, Collective collective,
+                          std::size_t of_bytes) {
+    if (chooser.size() == 1) return 0.0;
+    return chooser.choose(table, collective, of_bytes, {.uneven = has_bound_blocks(collective)}).predicted.total();
+  };
+  const double node = seconds(levels.node_prices, collective_algorithms(), Collective::reduce_scatter, chunk) +
+                      seconds(levels.node_prices, collective_algorithms(), Collective::all_gather, chunk);
+  const double network = seconds(levels.network_prices, allreduce_algorithms(), Collective::allreduce, slice);
+  return node + network + static_cast<double>(chunks - 1) * std::max(node, network);
+}
+
+}  // namespace
+
+HierarchicalPlan plan_hierarchical(const Communicator& comm, std::size_t count, std::size_t element_bytes,
+                                   const CollectiveOptions& options) {
+  Hierarchy& levels = *comm.state().hierarchy();
+  const std::size_t bytes = count * element_bytes;
+  const auto chunks_of = [&](std::size_t chunk_bytes) {
+    return std::clamp<std::size_t>(bytes / chunk_bytes, 1, kMostChunks);
+  };
+  HierarchicalPlan best;
+  if (options.segment_bytes != 0) {
+    const std::size_t chunks = chunks_of(options.segment_bytes);
+    return {static_cast<int>(chunks), predict_chunks(levels, bytes, chunks)};
+  }
+  for (const std::size_t chunk_bytes :
+       {SIZE_MAX, std::size_t{8} << 20, std::size_t{2} << 20, std::size_t{512} << 10, std::size_t{128} << 10}) {
+    const std::size_t chunks = chunks_of(chunk_bytes);
+    const double seconds = predict_chunks(levels, bytes, chunks);
+    if (best.seconds == 0 || seconds < best.seconds) best = {static_cast<int>(chunks), seconds};
+  }
+  return best;
+}
+
+bool is_hierarchical_faster(const Communicator& comm, std::size_t count, std::size_t element_bytes) {
+  Hierarchy& levels = *comm.state().hierarchy();
+  const std::size_t bytes = count * element_bytes;
+  Hierarchy::Answer& answer = levels.answers[bytes * 0x9E3779B97F4A7C15U >> 58];
+  if (answer.bytes != bytes) {
+    const double flat = comm.state()
+                            .everyone()
+                            .chooser()
+                            .choose(allreduce_algorithms(), Collective::allreduce, bytes, {})
+                            .predicted.total();
+    answer = {bytes, plan_hierarchical(comm, count, element_bytes, {}).seconds < flat};
+  }
+  return answer.two_levels;
+}
+
+std::unique_ptr<Task> start_hierarchical(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                         const HierarchicalPlan& plan) {
+  auto task = std::make_unique<HierarchicalAllreduce>(comm, *comm.state().hierarchy(), input, output, op, plan);
+  task->begin();
+  return task;
+}
+
+}  // namespace tutti::detail

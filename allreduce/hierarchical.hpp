@@ -1,0 +1,46 @@
+// Allreduce on two levels: inside the nodes, and between them.
+//
+// Before: every rank holds its contribution. After: every rank holds the result.
+//
+// The data are cut into chunks, which go through three stages each, several under way at once:
+//   1. the ranks of a node reduce_scatter: local rank i holds slice i of the node's sum;
+//   2. the ranks with slice i of all nodes allreduce it;
+//   3. the ranks of a node all_gather the slices.
+// Slices are as many as the smallest node has ranks (collectives/hierarchy.hpp). With N nodes of k ranks and n bytes, a
+// rank sends 2 (N-1)/N n/k bytes to other nodes and 2 (k-1)/k n inside its own.
+//
+// The stages are ordinary schedules over groups of ranks, each chosen for its level, so any engine that runs a
+// collective inside a node can stand in for stages 1 and 3.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/operation.hpp>
+
+namespace tutti::detail {
+
+/// Its name in CollectiveOptions::algorithm.
+inline constexpr std::string_view kHierarchical = "hierarchical";
+
+/// How a hierarchical allreduce would run.
+struct HierarchicalPlan {
+  int chunks = 1;
+  double seconds = 0;  ///< predicted
+};
+
+/// The plan for `count` elements of `element_bytes`; in chunks of about options.segment_bytes, or as many as are
+/// predicted fastest. The communicator has two levels (CommunicatorState::hierarchy()). The same on all ranks.
+HierarchicalPlan plan_hierarchical(const Communicator& comm, std::size_t count, std::size_t element_bytes,
+                                   const CollectiveOptions& options);
+
+/// Whether it is predicted faster than every allreduce on one level. The same on all ranks; remembers the last answer.
+bool is_hierarchical_faster(const Communicator& comm, std::size_t count, std::size_t element_bytes);
+
+/// Starts it. The arguments have been checked, up to what every rank of a level checks again.
+std::unique_ptr<Task> start_hierarchical(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                         const HierarchicalPlan& plan);
+
+}  // namespace tutti::detail

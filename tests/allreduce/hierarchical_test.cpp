@@ -1,0 +1,186 @@
+// Allreduce on two levels, over pretended nodes of every size: against the naive reference, demanding equal bits.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <tests/collectives/grid.hpp>
+#include <tutti/allreduce/allreduce.hpp>
+#include <tutti/allreduce/hierarchical.hpp>
+#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/hierarchy.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti {
+namespace {
+
+using test::Guarded;
+
+CommunicatorOptions on_nodes_of(int ranks) {
+  CommunicatorOptions options = test::patient();
+  options.ranks_per_node = ranks;
+  return options;
+}
+
+int world_size() {
+  int size = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  return size;
+}
+
+/// Sizes of nodes that make two levels: with 7 ranks, nodes of 3, 3 and 1 among others.
+std::vector<int> node_sizes() {
+  std::vector<int> sizes;
+  for (int ranks = 2; ranks < world_size(); ++ranks) sizes.push_back(ranks);
+  return sizes;
+}
+
+struct Case {
+  DType dtype = DType::f32;
+  ReduceOp op = ReduceOp::sum;
+  std::size_t count = 0;
+  std::size_t chunk_bytes = 0;
+  std::size_t misalignment = 0;
+};
+
+std::string run(const Communicator& comm, const Case& c, bool in_place, std::string_view algorithm = "hierarchical") {
+  Guarded input(c.dtype, c.count, c.misalignment);
+  Guarded output(c.dtype, c.count, c.misalignment);
+  const auto own = test::contributions(c.dtype, c.op, comm.rank(), 0, c.count);
+  const auto expected = test::reductions(c.dtype, c.op, comm.size(), 0, c.count);
+  input.set(0, own);
+  const CollectiveOptions options = {.algorithm = algorithm, .segment_bytes = c.chunk_bytes};
+  std::string problem;
+  if (in_place) {
+    allreduce(comm, input.buffer(), c.op, options);
+    problem = input.compare("data", 0, expected);
+  } else {
+    allreduce(comm, input.buffer(), output.buffer(), c.op, options);
+    problem = output.compare("output", 0, expected) + input.compare("input", 0, own) + output.compare_guards("output");
+  }
+  problem += input.compare_guards("input");
+  if (problem.empty()) return {};
+  return text(name(c.op), " ", name(c.dtype), " x ", c.count, " in chunks of ", c.chunk_bytes, " B, ",
+              comm.options().ranks_per_node, " ranks a node, ", in_place ? "in place: " : "out of place: ", problem);
+}
+
+TEST(Hierarchical, CountsAndChunks) {
+  for (const int ranks : node_sizes()) {
+    const Communicator comm(MPI_COMM_WORLD, on_nodes_of(ranks));
+    const auto size = static_cast<std::size_t>(comm.size());
+    for (const std::size_t count :
+         {std::size_t{0}, std::size_t{1}, size - 1, size, size + 1, std::size_t{1037}, std::size_t{70001}}) {
+      for (const std::size_t chunk : {0, 1, 40, 4096, 100'000}) {
+        if (count > 2000 && chunk != 0 && chunk < 4096) continue;
+        for (const bool in_place : {false, true}) {
+          EXPECT_EQ(run(comm, {.count = count, .chunk_bytes = chunk}, in_place), "");
+        }
+      }
+    }
+  }
+}
+
+TEST(Hierarchical, TypesAndOperators) {
+  for (const int ranks : node_sizes()) {
+    const Communicator comm(MPI_COMM_WORLD, on_nodes_of(ranks));
+    for (const DType dtype : kAllDTypes) {
+      for (const ReduceOp op : kAllReduceOps) {
+        if (!is_supported(op, dtype)) continue;
+        EXPECT_EQ(run(comm, {.dtype = dtype, .op = op, .count = 331, .chunk_bytes = 700, .misalignment = 3}, true), "");
+      }
+    }
+  }
+}
+
+TEST(Hierarchical, SlicesAreWhatTheSmallestNodeHasRanksFor) {
+  for (const int ranks : node_sizes()) {
+    const Communicator comm(MPI_COMM_WORLD, on_nodes_of(ranks));
+    const detail::Hierarchy* levels = comm.state().hierarchy();
+    ASSERT_NE(levels, nullptr);
+    const int rest = comm.size() % ranks;
+    EXPECT_EQ(levels->slices, rest == 0 ? ranks : rest);
+    EXPECT_EQ(levels->node.size(), comm.place().local_size);
+    EXPECT_EQ(levels->node.number(), comm.place().local_rank);
+    EXPECT_EQ(levels->across.has_value(), comm.place().local_rank < levels->slices);
+    if (levels->across) {
+      EXPECT_EQ(levels->across->size(), comm.place().nodes);
+      EXPECT_EQ(levels->across->rank_of(levels->across->number()), comm.rank());
+    }
+  }
+}
+
+/// Many small and large ones under way at once, beside those on one level, waited for in another order on every rank.
+TEST(Hierarchical, SeveralAreUnderWay) {
+  for (const int ranks : node_sizes()) {
+    const Communicator comm(MPI_COMM_WORLD, on_nodes_of(ranks));
+    std::vector<std::vector<std::int64_t>> data;
+    std::vector<Operation> started;
+    for (std::size_t i = 0; i < 12; ++i) data.emplace_back(i * 997 + 1, comm.rank() + static_cast<int>(i));
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      started.push_back(iallreduce(comm, std::span(data[i]), ReduceOp::sum,
+                                   {.algorithm = i % 3 == 0 ? "ring" : "hierarchical", .segment_bytes = 8000}));
+    }
+    std::rotate(started.begin(), started.begin() + comm.rank(), started.end());
+    for (Operation& op : started) op.wait();
+    const int size = comm.size();
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      const std::int64_t sum = size * (size - 1) / 2 + size * static_cast<int>(i);
+      EXPECT_TRUE(std::all_of(data[i].begin(), data[i].end(), [&](std::int64_t v) { return v == sum; })) << i;
+    }
+  }
+}
+
+/// Whatever is chosen runs, and every rank makes the same choice: or messages would not meet.
+TEST(Hierarchical, IsChosenAlikeOnAllRanks) {
+  for (const int ranks : node_sizes()) {
+    const Communicator comm(MPI_COMM_WORLD, on_nodes_of(ranks));
+    for (const std::size_t count : {1, 1000, 30'000, 1'000'000}) {
+      int faster = detail::is_hierarchical_faster(comm, count, 4) ? 1 : 0;
+      int least = 0;
+      int most = 0;
+      MPI_Allreduce(&faster, &least, 1, MPI_INT, MPI_MIN, comm.mpi());
+      MPI_Allreduce(&faster, &most, 1, MPI_INT, MPI_MAX, comm.mpi());
+      EXPECT_EQ(least, most) << count;
+      EXPECT_EQ(run(comm, {.count = count}, true, ""), "");
+    }
+  }
+}
+
+TEST(Hierarchical, NeedsTwoLevels) {
+  for (const int ranks : {1, world_size()}) {
+    const Communicator comm(MPI_COMM_WORLD, on_nodes_of(ranks));
+    try {
+      run(comm, {.count = 10}, true);
+      FAIL() << "nothing thrown";
+    } catch (const InvalidArgument& error) {
+      EXPECT_NE(std::string(error.what()).find("'hierarchical' needs several nodes"), std::string::npos)
+          << error.what();
+    }
+  }
+}
+
+TEST(Hierarchical, CallsThatDifferAreErrors) {
+  if (node_sizes().empty()) GTEST_SKIP() << "has no two levels";
+  const Communicator comm(MPI_COMM_WORLD, on_nodes_of(2));
+  std::vector<float> data(comm.rank() == 0 ? 999 : 1000);
+  try {
+    allreduce(comm, std::span(data), ReduceOp::sum, {.algorithm = "hierarchical"});
+    FAIL() << "nothing thrown";
+  } catch (const CommunicationError& error) {
+    EXPECT_NE(std::string(error.what()).find("differ"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Hierarchical, WrongArgumentsAreTheSameAsOnOneLevel) {
+  if (node_sizes().empty()) GTEST_SKIP() << "has no two levels";
+  const Communicator comm(MPI_COMM_WORLD, on_nodes_of(2));
+  std::vector<float> data(10);
+  EXPECT_THROW(allreduce(comm, Buffer(nullptr, 10, DType::f32), ReduceOp::sum, {.algorithm = "hierarchical"}),
+               InvalidArgument);
+  EXPECT_THROW(allreduce(comm, std::span(data), ReduceOp::bit_and, {.algorithm = "hierarchical"}), InvalidArgument);
+  EXPECT_EQ(run(comm, {.count = 10}, true), "");
+}
+
+}  // namespace
+}  // namespace tutti
