@@ -1,8 +1,10 @@
 // The public allreduce; see allreduce.hpp.
+#include <utility>
+
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/call.hpp>
+#include <tutti/collectives/collective_calls.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/executor.hpp>
 #include <tutti/kernels/error.hpp>
@@ -10,50 +12,91 @@
 namespace tutti {
 namespace {
 
-/// Whether the call is right and runs hierarchically, because it is told to or because that is predicted faster.
+using TaskPtr = std::unique_ptr<detail::Task>;
+
+detail::Call call_of(ConstBuffer input, Buffer output, ReduceOp op, const CollectiveOptions& options) {
+  return {.collective = Collective::allreduce,
+          .input = input,
+          .output = output,
+          .data_count = output.count,
+          .dtype = output.dtype,
+          .op = op,
+          .options = options};
+}
+
+detail::Call call_of(Buffer data, std::shared_ptr<const ReduceFunction> function, const CollectiveOptions& options) {
+  const Buffer bytes = detail::bytes_of(data);
+  return detail::with_function(call_of(bytes, bytes, detail::kReduceFunction, options), std::move(function));
+}
+
+/// Why the hierarchical algorithm, which is named, cannot run; nullptr if it can.
+const char* find_level_problem(const Communicator& comm, const detail::Call& call) {
+  if (comm.state().hierarchy() == nullptr) return "needs several nodes, one of them with several ranks";
+  if (comm.options().bits == Bits::layout)
+    return "does not combine all ranks at once, as the bits level 'layout' needs";
+  if (call.function) return "is not for functions of the program";
+  return nullptr;
+}
+
+/// Whether the call runs on two levels, because it is told to or because that is predicted faster. Of calls that are
+/// wrong the others say so.
 bool wants_two_levels(const Communicator& comm, const detail::Call& call) {
   const CollectiveOptions& options = call.options;
   const bool named = options.algorithm == detail::kHierarchical;
   if (!named && (!options.algorithm.empty() || options.radix != 0 || options.segment_bytes != 0)) return false;
-  if (comm.state().hierarchy() == nullptr) {
+  if (const char* const problem = find_level_problem(comm, call)) {
     if (!named) return false;
     const std::uint64_t sequence = comm.state().take_sequence();
-    comm.state().refuse(sequence, text("allreduce #", sequence, ": algorithm '", options.algorithm,
-                                       "' needs several nodes, one of them with several ranks"));
+    comm.state().refuse(sequence, text("allreduce #", sequence, ": algorithm '", options.algorithm, "' ", problem));
   }
   if (!detail::find_problem(call, comm.rank(), comm.size()).empty()) return false;
   return named || detail::is_hierarchical_faster(comm, call.output.count, size_of(call.dtype));
 }
 
-std::unique_ptr<detail::Task> start(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
-                                    const CollectiveOptions& options) {
-  const detail::Call call = {.collective = Collective::allreduce,
-                             .input = input,
-                             .output = output,
-                             .data_count = output.count,
-                             .dtype = output.dtype,
-                             .op = op,
-                             .options = options};
-  if (wants_two_levels(comm, call)) {
-    const auto plan = detail::plan_hierarchical(comm, output.count, size_of(output.dtype), options);
-    return detail::start_hierarchical(comm, input, output, op, plan);
-  }
-  return detail::start_collective(comm, allreduce_algorithms(), call);
+TaskPtr start(const Communicator& comm, const detail::Call& call) {
+  if (!wants_two_levels(comm, call)) return detail::start_collective(comm, allreduce_algorithms(), call);
+  const auto plan = detail::plan_hierarchical(comm, call.output.count, size_of(call.dtype), call.options);
+  return detail::start_hierarchical(comm, call.input, call.output, call.op, plan);
 }
 
 }  // namespace
 
 void allreduce(const Communicator& comm, Buffer data, ReduceOp op, const CollectiveOptions& options) {
-  start(comm, data, data, op, options)->wait();
+  start(comm, call_of(data, data, op, options))->wait();
 }
 
 void allreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                const CollectiveOptions& options) {
-  start(comm, input, output, op, options)->wait();
+  start(comm, call_of(input, output, op, options))->wait();
 }
 
 Operation iallreduce(const Communicator& comm, Buffer data, ReduceOp op, const CollectiveOptions& options) {
-  return Operation(start(comm, data, data, op, options));
+  return Operation(start(comm, call_of(data, data, op, options)));
+}
+
+Operation iallreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                     const CollectiveOptions& options) {
+  return Operation(start(comm, call_of(input, output, op, options)));
+}
+
+PersistentOperation allreduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                   const CollectiveOptions& options) {
+  const detail::Call call = call_of(input, output, op, options);
+  if (!wants_two_levels(comm, call)) {
+    return PersistentOperation(detail::prepare_collective(comm, allreduce_algorithms(), call));
+  }
+  const auto plan = detail::plan_hierarchical(comm, output.count, size_of(output.dtype), options);
+  return PersistentOperation([=] { return detail::start_hierarchical(comm, input, output, op, plan); });
+}
+
+void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
+               const CollectiveOptions& options) {
+  start(comm, call_of(data, std::move(function), options))->wait();
+}
+
+Operation iallreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
+                     const CollectiveOptions& options) {
+  return Operation(start(comm, call_of(data, std::move(function), options)));
 }
 
 }  // namespace tutti

@@ -1,9 +1,11 @@
 // Allreduce: every rank gets the element-wise combination of all ranks' data.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/persistent.hpp>
 
 namespace tutti {
 
@@ -24,6 +26,19 @@ void allreduce(const Communicator& comm, ConstBuffer input, Buffer output, Reduc
 /// The same in place, started: the result is in `data` once the operation is complete. Operations are started in the
 /// same order on all ranks; several may be in flight.
 [[nodiscard]] Operation iallreduce(const Communicator& comm, Buffer data, ReduceOp op,
+                                   const CollectiveOptions& options = {});
+[[nodiscard]] Operation iallreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                   const CollectiveOptions& options = {});
+
+/// The same, set up once to be started many times (collectives/persistent.hpp). `input` may be exactly `output`.
+[[nodiscard]] PersistentOperation allreduce_init(const Communicator& comm, ConstBuffer input, Buffer output,
+                                                 ReduceOp op, const CollectiveOptions& options = {});
+
+/// The same by a function of the program's (collectives/reduce_function.hpp), counted in bytes.
+void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
+               const CollectiveOptions& options = {});
+[[nodiscard]] Operation iallreduce(const Communicator& comm, Buffer data,
+                                   std::shared_ptr<const ReduceFunction> function,
                                    const CollectiveOptions& options = {});
 
 template <Element T>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/allreduce/allreduce_group.hpp>
 #include <tutti/allreduce/fused_buffer.hpp>
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/collectives.hpp>

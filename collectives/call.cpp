@@ -1,9 +1,12 @@
 // Checking and describing calls; see call.hpp.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <utility>
 
 #include <tutti/collectives/call.hpp>
+#include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -117,6 +120,18 @@ std::string find_buffer_problem(const char* name, ConstBuffer buffer, const Call
   return {};
 }
 
+std::string find_function_problem(const Call& call) {
+  if (!call.function || !call.function->combine) return "the reduction function is null";
+  const std::size_t element = call.function->element_bytes;
+  if (element == 0) return text("elements of the reduction function '", call.function->name, "' have 0 bytes");
+  for (const ConstBuffer buffer : {call.input, ConstBuffer(call.output)}) {
+    if (buffer.size_bytes() % element == 0) continue;
+    return text(buffer.size_bytes(), " bytes are no multiple of the ", element,
+                " that an element of the reduction function '", call.function->name, "' has");
+  }
+  return {};
+}
+
 /// What does not fit into a count stays at the largest, which no memory holds.
 std::vector<std::size_t> offsets_of(std::span<const std::size_t> counts) {
   std::vector<std::size_t> offsets(counts.size() + 1);
@@ -127,6 +142,38 @@ std::vector<std::size_t> offsets_of(std::span<const std::size_t> counts) {
 }
 
 }  // namespace
+
+void set_function(Call& call, std::shared_ptr<const ReduceFunction> function) {
+  call.op = kReduceFunction;
+  call.function = std::move(function);
+  if (!call.function) return;  // which find_problem() says
+  const ReduceFunction& f = *call.function;
+  call.data_count /= std::max<std::size_t>(1, f.element_bytes);
+  const std::string words = text(f.name, ", ", f.element_bytes, f.commutative ? ", commutative" : "");
+  call.variant = crc32c(std::as_bytes(std::span(words)));
+}
+
+void combine_all(const ReduceFunction& function, std::span<const ConstBuffer> inputs, Buffer out) {
+  const auto data = [&](std::size_t i) { return static_cast<const std::byte*>(inputs[i].data); };
+  auto* const to = static_cast<std::byte*>(out.data);
+  const std::size_t element = function.element_bytes;
+  const std::size_t count = out.size_bytes() / element;
+  if (inputs.size() == 1 && data(0) != to) copy_bytes(to, data(0), out.size_bytes());
+  if (inputs.size() == 2) function.combine(data(0), data(1), to, count);
+  if (inputs.size() < 3) return;
+  // Partial results go through a tile, so that `out`, which may be any of the inputs, is written last.
+  alignas(64) std::array<std::byte, std::size_t{16} << 10> small;
+  std::vector<std::byte> large(element > small.size() ? element : 0);
+  std::byte* const tile = large.empty() ? small.data() : large.data();
+  const std::size_t most = std::max<std::size_t>(1, small.size() / element);
+  for (std::size_t first = 0; first < count; first += most) {
+    const std::size_t n = std::min(most, count - first);
+    const std::size_t at = first * element;
+    function.combine(data(0) + at, data(1) + at, tile, n);
+    for (std::size_t i = 2; i + 1 < inputs.size(); ++i) function.combine(tile, data(i) + at, tile, n);
+    function.combine(tile, data(inputs.size() - 1) + at, to + at, n);
+  }
+}
 
 void set_counts(Call& call, std::span<const std::size_t> counts) {
   call.offsets = offsets_of(counts);
@@ -144,10 +191,8 @@ void set_counts(Call& call, std::span<const std::size_t> input_counts, std::span
 std::string describe(const Signature& s) {
   const std::string_view op = name(s.op);
   std::string what;
-  if (reduces(s.collective)) {
-    what = text(op, " ");
-  }
-  what += text(name(s.dtype));
+  if (reduces(s.collective)) what = text(s.op == kReduceFunction ? "a function of the program on" : op, " ");
+  what += s.op == kReduceFunction ? "elements" : name(s.dtype);
   what += s.variant == kCountedByPair && s.count == 0 ? std::string(", counts by pair") : text(" x ", s.count);
   if (is_rooted(s.collective)) what += text(" root ", s.root);
   return what;
@@ -181,7 +226,11 @@ std::string find_problem(const Call& call, int rank, int size) {
     return text("radix is ", radix, ", not one of 2 to ", std::max(2, size));
   }
   if (call.collective == Collective::barrier) return {};
-  if (call.reduces() && call.op > ReduceOp::logical_or) return text("there is no operator ", static_cast<int>(call.op));
+  if (call.op == kReduceFunction) {
+    if (auto problem = find_function_problem(call); !problem.empty()) return problem;
+  } else if (call.reduces() && call.op > ReduceOp::logical_or) {
+    return text("there is no operator ", static_cast<int>(call.op));
+  }
   if (call.root < 0 || call.root >= size) return text("root is ", call.root, ", not one of 0 to ", size - 1);
   const bool only_root_has_input = call.collective == Collective::scatter;
   const bool only_root_has_output = call.collective == Collective::reduce || call.collective == Collective::gather;
@@ -197,7 +246,7 @@ std::string find_problem(const Call& call, int rank, int size) {
       return problem;
   }
   if (auto problem = find_size_problem(call, rank, size); !problem.empty()) return problem;
-  if (call.reduces() && !is_supported(call.op, call.dtype)) {
+  if (call.reduces() && !call.function && !is_supported(call.op, call.dtype)) {
     return text("operator ", name(call.op), " is not defined for ", name(call.dtype));
   }
   if (uses_input && uses_output && call.input.data != in_place_input(call, rank) && overlap(call.input, call.output)) {

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/reduce_function.hpp>
 #include <tutti/collectives/schedule.hpp>
 
 namespace tutti::detail {
@@ -15,12 +17,13 @@ namespace tutti::detail {
 /// The arguments of a call. `data_count` is the number of elements of all blocks together.
 struct Call {
   Collective collective;
-  ConstBuffer input;  ///< without data for broadcast
-  Buffer output;      ///< without data for reduce on ranks other than the root
+  ConstBuffer input = {};  ///< without data for broadcast
+  Buffer output = {};      ///< without data for reduce on ranks other than the root
   std::size_t data_count = 0;
   DType dtype = DType::u8;
   ReduceOp op = ReduceOp::sum;
   int root = 0;
+  std::shared_ptr<const ReduceFunction> function = nullptr;  ///< combines instead of `op`
   CollectiveOptions options = {};
   std::uint32_t variant = 0;  ///< anything else that has to agree, as a digest
 
@@ -30,6 +33,9 @@ struct Call {
   std::vector<std::size_t> input_offsets = {};
 
   bool reduces() const noexcept { return tutti::reduces(collective); }
+  std::size_t element_bytes() const noexcept { return function ? function->element_bytes : size_of(dtype); }
+  std::size_t data_bytes() const noexcept { return data_count * element_bytes(); }
+
   bool is_uneven() const noexcept { return !offsets.empty(); }
   bool is_counted_by_pair() const noexcept { return is_uneven() && collective == Collective::all_to_all; }
 
@@ -45,6 +51,15 @@ struct Call {
     return offsets[at + 1] - offsets[at];
   }
 };
+
+/// A function's place in `op`.
+inline constexpr ReduceOp kReduceFunction = static_cast<ReduceOp>(254);
+
+/// Sets the function of a call whose buffers are given in bytes.
+void set_function(Call& call, std::shared_ptr<const ReduceFunction> function);
+
+/// As combine_all() of kernels/reduce.hpp, of elements of the function's.
+void combine_all(const ReduceFunction& function, std::span<const ConstBuffer> inputs, Buffer out);
 
 /// `variant` of an all_to_all with counts, in whose first messages `count` is what the pair exchanges.
 inline constexpr std::uint32_t kCountedByPair = 0x76A11E55;

@@ -30,6 +30,16 @@ std::size_t message_bytes(const Algorithm& algorithm, const Shape& shape, std::s
 
 }  // namespace
 
+bool can_serve(const Algorithm& algorithm, const Wishes& wishes, bool& only_widest) noexcept {
+  only_widest = false;
+  if (wishes.uneven && algorithm.moves_blocks) return false;
+  const bool by_rank =
+      algorithm.canonical_order && (!algorithm.order_from_root || wishes.order == Order::by_rank_root_first);
+  if (wishes.order == Order::any || (by_rank && wishes.order != Order::one_pass)) return true;
+  only_widest = true;
+  return algorithm.combines_at_once;
+}
+
 int segment_spacing(const Algorithm& algorithm, int rounds) noexcept {
   if (algorithm.pipelining == Pipelining::each_round) return 1;
   return std::max(1, (rounds + kSegmentsUnderway - 1) / kSegmentsUnderway);
@@ -58,16 +68,18 @@ const Profile& Chooser::profile_of(const Algorithm& algorithm, int radix) {
 
 Plan Chooser::choose(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
                      const Wishes& wishes) {
-  const bool open = wishes.algorithm.empty() && wishes.radix == 0 && wishes.segment_bytes == 0;
-  Answer& answer = answers_[(bytes * 31 + static_cast<std::size_t>(collective)) * 0x9E3779B97F4A7C15U >> 58];
-  if (open && answer.table == table.data() && answer.collective == collective && answer.bytes == bytes &&
-      answer.uneven == wishes.uneven) {
+  const std::size_t key = bytes * 31 + wishes.segment_bytes * 7 + static_cast<std::size_t>(wishes.radix) * 3 +
+                          wishes.algorithm.size() + static_cast<std::size_t>(collective);
+  Answer& answer = answers_[key * 0x9E3779B97F4A7C15U >> 58];
+  if (answer.table == table.data() && answer.collective == collective && answer.bytes == bytes &&
+      answer.wishes == wishes) {
     return answer.plan;
   }
   const std::vector<Plan> all = candidates(table, collective, bytes, wishes);
-  const Plan best = all.empty() ? Plan() : all.front();
-  if (open) answer = {table.data(), collective, bytes, wishes.uneven, best};
-  return best;
+  if (all.empty()) return {};
+  answer = {table.data(), collective, bytes, wishes, all.front()};
+  if (!wishes.algorithm.empty()) answer.wishes.algorithm = all.front().algorithm->name;  // the wish's text may go
+  return all.front();
 }
 
 std::vector<Plan> Chooser::candidates(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
@@ -75,9 +87,12 @@ std::vector<Plan> Chooser::candidates(std::span<const Algorithm* const> table, C
   std::vector<Plan> all;
   for (const Algorithm* row : table) {
     if (row->collective != collective || (!wishes.algorithm.empty() && row->name != wishes.algorithm)) continue;
-    if (wishes.uneven && row->moves_blocks) continue;
+    bool only_widest = false;
+    if (!can_serve(*row, wishes, only_widest)) continue;
+    const int widest = std::max(2, size_);
+    if (only_widest && wishes.radix != 0 && wishes.radix != widest) continue;
 
-    for (const int radix : radices(*row, size_, wishes.radix)) {
+    for (const int radix : radices(*row, size_, only_widest ? widest : wishes.radix)) {
       const Profile& its = profile_of(*row, radix);
       const int spacing = segment_spacing(*row, its.rounds);
       int before = 0;

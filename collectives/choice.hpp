@@ -43,13 +43,27 @@ int count_segments(const Algorithm& algorithm, const Shape& shape, std::size_t b
 /// A size of messages that count_segments() turns into the plan's number of segments.
 std::size_t segment_bytes(const Plan& plan, int size, std::size_t bytes) noexcept;
 
+/// In which order an algorithm has to combine the ranks' contributions.
+enum class Order : std::uint8_t {
+  any,
+  by_rank,             ///< 0, 1, ..., P-1, grouped in any way
+  by_rank_root_first,  ///< the same, in a collective whose root is rank 0 or that has none
+  one_pass,            ///< 0, 1, ..., P-1, all at once
+};
+
 /// What is left open; 0 and empty as in CollectiveOptions.
 struct Wishes {
   std::string_view algorithm = {};
   int radix = 0;
   std::size_t segment_bytes = 0;
   bool uneven = false;  ///< blocks have different sizes
+  Order order = Order::any;
+
+  friend bool operator==(const Wishes&, const Wishes&) = default;
 };
+
+/// Whether an algorithm can do what is wished. If only with a radix of all ranks, `only_widest` is set.
+bool can_serve(const Algorithm& algorithm, const Wishes& wishes, bool& only_widest) noexcept;
 
 class Chooser {
  public:
@@ -73,7 +87,7 @@ class Chooser {
     const void* table = nullptr;
     Collective collective{};
     std::size_t bytes = 0;
-    bool uneven = false;
+    Wishes wishes;  ///< `algorithm` is the plan's own name
     Plan plan;
   };
 

@@ -1,127 +1,152 @@
-// The public collectives; see collectives.hpp.
+// The public collectives; see collectives.hpp and persistent.hpp.
+#include <utility>
+
+#include <tutti/collectives/collective_calls.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/executor.hpp>
+#include <tutti/collectives/persistent.hpp>
 #include <tutti/collectives/table.hpp>
 
 namespace tutti {
 namespace {
 
-std::size_t ranks(const Communicator& comm) { return static_cast<std::size_t>(comm.size()); }
+using Function = std::shared_ptr<const ReduceFunction>;
 
 Operation start(const Communicator& comm, const detail::Call& call) {
   return Operation(detail::start_collective(comm, collective_algorithms(), call));
 }
 
-}  // namespace
-
-Operation ibroadcast(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
-  return start(comm, {.collective = Collective::broadcast,
-                      .input = {},
-                      .output = data,
-                      .data_count = data.count,
-                      .dtype = data.dtype,
-                      .root = root,
-                      .options = options});
+PersistentOperation prepare(const Communicator& comm, const detail::Call& call) {
+  return PersistentOperation(detail::prepare_collective(comm, collective_algorithms(), call));
 }
 
+/// What functions combine is counted in bytes.
+constexpr ReduceOp kNone = detail::kReduceFunction;
+
+}  // namespace
+
+// ---- broadcast
+
+Operation ibroadcast(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
+  return start(comm, detail::broadcast_call(data, root, options));
+}
 void broadcast(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
   ibroadcast(comm, data, root, options).wait();
 }
-
-Operation iall_gather(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
-  return start(comm, {.collective = Collective::all_gather,
-                      .input = input,
-                      .output = output,
-                      .data_count = output.count,
-                      .dtype = output.dtype,
-                      .options = options});
+PersistentOperation broadcast_init(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
+  return prepare(comm, detail::broadcast_call(data, root, options));
 }
 
+// ---- all_gather
+
+Operation iall_gather(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
+  return start(comm, detail::all_gather_call(input, output, options));
+}
 void all_gather(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
   iall_gather(comm, input, output, options).wait();
 }
+PersistentOperation all_gather_init(const Communicator& comm, ConstBuffer input, Buffer output,
+                                    const CollectiveOptions& options) {
+  return prepare(comm, detail::all_gather_call(input, output, options));
+}
+
+// ---- gather
 
 Operation igather(const Communicator& comm, ConstBuffer input, Buffer output, int root,
                   const CollectiveOptions& options) {
-  return start(comm, {.collective = Collective::gather,
-                      .input = input,
-                      .output = output,
-                      .data_count = input.count * ranks(comm),
-                      .dtype = input.dtype,
-                      .root = root,
-                      .options = options});
+  return start(comm, detail::gather_call(comm, input, output, root, options));
 }
-
 void gather(const Communicator& comm, ConstBuffer input, Buffer output, int root, const CollectiveOptions& options) {
   igather(comm, input, output, root, options).wait();
 }
+PersistentOperation gather_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                                const CollectiveOptions& options) {
+  return prepare(comm, detail::gather_call(comm, input, output, root, options));
+}
+
+// ---- scatter
 
 Operation iscatter(const Communicator& comm, ConstBuffer input, Buffer output, int root,
                    const CollectiveOptions& options) {
-  return start(comm, {.collective = Collective::scatter,
-                      .input = input,
-                      .output = output,
-                      .data_count = output.count * ranks(comm),
-                      .dtype = output.dtype,
-                      .root = root,
-                      .options = options});
+  return start(comm, detail::scatter_call(comm, input, output, root, options));
 }
-
 void scatter(const Communicator& comm, ConstBuffer input, Buffer output, int root, const CollectiveOptions& options) {
   iscatter(comm, input, output, root, options).wait();
 }
+PersistentOperation scatter_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                                 const CollectiveOptions& options) {
+  return prepare(comm, detail::scatter_call(comm, input, output, root, options));
+}
+
+// ---- reduce_scatter
 
 Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                           const CollectiveOptions& options) {
-  return start(comm, {.collective = Collective::reduce_scatter,
-                      .input = input,
-                      .output = output,
-                      .data_count = input.count,
-                      .dtype = input.dtype,
-                      .op = op,
-                      .options = options});
+  return start(comm, detail::reduce_scatter_call(input, output, op, options));
 }
-
 void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                     const CollectiveOptions& options) {
   ireduce_scatter(comm, input, output, op, options).wait();
 }
+PersistentOperation reduce_scatter_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                        const CollectiveOptions& options) {
+  return prepare(comm, detail::reduce_scatter_call(input, output, op, options));
+}
+Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, Function function,
+                          const CollectiveOptions& options) {
+  const auto call = detail::reduce_scatter_call(detail::bytes_of(input), detail::bytes_of(output), kNone, options);
+  return start(comm, detail::with_function(call, std::move(function)));
+}
+void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, Function function,
+                    const CollectiveOptions& options) {
+  ireduce_scatter(comm, input, output, std::move(function), options).wait();
+}
+
+// ---- reduce
 
 Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
                   const CollectiveOptions& options) {
-  return start(comm, {.collective = Collective::reduce,
-                      .input = input,
-                      .output = output,
-                      .data_count = input.count,
-                      .dtype = input.dtype,
-                      .op = op,
-                      .root = root,
-                      .options = options});
+  return start(comm, detail::reduce_call(input, output, op, root, options));
 }
-
 void reduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
             const CollectiveOptions& options) {
   ireduce(comm, input, output, op, root, options).wait();
 }
-
-Operation iall_to_all(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
-  return start(comm, {.collective = Collective::all_to_all,
-                      .input = input,
-                      .output = output,
-                      .data_count = input.count,
-                      .dtype = input.dtype,
-                      .options = options});
+PersistentOperation reduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
+                                const CollectiveOptions& options) {
+  return prepare(comm, detail::reduce_call(input, output, op, root, options));
+}
+Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output, Function function, int root,
+                  const CollectiveOptions& options) {
+  const auto call = detail::reduce_call(detail::bytes_of(input), detail::bytes_of(output), kNone, root, options);
+  return start(comm, detail::with_function(call, std::move(function)));
+}
+void reduce(const Communicator& comm, ConstBuffer input, Buffer output, Function function, int root,
+            const CollectiveOptions& options) {
+  ireduce(comm, input, output, std::move(function), root, options).wait();
 }
 
+// ---- all_to_all
+
+Operation iall_to_all(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
+  return start(comm, detail::all_to_all_call(input, output, options));
+}
 void all_to_all(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
   iall_to_all(comm, input, output, options).wait();
 }
-
-Operation ibarrier(const Communicator& comm, const CollectiveOptions& options) {
-  return start(comm,
-               {.collective = Collective::barrier, .input = {}, .output = {}, .data_count = 1, .options = options});
+PersistentOperation all_to_all_init(const Communicator& comm, ConstBuffer input, Buffer output,
+                                    const CollectiveOptions& options) {
+  return prepare(comm, detail::all_to_all_call(input, output, options));
 }
 
+// ---- barrier
+
+Operation ibarrier(const Communicator& comm, const CollectiveOptions& options) {
+  return start(comm, detail::barrier_call(options));
+}
 void barrier(const Communicator& comm, const CollectiveOptions& options) { ibarrier(comm, options).wait(); }
+PersistentOperation barrier_init(const Communicator& comm, const CollectiveOptions& options) {
+  return prepare(comm, detail::barrier_call(options));
+}
 
 }  // namespace tutti

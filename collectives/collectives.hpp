@@ -14,11 +14,13 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string_view>
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/reduce_function.hpp>
 #include <tutti/kernels/reduce.hpp>
 
 namespace tutti {
@@ -83,6 +85,20 @@ void reduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp
             const CollectiveOptions& options = {});
 [[nodiscard]] Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
                                 const CollectiveOptions& options = {});
+
+/// reduce() and reduce_scatter() by a function of the program's. Buffers of any dtype are taken for the function's
+/// elements: counts agree in bytes. One that is not commutative is applied in rank order, by algorithms that can:
+/// reduce_scatter by exchanging P-1 messages at once.
+void reduce(const Communicator& comm, ConstBuffer input, Buffer output, std::shared_ptr<const ReduceFunction> function,
+            int root, const CollectiveOptions& options = {});
+[[nodiscard]] Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output,
+                                std::shared_ptr<const ReduceFunction> function, int root,
+                                const CollectiveOptions& options = {});
+void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output,
+                    std::shared_ptr<const ReduceFunction> function, const CollectiveOptions& options = {});
+[[nodiscard]] Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output,
+                                        std::shared_ptr<const ReduceFunction> function,
+                                        const CollectiveOptions& options = {});
 
 /// Block j of `input` goes to rank j, and block i of `output` comes from rank i; both have size * n elements. Count,
 /// dtype and options agree; no overlap.

@@ -36,7 +36,9 @@ MPI_Comm require_usable_parent(MPI_Comm parent, const CommunicatorOptions& optio
   check_mpi(MPI_Comm_test_inter(parent, &inter), "MPI_Comm_test_inter");
   if (inter != 0)
     throw InvalidArgument("Communicator: the parent is an inter-communicator, which has no ranks in common");
-  if (options.bits != Bits::run) throw InvalidArgument("Communicator: only the bits level 'run' is built");
+  if (options.bits != Bits::run && options.bits != Bits::layout) {
+    throw InvalidArgument("Communicator: only the bits levels 'run' and 'layout' are built");
+  }
   if (options.costs) {
     const TransportCosts& costs = *options.costs;
     for (const double cost :
@@ -93,6 +95,7 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
 }
 
 CommunicatorState::~CommunicatorState() {
+  for (void* memory : idle_tasks_) ::operator delete(memory);
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (finalized != 0) return;
@@ -318,6 +321,16 @@ bool CommunicatorState::advance_others(const Task& task) {
     if (other != &task) any = other->advance() == Task::Progress::some || any;
   }
   return any;
+}
+
+void* CommunicatorState::acquire_task_memory(std::size_t bytes) {
+  if (idle_tasks_.empty()) {
+    idle_tasks_.reserve(idle_tasks_.capacity() + 1);  // releasing must not fail
+    return ::operator new(bytes);
+  }
+  void* memory = idle_tasks_.back();
+  idle_tasks_.pop_back();
+  return memory;
 }
 
 std::shared_ptr<OperationMemory> CommunicatorState::acquire_operation_memory() {

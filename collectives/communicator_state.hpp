@@ -21,6 +21,7 @@
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/queue.hpp>
 #include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
 
@@ -71,6 +72,10 @@ class CommunicatorState {
   const CommunicatorOptions& options() const noexcept { return options_; }
   MPI_Comm mpi() const noexcept { return data_; }
   Transport& transport() noexcept { return *transport_; }
+  /// Where collectives are enqueued instead of run step by step; usually none.
+  Queue* queue() noexcept { return queue_.get(); }
+  void set_queue(std::unique_ptr<Queue> queue) noexcept { queue_ = std::move(queue); }
+
   const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
   Group& everyone() noexcept { return *everyone_; }
 
@@ -136,6 +141,10 @@ class CommunicatorState {
   Scratch acquire_scratch(std::size_t bytes);
   void release_scratch(Scratch scratch) noexcept;
 
+  /// Memory for tasks of one size.
+  void* acquire_task_memory(std::size_t bytes);
+  void release_task_memory(void* memory) noexcept { idle_tasks_.push_back(memory); }
+
  private:
   struct Outgoing {
     Notice notice;
@@ -160,6 +169,7 @@ class CommunicatorState {
   NodePlace place_;
   WaitPolicy wait_policy_;
   std::unique_ptr<Transport> transport_;
+  std::unique_ptr<Queue> queue_;
   std::vector<int> node_of_;            // node of every rank
   std::optional<Hierarchy> hierarchy_;  // made when it is first asked for
   std::optional<Group> everyone_;       // made once the nodes are known
@@ -177,6 +187,7 @@ class CommunicatorState {
   std::list<Outgoing> outgoing_;     // addresses must stay
   bool any_notice_ = false;          // sent or received
   std::vector<Scratch> pool_;
+  std::vector<void*> idle_tasks_;
   std::vector<std::shared_ptr<OperationMemory>> idle_memory_;
 };
 

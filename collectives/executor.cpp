@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <tutti/collectives/executor.hpp>
+#include <tutti/collectives/queued_task.hpp>
 #include <tutti/collectives/schedule_task.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/kernels/copy.hpp>
@@ -18,9 +19,17 @@ void copy_alone(const Call& call) {
   if (call.input.data != nullptr && call.input.data != call.output.data && call.output.count > 0) {
     copy_bytes(call.output.data, call.input.data, call.output.size_bytes());
   }
-  if (call.reduces() && (call.op == ReduceOp::logical_and || call.op == ReduceOp::logical_or)) {
+  if (call.reduces() && !call.function && (call.op == ReduceOp::logical_and || call.op == ReduceOp::logical_or)) {
     combine(call.op, call.output, call.output, call.output);
   }
+}
+
+/// In which order the contributions of a reduction have to be combined.
+Order order_wanted(const Communicator& comm, const Call& call) noexcept {
+  if (!call.reduces()) return Order::any;
+  if (comm.options().bits == Bits::layout) return Order::one_pass;
+  if (!call.function || call.function->commutative) return Order::any;
+  return call.root == 0 ? Order::by_rank_root_first : Order::by_rank;
 }
 
 class CompleteTask final : public Task {
@@ -38,43 +47,112 @@ std::string known_algorithms(AlgorithmTable table, Collective collective) {
   return known;
 }
 
-std::unique_ptr<Task> start(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call,
-                            std::uint64_t sequence, Role role) {
-  std::string problem = find_problem(call, group.number(), group.size());
+/// What the call and the communicator ask of an algorithm.
+Wishes wishes_of(const Communicator& comm, const Call& call) {
   const CollectiveOptions& options = call.options;
-  if (problem.empty() && !options.algorithm.empty() &&
-      find_algorithm(table, call.collective, options.algorithm) == nullptr) {
-    problem = text("there is no algorithm '", options.algorithm, "', only ", known_algorithms(table, call.collective));
-  }
-  if (problem.empty() && call.is_uneven() && !options.algorithm.empty() &&
-      find_algorithm(table, call.collective, options.algorithm)->moves_blocks) {
-    problem = text("algorithm '", options.algorithm, "' needs the same count of every rank");
-  }
-  if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  return {.algorithm = options.algorithm,
+          .radix = options.radix,
+          .segment_bytes = options.segment_bytes,
+          .uneven = call.is_uneven(),
+          .order = order_wanted(comm, call)};
+}
 
-  if (group.size() == 1) {
+/// Why the algorithm that is named cannot run; empty if none is named or it can.
+std::string find_algorithm_problem(const Communicator& comm, const Group& group, AlgorithmTable table,
+                                   const Call& call) {
+  const CollectiveOptions& options = call.options;
+  const Wishes wishes = wishes_of(comm, call);
+  const char* const who =
+      wishes.order == Order::one_pass ? "the bits level 'layout'" : "a function that is not commutative";
+  const int widest = std::max(2, group.size());
+  bool only_widest = false;
+  if (options.algorithm.empty()) {
+    // Of those that combine in rank order with any radix there is one of each collective but reduce_scatter.
+    only_widest = wishes.order == Order::one_pass ||
+                  (wishes.order != Order::any && call.collective == Collective::reduce_scatter);
+  } else {
+    const Algorithm* row = find_algorithm(table, call.collective, options.algorithm);
+    if (row == nullptr) {
+      return text("there is no algorithm '", options.algorithm, "', only ", known_algorithms(table, call.collective));
+    }
+    if (call.is_uneven() && row->moves_blocks) {
+      return text("algorithm '", options.algorithm, "' needs the same count of every rank");
+    }
+    if (!can_serve(*row, wishes, only_widest)) {
+      return text("algorithm '", options.algorithm, "' does not combine in rank order, as ", who, " needs");
+    }
+  }
+  if (only_widest && options.radix != 0 && options.radix != widest) {
+    return text("radix is ", options.radix, ", and ", who, " needs ", widest, " here, to combine in rank order");
+  }
+  return {};
+}
+
+/// How a call that has been found right runs. Without algorithm where a rank is alone.
+struct Way {
+  Plan plan;
+  int row = 0;
+};
+
+/// What is wrong with the call, or how it runs.
+std::string find_way(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call, Way& way) {
+  std::string problem = find_problem(call, group.number(), group.size());
+  if (problem.empty() && call.function && comm.state().queue() != nullptr) {
+    problem = "functions of the program cannot be enqueued on a device";
+  }
+  if (problem.empty()) problem = find_algorithm_problem(comm, group, table, call);
+  if (!problem.empty() || group.size() == 1) return problem;
+  const std::size_t bytes =
+      call.is_counted_by_pair() ? static_cast<std::size_t>(group.size()) * kPairBytes : call.data_bytes();
+  way.plan = group.chooser().choose(table, call.collective, bytes, wishes_of(comm, call));
+  way.row = static_cast<int>(std::find(table.begin(), table.end(), way.plan.algorithm) - table.begin());
+  return {};
+}
+
+std::unique_ptr<Task> start(const Communicator& comm, const Group& group, const Way& way, const Call& call,
+                            std::uint64_t sequence, Role role) {
+  if (way.plan.algorithm == nullptr) {
     copy_alone(call);
     return std::make_unique<CompleteTask>();
   }
-  const std::size_t bytes = call.is_counted_by_pair() ? static_cast<std::size_t>(group.size()) * kPairBytes
-                                                      : call.data_count * size_of(call.dtype);
-  const Plan plan = group.chooser().choose(table, call.collective, bytes,
-                                           {options.algorithm, options.radix, options.segment_bytes, call.is_uneven()});
-  const auto row = std::find(table.begin(), table.end(), plan.algorithm) - table.begin();
-  auto task = std::make_unique<ScheduleTask>(comm, group, plan, static_cast<int>(row), call, sequence, role);
+  std::unique_ptr<ScheduleTask> task(new (comm.state())
+                                         ScheduleTask(comm, group, way.plan, way.row, call, sequence, role));
   task->begin();
   return task;
+}
+
+std::unique_ptr<Task> check_and_start(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call,
+                                      std::uint64_t sequence, Role role) {
+  Way way;
+  const std::string problem = find_way(comm, group, table, call, way);
+  if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  return start(comm, group, way, call, sequence, role);
 }
 
 }  // namespace
 
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call) {
-  return start(comm, comm.state().everyone(), table, call, comm.state().take_sequence(), Role::whole);
+  return check_and_start(comm, comm.state().everyone(), table, call, comm.state().take_sequence(), Role::whole);
 }
 
 std::unique_ptr<Task> start_stage(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call,
                                   std::uint64_t sequence) {
-  return start(comm, group, table, call, sequence, Role::stage);
+  return check_and_start(comm, group, table, call, sequence, Role::stage);
+}
+
+std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table,
+                                                          const Call& call) {
+  Way way;
+  const std::string problem = find_way(comm, comm.state().everyone(), table, call, way);
+  if (!problem.empty()) {
+    const std::uint64_t sequence = comm.state().take_sequence();
+    comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  }
+  Call kept = call;
+  kept.options = {};
+  return [comm, way, call = std::move(kept)] {
+    return start(comm, comm.state().everyone(), way, call, comm.state().take_sequence(), Role::whole);
+  };
 }
 
 }  // namespace tutti::detail

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -24,6 +25,11 @@ using AlgorithmTable = std::span<const Algorithm* const>;
 
 /// Checks the call and starts it under the next sequence number. \throws InvalidArgument, CommunicationError
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call);
+
+/// Checks and plans the call; what is returned starts it, each time under the next sequence number. Its options may be
+/// forgotten. \throws InvalidArgument, CommunicationError
+std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table,
+                                                          const Call& call);
 
 /// The same as a stage of an operation that took its sequence numbers before and advances its stages itself. Among the
 /// ranks of `group`, which stays until the task is gone: ranks and size in the call are the group's.

@@ -1,7 +1,9 @@
 // A collective that has been started and may not have ended.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <utility>
 
 namespace tutti {
 
@@ -49,8 +51,30 @@ class Operation {
     task_.reset();
   }
 
+  /// Whether it is known to be complete, without looking.
+  bool done() const noexcept { return !task_; }
+
  private:
   std::unique_ptr<detail::Task> task_;
+};
+
+/// A collective that is set up once and started many times (persistent.hpp). Movable; a default-made one is empty.
+class PersistentOperation {
+ public:
+  PersistentOperation() = default;
+  explicit PersistentOperation(std::function<std::unique_ptr<detail::Task>()> begin) : begin_(std::move(begin)) {}
+
+  /// Starts it: collective, as the call that it stands for. \throws InvalidArgument if it is empty or the last start is
+  /// not complete, CommunicationError
+  void start();
+
+  /// As Operation's; complete before the first start.
+  bool test() { return running_.test(); }
+  void wait() { running_.wait(); }
+
+ private:
+  std::function<std::unique_ptr<detail::Task>()> begin_;
+  Operation running_;
 };
 
 }  // namespace tutti

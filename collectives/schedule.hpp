@@ -185,7 +185,9 @@ struct Algorithm {
   Radix radix = Radix::none;
   bool single_block;             ///< no message covers more than one block
   bool moves_blocks = false;     ///< blocks are held elsewhere than at their own places, so all must have the same size
-  bool canonical_order = false;  ///< every result combines ranks 0, 1, ..., P-1 in this order (with root 0)
+  bool canonical_order = false;  ///< every result combines ranks 0, 1, ..., P-1 in this order
+  bool order_from_root = false;  ///< only with root 0: otherwise the order begins with the root
+  bool combines_at_once = false;  ///< with a radix of P, every result combines all ranks in one pass, by rank
   Pipelining pipelining = Pipelining::few;
   int alternating_parts = 1;  ///< parts of the data that take rounds in turn and do not wait for each other
 

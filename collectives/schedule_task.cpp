@@ -8,14 +8,6 @@
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
-namespace {
-
-Segments cut(const Call& call, const Plan& plan, const Shape& shape, std::span<const std::size_t> offsets) {
-  return {call.data_count, plan.algorithm->blocks(shape), plan.segments, has_bound_blocks(call.collective), offsets};
-}
-
-}  // namespace
-
 ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, const Plan& plan, int row, const Call& call,
                            std::uint64_t sequence, Role role)
     : WaitingTask(comm, sequence, role),
@@ -23,23 +15,12 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, const P
       algorithm_(*plan.algorithm),
       call_(call),
       at_{.rank = group.number(), .size = group.size(), .root = call.root, .radix = plan.radix},
-      segments_(cut(call_, plan, at_.shape(), call_.offsets)),
-      input_segments_(cut(call_, plan, at_.shape(), call_.input_offsets.empty() ? call_.offsets : call_.input_offsets)),
+      layout_(call_, plan, at_),
       rounds_(algorithm_.rounds(at_.shape())),
-      order_(rounds_, segments_.segments(), segment_spacing(algorithm_, rounds_)) {
-  const Signature own = {.sequence = sequence,
-                         .count = call.data_count,
-                         .history = role == Role::whole ? state().history() : 0,
-                         .segments = static_cast<std::uint16_t>(segments_.segments()),
-                         .radix = static_cast<std::uint16_t>(plan.radix),
-                         .variant = call.variant,
-                         .root = call.root,
-                         .collective = call.collective,
-                         .dtype = call.dtype,
-                         .op = call.op,
-                         .algorithm = static_cast<std::uint8_t>(row)};
+      order_(rounds_, layout_.segment_count(), segment_spacing(algorithm_, rounds_)) {
   memory_ = state().acquire_operation_memory();
-  const Header header = {.call = own, .before = state().last_call()};
+  const Header header = {.call = signature(call_, plan, row, sequence, role == Role::whole ? state().history() : 0),
+                         .before = state().last_call()};
   if (call_.is_counted_by_pair()) {
     memory_->handshake.begin(header, comm.size(), call_.input_offsets, call_.offsets);
   } else {
@@ -49,7 +30,8 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, const P
   const auto window = static_cast<std::size_t>(order_.window());
   if (memory_->window.size() < window) memory_->window.resize(window);
   if (call.collective == Collective::barrier) call_.input = ConstBuffer(&memory_->barrier_byte, 1, DType::u8);
-  if (algorithm_.needs_scratch(at_)) memory_->scratch = state().acquire_scratch(call.data_count * size_of(call.dtype));
+  if (algorithm_.needs_scratch(at_)) memory_->scratch = state().acquire_scratch(call.data_bytes());
+  layout_.set_scratch(memory_->scratch.memory.get());
 }
 
 ScheduleTask::~ScheduleTask() {
@@ -66,33 +48,23 @@ ScheduleTask::~ScheduleTask() {
   state().release_operation_memory(std::move(memory_));
 }
 
+void* ScheduleTask::operator new(std::size_t bytes, CommunicatorState& state) {
+  return state.acquire_task_memory(bytes);
+}
+
+void ScheduleTask::operator delete(void* memory, CommunicatorState& state) noexcept {
+  state.release_task_memory(memory);
+}
+
+void ScheduleTask::operator delete(ScheduleTask* task, std::destroying_delete_t) noexcept {
+  const Communicator comm = task->comm();  // which may be the last to hold it
+  task->~ScheduleTask();
+  comm.state().release_task_memory(task);
+}
+
 std::string ScheduleTask::label() const {
   return text(name(call_.collective), " #", sequence(), " (", describe(memory_->handshake.own().call), ", ",
               algorithm_.name, ")");
-}
-
-std::byte* ScheduleTask::address(Slot slot, std::size_t element) const noexcept {
-  std::size_t origin = 0;
-  void* base = nullptr;
-  switch (slot) {
-    case Slot::input:
-      base = const_cast<void*>(call_.input.data);  // only read: the verifier proves that no schedule writes its input
-      if (has_own_input(call_.collective)) origin = segments_.block_begin(at_.rank);
-      break;
-    case Slot::output:
-      base = call_.output.data;
-      if (has_own_output(call_.collective)) origin = segments_.block_begin(at_.rank);
-      break;
-    case Slot::scratch:
-      base = memory_->scratch.memory.get();
-      break;
-  }
-  return static_cast<std::byte*>(base) + (element - origin) * size_of(call_.dtype);
-}
-
-/// Null for no elements, whose place may lie outside of what the slot holds.
-std::byte* ScheduleTask::address(Slot slot, const ElementRange& elements) const noexcept {
-  return elements.count == 0 ? nullptr : address(slot, elements.first);
 }
 
 Task::Progress ScheduleTask::advance() {
@@ -116,7 +88,7 @@ Task::Progress ScheduleTask::advance() {
     }
     again = start_steps() || again;
   }
-  complete_ = segments_done_ == segments_.segments();
+  complete_ = segments_done_ == layout_.segment_count();
   if (complete_) return Progress::complete;
   return any ? Progress::some : Progress::none;
 }
@@ -149,24 +121,9 @@ void ScheduleTask::start_step(ActiveSegment& active) {
 
 void ScheduleTask::copy_locally(const ActiveSegment& active) {
   for (const Copy& copy : active.plan.copies) {
-    const ElementRange elements = segments(copy.from).range(active.segment, copy.blocks);
-    const ElementRange there =
-        segments(copy.to).range(active.segment, {copy.blocks.first + copy.shift, copy.blocks.count});
-    const std::byte* from = address(copy.from, elements.first);
-    std::byte* to = address(copy.to, there.first);
-    if (from != to && elements.count > 0) copy_bytes(to, from, bytes(elements));
+    const DataLayout::Move move = layout_.move(active.segment, copy);
+    if (move.bytes > 0) copy_bytes(move.to, move.from, move.bytes);
   }
-}
-
-Parts ScheduleTask::parts(int segment, Slot slot, const Blocks& blocks) const noexcept {
-  Parts parts{};
-  int i = 0;
-  for (const BlockRange range : blocks) {
-    parts.range[i] = segments(slot).range(segment, range);
-    parts.bytes[i] = bytes(parts.range[i]);
-    ++i;
-  }
-  return parts;
 }
 
 /// Memory of at least `bytes` bytes.
@@ -181,7 +138,7 @@ void ScheduleTask::post_receives(ActiveSegment& active) {
   std::size_t staged = 0;
   for (const Receive& receive : active.plan.receives) {
     const Incoming& incoming = active.incoming.emplace_back(
-        Incoming{.receive = receive, .parts = parts(active.segment, receive.to, receive.blocks)});
+        Incoming{.receive = receive, .parts = layout_.parts(active.segment, receive.to, receive.blocks)});
     if (receive.combine != Combine::copy || incoming.parts.is_packed()) staged += incoming.parts.total();
   }
   reserve(active.staging, staged);
@@ -193,7 +150,7 @@ void ScheduleTask::post_receives(ActiveSegment& active) {
       incoming.arrived[1] = stage + parts.bytes[0];
       stage += parts.total();
     } else {
-      for (const int i : {0, 1}) incoming.arrived[i] = address(incoming.receive.to, parts.range[i]);
+      for (const int i : {0, 1}) incoming.arrived[i] = layout_.address(incoming.receive.to, parts.range[i]);
     }
     Handshake& handshake = memory_->handshake;
     Transport& transport = state().transport();
@@ -211,15 +168,15 @@ void ScheduleTask::post_receives(ActiveSegment& active) {
 void ScheduleTask::post_sends(ActiveSegment& active) {
   std::size_t packed = 0;
   for (const Send& send : active.plan.sends) {
-    const Parts its = parts(active.segment, send.from, send.blocks);
+    const Parts its = layout_.parts(active.segment, send.from, send.blocks);
     if (its.is_packed()) packed += its.total();
   }
   reserve(active.packing, packed);
   std::byte* pack = active.packing.memory.get();
   for (const Send& send : active.plan.sends) {
     const int peer = group_.rank_of(send.peer);
-    const Parts its = parts(active.segment, send.from, send.blocks);
-    const auto from = [&](int i) { return address(send.from, its.range[i].first); };
+    const Parts its = layout_.parts(active.segment, send.from, send.blocks);
+    const auto from = [&](int i) { return layout_.address(send.from, its.range[i].first); };
     if (its.is_packed()) {
       std::memcpy(pack, from(0), its.bytes[0]);
       std::memcpy(pack + its.bytes[0], from(1), its.bytes[1]);
@@ -230,7 +187,7 @@ void ScheduleTask::post_sends(ActiveSegment& active) {
         memory_->handshake.send(state().transport(), peer, {from(i), its.bytes[i]}, active.pending);
       }
     } else {
-      std::byte* only = address(send.from, its.range[its.bytes[0] == 0 ? 1 : 0]);
+      std::byte* only = layout_.address(send.from, its.range[its.bytes[0] == 0 ? 1 : 0]);
       memory_->handshake.send(state().transport(), peer, {only, its.total()}, active.pending);
     }
   }
@@ -261,33 +218,37 @@ void ScheduleTask::combine_parts(std::span<const Incoming> together) {
   for (const int part : {0, 1}) {
     const ElementRange& elements = together.front().parts.range[part];
     if (elements.count == 0) continue;
-    std::byte* to = address(receive.to, elements.first);
+    std::byte* to = layout_.address(receive.to, elements.first);
     if (receive.combine == Combine::copy) {
       const std::byte* arrived = together.front().data(part);
-      if (arrived != to) std::memcpy(to, arrived, bytes(elements));
+      if (arrived != to) std::memcpy(to, arrived, layout_.bytes(elements));
       continue;
     }
     std::vector<ConstBuffer>& operands = memory_->operands;
     operands.clear();
-    const auto add = [&](const std::byte* data) { operands.emplace_back(data, elements.count, call_.dtype); };
+    const auto add = [&](const std::byte* data) {
+      const Buffer like = layout_.buffer(to, elements);
+      operands.emplace_back(data, like.count, like.dtype);
+    };
     for (const Incoming& in : together) {
       if (in.receive.combine == Combine::incoming_left) add(in.data(part));
     }
-    add(address(receive.with, elements.first));
+    add(layout_.address(receive.with, elements.first));
     for (const Incoming& in : together) {
       if (in.receive.combine == Combine::incoming_right) add(in.data(part));
     }
-    combine_all(call_.op, operands, Buffer(to, elements.count, call_.dtype));
+    if (call_.function) {
+      combine_all(*call_.function, operands, layout_.buffer(to, elements));
+    } else {
+      combine_all(call_.op, operands, layout_.buffer(to, elements));
+    }
   }
 }
 
 void ScheduleTask::complete_segment(ActiveSegment& active) {
-  const bool holds_result = call_.collective != Collective::reduce || at_.rank == at_.root;
-  if (call_.reduces() && holds_result) {
-    const bool own_only = call_.collective == Collective::reduce_scatter;
-    const BlockRange result = own_only ? BlockRange{at_.rank, 1} : BlockRange{0, algorithm_.blocks(at_.shape())};
-    const ElementRange elements = segments_.range(active.segment, result);
-    finish_reduction(call_.op, Buffer(address(Slot::output, elements.first), elements.count, call_.dtype), at_.size);
+  if (call_.reduces() && !call_.function) {
+    const ElementRange elements = layout_.result(active.segment);
+    finish_reduction(call_.op, layout_.buffer(layout_.address(Slot::output, elements), elements), at_.size);
   }
   active.segment = -1;
   ++segments_done_;

@@ -2,31 +2,19 @@
 #pragma once
 
 #include <memory>
+#include <new>
 #include <vector>
 
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/data_layout.hpp>
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/handshake.hpp>
-#include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/schedule.hpp>
-#include <tutti/collectives/segments.hpp>
 #include <tutti/collectives/step_order.hpp>
 #include <tutti/collectives/waiting_task.hpp>
 
 namespace tutti::detail {
-
-/// The ranges of a message's blocks in one segment. Both travel in one message if that is small, otherwise each in its
-/// own.
-struct Parts {
-  ElementRange range[2];
-  std::size_t bytes[2];
-
-  std::size_t total() const noexcept { return bytes[0] + bytes[1]; }
-  bool is_single() const noexcept { return bytes[0] == 0 || bytes[1] == 0; }
-  bool is_packed() const noexcept { return !is_single() && total() <= kPackedBytes; }
-  bool is_split() const noexcept { return !is_single() && !is_packed(); }
-};
 
 /// A receive of the step under way: where the bytes arrive, and what then becomes of them.
 struct Incoming {
@@ -75,6 +63,11 @@ class ScheduleTask final : public WaitingTask {
   ScheduleTask(const ScheduleTask&) = delete;
   ScheduleTask& operator=(const ScheduleTask&) = delete;
 
+  /// Tasks live in memory that their communicator keeps for the next one.
+  static void* operator new(std::size_t bytes, CommunicatorState& state);
+  static void operator delete(void* memory, CommunicatorState& state) noexcept;
+  static void operator delete(ScheduleTask* task, std::destroying_delete_t) noexcept;
+
   /// Starts the first messages.
   void begin() { advance(); }
 
@@ -94,18 +87,12 @@ class ScheduleTask final : public WaitingTask {
   void combine_parts(std::span<const Incoming> together);
   void complete_segment(ActiveSegment& active);
   void require_same_calls();
-  std::byte* address(Slot slot, std::size_t element) const noexcept;
-  std::byte* address(Slot slot, const ElementRange& elements) const noexcept;
-  std::size_t bytes(const ElementRange& elements) const noexcept { return elements.count * size_of(call_.dtype); }
-  Parts parts(int segment, Slot slot, const Blocks& blocks) const noexcept;
-  const Segments& segments(Slot slot) const noexcept { return slot == Slot::input ? input_segments_ : segments_; }
 
   const Group& group_;
   const Algorithm& algorithm_;
   Call call_;
   Position at_;
-  Segments segments_;
-  Segments input_segments_;  ///< the same, unless input and output are cut differently
+  DataLayout layout_;
   int rounds_;
   StepOrder order_;  ///< the next step to be started
   std::shared_ptr<OperationMemory> memory_;

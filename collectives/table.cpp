@@ -36,6 +36,7 @@ constexpr const Algorithm* kTable[] = {
     &kPatReduceScatter,
     // reduce, gather, scatter
     &kKnomialReduce,
+    &kForwardedKnomialReduce,
     &kDoubleTreeReduce,
     &kReduceScatterGatherReduce,
     &kKnomialGather,

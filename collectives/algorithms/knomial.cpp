@@ -38,7 +38,34 @@ Blocks subtree(const Position& at, int v, int count) noexcept { return cyclic(ra
 void broadcast_round(const Position& at, int index, Round& round) { knomial_broadcast_round(at, index, {0, 1}, round); }
 
 void reduce_round(const Position& at, int index, Round& round) {
+  if (at.radix >= at.size && at.rank == at.root) {  // all at once: in rank order, whoever the root is
+    for (int peer = 0; peer < at.size; ++peer) {
+      if (peer == at.root) continue;
+      round.receives.push_back(
+          {peer, Slot::output, {0, 1}, peer < at.root ? Combine::incoming_left : Combine::incoming_right, Slot::input});
+    }
+    return;
+  }
   knomial_reduce_round(at, index, at.rank == at.root ? Slot::output : Slot::scratch, {0, 1}, round);
+}
+
+bool is_leaf(const Position& at) noexcept;
+
+/// The tree of root 0, and a last round in which rank 0 passes the result on.
+int forwarded_rounds(const Shape& shape) noexcept { return knomial_rounds(shape) + 1; }
+
+void forwarded_reduce_round(const Position& at, int index, Round& round) {
+  const Position tree = {.rank = at.rank, .size = at.size, .root = 0, .radix = at.radix};
+  const Slot work = at.rank == 0 && at.root == 0 ? Slot::output : Slot::scratch;
+  if (index < knomial_rounds(at.shape())) return knomial_reduce_round(tree, index, work, {0, 1}, round);
+  if (at.root == 0) return;
+  if (at.rank == 0) round.sends.push_back({at.root, Slot::scratch, {0, 1}});
+  if (at.rank == at.root) round.receives.push_back({0, Slot::output, {0, 1}});
+}
+
+bool forwarded_needs_scratch(const Position& at) noexcept {
+  if (at.rank == 0) return at.root != 0;
+  return !is_leaf({.rank = at.rank, .size = at.size, .root = 0, .radix = at.radix});
 }
 
 bool is_leaf(const Position& at) noexcept {
@@ -139,10 +166,22 @@ const Algorithm kKnomialReduce = {.name = "knomial",
                                   .radix = Radix::per_rank,
                                   .single_block = true,
                                   .canonical_order = true,
+                                  .order_from_root = true,
+                                  .combines_at_once = true,
                                   .blocks = one_block,
                                   .rounds = knomial_rounds,
                                   .round = reduce_round,
                                   .needs_scratch = inner_needs_scratch};
+
+const Algorithm kForwardedKnomialReduce = {.name = "forwarded_knomial",
+                                           .collective = Collective::reduce,
+                                           .radix = Radix::per_rank,
+                                           .single_block = true,
+                                           .canonical_order = true,
+                                           .blocks = one_block,
+                                           .rounds = forwarded_rounds,
+                                           .round = forwarded_reduce_round,
+                                           .needs_scratch = forwarded_needs_scratch};
 
 const Algorithm kKnomialGather = {.name = "knomial",
                                   .collective = Collective::gather,

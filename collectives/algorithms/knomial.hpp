@@ -6,7 +6,8 @@
 // Gather and scatter pass on the blocks of whole subtrees, which are consecutive ranks: a rank with s ranks below it
 // moves s blocks, the root (P-1)/P n bytes.
 //
-// Order of reduction: ranks root, root+1, ..., root-1, a parent to the left of its children.
+// Order of reduction: ranks root, root+1, ..., root-1, a parent to the left of its children; with k = P rank order. The
+// forwarded reduce has rank order with any k and root: its tree ends at rank 0, which passes the result on.
 #pragma once
 
 #include <tutti/collectives/schedule.hpp>
@@ -30,6 +31,7 @@ void knomial_gather_round(const Position& at, int index, Slot work, Round& round
 
 extern const Algorithm kKnomialBroadcast;
 extern const Algorithm kKnomialReduce;
+extern const Algorithm kForwardedKnomialReduce;
 extern const Algorithm kKnomialGather;
 extern const Algorithm kKnomialScatter;
 

@@ -1,10 +1,15 @@
 // Contributions and the naive reference; see grid.hpp.
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <string_view>
 #include <type_traits>
 
 #include <tests/collectives/grid.hpp>
+#include <tests/collectives/queue_double.hpp>
+#include <tutti/collectives/communicator_state.hpp>
 #include <tutti/kernels/cast.hpp>
 
 namespace tutti::test {
@@ -167,6 +172,18 @@ Bytes fill(DType dtype, std::size_t first, std::size_t count, Value value) {
 }
 
 }  // namespace
+
+Communicator world(const CommunicatorOptions& options) {
+  Communicator comm(MPI_COMM_WORLD, options);
+  const char* const wish = std::getenv("TUTTI_TEST_TRANSPORT");
+  const std::string_view transport = wish == nullptr ? "mpi" : wish;
+  if (transport == "queue") {
+    comm.state().set_queue(std::make_unique<QueueDouble>(comm.mpi()));
+  } else if (transport != "mpi") {
+    throw InvalidArgument(text("TUTTI_TEST_TRANSPORT is '", transport, "', not mpi or queue"));
+  }
+  return comm;
+}
 
 Bytes contributions(DType dtype, ReduceOp op, int rank, std::size_t first, std::size_t count) {
   return fill(dtype, first, count, [&](auto type, std::size_t i) { return contribution<decltype(type)>(op, rank, i); });

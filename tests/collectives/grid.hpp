@@ -18,6 +18,10 @@ namespace tutti::test {
 /// limit.
 inline CommunicatorOptions patient() { return {.deadline = std::chrono::seconds(30)}; }
 
+/// All ranks, with these options; over what the environment variable TUTTI_TEST_TRANSPORT names: `mpi` (or nothing), or
+/// `queue`, the stand-in for transports that only enqueue (queue_double.hpp). Collective.
+Communicator world(const CommunicatorOptions& options = patient());
+
 using Bytes = std::vector<std::byte>;
 
 /// Elements [first, first + count) of what `rank` contributes. Floating-point values are small integers (powers of two

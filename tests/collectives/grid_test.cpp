@@ -220,7 +220,7 @@ class Grid : public testing::TestWithParam<const Algorithm*> {
     }
   }
 
-  Communicator comm_{MPI_COMM_WORLD, test::patient()};
+  Communicator comm_ = test::world();
   int failures_ = 0;
 };
 
@@ -293,7 +293,7 @@ INSTANTIATE_TEST_SUITE_P(Table, Grid, testing::ValuesIn(all_algorithms()), [](co
 
 /// What is chosen when no algorithm is named, on both sides of every limit of the choices.
 TEST(Choice, RunsWhateverIsChosen) {
-  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  const Communicator comm = test::world();
   constexpr Collective kCollectives[] = {Collective::allreduce,      Collective::broadcast, Collective::all_gather,
                                          Collective::reduce_scatter, Collective::reduce,    Collective::all_to_all,
                                          Collective::gather,         Collective::scatter};

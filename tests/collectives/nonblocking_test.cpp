@@ -80,7 +80,7 @@ class Medley {
 };
 
 TEST(NonBlocking, AllCollectivesAtOnceInAnyOrder) {
-  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  const Communicator comm = test::world();
   for (const std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{513}, std::size_t{40001}}) {
     for (int root = 0; root < comm.size(); ++root) {
       Medley first(comm, n, root);
@@ -99,7 +99,7 @@ TEST(NonBlocking, AllCollectivesAtOnceInAnyOrder) {
 }
 
 TEST(NonBlocking, TestAloneCompletesThem) {
-  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  const Communicator comm = test::world();
   Medley medley(comm, 3001, 0);
   std::vector<Operation> operations = medley.start();
   while (!std::all_of(operations.begin(), operations.end(), [](Operation& o) { return o.test(); })) {

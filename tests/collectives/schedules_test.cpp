@@ -42,11 +42,34 @@ bool has_in_place_form(const Algorithm& a) {
 
 class Schedule : public testing::TestWithParam<const Algorithm*> {};
 
+/// Every rank combines in one round at most, and there everything that comes for the same blocks in one pass.
+void expect_one_pass(const Algorithm& algorithm, const Shape& shape, int root) {
+  Round round;
+  for (int rank = 0; rank < shape.size; ++rank) {
+    int passes = 0;
+    for (int index = 0; index < algorithm.rounds(shape); ++index) {
+      round.clear();
+      algorithm.round({.rank = rank, .size = shape.size, .root = root, .radix = shape.radix}, index, round);
+      const Receive* before = nullptr;
+      for (const Receive& receive : round.receives) {
+        if (receive.combine == Combine::copy) continue;
+        if (before == nullptr || !combined_together(*before, receive)) ++passes;
+        before = &receive;
+      }
+    }
+    EXPECT_LE(passes, 1) << algorithm.name << ", P = " << shape.size << ", root " << root << ", rank " << rank;
+  }
+}
+
 void expect_proven(const Algorithm& algorithm, const Shape& shape, int root) {
   const Verdict verdict = verify(algorithm, shape, root);
   ASSERT_TRUE(verdict) << verdict.why_not;
-  EXPECT_TRUE(verdict.canonical_order || !algorithm.canonical_order || root != 0)
-      << algorithm.name << ", P = " << shape.size << ", radix " << shape.radix << ": not in rank order";
+  const bool by_rank = algorithm.canonical_order && (root == 0 || !algorithm.order_from_root);
+  const bool at_once = algorithm.combines_at_once && shape.radix == shape.size;
+  EXPECT_TRUE(verdict.canonical_order || (!by_rank && !at_once))
+      << algorithm.name << ", P = " << shape.size << ", radix " << shape.radix << ", root " << root
+      << ": not in rank order";
+  if (at_once) expect_one_pass(algorithm, shape, root);
   if (!has_in_place_form(algorithm)) return;
   const Verdict in_place = verify(algorithm, shape, root, true);
   ASSERT_TRUE(in_place) << "in place: " << in_place.why_not;

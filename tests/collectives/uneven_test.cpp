@@ -199,7 +199,7 @@ class Uneven : public testing::Test {
     const std::string wrong = Trial(comm_, c)();
     EXPECT_EQ(wrong, "") << describe(c);
   }
-  Communicator comm_{MPI_COMM_WORLD, test::patient()};
+  Communicator comm_ = test::world();
 };
 
 TEST_F(Uneven, EveryAlgorithmEveryPattern) {
@@ -292,7 +292,7 @@ using test::contains;
 using test::Outcome;
 
 TEST(WrongCounts, AreInvalidAlike) {
-  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  const Communicator comm = test::world();
   const auto ranks = static_cast<std::size_t>(comm.size());
   const Counts twos(ranks, 2);
   std::vector<float> own(2);
@@ -349,7 +349,7 @@ TEST(WrongCounts, AreInvalidAlike) {
 }
 
 TEST(DifferentCounts, AreNoticed) {
-  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  const Communicator comm = test::world();
   if (comm.size() == 1) return;
   const auto ranks = static_cast<std::size_t>(comm.size());
   Counts counts(ranks, 2);
@@ -367,7 +367,7 @@ TEST(DifferentCounts, AreNoticed) {
 
 TEST(DifferentCounts, OfAPairAreNoticed) {
   for (const std::size_t surplus : {std::size_t{1}, std::size_t{2000}}) {  // with its signature, and after it
-    const Communicator comm(MPI_COMM_WORLD, test::patient());
+    const Communicator comm = test::world();
     if (comm.size() == 1) return;
     const auto ranks = static_cast<std::size_t>(comm.size());
     Counts to(ranks, 2);

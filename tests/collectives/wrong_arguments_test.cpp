@@ -157,7 +157,6 @@ TEST(WrongOptions, AreInvalid) {
   const auto make = [](const CommunicatorOptions& options) {
     return attempt([&] { Communicator(MPI_COMM_WORLD, options); });
   };
-  EXPECT_TRUE(contains(make({.bits = Bits::layout}).message, "bits"));
   EXPECT_TRUE(contains(make({.bits = Bits::ranks}).message, "bits"));
   EXPECT_EQ(make({.bits = Bits::ranks}).outcome, Outcome::invalid);
   TransportCosts costs = kNetworkCosts;

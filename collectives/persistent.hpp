@@ -1,0 +1,28 @@
+// Collectives that are set up once and started many times: argument checks and the choice of algorithm are done ahead.
+#pragma once
+
+#include <tutti/collectives/collectives.hpp>
+
+namespace tutti {
+
+// Each has the contract of the collective of the same name. Setting one up is local, but is done by all ranks in the
+// same order among their calls: a rank whose arguments are wrong tells the others. Buffers stay where they are for the
+// life of the handle; what they hold is read at start().
+
+[[nodiscard]] PersistentOperation broadcast_init(const Communicator& comm, Buffer data, int root,
+                                                 const CollectiveOptions& options = {});
+[[nodiscard]] PersistentOperation all_gather_init(const Communicator& comm, ConstBuffer input, Buffer output,
+                                                  const CollectiveOptions& options = {});
+[[nodiscard]] PersistentOperation gather_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                                              const CollectiveOptions& options = {});
+[[nodiscard]] PersistentOperation scatter_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                                               const CollectiveOptions& options = {});
+[[nodiscard]] PersistentOperation reduce_scatter_init(const Communicator& comm, ConstBuffer input, Buffer output,
+                                                      ReduceOp op, const CollectiveOptions& options = {});
+[[nodiscard]] PersistentOperation reduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                              int root, const CollectiveOptions& options = {});
+[[nodiscard]] PersistentOperation all_to_all_init(const Communicator& comm, ConstBuffer input, Buffer output,
+                                                  const CollectiveOptions& options = {});
+[[nodiscard]] PersistentOperation barrier_init(const Communicator& comm, const CollectiveOptions& options = {});
+
+}  // namespace tutti
