@@ -106,15 +106,11 @@ std::string find_size_problem(const Call& call, int rank, int size) {
   return {};
 }
 
-std::string find_buffer_problem(const char* name, ConstBuffer buffer, const Call& call) {
-  if (size_of(buffer.dtype) == 0) return text("there is no dtype ", static_cast<int>(buffer.dtype));
-  if (buffer.dtype != call.dtype) {
+std::string find_typed_problem(const char* name, ConstBuffer buffer, const Call& call) {
+  if (size_of(buffer.dtype) != 0 && buffer.dtype != call.dtype) {
     return text(name, " is ", tutti::name(buffer.dtype), ", not ", tutti::name(call.dtype));
   }
-  if (buffer.data == nullptr && buffer.count > 0)
-    return text(name, " is null and should hold ", buffer.count, " elements");
-  if (buffer.space != MemorySpace::host) return text(name, " is device memory, for which no transport is built");
-  return {};
+  return find_buffer_problem(name, buffer);
 }
 
 /// What does not fit into a count stays at the largest, which no memory holds.
@@ -139,6 +135,14 @@ void set_counts(Call& call, std::span<const std::size_t> input_counts, std::span
   call.input_offsets = offsets_of(input_counts);
   call.data_count = 0;
   call.variant = kCountedByPair;
+}
+
+std::string find_buffer_problem(const char* name, ConstBuffer buffer) {
+  if (size_of(buffer.dtype) == 0) return text("there is no dtype ", static_cast<int>(buffer.dtype));
+  if (buffer.data == nullptr && buffer.count > 0)
+    return text(name, " is null and should hold ", buffer.count, " elements");
+  if (buffer.space != MemorySpace::host) return text(name, " is device memory, for which no transport is built");
+  return {};
 }
 
 std::string describe(const Signature& s) {
@@ -188,11 +192,11 @@ std::string find_problem(const Call& call, int rank, int size) {
   const bool uses_input = call.collective != Collective::broadcast && (!only_root_has_input || rank == call.root);
   const bool uses_output = !only_root_has_output || rank == call.root;
   if (uses_input) {
-    if (auto problem = find_buffer_problem("input", call.input, call); !problem.empty()) return problem;
+    if (auto problem = find_typed_problem("input", call.input, call); !problem.empty()) return problem;
   }
   if (uses_output) {
     if (auto problem =
-            find_buffer_problem(call.collective == Collective::broadcast ? "data" : "output", call.output, call);
+            find_typed_problem(call.collective == Collective::broadcast ? "data" : "output", call.output, call);
         !problem.empty())
       return problem;
   }

@@ -37,13 +37,17 @@ struct Scratch {
 };
 
 struct OperationMemory;
+class Mailbox;
+
+/// Instead of an operation's sequence number: a message between two ranks, which has none.
+inline constexpr std::uint64_t kNoSequence = UINT64_MAX;
 
 /// A notice that one rank sends to others over the control communicator.
 struct Notice {
   enum class Kind : std::uint32_t {
     refused,  ///< the sender threw InvalidArgument in operation `sequence`
     failed,   ///< the sender's communicator is unusable
-    asks,     ///< the sender waits for this rank in operation `sequence`, which is `header`
+    asks,     ///< the sender waits for this rank in operation `sequence`, which is `header` unless kNoSequence
     answers,  ///< what the sender was doing when it was asked
   };
   Kind kind;
@@ -72,6 +76,7 @@ class CommunicatorState {
   Transport& transport() noexcept { return *transport_; }
   const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
   Group& everyone() noexcept { return *everyone_; }
+  Mailbox& mailbox() noexcept { return *mailbox_; }
 
   // ---- Sequence numbers and failures
 
@@ -118,7 +123,8 @@ class CommunicatorState {
   void enlist(Task& task) { tasks_.push_back(&task); }
   void delist(Task& task) noexcept { std::erase(tasks_, &task); }
 
-  /// Advances all enlisted tasks but `task`; true if any got further. \throws CommunicationError
+  /// Advances messages between two ranks and all enlisted tasks but `task`; true if any got further. \throws
+  /// CommunicationError
   bool advance_others(const Task& task);
 
   // ---- Memory that is reused
@@ -151,6 +157,7 @@ class CommunicatorState {
   WaitPolicy wait_policy_;
   std::unique_ptr<Transport> transport_;
   std::optional<Group> everyone_;  // made once the nodes are known
+  std::unique_ptr<Mailbox> mailbox_;
 
   std::uint64_t next_sequence_ = 0;
   std::uint64_t history_ = 0;
