@@ -1,27 +1,29 @@
-// The C interface over the C++ one; see tutti.h.
-#include <tutti/tutti.h>
-
-#include <algorithm>
-#include <cstring>
-#include <new>
-#include <string>
-#include <unordered_map>
-
+// The C interface over the C++ one: errors, communicators, memory, operations; see tutti.h.
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/allreduce/c_api.hpp>
 #include <tutti/allreduce/version.hpp>
-#include <tutti/kernels/error.hpp>
 
-struct tutti_comm {
-  tutti::Communicator comm;
-  std::unordered_map<void*, std::shared_ptr<void>> memory;  // by address, until tutti_free
-};
-
+namespace tutti::c_api {
 namespace {
 
 std::string& last_error() noexcept {
   thread_local std::string message;
   return message;
 }
+
+/// `make` gives the communicator of a part, or none.
+template <class Make>
+tutti_result make_part(tutti_comm* comm, tutti_comm** part, Make make) noexcept {
+  return guarded([&] {
+    const Communicator& whole = require(comm).comm;
+    if (part == nullptr) throw InvalidArgument("the place for the new communicator is NULL");
+    *part = nullptr;
+    const std::optional<Communicator> made = make(whole);
+    if (made) *part = new tutti_comm{*made, {}};
+  });
+}
+
+}  // namespace
 
 tutti_result failed(tutti_result result, const char* what) noexcept {
   try {
@@ -32,46 +34,18 @@ tutti_result failed(tutti_result result, const char* what) noexcept {
   return result;
 }
 
-template <class Body>
-tutti_result guarded(Body body) noexcept {
-  try {
-    body();
-    return TUTTI_SUCCESS;
-  } catch (const tutti::InvalidArgument& error) {
-    return failed(TUTTI_ERROR_INVALID_ARGUMENT, error.what());
-  } catch (const tutti::CommunicationError& error) {
-    return failed(TUTTI_ERROR_COMMUNICATION, error.what());
-  } catch (const std::bad_alloc&) {
-    return failed(TUTTI_ERROR_OUT_OF_MEMORY, "out of memory");
-  } catch (const std::exception& error) {
-    return failed(TUTTI_ERROR_OTHER, error.what());
-  }
-}
+}  // namespace tutti::c_api
 
-tutti_comm& require(tutti_comm* comm) {
-  if (comm == nullptr) throw tutti::InvalidArgument("the communicator is NULL");
-  return *comm;
-}
-
-// A C program can pass any number. Those that stand for nothing go on as such: the call that finds them tells the other
-// ranks. They must not be loaded as the enumerations that they are no values of.
-template <class Enum>
-unsigned number_of(const Enum& value) noexcept {
-  unsigned number = 0;
-  static_assert(sizeof(number) == sizeof(value));
-  std::memcpy(&number, &value, sizeof(number));
-  return std::min(number, 255U);
-}
-tutti::DType dtype_of(const tutti_dtype& dtype) noexcept { return static_cast<tutti::DType>(number_of(dtype)); }
-tutti::ReduceOp op_of(const tutti_op& op) noexcept { return static_cast<tutti::ReduceOp>(number_of(op)); }
-
-}  // namespace
+using tutti::c_api::dtype_of;
+using tutti::c_api::guarded;
+using tutti::c_api::number_of;
+using tutti::c_api::require;
 
 extern "C" {
 
 const char* tutti_version(void) { return tutti::version(); }
 
-const char* tutti_error_text(void) { return last_error().c_str(); }
+const char* tutti_error_text(void) { return tutti::c_api::last_error().c_str(); }
 
 tutti_result tutti_comm_create(MPI_Comm parent, double deadline_s, tutti_comm** comm) {
   return guarded([&] {
@@ -107,12 +81,40 @@ tutti_result tutti_free(tutti_comm* comm, void* memory) {
   });
 }
 
-tutti_result tutti_allreduce(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, tutti_op op) {
-  return guarded([&] { tutti::allreduce(require(comm).comm, tutti::Buffer(data, count, dtype_of(dtype)), op_of(op)); });
+tutti_result tutti_comm_split(tutti_comm* comm, int color, int key, tutti_comm** part) {
+  return tutti::c_api::make_part(comm, part, [&](const tutti::Communicator& whole) { return whole.split(color, key); });
 }
 
-tutti_result tutti_broadcast(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int root) {
-  return guarded([&] { tutti::broadcast(require(comm).comm, tutti::Buffer(data, count, dtype_of(dtype)), root); });
+tutti_result tutti_comm_node_group(tutti_comm* comm, tutti_comm** part) {
+  return tutti::c_api::make_part(comm, part, [](const tutti::Communicator& whole) { return whole.node_group(); });
 }
+
+tutti_result tutti_comm_cross_group(tutti_comm* comm, tutti_comm** part) {
+  return tutti::c_api::make_part(comm, part, [](const tutti::Communicator& whole) { return whole.cross_group(); });
+}
+
+tutti_result tutti_comm_abandon(tutti_comm* comm, const char* reason) {
+  return guarded([&] { require(comm).comm.abandon(reason != nullptr ? reason : "no reason was given"); });
+}
+
+int tutti_comm_unusable(const tutti_comm* comm) { return comm->comm.unusable() ? 1 : 0; }
+
+tutti_result tutti_test(tutti_operation* operation, int* complete) {
+  return guarded([&] {
+    if (operation == nullptr) throw tutti::InvalidArgument("tutti_test: the operation is NULL");
+    if (complete == nullptr) throw tutti::InvalidArgument("tutti_test: complete is NULL");
+    *complete = 0;
+    *complete = operation->operation.test() ? 1 : 0;
+  });
+}
+
+tutti_result tutti_wait(tutti_operation* operation) {
+  return guarded([&] {
+    if (operation == nullptr) throw tutti::InvalidArgument("tutti_wait: the operation is NULL");
+    operation->operation.wait();
+  });
+}
+
+void tutti_operation_free(tutti_operation* operation) { delete operation; }
 
 }  // extern "C"

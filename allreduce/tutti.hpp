@@ -7,5 +7,6 @@
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/point_to_point.hpp>
 #include <tutti/collectives/session.hpp>
 #include <tutti/kernels/error.hpp>

@@ -45,7 +45,7 @@ tutti_install_target(
 tutti_install_target(
   collectives library tuttiTargets
   HEADERS collectives/collectives.hpp collectives/communicator.hpp collectives/cost_model.hpp collectives/operation.hpp
-          collectives/schedule.hpp collectives/session.hpp)
+          collectives/point_to_point.hpp collectives/schedule.hpp collectives/session.hpp)
 tutti_install_target(allreduce library tuttiTargets HEADERS allreduce/allreduce.hpp allreduce/fused_buffer.hpp
                      allreduce/version.hpp)
 tutti_install_target(compression library tuttiTargets HEADERS compression/compression.hpp)

@@ -109,15 +109,11 @@ std::string find_size_problem(const Call& call, int rank, int size) {
   return {};
 }
 
-std::string find_buffer_problem(const char* name, ConstBuffer buffer, const Call& call) {
-  if (size_of(buffer.dtype) == 0) return text("there is no dtype ", static_cast<int>(buffer.dtype));
-  if (buffer.dtype != call.dtype) {
+std::string find_typed_problem(const char* name, ConstBuffer buffer, const Call& call) {
+  if (size_of(buffer.dtype) != 0 && buffer.dtype != call.dtype) {
     return text(name, " is ", tutti::name(buffer.dtype), ", not ", tutti::name(call.dtype));
   }
-  if (buffer.data == nullptr && buffer.count > 0)
-    return text(name, " is null and should hold ", buffer.count, " elements");
-  if (buffer.space != MemorySpace::host) return text(name, " is device memory, for which no transport is built");
-  return {};
+  return find_buffer_problem(name, buffer);
 }
 
 std::string find_function_problem(const Call& call) {
@@ -188,6 +184,14 @@ void set_counts(Call& call, std::span<const std::size_t> input_counts, std::span
   call.variant = kCountedByPair;
 }
 
+std::string find_buffer_problem(const char* name, ConstBuffer buffer) {
+  if (size_of(buffer.dtype) == 0) return text("there is no dtype ", static_cast<int>(buffer.dtype));
+  if (buffer.data == nullptr && buffer.count > 0)
+    return text(name, " is null and should hold ", buffer.count, " elements");
+  if (buffer.space != MemorySpace::host) return text(name, " is device memory, for which no transport is built");
+  return {};
+}
+
 std::string describe(const Signature& s) {
   const std::string_view op = name(s.op);
   std::string what;
@@ -237,11 +241,11 @@ std::string find_problem(const Call& call, int rank, int size) {
   const bool uses_input = call.collective != Collective::broadcast && (!only_root_has_input || rank == call.root);
   const bool uses_output = !only_root_has_output || rank == call.root;
   if (uses_input) {
-    if (auto problem = find_buffer_problem("input", call.input, call); !problem.empty()) return problem;
+    if (auto problem = find_typed_problem("input", call.input, call); !problem.empty()) return problem;
   }
   if (uses_output) {
     if (auto problem =
-            find_buffer_problem(call.collective == Collective::broadcast ? "data" : "output", call.output, call);
+            find_typed_problem(call.collective == Collective::broadcast ? "data" : "output", call.output, call);
         !problem.empty())
       return problem;
   }

@@ -100,6 +100,9 @@ std::string find_difference(int rank, const Header& own, int peer, const Header&
 /// "sum f32 x 1048576", with the root where there is one.
 std::string describe(const Signature& signature);
 
+/// What is wrong with a buffer, whatever it is for; empty if nothing is.
+std::string find_buffer_problem(const char* name, ConstBuffer buffer);
+
 /// What is wrong with the call on a communicator of `size` ranks; empty if nothing is.
 std::string find_problem(const Call& call, int rank, int size);
 

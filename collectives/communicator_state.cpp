@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/mailbox.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/mpi_transport.hpp>
 #include <tutti/collectives/schedule_task.hpp>
@@ -92,6 +93,7 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   const bool one_node = place_.nodes == 1;
   everyone_.emplace(size_, rank_, one_node ? options_.costs.value_or(kSharedMemoryCosts) : shared_link_costs(),
                     one_node ? NodeShape{} : node_shape());
+  mailbox_ = std::make_unique<Mailbox>(*this);
 }
 
 CommunicatorState::~CommunicatorState() {
@@ -298,8 +300,11 @@ void CommunicatorState::hear_question(const Notice& notice) {
 }
 
 void CommunicatorState::ask(int peer, std::uint64_t sequence) noexcept {
-  const Header& header = recent_[sequence % recent_.size()];
-  if (header.call.sequence != sequence) return;  // long ago
+  Header header = {};
+  if (sequence != kNoSequence) {
+    header = recent_[sequence % recent_.size()];
+    if (header.call.sequence != sequence) return;  // long ago
+  }
   tell(peer, {.kind = Notice::Kind::asks, .about = rank_, .sequence = sequence, .header = header});
 }
 
@@ -316,7 +321,7 @@ std::string CommunicatorState::answer_of(int peer, std::uint64_t sequence) const
 }
 
 bool CommunicatorState::advance_others(const Task& task) {
-  bool any = false;
+  bool any = mailbox_->advance();
   for (Task* other : tasks_) {
     if (other != &task) any = other->advance() == Task::Progress::some || any;
   }

@@ -39,13 +39,17 @@ struct Scratch {
 };
 
 struct OperationMemory;
+class Mailbox;
+
+/// Instead of an operation's sequence number: a message between two ranks, which has none.
+inline constexpr std::uint64_t kNoSequence = UINT64_MAX;
 
 /// A notice that one rank sends to others over the control communicator.
 struct Notice {
   enum class Kind : std::uint32_t {
     refused,  ///< the sender threw InvalidArgument in operation `sequence`
     failed,   ///< the sender's communicator is unusable
-    asks,     ///< the sender waits for this rank in operation `sequence`, which is `header`
+    asks,     ///< the sender waits for this rank in operation `sequence`, which is `header` unless kNoSequence
     answers,  ///< what the sender was doing when it was asked
   };
   Kind kind;
@@ -78,6 +82,7 @@ class CommunicatorState {
 
   const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
   Group& everyone() noexcept { return *everyone_; }
+  Mailbox& mailbox() noexcept { return *mailbox_; }
 
   /// What messages cost between the ranks of a node, and between nodes.
   const TransportCosts& node_costs() const noexcept { return kSharedMemoryCosts; }
@@ -131,7 +136,8 @@ class CommunicatorState {
   void enlist(Task& task) { tasks_.push_back(&task); }
   void delist(Task& task) noexcept { std::erase(tasks_, &task); }
 
-  /// Advances all enlisted tasks but `task`; true if any got further. \throws CommunicationError
+  /// Advances messages between two ranks and all enlisted tasks but `task`; true if any got further. \throws
+  /// CommunicationError
   bool advance_others(const Task& task);
 
   // ---- Memory that is reused
@@ -173,6 +179,7 @@ class CommunicatorState {
   std::vector<int> node_of_;            // node of every rank
   std::optional<Hierarchy> hierarchy_;  // made when it is first asked for
   std::optional<Group> everyone_;       // made once the nodes are known
+  std::unique_ptr<Mailbox> mailbox_;
 
   std::uint64_t next_sequence_ = 0;
   std::uint64_t history_ = 0;

@@ -2,13 +2,11 @@
 #include <cstring>
 
 #include <tutti/collectives/handshake.hpp>
+#include <tutti/collectives/tags.hpp>
 
 namespace tutti::detail {
 
-int Handshake::tag() const noexcept {
-  constexpr std::uint64_t kTags = 32000;  // MPI guarantees tags up to 32767
-  return static_cast<int>(own_.call.sequence % kTags);
-}
+int Handshake::tag() const noexcept { return static_cast<int>(own_.call.sequence % std::uint64_t{kCollectiveTags}); }
 
 Header Handshake::header_for(int peer, std::span<const std::size_t> offsets) const noexcept {
   Header header = own_;

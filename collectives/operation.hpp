@@ -1,4 +1,4 @@
-// A collective that has been started and may not have ended.
+// A collective or message that has been started and may not have ended.
 #pragma once
 
 #include <functional>
@@ -28,7 +28,7 @@ class Task {
 };
 }  // namespace detail
 
-/// Handle of a started collective. Its buffers belong to it until it is complete. It progresses only inside test(),
+/// Handle of a started collective or message. Its buffers belong to it until it is complete. It progresses only inside test(),
 /// wait() and other calls on its communicator: there is no background thread. Ranks may wait for the operations of a
 /// communicator in different orders.
 ///

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include <tutti/collectives/mailbox.hpp>
 #include <tutti/collectives/schedule_task.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
@@ -73,7 +74,8 @@ Task::Progress ScheduleTask::advance() {
   try {
     state().transport().progress();
   } catch (const CommunicationError& error) {
-    require_same_calls();  // calls that differ explain most failures, and say more
+    require_same_calls();  // calls or messages that differ explain most failures, and say more
+    state().mailbox().advance();
     fail(error.what());
   }
   require_same_calls();

@@ -28,7 +28,7 @@ struct Underway {
   Pending* pending;
 };
 
-/// Tags are 0 to 32767, which every MPI has.
+/// Tags are 0 to 32767, which every MPI has; tags.hpp tells whose they are.
 class Transport {
  public:
   Transport() = default;

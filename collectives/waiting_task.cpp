@@ -1,7 +1,6 @@
 // Waiting for a task; see waiting_task.hpp.
 #include <algorithm>
 #include <cstdio>
-#include <set>
 #include <utility>
 
 #include <tutti/collectives/waiting_task.hpp>
@@ -52,6 +51,7 @@ bool WaitingTask::poll() {
 }
 
 void WaitingTask::wait() {
+  if (const std::string why = hopeless(); !why.empty()) fail(why);
   Waiter waiter(state().wait_policy(), state().transport());
   for (;;) {
     switch (advance_within_limits()) {
@@ -110,24 +110,39 @@ void WaitingTask::check_limits(Clock::time_point now) {
 void WaitingTask::ask_around(std::chrono::duration<double> idle) {
   asked_ = true;
   next_questions_ = idle + std::max(kQuestionInterval, idle / 4);
-  for (const int peer : peers(state().transport(), std::nullopt)) state().ask(peer, current_sequence());
+  for (const int peer : awaited()) state().ask(peer, current_sequence());
+}
+
+std::set<int> WaitingTask::awaited() const {
+  std::set<int> ranks = peers(state().transport(), std::nullopt);
+  for (int rank = 0; awaits_anyone() && rank < comm_.size(); ++rank) {
+    if (rank != comm_.rank()) ranks.insert(rank);
+  }
+  return ranks;
 }
 
 void WaitingTask::answer_questions() {
   for (const CommunicatorState::Question& question : state().take_questions()) {
-    const bool begun = state().has_begun(question.sequence);
-    state().answer(question, begun ? waiting_for() : text("has not begun it and is in ", label()));
+    state().answer(question, answer_to(question));
   }
+}
+
+std::string WaitingTask::answer_to(const CommunicatorState::Question& question) const {
+  if (question.sequence == kNoSequence || (sequence_ == kNoSequence && state().has_begun(question.sequence))) {
+    return text("is in ", label(), " and ", waiting_for());
+  }
+  return state().has_begun(question.sequence) ? waiting_for() : text("has not begun it and is in ", label());
 }
 
 std::string WaitingTask::waiting_for() const {
   const std::string receives = list("waits for messages from", peers(state().transport(), Direction::receive));
   const std::string sends = list("waits for messages to be taken by", peers(state().transport(), Direction::send));
-  std::string out = text(receives, receives.empty() || sends.empty() ? "" : "; ", sends);
+  std::string out = awaits_anyone() ? "waits for a message from any rank" : "";
+  for (const std::string& those : {receives, sends}) out += text(out.empty() || those.empty() ? "" : "; ", those);
   if (!asked_) return out;
   constexpr int kTold = 4;
   int told = 0;
-  for (const int peer : peers(state().transport(), std::nullopt)) {
+  for (const int peer : awaited()) {
     if (++told > kTold) break;
     const std::string answer = state().answer_of(peer, current_sequence());
     out += text("; rank ", peer, " ", answer.empty() ? "gives no sign of being in a call" : answer);

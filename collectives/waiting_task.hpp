@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <tutti/collectives/communicator.hpp>
@@ -26,6 +27,7 @@ class WaitingTask : public Task {
   void wait() final;
 
  protected:
+  /// `sequence` is kNoSequence for messages between two ranks.
   WaitingTask(Communicator comm, std::uint64_t sequence, Role role);
 
   /// The operation in words: "allreduce #7 (sum f32 x 1000, ring)".
@@ -33,6 +35,12 @@ class WaitingTask : public Task {
 
   /// The number under which the other ranks know what this task waits for.
   virtual std::uint64_t current_sequence() const { return sequence_; }
+
+  /// Whether this waits for a message from a rank that nobody knows yet.
+  virtual bool awaits_anyone() const { return false; }
+
+  /// Why waiting is in vain, whatever the other ranks do; empty if it is not.
+  virtual std::string hopeless() const { return {}; }
 
   /// Makes the communicator unusable, tells the other ranks and throws CommunicationError.
   [[noreturn]] void fail(const std::string& why);
@@ -46,7 +54,9 @@ class WaitingTask : public Task {
   void check_limits(Clock::time_point now);
   void ask_around(std::chrono::duration<double> idle);
   void answer_questions();
+  std::set<int> awaited() const;
   std::string waiting_for() const;
+  std::string answer_to(const CommunicatorState::Question& question) const;
 
   Communicator comm_;
   std::uint64_t sequence_;

@@ -1,26 +1,9 @@
-/* The C interface as a C program uses it: every function, on every rank, with its errors. Exit status 0 if all is well
- * on all ranks. */
+/* The C interface as a C program uses it: communicators, memory, allreduce, broadcast, on every rank, with their
+ * errors. Exit status 0 if all is well on all ranks. */
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 
-#include <tutti/tutti.h>
-
-static int failures = 0;
-static int rank = 0;
-static int size = 1;
-
-#define EXPECT(condition)                                                                           \
-  do {                                                                                              \
-    if (!(condition)) {                                                                             \
-      ++failures;                                                                                   \
-      fprintf(stderr, "rank %d: %s:%d: %s; last error: %s\n", rank, __FILE__, __LINE__, #condition, \
-              tutti_error_text());                                                                  \
-    }                                                                                               \
-  } while (0)
-
-static int says(const char* part) { return strstr(tutti_error_text(), part) != NULL; }
+#include <tests/allreduce/c_expect.h>
 
 static void test_before_use(void) {
   EXPECT(strcmp(tutti_error_text(), "") == 0);

@@ -1,0 +1,86 @@
+// Waiting for messages; see message_task.hpp.
+#include <algorithm>
+#include <utility>
+
+#include <tutti/collectives/message_task.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::detail {
+
+// A stage: whoever waits on this communicator advances the mailbox, and with it every message.
+MessageTask::MessageTask(const Communicator& comm) : WaitingTask(comm, kNoSequence, Role::stage) {}
+
+MessageTask::~MessageTask() {
+  const auto complete = [](const Part& part) { return part.message->complete(); };
+  if (!std::all_of(parts_.begin(), parts_.end(), complete)) {
+    state().fail(kNoSequence, text(label(), " was given up before it was complete"));
+  }
+  for (Part& part : parts_) {
+    if (complete(part)) {
+      state().mailbox().release(std::move(part.message));
+    } else {
+      keep_until_exit(std::move(part.message));
+    }
+  }
+}
+
+template <class Start>
+void MessageTask::start(Start start, int* source) {
+  parts_.reserve(parts_.size() + 1);
+  try {
+    parts_.push_back({start(), source});
+  } catch (const CommunicationError& error) {
+    fail(error.what());
+  }
+}
+
+void MessageTask::send(ConstBuffer data, int to) {
+  ++sends_;
+  start([&] { return state().mailbox().send(data, to); }, nullptr);
+}
+
+void MessageTask::receive(Buffer data, int from, int* source) {
+  ++receives_;
+  start([&] { return state().mailbox().receive(data, from); }, source);
+}
+
+Task::Progress MessageTask::advance() {
+  if (parts_.empty()) return Progress::complete;
+  if (state().unusable()) state().throw_unusable();
+  try {
+    state().transport().progress();
+  } catch (const CommunicationError& error) {
+    state().advance_others(*this);  // messages and calls that differ explain most failures, and say more
+    fail(error.what());
+  }
+  const bool any = state().mailbox().advance();
+  const std::size_t completed = std::erase_if(parts_, [&](Part& part) {
+    if (!part.message->complete()) return false;
+    if (part.source != nullptr) *part.source = *part.message->peer;
+    state().mailbox().release(std::move(part.message));
+    return true;
+  });
+  if (parts_.empty()) return Progress::complete;
+  return (any || completed > 0) ? Progress::some : Progress::none;
+}
+
+std::string MessageTask::label() const {
+  if (sends_ + receives_ == 1 && parts_.size() == 1) return describe(*parts_.front().message);
+  return text("message group (sends: ", sends_, ", receives: ", receives_, ", not complete: ", parts_.size(), ")");
+}
+
+bool MessageTask::awaits_anyone() const {
+  return std::any_of(parts_.begin(), parts_.end(), [](const Part& part) { return !part.message->peer; });
+}
+
+std::string MessageTask::hopeless() const {
+  for (const auto& [message, source] : parts_) {
+    const int from = message->peer.value_or(comm().size() == 1 ? comm().rank() : -1);
+    if (from == comm().rank() && !message->complete()) {
+      return text(describe(*message), ": rank ", from, " itself has not sent it, and cannot while it waits");
+    }
+  }
+  return {};
+}
+
+}  // namespace tutti::detail
