@@ -59,7 +59,8 @@ void keep_until_exit(std::shared_ptr<void> object) noexcept;
 
 class CommunicatorState {
  public:
-  CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options);
+  /// A part of a communicator inherits what the choice of algorithms knows.
+  CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options, const ChoiceFacts* inherited = nullptr);
   ~CommunicatorState();
   CommunicatorState(const CommunicatorState&) = delete;
   CommunicatorState& operator=(const CommunicatorState&) = delete;
@@ -72,6 +73,12 @@ class CommunicatorState {
   Transport& transport() noexcept { return *transport_; }
   const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
   Group& everyone() noexcept { return *everyone_; }
+
+  const ChoiceFacts& choice_facts() const noexcept { return facts_; }
+
+  /// Costs between ranks of one node, and between nodes.
+  const TransportCosts& node_costs() const noexcept { return facts_.costs.node; }
+  const TransportCosts& network_costs() const noexcept { return facts_.costs.network; }
 
   // ---- Sequence numbers and failures
 
@@ -134,8 +141,8 @@ class CommunicatorState {
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
-  void find_place();
-  void find_cores();
+  void find_place(const ChoiceFacts* inherited);
+  void find_cores(MPI_Comm node);
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
   void heed(const Notice& notice);
@@ -148,6 +155,7 @@ class CommunicatorState {
   int size_ = 1;
   std::uint64_t stamp_ = 0;
   NodePlace place_;
+  ChoiceFacts facts_;
   WaitPolicy wait_policy_;
   std::unique_ptr<Transport> transport_;
   std::optional<Group> everyone_;  // made once the nodes are known
