@@ -68,12 +68,13 @@ void keep_until_exit(std::shared_ptr<void> object) noexcept {
 
 CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options, const ChoiceFacts* inherited)
     : options_(options), data_(duplicate(require_usable_parent(parent))) {
-  transport_ = std::make_unique<MpiTransport>(data_);
   control_ = duplicate(parent);
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   try {
-    find_place(inherited);
+    const std::vector<bool> elsewhere = find_place(inherited);
+    const bool tcp = facts_.network == NetworkClass::tcp;
+    transport_ = std::make_unique<MpiTransport>(data_, tcp ? elsewhere : std::vector<bool>());
   } catch (const InvalidArgument&) {  // on every rank, so that what is collective can be undone
     MPI_Comm_free(&control_);
     MPI_Comm_free(&data_);
@@ -98,7 +99,7 @@ CommunicatorState::~CommunicatorState() {
   MPI_Comm_free(&data_);
 }
 
-void CommunicatorState::find_place(const ChoiceFacts* inherited) {
+std::vector<bool> CommunicatorState::find_place(const ChoiceFacts* inherited) {
   // Asked of MPI whatever the options say, which may differ between ranks: pretended nodes share one machine's cores.
   MPI_Comm node = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
@@ -124,8 +125,10 @@ void CommunicatorState::find_place(const ChoiceFacts* inherited) {
   for (const Entry& entry : entries) agreement.add(entry.flags, entry.digest);
   stamp_ = static_cast<std::uint64_t>(entries.front().stamp);
   place_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
+  std::vector<bool> elsewhere;
   for (int r = 0; r < size_; ++r) {
     const int key = entries[static_cast<std::size_t>(r)].node_key;
+    elsewhere.push_back(key != node_key);
     agreement.add_node(key);
     if (key == r) {
       if (key == node_key) place_.node = place_.nodes;
@@ -137,6 +140,7 @@ void CommunicatorState::find_place(const ChoiceFacts* inherited) {
     }
   }
   facts_ = agreement.conclude(data_);
+  return elsewhere;
 }
 
 // The cores that the ranks of this machine may use together, against how many ranks there are.

@@ -141,7 +141,8 @@ class CommunicatorState {
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
-  void find_place(const ChoiceFacts* inherited);
+  /// Which ranks live on other nodes.
+  std::vector<bool> find_place(const ChoiceFacts* inherited);
   void find_cores(MPI_Comm node);
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
