@@ -16,6 +16,7 @@ int Communicator::rank() const noexcept { return state_->rank(); }
 int Communicator::size() const noexcept { return state_->size(); }
 const NodePlace& Communicator::place() const noexcept { return state_->place(); }
 const CommunicatorOptions& Communicator::options() const noexcept { return state_->options(); }
+const ChoiceFacts& Communicator::choice_facts() const noexcept { return state_->choice_facts(); }
 MPI_Comm Communicator::mpi() const noexcept { return state_->mpi(); }
 bool Communicator::unusable() const noexcept { return state_->unusable(); }
 void Communicator::abandon(std::string_view reason) const noexcept { state_->fail(0, reason); }
@@ -25,7 +26,7 @@ std::optional<Communicator> Communicator::split(int color, int key) const {
   MPI_Comm part = MPI_COMM_NULL;
   detail::check_mpi(MPI_Comm_split(mpi(), color < 0 ? MPI_UNDEFINED : color, key, &part), "MPI_Comm_split");
   if (part == MPI_COMM_NULL) return std::nullopt;
-  Communicator result(part, options());
+  Communicator result(std::make_shared<detail::CommunicatorState>(part, options(), &choice_facts()));
   MPI_Comm_free(&part);
   return result;
 }
@@ -38,7 +39,7 @@ Communicator Communicator::cross_group() const {
   detail::check_mpi(MPI_Comm_split(mpi(), place().local_rank, rank(), &part), "MPI_Comm_split");
   CommunicatorOptions options = this->options();
   if (options.ranks_per_node > 0) options.ranks_per_node = 1;  // one rank of every pretended node
-  Communicator result(part, options);
+  Communicator result(std::make_shared<detail::CommunicatorState>(part, options, &choice_facts()));
   MPI_Comm_free(&part);
   return result;
 }

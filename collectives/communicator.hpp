@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include <tutti/collectives/choice_facts.hpp>
 #include <tutti/collectives/cost_model.hpp>
 #include <tutti/kernels/buffer.hpp>
 
@@ -29,7 +30,7 @@ enum class Bits : std::uint8_t {
 struct CommunicatorOptions {
   // ---- What is computed
 
-  /// Contract on the bits of reductions. Levels that are not built yet are an InvalidArgument.
+  /// Contract on the bits of reductions. Levels that are not built yet are an InvalidArgument. Must agree.
   Bits bits = Bits::run;
 
   // ---- How long to wait, and who is near
@@ -42,12 +43,17 @@ struct CommunicatorOptions {
   /// Zero: never.
   std::chrono::duration<double> stall_warning = std::chrono::seconds(60);
 
-  /// What messages and bytes cost, for the choice of algorithms; by default built-in constants, those of shared memory
-  /// if all ranks share a node and of a network otherwise. Must agree; results of reductions may round differently with
-  /// other constants.
-  std::optional<TransportCosts> costs = std::nullopt;
+  /// What messages and bytes cost inside nodes and between them, for the choice of algorithms; by default those of the
+  /// tuning file, or else built-in constants of the class of transport that is there. Must agree; results of reductions
+  /// may round differently with other constants.
+  std::optional<LevelCosts> costs = std::nullopt;
 
-  /// Pretend that every `ranks_per_node` consecutive ranks share a node, for tests; 0 asks MPI.
+  /// A file that `tutti tune` wrote (tuning.hpp), read by rank 0 alone. Empty: what its environment names as
+  /// TUTTI_TUNING, if anything. A file that cannot be used is refused with a warning on rank 0's standard error, and
+  /// built-in constants serve (Communicator::choice_facts()). Excludes `costs`.
+  std::string tuning_file = {};
+
+  /// Pretend that every `ranks_per_node` consecutive ranks share a node, for tests; 0 asks MPI. Must agree.
   int ranks_per_node = 0;
 };
 
@@ -73,15 +79,18 @@ class Allocation;
 /// duplicates and cannot meet the program's own.
 class Communicator {
  public:
-  /// Duplicates `parent`. Collective over it; the options must be the same on all ranks.
-  /// \throws InvalidArgument  MPI is not initialised, `parent` is null or an inter-communicator, options that are not
-  /// built.
+  /// Duplicates `parent`. Collective over it; options that must agree are compared, as is the library.
+  /// \throws InvalidArgument  MPI is not initialised, `parent` is null or an inter-communicator. On every rank: options
+  /// that are wrong or not built on any, or differ between ranks; the message names the ranks and the option.
   explicit Communicator(MPI_Comm parent, const CommunicatorOptions& options = {});
 
   int rank() const noexcept;
   int size() const noexcept;
   const NodePlace& place() const noexcept;
   const CommunicatorOptions& options() const noexcept;
+
+  /// What the choice of algorithms knows, and from where. The same on all ranks.
+  const ChoiceFacts& choice_facts() const noexcept;
 
   /// The ranks that give the same `color`, ordered by (key, rank). Collective; a negative color gets no communicator.
   std::optional<Communicator> split(int color, int key = 0) const;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include <tutti/collectives/agreement.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mailbox.hpp>
 #include <tutti/collectives/mpi_call.hpp>
@@ -26,7 +27,7 @@ MPI_Comm duplicate(MPI_Comm parent) {
   return copy;
 }
 
-MPI_Comm require_usable_parent(MPI_Comm parent, const CommunicatorOptions& options) {
+MPI_Comm require_usable_parent(MPI_Comm parent) {
   int initialized = 0;
   int finalized = 0;
   MPI_Initialized(&initialized);
@@ -37,23 +38,6 @@ MPI_Comm require_usable_parent(MPI_Comm parent, const CommunicatorOptions& optio
   check_mpi(MPI_Comm_test_inter(parent, &inter), "MPI_Comm_test_inter");
   if (inter != 0)
     throw InvalidArgument("Communicator: the parent is an inter-communicator, which has no ranks in common");
-  if (options.bits != Bits::run && options.bits != Bits::layout) {
-    throw InvalidArgument("Communicator: only the bits levels 'run' and 'layout' are built");
-  }
-  if (options.costs) {
-    const TransportCosts& costs = *options.costs;
-    for (const double cost :
-         {costs.latency, costs.overhead, costs.gap, costs.byte, costs.distance, costs.reduce, costs.copy}) {
-      if (!(cost >= 0))
-        throw InvalidArgument(text("Communicator: a cost of the transport is ", cost, ", not at least 0"));
-    }
-  }
-  if (options.ranks_per_node < 0) {
-    throw InvalidArgument(text("Communicator: ranks_per_node is ", options.ranks_per_node, ", less than 0"));
-  }
-  if (options.deadline && !(options.deadline->count() > 0)) {
-    throw InvalidArgument(text("Communicator: the deadline is ", options.deadline->count(), " s, not positive"));
-  }
   return parent;
 }
 
@@ -83,16 +67,22 @@ void keep_until_exit(std::shared_ptr<void> object) noexcept {
   kept->push_back(std::move(object));
 }
 
-CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options)
-    : options_(options), data_(duplicate(require_usable_parent(parent, options))) {
-  transport_ = std::make_unique<MpiTransport>(data_);
+CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options, const ChoiceFacts* inherited)
+    : options_(options), data_(duplicate(require_usable_parent(parent))) {
   control_ = duplicate(parent);
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
-  find_place();
+  try {
+    find_place(inherited);
+    const bool tcp = facts_.network == NetworkClass::tcp;
+    transport_ = std::make_unique<MpiTransport>(data_, tcp ? ranks_elsewhere() : std::vector<bool>());
+  } catch (const InvalidArgument&) {  // on every rank, so that what is collective can be undone
+    MPI_Comm_free(&control_);
+    MPI_Comm_free(&data_);
+    throw;
+  }
   const bool one_node = place_.nodes == 1;
-  everyone_.emplace(size_, rank_, one_node ? options_.costs.value_or(kSharedMemoryCosts) : shared_link_costs(),
-                    one_node ? NodeShape{} : node_shape());
+  everyone_.emplace(size_, rank_, one_node ? node_costs() : shared_link_costs(), one_node ? NodeShape{} : node_shape());
   mailbox_ = std::make_unique<Mailbox>(*this);
 }
 
@@ -113,31 +103,37 @@ CommunicatorState::~CommunicatorState() {
   MPI_Comm_free(&data_);
 }
 
-void CommunicatorState::find_place() {
-  int node_key = 0;  // lowest rank of the node
+void CommunicatorState::find_place(const ChoiceFacts* inherited) {
+  // Asked of MPI whatever the options say, which may differ between ranks: pretended nodes share one machine's cores.
   MPI_Comm node = MPI_COMM_NULL;
-  if (options_.ranks_per_node > 0) {
-    node_key = rank_ - rank_ % options_.ranks_per_node;
-  } else {
-    check_mpi(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
-    check_mpi(MPI_Allreduce(&rank_, &node_key, 1, MPI_INT, MPI_MIN, node), "MPI_Allreduce");
-    MPI_Comm_free(&node);
-  }
-  // Together with the nodes, ranks learn the first one's stamp, which tells this communicator from all that were
-  // before.
+  check_mpi(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+  int node_key = 0;  // lowest rank of the node
+  check_mpi(MPI_Allreduce(&rank_, &node_key, 1, MPI_INT, MPI_MIN, node), "MPI_Allreduce");
+  find_cores(node);
+  MPI_Comm_free(&node);
+  if (options_.ranks_per_node > 0) node_key = rank_ - rank_ % options_.ranks_per_node;
+
+  // Together with the nodes, ranks compare what they were given, and learn the first one's stamp, which tells this
+  // communicator from all that were before.
+  Agreement agreement(options_, inherited);
   struct Entry {
-    std::int64_t node_key;
+    std::int32_t node_key;
+    std::uint32_t flags;
+    std::uint64_t digest;
     std::int64_t stamp;
   };
-  const Entry own{node_key, Clock::now().time_since_epoch().count()};
+  const Entry own{node_key, agreement.flags(), agreement.digest(), Clock::now().time_since_epoch().count()};
   std::vector<Entry> entries(static_cast<std::size_t>(size_));
-  check_mpi(MPI_Allgather(&own, 2, MPI_INT64_T, entries.data(), 2, MPI_INT64_T, data_), "MPI_Allgather");
+  check_mpi(MPI_Allgather(&own, sizeof(Entry), MPI_BYTE, entries.data(), sizeof(Entry), MPI_BYTE, data_),
+            "MPI_Allgather");
+  for (const Entry& entry : entries) agreement.add(entry.flags, entry.digest);
   stamp_ = static_cast<std::uint64_t>(entries.front().stamp);
   place_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
   node_of_.resize(static_cast<std::size_t>(size_));
   for (int r = 0; r < size_; ++r) {
-    const int key = static_cast<int>(entries[static_cast<std::size_t>(r)].node_key);
+    const int key = entries[static_cast<std::size_t>(r)].node_key;
     node_of_[static_cast<std::size_t>(r)] = key == r ? place_.nodes : node_of_[static_cast<std::size_t>(key)];
+    agreement.add_node(key);
     if (key == r) {
       if (key == node_key) place_.node = place_.nodes;
       ++place_.nodes;
@@ -147,24 +143,26 @@ void CommunicatorState::find_place() {
       ++place_.local_size;
     }
   }
-  find_cores();
+  facts_ = agreement.conclude(data_);
 }
 
-// The cores that the ranks of this machine may use together, against how many ranks there are. Pretended nodes share
-// one machine, so this asks MPI.
-void CommunicatorState::find_cores() {
+// The cores that the ranks of this machine may use together, against how many ranks there are.
+void CommunicatorState::find_cores(MPI_Comm node) {
   cpu_set_t own;
   CPU_ZERO(&own);
   sched_getaffinity(0, sizeof(own), &own);
-  MPI_Comm node = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
   cpu_set_t all;
   CPU_ZERO(&all);
   check_mpi(MPI_Allreduce(&own, &all, sizeof(own), MPI_BYTE, MPI_BOR, node), "MPI_Allreduce");
   int ranks = 1;
   MPI_Comm_size(node, &ranks);
-  MPI_Comm_free(&node);
   wait_policy_ = WaitPolicy::for_node(ranks, CPU_COUNT(&all));
+}
+
+std::vector<bool> CommunicatorState::ranks_elsewhere() const {
+  std::vector<bool> elsewhere;
+  for (const int node : node_of_) elsewhere.push_back(node != place_.node);
+  return elsewhere;
 }
 
 NodeShape CommunicatorState::node_shape() const {

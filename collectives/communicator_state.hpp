@@ -65,7 +65,8 @@ void keep_until_exit(std::shared_ptr<void> object) noexcept;
 
 class CommunicatorState {
  public:
-  CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options);
+  /// A part of a communicator inherits what the choice of algorithms knows.
+  CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options, const ChoiceFacts* inherited = nullptr);
   ~CommunicatorState();
   CommunicatorState(const CommunicatorState&) = delete;
   CommunicatorState& operator=(const CommunicatorState&) = delete;
@@ -76,6 +77,7 @@ class CommunicatorState {
   const CommunicatorOptions& options() const noexcept { return options_; }
   MPI_Comm mpi() const noexcept { return data_; }
   Transport& transport() noexcept { return *transport_; }
+
   /// Where collectives are enqueued instead of run step by step; usually none.
   Queue* queue() noexcept { return queue_.get(); }
   void set_queue(std::unique_ptr<Queue> queue) noexcept { queue_ = std::move(queue); }
@@ -84,12 +86,14 @@ class CommunicatorState {
   Group& everyone() noexcept { return *everyone_; }
   Mailbox& mailbox() noexcept { return *mailbox_; }
 
-  /// What messages cost between the ranks of a node, and between nodes.
-  const TransportCosts& node_costs() const noexcept { return kSharedMemoryCosts; }
-  const TransportCosts& network_costs() const noexcept { return options_.costs ? *options_.costs : kNetworkCosts; }
-
   /// The two levels of the communicator, or nullptr if it has one: a single node, or every rank its own.
   Hierarchy* hierarchy();
+
+  const ChoiceFacts& choice_facts() const noexcept { return facts_; }
+
+  /// Costs between ranks of one node, and between nodes.
+  const TransportCosts& node_costs() const noexcept { return facts_.costs.node; }
+  const TransportCosts& network_costs() const noexcept { return facts_.costs.network; }
 
   // ---- Sequence numbers and failures
 
@@ -157,10 +161,13 @@ class CommunicatorState {
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
-  void find_place();
+  void find_place(const ChoiceFacts* inherited);
+  void find_cores(MPI_Comm node);
+
+  /// Which ranks live on other nodes.
+  std::vector<bool> ranks_elsewhere() const;
   NodeShape node_shape() const;
   TransportCosts shared_link_costs() const;
-  void find_cores();
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
   void heed(const Notice& notice);
@@ -173,6 +180,7 @@ class CommunicatorState {
   int size_ = 1;
   std::uint64_t stamp_ = 0;
   NodePlace place_;
+  ChoiceFacts facts_;
   WaitPolicy wait_policy_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<Queue> queue_;

@@ -27,8 +27,8 @@ struct TransportCosts {
   bool overlaps;    ///< whether bytes move while the processor does something else
 };
 
-/// Between the ranks of one node over the MPI library's shared memory, and between nodes. Orders of magnitude of
-/// current machines: they decide which algorithm runs, never what is right.
+/// Between the ranks of one node over the MPI library's shared memory, between nodes by a fabric, and between nodes by
+/// TCP. Orders of magnitude of current machines: they decide which algorithm runs, never what is right.
 inline constexpr TransportCosts kSharedMemoryCosts = {.name = "shared memory",
                                                       .latency = 0.3e-6,
                                                       .overhead = 0.2e-6,
@@ -52,6 +52,22 @@ inline constexpr TransportCosts kNetworkCosts = {.name = "network",
 struct NodeShape {
   int ranks = 1;    ///< on every node; they share its link to the network
   double byte = 0;  ///< seconds per byte between two of them
+};
+
+inline constexpr TransportCosts kTcpCosts = {.name = "TCP",
+                                             .latency = 20e-6,
+                                             .overhead = 5e-6,
+                                             .gap = 5e-6,
+                                             .byte = 8e-10,
+                                             .distance = 0.07,
+                                             .reduce = 0.8e-10,
+                                             .copy = 0.8e-10,
+                                             .overlaps = false};
+
+/// Costs on the two levels of a machine.
+struct LevelCosts {
+  TransportCosts node;     ///< between ranks of one node
+  TransportCosts network;  ///< between nodes
 };
 
 /// What one pass of all data through a schedule asks for. Fractions are of the data in all blocks.

@@ -1,6 +1,5 @@
 // Messages by MPI point-to-point; see mpi_transport.hpp.
 #include <algorithm>
-#include <functional>
 #include <string>
 
 #include <tutti/collectives/mpi_call.hpp>
@@ -12,22 +11,16 @@ namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 30;
 
+// Below the 64 KiB, its header included, from which Open MPI's TCP asks first (btl_tcp_eager_limit). Enough under way
+// to fill a link while the other end does something else, not enough to fill a receiver's memory.
+constexpr std::size_t kEagerBytes = std::size_t{60} << 10;
+constexpr int kPiecesUnderway = 32;
+
 std::string mpi_text(int code) {
   char buffer[MPI_MAX_ERROR_STRING] = {};
   int length = 0;
   MPI_Error_string(code, buffer, &length);
   return {buffer, static_cast<std::size_t>(length)};
-}
-
-/// Calls `start` with each piece of [0, bytes), at least once.
-template <class Start>
-void for_each_piece(std::size_t bytes, Start start) {
-  std::size_t first = 0;
-  do {
-    const std::size_t piece = std::min(kPieceBytes, bytes - first);
-    start(first, static_cast<int>(piece));
-    first += piece;
-  } while (first < bytes);
 }
 
 }  // namespace
@@ -37,23 +30,62 @@ void check_mpi(int code, const char* what, const char* file, int line) {
 }
 
 void MpiTransport::send(int peer, int tag, std::span<const std::byte> bytes, Pending& pending) {
-  for_each_piece(bytes.size(), [&](std::size_t first, int count) {
-    MPI_Request request = MPI_REQUEST_NULL;
-    check_mpi(MPI_Isend(bytes.data() + first, count, MPI_BYTE, peer, tag, comm_, &request), "MPI_Isend");
-    requests_.push_back(request);
-    underway_.push_back({peer, Direction::send, &pending});
-    ++pending.messages;
-  });
+  start(peer, tag, Direction::send, {const_cast<std::byte*>(bytes.data()), bytes.size()}, pending);
 }
 
 void MpiTransport::receive(int peer, int tag, std::span<std::byte> bytes, Pending& pending) {
-  for_each_piece(bytes.size(), [&](std::size_t first, int count) {
-    MPI_Request request = MPI_REQUEST_NULL;
-    check_mpi(MPI_Irecv(bytes.data() + first, count, MPI_BYTE, peer, tag, comm_, &request), "MPI_Irecv");
-    requests_.push_back(request);
-    underway_.push_back({peer, Direction::receive, &pending});
+  start(peer, tag, Direction::receive, bytes, pending);
+}
+
+void MpiTransport::start(int peer, int tag, Direction direction, std::span<std::byte> bytes, Pending& pending) {
+  const bool far = !far_.empty() && far_[static_cast<std::size_t>(peer)];
+  const std::size_t limit = far ? kEagerBytes : kPieceBytes;
+  Queue* queue = find_queue(peer, tag, direction);
+  if (bytes.size() <= limit && queue == nullptr) {
+    post(peer, tag, direction, {bytes.data(), static_cast<int>(bytes.size()), &pending}, nullptr);
     ++pending.messages;
-  });
+    return;
+  }
+  if (queue == nullptr) queue = &queues_.emplace_back(Queue{peer, tag, direction, 0, {}});
+  std::size_t first = 0;
+  do {
+    const std::size_t piece = std::min(limit, bytes.size() - first);
+    queue->waiting.push_back({bytes.data() + first, static_cast<int>(piece), &pending});
+    ++pending.messages;
+    first += piece;
+  } while (first < bytes.size());
+  post_waiting(*queue);
+}
+
+void MpiTransport::post(int peer, int tag, Direction direction, const Piece& piece, Queue* queue) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  if (direction == Direction::send) {
+    check_mpi(MPI_Isend(piece.data, piece.count, MPI_BYTE, peer, tag, comm_, &request), "MPI_Isend");
+  } else {
+    check_mpi(MPI_Irecv(piece.data, piece.count, MPI_BYTE, peer, tag, comm_, &request), "MPI_Irecv");
+  }
+  requests_.push_back(request);
+  underway_.push_back({peer, direction, piece.pending});
+  queue_of_.push_back(queue);
+}
+
+void MpiTransport::post_waiting(Queue& queue) {
+  for (; queue.posted < kPiecesUnderway && !queue.waiting.empty(); ++queue.posted) {
+    post(queue.peer, queue.tag, queue.direction, queue.waiting.front(), &queue);
+    queue.waiting.pop_front();
+  }
+}
+
+MpiTransport::Queue* MpiTransport::find_queue(int peer, int tag, Direction direction) noexcept {
+  for (Queue& queue : queues_) {
+    if (queue.peer == peer && queue.tag == tag && queue.direction == direction) return &queue;
+  }
+  return nullptr;
+}
+
+void MpiTransport::count_down(std::size_t done) noexcept {
+  --underway_[done].pending->messages;
+  if (queue_of_[done] != nullptr) --queue_of_[done]->posted;
 }
 
 std::optional<int> MpiTransport::probe(int tag) {
@@ -83,7 +115,7 @@ bool MpiTransport::progress() {
       failure = text(message.direction == Direction::send ? "message to rank " : "message from rank ", message.peer,
                      ": ", mpi_text(error));
     } else {
-      --message.pending->messages;
+      count_down(done);
     }
   }
   drop_completed();
@@ -95,21 +127,26 @@ void MpiTransport::wait_any() {
   if (requests_.empty()) return;
   int done = 0;
   check_mpi(MPI_Waitany(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUS_IGNORE), "MPI_Waitany");
-  --underway_[static_cast<std::size_t>(done)].pending->messages;
+  count_down(static_cast<std::size_t>(done));
   drop_completed();
 }
 
-// Started messages stay in order: people read them, and the oldest are the likeliest to be done.
+// What has completed makes room for what waits. Started messages stay in order: people read them, and the oldest are
+// the likeliest to be done.
 void MpiTransport::drop_completed() {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     if (requests_[i] == MPI_REQUEST_NULL) continue;
     requests_[kept] = requests_[i];
     underway_[kept] = underway_[i];
+    queue_of_[kept] = queue_of_[i];
     ++kept;
   }
   requests_.resize(kept);
   underway_.resize(kept);
+  queue_of_.resize(kept);
+  for (Queue& queue : queues_) post_waiting(queue);
+  std::erase_if(queues_, [](const Queue& queue) { return queue.posted == 0 && queue.waiting.empty(); });
 }
 
 }  // namespace tutti::detail

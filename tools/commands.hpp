@@ -9,6 +9,7 @@ namespace tutti::tools {
 void add_info_command(CLI::App& app);
 void add_explain_command(CLI::App& app);
 void add_perf_command(CLI::App& app);
+void add_tune_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 
 /// `train` is only listed here: main() hands everything behind it to the trainer's own program, see exec_trainer().

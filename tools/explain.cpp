@@ -12,7 +12,9 @@
 
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/choice_facts.hpp>
 #include <tutti/collectives/table.hpp>
+#include <tutti/collectives/tuning.hpp>
 #include <tutti/kernels/error.hpp>
 
 #include "tools/command_line.hpp"
@@ -27,6 +29,8 @@ struct ExplainOptions {
   int ranks = 0;
   std::string bytes = "1M";
   bool one_node = false;
+  std::string transport;
+  std::string tuning;
   bool table = false;
   std::string algorithm;
   int radix = 0;
@@ -120,11 +124,50 @@ std::string why(const std::vector<Plan>& plans, const std::vector<Plan>& best_of
   return fmt::format("next to {} it {}", plan_text(best_of_algorithms[1]), reason(winner, best_of_algorithms[1]));
 }
 
-void print_choice(Collective collective, const ExplainOptions& options, std::size_t bytes, const TransportCosts& costs,
+/// The constants that are used, and where they are from.
+struct ExplainedCosts {
+  TransportCosts costs = kNetworkCosts;
+  CostSource source = CostSource::built_in;
+  std::string why;      ///< this class of transport
+  std::string refused;  ///< why a tuning file is not used
+};
+
+NetworkClass wanted_network(const ExplainOptions& options) {
+  if (options.transport == "network") return NetworkClass::fabric;
+  if (options.transport == "tcp") return NetworkClass::tcp;
+  return find_network_class();
+}
+
+/// As a communicator would find them, on nodes like this one; a file that it would refuse is refused here too.
+ExplainedCosts find_costs(const ExplainOptions& options) {
+  const bool one_node = options.one_node || options.transport == "shared-memory";
+  const NetworkClass network = wanted_network(options);
+  ExplainedCosts found;
+  found.costs = one_node ? kSharedMemoryCosts : built_in_costs(network);
+  if (!one_node && options.transport.empty()) found.why = text(", the network of this machine: ", name(network));
+  if (options.tuning.empty()) return found;
+  try {
+    const Tuning tuning = read_tuning(options.tuning);
+    require_measured_at(tuning, local_fingerprint(network), options.tuning);
+    found.costs = one_node ? tuning.costs.node : tuning.costs.network;
+    found.source = CostSource::tuning_file;
+    if (!(one_node ? tuning.node_measured : tuning.network_measured))
+      found.why += ", where this level was not measured";
+  } catch (const DataError& error) {
+    found.refused = error.what();
+  }
+  return found;
+}
+
+void print_choice(Collective collective, const ExplainOptions& options, std::size_t bytes, const ExplainedCosts& found,
                   const std::vector<Plan>& plans) {
-  fmt::print("{} of {} on {} ranks over {}: latency {}, overhead {} per message, {:.1f} GB/s per link\n\n",
+  const TransportCosts& costs = found.costs;
+  if (!found.refused.empty()) fmt::print("{} is refused: {}\n", options.tuning, found.refused);
+  fmt::print("{} of {} on {} ranks over {}: latency {}, overhead {} per message, {:.1f} GB/s per link\n",
              name(collective), format_size(bytes), options.ranks, costs.name, time_text(costs.latency),
              time_text(costs.overhead), 1e-9 / costs.byte);
+  fmt::print("costs: {}{}{}\n\n", name(found.source),
+             found.source == CostSource::tuning_file ? " " + options.tuning : "", found.why);
   fmt::print("{:<20} {:>6} {:>9} {:>12} {:>11} {:>11} {:>11} {:>11}\n", "algorithm", "radix", "segments", "predicted",
              "waiting", "overhead", "moving", "local");
   const std::vector<Plan> best = best_of_each(plans);
@@ -186,8 +229,8 @@ void explain(const ExplainOptions& options) {
   if (!options.algorithm.empty() && find_algorithm(table, collective, options.algorithm) == nullptr) {
     throw InvalidArgument(text("explain: there is no ", options.collective, " '", options.algorithm, "'"));
   }
-  const TransportCosts& costs = options.one_node ? kSharedMemoryCosts : kNetworkCosts;
-  Chooser chooser(options.ranks, costs);
+  const ExplainedCosts found = find_costs(options);
+  Chooser chooser(options.ranks, found.costs);
   const std::vector<Plan> plans =
       chooser.candidates(table, collective, bytes, {.algorithm = options.algorithm, .radix = options.radix});
   if (options.json) {
@@ -196,11 +239,14 @@ void explain(const ExplainOptions& options) {
     const nlohmann::json all = {{"collective", options.collective},
                                 {"ranks", options.ranks},
                                 {"bytes", bytes},
-                                {"transport", costs.name},
+                                {"transport", found.costs.name},
+                                {"costs_from", name(found.source)},
+                                {"tuning_file", options.tuning},
+                                {"tuning_refused", found.refused},
                                 {"candidates", rows}};
     fmt::print("{}\n", all.dump(2));
   } else {
-    print_choice(collective, options, bytes, costs, plans);
+    print_choice(collective, options, bytes, found, plans);
   }
   if (!options.draw.empty()) write_drawing(options.draw, plans.front(), options.ranks);
 }
@@ -214,7 +260,15 @@ void add_explain_command(CLI::App& app) {
   command->add_option("--ranks", options->ranks, "Number of ranks")->required();
   command->add_option("--bytes", options->bytes, "Bytes of all blocks together, such as 64K or 1M")
       ->capture_default_str();
-  command->add_flag("--one-node", options->one_node, "All ranks share a node: constants of shared memory");
+  auto* one_node = command->add_flag("--one-node", options->one_node, "The same as --class shared-memory");
+  command
+      ->add_option("--class", options->transport,
+                   "Class of transport: shared-memory, network (a fabric) or tcp; default: this machine's network")
+      ->check(CLI::IsMember({"shared-memory", "network", "tcp"}))
+      ->excludes(one_node);
+  command->add_option("--tuning", options->tuning, "Take the costs from a file that `tutti tune` wrote")
+      ->envname("TUTTI_TUNING")
+      ->type_name("FILE");
   command->add_option("--algorithm", options->algorithm, "Only this one");
   command->add_option("--radix", options->radix, "Only this radix");
   command->add_flag("--table", options->table, "Print what every algorithm costs, counted from its schedule");

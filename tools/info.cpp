@@ -93,6 +93,11 @@ nlohmann::json collect(const Communicator& comm) {
           {"memory_available_bytes", memory_available()},
           {"ranks", comm.size()},
           {"nodes", comm.place().nodes},
+          {"network", name(comm.choice_facts().network)},
+          {"costs_from", name(comm.choice_facts().source)},
+          {"tuning_file", comm.choice_facts().tuning_file},
+          {"tuning_refused", comm.choice_facts().refused},
+          {"choice_digest", fmt::format("{:016x}", comm.choice_facts().digest)},
           {"places", ranks}};
 }
 
@@ -114,6 +119,12 @@ void print_text(const nlohmann::json& info) {
   line("memory", fmt::format("{:.1f} GiB available on rank 0's node",
                              info["memory_available_bytes"].get<double>() / (1024.0 * 1024 * 1024)));
   line("world", fmt::format("{} rank(s) on {} node(s)", info["ranks"].get<int>(), info["nodes"].get<int>()));
+  line("network", info["network"].get<std::string>());
+  const auto file = info["tuning_file"].get<std::string>();
+  const auto refused = info["tuning_refused"].get<std::string>();
+  line("costs", fmt::format("{}{}{}; digest of what the choice knows {}", info["costs_from"].get<std::string>(),
+                            file.empty() ? "" : ", " + file, refused.empty() ? "" : " refused: " + refused,
+                            info["choice_digest"].get<std::string>()));
   for (const auto& place : info["places"]) {
     line("", fmt::format("rank {} is rank {} of node {} ({}), {} core(s) allowed", place["rank"].get<int>(),
                          place["local_rank"].get<int>(), place["node"].get<int>(), place["host"].get<std::string>(),

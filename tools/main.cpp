@@ -27,6 +27,7 @@ void add_commands(CLI::App& app) {
 #endif
   tutti::tools::add_perf_command(app);
   tutti::tools::add_explain_command(app);
+  tutti::tools::add_tune_command(app);
   tutti::tools::add_report_command(app);
   tutti::tools::add_info_command(app);
 }

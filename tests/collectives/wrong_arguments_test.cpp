@@ -161,7 +161,8 @@ TEST(WrongOptions, AreInvalid) {
   EXPECT_EQ(make({.bits = Bits::ranks}).outcome, Outcome::invalid);
   TransportCosts costs = kNetworkCosts;
   costs.byte = -1e-10;
-  EXPECT_TRUE(contains(make({.costs = costs}).message, "cost of the transport is -1e-10"));
+  EXPECT_TRUE(
+      contains(make({.costs = LevelCosts{kSharedMemoryCosts, costs}}).message, "cost of the transport is -1e-10"));
   EXPECT_TRUE(contains(make({.ranks_per_node = -1}).message, "ranks_per_node"));
   EXPECT_TRUE(contains(make({.deadline = std::chrono::seconds(0)}).message, "deadline"));
   EXPECT_TRUE(contains(make({.deadline = std::chrono::seconds(-1)}).message, "deadline"));

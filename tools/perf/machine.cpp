@@ -49,8 +49,6 @@ std::size_t control_group_available() {
 
 }  // namespace
 
-std::string cpu_model() { return value_of("/proc/cpuinfo", "model name").value_or("unknown"); }
-
 int cores_allowed() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -63,19 +61,6 @@ std::size_t memory_available() {
   const auto available = value_of("/proc/meminfo", "MemAvailable");
   const std::size_t system = available ? std::stoull(*available) * kKilo : kUnlimited;
   return std::min(system, control_group_available());
-}
-
-std::string mpi_library() {
-  std::string version(MPI_MAX_LIBRARY_VERSION_STRING, '\0');
-  int length = 0;
-  MPI_Get_library_version(version.data(), &length);
-  version.resize(static_cast<std::size_t>(length));
-  std::string line = version.substr(0, version.find_first_of(",\n"));
-  // MPICH puts its number after a colon and tabs: one space reads better.
-  line.erase(std::unique(line.begin(), line.end(), [](char a, char b) { return a == '\t' && b == '\t'; }), line.end());
-  std::replace(line.begin(), line.end(), '\t', ' ');
-  while (!line.empty() && (line.back() == ' ' || line.back() == '\0')) line.pop_back();
-  return line;
 }
 
 std::string node_name() {

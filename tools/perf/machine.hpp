@@ -4,10 +4,9 @@
 #include <cstddef>
 #include <string>
 
-namespace tutti::tools {
+#include <tutti/collectives/fingerprint.hpp>
 
-/// "AMD EPYC 7B13": the processor's name, from /proc/cpuinfo; "unknown" where that does not say.
-std::string cpu_model();
+namespace tutti::tools {
 
 /// Cores this process may run on.
 int cores_allowed();
@@ -15,9 +14,6 @@ int cores_allowed();
 /// Bytes that can still be had on this node: the smaller of what the kernel calls available and what the control group
 /// leaves.
 std::size_t memory_available();
-
-/// First line of MPI_Get_library_version, shortened at the first comma.
-std::string mpi_library();
 
 /// Name of the node, as MPI gives it.
 std::string node_name();

@@ -1,0 +1,271 @@
+// Comparing what ranks were given, and settling what the choice of algorithms knows; see agreement.hpp.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <type_traits>
+
+#include <tutti/collectives/agreement.hpp>
+#include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/tuning.hpp>
+#include <tutti/collectives/waiting.hpp>
+#include <tutti/kernels/error.hpp>
+#ifdef TUTTI_SIMULATED
+#define TUTTI_VERSION "simulated"  // all ranks are one process
+#else
+#include <tutti/version.h>
+#endif
+
+namespace tutti::detail {
+namespace {
+
+enum Flag : std::uint32_t {
+  kWrongOptions = 1,
+  kNamesTuning = 2,
+  kHasFabric = 4,
+};
+
+/// FNV-1a over 64 bits.
+class Digest {
+ public:
+  Digest& add(const void* data, std::size_t bytes) noexcept {
+    const auto* at = static_cast<const unsigned char*>(data);
+    for (std::size_t i = 0; i < bytes; ++i) value_ = (value_ ^ at[i]) * 0x100000001B3U;
+    return *this;
+  }
+  template <class T>
+  Digest& add(const T& value) noexcept {
+    static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T>);
+    return add(&value, sizeof value);
+  }
+  Digest& add(std::string_view value) noexcept { return add(value.data(), value.size()).add('\0'); }
+  Digest& add(const TransportCosts& costs) noexcept {
+    for (const double cost :
+         {costs.latency, costs.overhead, costs.gap, costs.byte, costs.distance, costs.reduce, costs.copy}) {
+      add(cost == 0 ? 0.0 : cost);  // -0 is 0
+    }
+    return add(costs.overlaps);
+  }
+  Digest& add(const LevelCosts& costs) noexcept { return add(costs.node).add(costs.network); }
+  std::uint64_t value() const noexcept { return value_; }
+
+ private:
+  std::uint64_t value_ = 0xCBF29CE484222325U;
+};
+
+/// What ranks must have in common, by name: a row here is all that a further option needs.
+struct Part {
+  const char* name;
+  void (*add)(Digest& digest, const CommunicatorOptions& options);
+};
+constexpr Part kParts[] = {
+    {"the version of tutti or its algorithms",
+     [](Digest& digest, const CommunicatorOptions&) {
+       digest.add(std::string_view(TUTTI_VERSION)).add(kAsGood);
+       for (const Algorithm* row : collective_algorithms()) digest.add(row->collective).add(row->name);
+     }},
+    {"options.bits", [](Digest& digest, const CommunicatorOptions& options) { digest.add(options.bits); }},
+    {"options.costs",
+     [](Digest& digest, const CommunicatorOptions& options) {
+       if (options.costs) digest.add(*options.costs);
+     }},
+    {"options.ranks_per_node",
+     [](Digest& digest, const CommunicatorOptions& options) { digest.add(options.ranks_per_node); }},
+};
+
+std::string problem_with(const TransportCosts& costs) {
+  for (const double cost :
+       {costs.latency, costs.overhead, costs.gap, costs.byte, costs.distance, costs.reduce, costs.copy}) {
+    if (!(cost >= 0 && std::isfinite(cost)))
+      return text("Communicator: a cost of the transport is ", cost, ", not a number of at least 0");
+  }
+  return {};
+}
+
+/// What is wrong with the options whatever the other ranks say; empty if nothing is.
+std::string problem_with(const CommunicatorOptions& options) {
+  if (options.bits != Bits::run && options.bits != Bits::layout) {
+    return "Communicator: only the bits levels 'run' and 'layout' are built";
+  }
+  if (options.costs) {
+    for (const TransportCosts& costs : {options.costs->node, options.costs->network}) {
+      if (std::string problem = problem_with(costs); !problem.empty()) return problem;
+    }
+    if (!options.tuning_file.empty()) return "Communicator: costs and tuning_file exclude each other";
+  }
+  if (options.ranks_per_node < 0)
+    return text("Communicator: ranks_per_node is ", options.ranks_per_node, ", less than 0");
+  if (options.deadline && !(options.deadline->count() > 0))
+    return text("Communicator: the deadline is ", options.deadline->count(), " s, not positive");
+  return {};
+}
+
+/// The file that the options name, or else the environment; empty if neither does.
+std::string named_tuning_file(const CommunicatorOptions& options) {
+  if (!options.tuning_file.empty()) return options.tuning_file;
+  const char* named = options.costs ? nullptr : std::getenv("TUTTI_TUNING");
+  return named == nullptr ? "" : named;
+}
+
+/// What rank 0 finds in the tuning file, as it tells the others.
+struct Verdict {
+  double costs[2][7];
+  bool overlaps[2];
+  std::array<char, 1024> file;     // NUL-terminated
+  std::array<char, 1024> refused;  // empty if it serves
+};
+
+using Cost = double TransportCosts::*;
+constexpr Cost kCosts[7] = {&TransportCosts::latency, &TransportCosts::overhead, &TransportCosts::gap,
+                            &TransportCosts::byte,    &TransportCosts::distance, &TransportCosts::reduce,
+                            &TransportCosts::copy};
+
+void put(std::array<char, 1024>& to, const std::string& from) {
+  std::memcpy(to.data(), from.data(), std::min(from.size(), to.size() - 1));
+}
+
+Verdict judge(const std::string& file, NetworkClass network) {
+  Verdict verdict{};
+  put(verdict.file, file);
+  try {
+    const Tuning tuning = read_tuning(file);
+    require_measured_at(tuning, local_fingerprint(network), file);
+    const TransportCosts* levels[2] = {&tuning.costs.node, &tuning.costs.network};
+    for (int level = 0; level < 2; ++level) {
+      for (int i = 0; i < 7; ++i) verdict.costs[level][i] = levels[level]->*kCosts[i];
+      verdict.overlaps[level] = levels[level]->overlaps;
+    }
+  } catch (const DataError& error) {
+    put(verdict.refused, error.what());
+    std::fprintf(stderr, "tutti: warning: %s; built-in constants are used\n", error.what());
+  }
+  return verdict;
+}
+
+}  // namespace
+
+Agreement::Agreement(const CommunicatorOptions& options, const ChoiceFacts* inherited)
+    : options_(options), inherited_(inherited), problem_(problem_with(options)) {
+  for (const Part& part : kParts) {
+    Digest digest;
+    part.add(digest, options);
+    parts_.push_back(digest.value());
+  }
+  if (!problem_.empty()) flags_ |= kWrongOptions;
+  if (inherited != nullptr) return;
+  if (!named_tuning_file(options).empty()) flags_ |= kNamesTuning;
+  // A simulator's network is made up, not this machine's.
+  if (kSimulated || find_network_class() == NetworkClass::fabric) flags_ |= kHasFabric;
+}
+
+std::uint64_t Agreement::digest() const noexcept {
+  return Digest().add(parts_.data(), parts_.size() * sizeof(parts_.front())).value();
+}
+
+void Agreement::add(std::uint32_t flags, std::uint64_t digest) {
+  if (ranks_ == 0) {
+    first_digest_ = digest;
+    tuning_named_ = (flags & kNamesTuning) != 0;
+  }
+  if ((flags & kWrongOptions) != 0 && first_problem_ < 0) first_problem_ = ranks_;
+  differ_ = differ_ || digest != first_digest_;
+  all_have_fabric_ = all_have_fabric_ && (flags & kHasFabric) != 0;
+  ++ranks_;
+}
+
+void Agreement::add_node(int lowest_rank) noexcept {
+  nodes_digest_ = Digest().add(nodes_digest_).add(lowest_rank).value();
+}
+
+ChoiceFacts Agreement::conclude(MPI_Comm comm) const {
+  require_right_options(comm);
+  require_same_parts(comm);
+  ChoiceFacts facts;
+  if (inherited_ != nullptr) {
+    facts = *inherited_;
+  } else {
+    settle_costs(comm, facts);
+  }
+  facts.digest = Digest().add(first_digest_).add(ranks_).add(nodes_digest_).add(facts.costs).value();
+  return facts;
+}
+
+void Agreement::require_right_options(MPI_Comm comm) const {
+  if (first_problem_ < 0) return;
+  std::array<char, 1024> message{};
+  put(message, problem_);
+  check_mpi(MPI_Bcast(message.data(), static_cast<int>(message.size()), MPI_CHAR, first_problem_, comm), "MPI_Bcast");
+  // Who is wrong itself hears of that; the others, whose fault it is.
+  if (!problem_.empty()) throw InvalidArgument(problem_);
+  throw InvalidArgument(text("rank ", first_problem_, ": ", message.data()));
+}
+
+void Agreement::require_same_parts(MPI_Comm comm) const {
+  if (!differ_) return;
+  const std::size_t parts = parts_.size();
+  std::vector<std::uint64_t> all(parts * static_cast<std::size_t>(ranks_));
+  const int count = static_cast<int>(parts);
+  check_mpi(MPI_Allgather(parts_.data(), count, MPI_UINT64_T, all.data(), count, MPI_UINT64_T, comm), "MPI_Allgather");
+  std::string why;
+  for (std::size_t part = 0; part < parts; ++part) {
+    constexpr int kShown = 8;
+    int others = 0;
+    std::string ranks;
+    for (int rank = 1; rank < ranks_; ++rank) {
+      if (all[static_cast<std::size_t>(rank) * parts + part] == all[part]) continue;
+      if (++others <= kShown) ranks += text(others == 1 ? "" : ", ", rank);
+    }
+    if (others == 0) continue;
+    if (others > kShown) ranks += text(" and ", others - kShown, " more");
+    why += text(why.empty() ? "" : "; ", kParts[part].name, " differ between rank 0 and rank", others == 1 ? " " : "s ",
+                ranks);
+  }
+  throw InvalidArgument(text("Communicator: ", why));
+}
+
+void Agreement::settle_costs(MPI_Comm comm, ChoiceFacts& facts) const {
+  facts.network = all_have_fabric_ ? NetworkClass::fabric : NetworkClass::tcp;
+  facts.costs = {kSharedMemoryCosts, built_in_costs(facts.network)};
+  if (options_.costs) {
+    facts.costs = *options_.costs;
+    facts.source = CostSource::option;
+    return;
+  }
+  if (!tuning_named_) return;
+  int rank = 0;
+  MPI_Comm_rank(comm, &rank);
+  Verdict verdict{};
+  if (rank == 0) verdict = judge(named_tuning_file(options_), facts.network);
+  check_mpi(MPI_Bcast(&verdict, sizeof verdict, MPI_BYTE, 0, comm), "MPI_Bcast");
+  facts.tuning_file = verdict.file.data();
+  facts.refused = verdict.refused.data();
+  if (!facts.refused.empty()) return;
+  facts.source = CostSource::tuning_file;
+  TransportCosts* levels[2] = {&facts.costs.node, &facts.costs.network};
+  for (int level = 0; level < 2; ++level) {
+    for (int i = 0; i < 7; ++i) levels[level]->*kCosts[i] = verdict.costs[level][i];
+    levels[level]->overlaps = verdict.overlaps[level];
+  }
+}
+
+}  // namespace tutti::detail
+
+namespace tutti {
+
+std::string_view name(CostSource source) noexcept {
+  switch (source) {
+    case CostSource::option:
+      return "the option costs";
+    case CostSource::tuning_file:
+      return "the tuning file";
+    case CostSource::built_in:
+      break;
+  }
+  return "built-in constants";
+}
+
+}  // namespace tutti

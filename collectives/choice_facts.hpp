@@ -1,0 +1,35 @@
+// What the choice of algorithms knows on a communicator, and where it is from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <tutti/collectives/cost_model.hpp>
+#include <tutti/collectives/network_class.hpp>
+
+namespace tutti {
+
+enum class CostSource : std::uint8_t {
+  built_in,     ///< constants of the class of transport
+  option,       ///< CommunicatorOptions::costs
+  tuning_file,  ///< CommunicatorOptions::tuning_file or TUTTI_TUNING
+};
+
+/// "built-in constants", "the option costs", "tuning file".
+std::string_view name(CostSource source) noexcept;
+
+/// The same on all ranks of a communicator, and on those of its parts.
+struct ChoiceFacts {
+  LevelCosts costs = {kSharedMemoryCosts, kNetworkCosts};
+  CostSource source = CostSource::built_in;
+  NetworkClass network = NetworkClass::fabric;  ///< a fabric only if every node has one
+  std::string tuning_file;                      ///< the one that is named, if any
+  std::string refused;                          ///< why it is not used, if it is not
+
+  /// Of all that the choice depends on: ranks, nodes, options, costs, and the library with its algorithms. Runs with
+  /// the same digest choose alike.
+  std::uint64_t digest = 0;
+};
+
+}  // namespace tutti

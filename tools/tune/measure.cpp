@@ -1,0 +1,193 @@
+#include "tools/tune/measure.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <functional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/waiting.hpp>
+#include <tutti/kernels/copy.hpp>
+#include <tutti/kernels/error.hpp>
+#include <tutti/kernels/reduce.hpp>
+
+namespace tutti::tools {
+namespace {
+
+using detail::check_mpi;
+using detail::Clock;
+
+constexpr int kTag = 1717;
+constexpr int kRounds = 11;
+constexpr int kSmallRepeats = 100;
+constexpr int kLargeRepeats = 3;
+constexpr int kBurst = 16;
+constexpr std::size_t kSmall = 8;
+constexpr std::size_t kLarge = std::size_t{1} << 20;
+constexpr std::size_t kLarger = std::size_t{4} << 20;
+constexpr auto kPatience = std::chrono::seconds(60);
+
+double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+/// The median over rounds of what `sample` returns; one round before does not count.
+double median(const std::function<double()>& sample) {
+  sample();
+  std::array<double, kRounds> samples{};
+  for (double& one : samples) one = sample();
+  std::nth_element(samples.begin(), samples.begin() + kRounds / 2, samples.end());
+  return samples[kRounds / 2];
+}
+
+/// One of the two ranks, with the other one.
+class Side {
+ public:
+  Side(const Communicator& comm, const RankPair& pair)
+      : state_(comm.state()),
+        peer_(comm.rank() == pair.first ? pair.second : pair.first),
+        first_(comm.rank() == pair.first),
+        outgoing_(kLarger),
+        incoming_(kLarger) {}
+
+  /// Half of a small message's round trip.
+  double one_way() {
+    const auto begin = Clock::now();
+    for (int i = 0; i < kSmallRepeats; ++i) {
+      if (first_) send(kSmall);
+      receive(kSmall);
+      finish();
+      if (!first_) send(kSmall);
+      finish();
+    }
+    return since(begin) / (2 * kSmallRepeats);
+  }
+
+  /// The call that starts a small message, when the one before is done.
+  double start() {
+    double sum = 0;
+    for (int i = 0; i < kSmallRepeats; ++i) {
+      receive(kSmall);
+      const auto begin = Clock::now();
+      send(kSmall);
+      sum += since(begin);
+      finish();
+    }
+    return sum / kSmallRepeats;
+  }
+
+  /// So many messages both ways at once.
+  double exchange(int messages, std::size_t bytes) {
+    const int repeats = bytes > kSmall ? kLargeRepeats : kSmallRepeats;
+    const auto begin = Clock::now();
+    for (int i = 0; i < repeats; ++i) {
+      for (int m = 0; m < messages; ++m) receive(bytes);
+      for (int m = 0; m < messages; ++m) send(bytes);
+      finish();
+    }
+    return since(begin) / repeats;
+  }
+
+ private:
+  void send(std::size_t bytes) {
+    state_.transport().send(peer_, kTag, std::span<const std::byte>(outgoing_).first(bytes), pending_);
+  }
+  void receive(std::size_t bytes) {
+    state_.transport().receive(peer_, kTag, std::span(incoming_).first(bytes), pending_);
+  }
+  void finish() {
+    detail::Waiter waiter(state_.wait_policy(), state_.transport());
+    const auto begin = Clock::now();
+    while (pending_.messages > 0) {
+      if (state_.transport().progress()) continue;
+      const auto now = Clock::now();
+      if (now - begin > kPatience) throw CommunicationError(text("tune: rank ", peer_, " does not answer"));
+      waiter.pause(now);
+    }
+  }
+
+  detail::CommunicatorState& state_;
+  int peer_;
+  bool first_;
+  std::vector<std::byte> outgoing_;
+  std::vector<std::byte> incoming_;
+  detail::Pending pending_;
+};
+
+/// Seconds per byte of `work` on kLarger bytes.
+double per_byte(const std::function<void()>& work) {
+  return median([&] {
+    const auto begin = Clock::now();
+    work();
+    return since(begin) / static_cast<double>(kLarger);
+  });
+}
+
+void measure_messages(Side side, TransportCosts& costs) {
+  const double one_way = median([&] { return side.one_way(); });
+  costs.overhead = median([&] { return side.start(); });
+  costs.latency = std::max(0.0, one_way - 2 * costs.overhead);
+  const double one = median([&] { return side.exchange(1, kSmall); });
+  const double burst = median([&] { return side.exchange(kBurst, kSmall); });
+  costs.gap = std::max(0.0, (burst - one) / (kBurst - 1));
+  const double large = median([&] { return side.exchange(1, kLarge); });
+  const double larger = median([&] { return side.exchange(1, kLarger); });
+  // On a machine with other work the larger one may seem the faster.
+  costs.byte =
+      larger > large ? (larger - large) / static_cast<double>(kLarger - kLarge) : larger / static_cast<double>(kLarger);
+}
+
+void measure_kernels(TransportCosts& costs) {
+  std::vector<float> from(kLarger / sizeof(float), 1.0F);
+  std::vector<float> to(from.size(), 1.0F);
+  const Buffer out(to.data(), to.size(), DType::f32);
+  const ConstBuffer in(from.data(), from.size(), DType::f32);
+  costs.reduce = per_byte([&] { combine(ReduceOp::max, out, in, out); });
+  costs.copy = per_byte([&] { copy_bytes(to.data(), from.data(), kLarger); });
+}
+
+/// Waits for all ranks without taking a core from those that measure.
+void meet_quietly(const Communicator& comm) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Ibarrier(comm.mpi(), &request), "MPI_Ibarrier");
+  for (int done = 0; done == 0;) {
+    check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+}  // namespace
+
+RankPairs find_pairs(const Communicator& comm) {
+  std::vector<int> node(static_cast<std::size_t>(comm.size()));
+  check_mpi(MPI_Allgather(&comm.place().node, 1, MPI_INT, node.data(), 1, MPI_INT, comm.mpi()), "MPI_Allgather");
+  RankPairs pairs;
+  for (int second = 1; second < comm.size(); ++second) {
+    for (int first = 0; first < second; ++first) {
+      const bool together = node[static_cast<std::size_t>(first)] == node[static_cast<std::size_t>(second)];
+      RankPair& pair = together ? pairs.node : pairs.network;
+      if (!pair) pair = {first, second};
+    }
+    if (pairs.node && pairs.network) break;
+  }
+  return pairs;
+}
+
+TransportCosts measure_costs(const Communicator& comm, const RankPair& pair, const TransportCosts& built_in) {
+  TransportCosts costs = built_in;
+  if (comm.rank() == pair.first || comm.rank() == pair.second) {
+    measure_messages(Side(comm, pair), costs);
+    if (comm.rank() == pair.first) measure_kernels(costs);
+  }
+  meet_quietly(comm);
+  std::array<double*, 6> values = {&costs.latency, &costs.overhead, &costs.gap,
+                                   &costs.byte,    &costs.reduce,   &costs.copy};
+  for (double* value : values) {
+    check_mpi(MPI_Bcast(value, 1, MPI_DOUBLE, pair.first, comm.mpi()), "MPI_Bcast");
+  }
+  return costs;
+}
+
+}  // namespace tutti::tools
