@@ -33,4 +33,9 @@ Operation iallreduce(const Communicator& comm, Buffer data, ReduceOp op, const C
   return Operation(start(comm, data, data, op, options));
 }
 
+Operation iallreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                     const CollectiveOptions& options) {
+  return Operation(start(comm, input, output, op, options));
+}
+
 }  // namespace tutti

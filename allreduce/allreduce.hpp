@@ -26,6 +26,10 @@ void allreduce(const Communicator& comm, ConstBuffer input, Buffer output, Reduc
 [[nodiscard]] Operation iallreduce(const Communicator& comm, Buffer data, ReduceOp op,
                                    const CollectiveOptions& options = {});
 
+/// The same out of place, started.
+[[nodiscard]] Operation iallreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                   const CollectiveOptions& options = {});
+
 template <Element T>
 void allreduce(const Communicator& comm, std::span<T> data, ReduceOp op, const CollectiveOptions& options = {}) {
   allreduce(comm, Buffer(data), op, options);
