@@ -129,7 +129,7 @@ void add_perf_command(CLI::App& app) {
   auto* test_interval = command
                             ->add_option("--test-interval", o.test_interval,
                                          "That computation tests the collective every so many microseconds")
-                            ->check(CLI::PositiveNumber)
+                            ->check(CLI::Range(0.1, 1e6))
                             ->type_name("US")
                             ->capture_default_str();
   command->add_option("--iterations", o.iterations, "Iterations of every size; 0: chosen by size")

@@ -13,8 +13,8 @@
 namespace tutti::tools {
 namespace {
 
-std::size_t unsigned_rank(const Communicator& comm) { return static_cast<std::size_t>(comm.rank()); }
-bool is_root(const Call& c) { return c.comm.rank() == c.root; }
+std::size_t own(const Call& c) { return static_cast<std::size_t>(c.rank); }
+bool is_root(const Call& c) { return c.rank == c.root; }
 
 // ---- What must have come out
 
@@ -29,7 +29,7 @@ std::size_t wrong_copy_of_root(const Call& c, const Pattern& p, int iteration) {
 }
 std::size_t wrong_gathered(const Call& c, const Pattern& p, int iteration) {
   std::size_t wrong = 0;
-  for (int r = 0; r < c.comm.size(); ++r) {
+  for (int r = 0; r < c.ranks; ++r) {
     const auto block = static_cast<std::size_t>(r);
     wrong +=
         p.count_wrong(c.output.slice(c.output_blocks.starts[block], c.output_blocks.counts[block]), r, 0, iteration);
@@ -40,16 +40,16 @@ std::size_t wrong_gathered_at_root(const Call& c, const Pattern& p, int iteratio
   return is_root(c) ? wrong_gathered(c, p, iteration) : 0;
 }
 std::size_t wrong_block_of_result(const Call& c, const Pattern& p, int iteration) {
-  return p.count_wrong_result(c.output, c.input_blocks.starts[unsigned_rank(c.comm)], iteration);
+  return p.count_wrong_result(c.output, c.input_blocks.starts[own(c)], iteration);
 }
 std::size_t wrong_block_of_root(const Call& c, const Pattern& p, int iteration) {
-  return p.count_wrong(c.output, c.root, c.input_blocks.starts[unsigned_rank(c.comm)], iteration);
+  return p.count_wrong(c.output, c.root, c.input_blocks.starts[own(c)], iteration);
 }
 /// Block r of the output is the block of this rank in the input of rank r, where it starts as `starts_at(r)` says.
 template <class StartsAt>
 std::size_t wrong_exchanged(const Call& c, const Pattern& p, int iteration, StartsAt starts_at) {
   std::size_t wrong = 0;
-  for (int r = 0; r < c.comm.size(); ++r) {
+  for (int r = 0; r < c.ranks; ++r) {
     const auto block = static_cast<std::size_t>(r);
     wrong += p.count_wrong(c.output.slice(c.output_blocks.starts[block], c.output_blocks.counts[block]), r,
                            starts_at(r), iteration);
@@ -57,11 +57,10 @@ std::size_t wrong_exchanged(const Call& c, const Pattern& p, int iteration, Star
   return wrong;
 }
 std::size_t wrong_all_to_all(const Call& c, const Pattern& p, int iteration) {
-  return wrong_exchanged(c, p, iteration, [&](int) { return unsigned_rank(c.comm) * c.count; });
+  return wrong_exchanged(c, p, iteration, [&](int) { return own(c) * c.count; });
 }
 std::size_t wrong_all_to_all_v(const Call& c, const Pattern& p, int iteration) {
-  return wrong_exchanged(c, p, iteration,
-                         [&](int r) { return uneven_blocks(c.count, c.comm.size(), r).starts[unsigned_rank(c.comm)]; });
+  return wrong_exchanged(c, p, iteration, [&](int r) { return uneven_blocks(c.count, c.ranks, r).starts[own(c)]; });
 }
 std::size_t nothing_wrong(const Call& /*c*/, const Pattern& /*p*/, int /*iteration*/) { return 0; }
 
@@ -69,13 +68,13 @@ std::size_t nothing_wrong(const Call& /*c*/, const Pattern& /*p*/, int /*iterati
 
 double real(std::size_t elements) { return static_cast<double>(elements); }
 
-double all_twice_but_own(const Call& c) { return 2.0 * real(c.count) * (c.comm.size() - 1) / c.comm.size(); }
+double all_twice_but_own(const Call& c) { return 2.0 * real(c.count) * (c.ranks - 1) / c.ranks; }
 double all(const Call& c) { return real(c.count); }
 double all_but_smallest(const Call& c) {
   const Blocks& blocks = c.output_blocks.total > 0 ? c.output_blocks : c.input_blocks;
   return real(blocks.total - blocks.smallest());
 }
-double all_but_own(const Call& c) { return real(c.input_blocks.total - c.input_blocks.counts[unsigned_rank(c.comm)]); }
+double all_but_own(const Call& c) { return real(c.input_blocks.total - c.input_blocks.counts[own(c)]); }
 double all_but_roots(const Call& c) {
   const Blocks& blocks = c.output_blocks.total > 0 ? c.output_blocks : c.input_blocks;
   return real(blocks.total - blocks.counts[static_cast<std::size_t>(c.root)]);
@@ -163,25 +162,22 @@ std::size_t count_for(const MeasuredCollective& collective, std::size_t bytes, D
 }
 
 void set_count(const MeasuredCollective& collective, Call& call, std::size_t count, DType dtype) {
-  const int ranks = call.comm.size();
-  const int rank = call.comm.rank();
   const bool exchange = collective.input == blocks && collective.output == blocks;
   call.count = count;
   call.input_blocks = {};
   call.output_blocks = {};
   if (collective.input == blocks)
     call.input_blocks =
-        collective.uneven ? uneven_blocks(count, ranks, exchange ? rank : 0) : even_blocks(count, ranks);
+        collective.uneven ? uneven_blocks(count, call.ranks, exchange ? call.rank : 0) : even_blocks(count, call.ranks);
   if (collective.output == blocks) {
-    call.output_blocks = !collective.uneven ? even_blocks(count, ranks)
-                         : exchange         ? uneven_blocks_for(count, ranks, rank)
-                                            : uneven_blocks(count, ranks);
+    call.output_blocks = !collective.uneven ? even_blocks(count, call.ranks)
+                         : exchange         ? uneven_blocks_for(count, call.ranks, call.rank)
+                                            : uneven_blocks(count, call.ranks);
   }
-  const std::size_t own = unsigned_rank(call.comm);
-  call.input =
-      Buffer(nullptr, buffer_count(collective.input, count, call.input_blocks, call.output_blocks, own), dtype);
+  const std::size_t me = own(call);
+  call.input = Buffer(nullptr, buffer_count(collective.input, count, call.input_blocks, call.output_blocks, me), dtype);
   call.output =
-      Buffer(nullptr, buffer_count(collective.output, count, call.output_blocks, call.input_blocks, own), dtype);
+      Buffer(nullptr, buffer_count(collective.output, count, call.output_blocks, call.input_blocks, me), dtype);
 }
 
 std::size_t row_bytes(const MeasuredCollective& collective, const Call& call) {
@@ -203,16 +199,16 @@ std::size_t memory_bytes(const Call& call) {
 }
 
 void place_buffers(const MeasuredCollective& collective, Call& call, std::byte* memory) {
-  const std::size_t own = unsigned_rank(call.comm);
+  const std::size_t me = own(call);
   const std::size_t element = size_of(call.output.dtype);
   call.input.data = memory;
   call.output.data = memory;
   if (!call.in_place) {
     call.output.data = memory + aligned(call.input.size_bytes());
   } else if (collective.output == blocks) {
-    call.input.data = memory + call.output_blocks.starts[own] * element;
+    call.input.data = memory + call.output_blocks.starts[me] * element;
   } else if (collective.input == blocks) {
-    call.output.data = memory + call.input_blocks.starts[own] * element;
+    call.output.data = memory + call.input_blocks.starts[me] * element;
   }
 }
 
@@ -220,7 +216,7 @@ void prepare(const MeasuredCollective& collective, const Call& call, const Patte
   if (!collective.moves_data()) return;
   constexpr int kGarbage = 0xA5;
   std::memset(call.output.data, kGarbage, call.output.size_bytes());
-  pattern.fill(call.input, call.comm.rank(), 0, iteration);
+  pattern.fill(call.input, call.rank, 0, iteration);
 }
 
 bool mpi_can(const MeasuredCollective& collective, const Call& call) {

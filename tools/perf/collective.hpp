@@ -19,7 +19,9 @@ namespace tutti::tools {
 
 /// One call: its buffers and arguments. In place, one of the two buffers lies in the other as the collective wants it.
 struct Call {
-  const Communicator& comm;
+  const Communicator* comm = nullptr;  ///< only calling needs it
+  int rank = 0;
+  int ranks = 1;
   std::size_t count = 0;
   Blocks input_blocks = {};   ///< blocks of the input by the rank they go to, where the input has blocks
   Blocks output_blocks = {};  ///< blocks of the output by the rank they come from, where the output has blocks

@@ -57,22 +57,22 @@ class Side {
   /// Warm-up is checked but not timed. Started, its times say how long to compute.
   void end_warmup(bool started, double test_interval) {
     if (started) {
-      double length = summarize(slowest_rank(call_.comm, times_)).median;
-      detail::check_mpi(MPI_Bcast(&length, 1, MPI_DOUBLE, 0, call_.comm.mpi()), "MPI_Bcast");
+      double length = summarize(slowest_rank(*call_.comm, times_)).median;
+      detail::check_mpi(MPI_Bcast(&length, 1, MPI_DOUBLE, 0, call_.comm->mpi()), "MPI_Bcast");
       computation_.set_length(std::max(length, 0.01), test_interval);
     }
     times_.clear();
   }
 
   Timing timing() const {
-    Timing timing = summarize(slowest_rank(call_.comm, times_));
+    Timing timing = summarize(slowest_rank(*call_.comm, times_));
     const std::uint64_t mine = wrong_;
     std::uint64_t all = 0;
-    detail::check_mpi(MPI_Allreduce(&mine, &all, 1, MPI_UINT64_T, MPI_SUM, call_.comm.mpi()), "MPI_Allreduce");
+    detail::check_mpi(MPI_Allreduce(&mine, &all, 1, MPI_UINT64_T, MPI_SUM, call_.comm->mpi()), "MPI_Allreduce");
     timing.wrong = all;
     if (both_.empty()) return timing;
-    const double compute = summarize(slowest_rank(call_.comm, computing_)).median;
-    const double both = summarize(slowest_rank(call_.comm, both_)).median;
+    const double compute = summarize(slowest_rank(*call_.comm, computing_)).median;
+    const double both = summarize(slowest_rank(*call_.comm, both_)).median;
     timing.overlap = Overlap{.compute = compute, .both = both, .achieved = overlap_of(timing.median, compute, both)};
     return timing;
   }
@@ -81,7 +81,7 @@ class Side {
   static double microseconds_since(Clock::time_point start) {
     return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
   }
-  void meet() const { detail::check_mpi(MPI_Barrier(call_.comm.mpi()), "MPI_Barrier"); }
+  void meet() const { detail::check_mpi(MPI_Barrier(call_.comm->mpi()), "MPI_Barrier"); }
 
   template <class Body>
   void timed(int iteration, Body body, std::vector<double>& samples) {

@@ -67,7 +67,7 @@ MPI_Op mpi_op(ReduceOp op) {
 
 // ---- Arguments as MPI wants them
 
-bool is_root(const Call& c) { return c.comm.rank() == c.root; }
+bool is_root(const Call& c) { return c.rank == c.root; }
 int count(const Call& c) { return static_cast<int>(c.count); }
 MPI_Datatype type(const Call& c) { return mpi_type(c.output.dtype); }
 
@@ -136,69 +136,69 @@ constexpr Calls calls() {
 }  // namespace
 
 const Calls allreduce = calls<MPI_Allreduce, MPI_Iallreduce, [](const Call& c) {
-  return std::tuple(input(c), c.output.data, count(c), type(c), mpi_op(c.op), c.comm.mpi());
+  return std::tuple(input(c), c.output.data, count(c), type(c), mpi_op(c.op), c.comm->mpi());
 }>();
 
 const Calls broadcast = calls<MPI_Bcast, MPI_Ibcast, [](const Call& c) {
-  return std::tuple(c.output.data, count(c), type(c), c.root, c.comm.mpi());
+  return std::tuple(c.output.data, count(c), type(c), c.root, c.comm->mpi());
 }>();
 
 const Calls all_gather = calls<MPI_Allgather, MPI_Iallgather, [](const Call& c) {
-  return std::tuple(input(c), count(c), type(c), c.output.data, count(c), type(c), c.comm.mpi());
+  return std::tuple(input(c), count(c), type(c), c.output.data, count(c), type(c), c.comm->mpi());
 }>();
 
 const Calls reduce_scatter =
     calls<MPI_Reduce_scatter_block, MPI_Ireduce_scatter_block,
           [](const Call& c) {
-            return std::tuple(input(c), scattered(c), count(c), type(c), mpi_op(c.op), c.comm.mpi());
+            return std::tuple(input(c), scattered(c), count(c), type(c), mpi_op(c.op), c.comm->mpi());
           },
           move_scattered>();
 
 const Calls reduce = calls<MPI_Reduce, MPI_Ireduce, [](const Call& c) {
-  return std::tuple(input_unless_root(c), output_at_root(c), count(c), type(c), mpi_op(c.op), c.root, c.comm.mpi());
+  return std::tuple(input_unless_root(c), output_at_root(c), count(c), type(c), mpi_op(c.op), c.root, c.comm->mpi());
 }>();
 
 const Calls gather = calls<MPI_Gather, MPI_Igather, [](const Call& c) {
   return std::tuple(input_unless_root(c), count(c), type(c), output_at_root(c), count(c), type(c), c.root,
-                    c.comm.mpi());
+                    c.comm->mpi());
 }>();
 
 const Calls scatter = calls<MPI_Scatter, MPI_Iscatter, [](const Call& c) {
   return std::tuple(input_at_root(c), count(c), type(c), output_unless_root(c), count(c), type(c), c.root,
-                    c.comm.mpi());
+                    c.comm->mpi());
 }>();
 
 const Calls all_to_all = calls<MPI_Alltoall, MPI_Ialltoall, [](const Call& c) {
-  return std::tuple(c.input.data, count(c), type(c), c.output.data, count(c), type(c), c.comm.mpi());
+  return std::tuple(c.input.data, count(c), type(c), c.output.data, count(c), type(c), c.comm->mpi());
 }>();
 
-const Calls barrier = calls<MPI_Barrier, MPI_Ibarrier, [](const Call& c) { return std::tuple(c.comm.mpi()); }>();
+const Calls barrier = calls<MPI_Barrier, MPI_Ibarrier, [](const Call& c) { return std::tuple(c.comm->mpi()); }>();
 
 const Calls all_gather_v = calls<MPI_Allgatherv, MPI_Iallgatherv, [](const Call& c) {
   return std::tuple(input(c), input_count(c), type(c), c.output.data, counts(c.output_blocks), starts(c.output_blocks),
-                    type(c), c.comm.mpi());
+                    type(c), c.comm->mpi());
 }>();
 
 const Calls reduce_scatter_v =
     calls<MPI_Reduce_scatter, MPI_Ireduce_scatter,
           [](const Call& c) {
-            return std::tuple(input(c), scattered(c), counts(c.input_blocks), type(c), mpi_op(c.op), c.comm.mpi());
+            return std::tuple(input(c), scattered(c), counts(c.input_blocks), type(c), mpi_op(c.op), c.comm->mpi());
           },
           move_scattered>();
 
 const Calls gather_v = calls<MPI_Gatherv, MPI_Igatherv, [](const Call& c) {
   return std::tuple(input_unless_root(c), input_count(c), type(c), output_at_root(c), counts(c.output_blocks),
-                    starts(c.output_blocks), type(c), c.root, c.comm.mpi());
+                    starts(c.output_blocks), type(c), c.root, c.comm->mpi());
 }>();
 
 const Calls scatter_v = calls<MPI_Scatterv, MPI_Iscatterv, [](const Call& c) {
   return std::tuple(input_at_root(c), counts(c.input_blocks), starts(c.input_blocks), type(c), output_unless_root(c),
-                    output_count(c), type(c), c.root, c.comm.mpi());
+                    output_count(c), type(c), c.root, c.comm->mpi());
 }>();
 
 const Calls all_to_all_v = calls<MPI_Alltoallv, MPI_Ialltoallv, [](const Call& c) {
   return std::tuple(c.input.data, counts(c.input_blocks), starts(c.input_blocks), type(c), c.output.data,
-                    counts(c.output_blocks), starts(c.output_blocks), type(c), c.comm.mpi());
+                    counts(c.output_blocks), starts(c.output_blocks), type(c), c.comm->mpi());
 }>();
 
 }  // namespace tutti::tools::mpi_calls

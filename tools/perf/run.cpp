@@ -27,7 +27,9 @@ std::optional<std::string> memory_problem(const Communicator& comm, std::size_t 
 }
 
 Call call_for(const Communicator& comm, const PerfPlan& plan, std::size_t bytes) {
-  Call call{.comm = comm,
+  Call call{.comm = &comm,
+            .rank = comm.rank(),
+            .ranks = comm.size(),
             .op = plan.op,
             .root = plan.root,
             .in_place = plan.in_place || !plan.collective->out_of_place_possible,

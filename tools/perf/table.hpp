@@ -15,10 +15,10 @@ namespace tutti::tools {
 struct RunFacts {
   int ranks = 1;
   int nodes = 1;
-  std::string version;
-  std::string mpi;
-  std::string cpu;
-  std::string date;
+  std::string version = {};
+  std::string mpi = {};
+  std::string cpu = {};
+  std::string date = {};
   int cores = 1;
   std::optional<MachineLimit> limit = std::nullopt;
 };
@@ -34,7 +34,7 @@ struct Row {
   bool in_place = false;
   bool started = false;
   double test_interval = 0.0;  ///< microseconds; started
-  std::string algorithm;       ///< "auto" where tutti chose
+  std::string algorithm = {};  ///< "auto" where tutti chose
   std::size_t segment_bytes = 0;
   Measurement measurement = {};
 };
