@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bench/run.sh BUILD_DIR: measures kernels and collectives on this machine, prints one table and writes BUILD_DIR/bench/<date>.json.
-# Takes two to three minutes on 2 cores. The programs must have been built (tutti, bench_kernels, bench_summary); `./run bench` does that.
+# Takes some minutes on 2 cores. The programs must have been built (tutti, bench_kernels, bench_summary); `./run bench` does that.
 set -euo pipefail
 
 fail() {
