@@ -47,6 +47,7 @@ Blocks uneven_blocks(std::size_t count, int ranks, int first) {
 Blocks uneven_blocks_for(std::size_t count, int ranks, int rank) {
   const auto given = uneven_blocks(count, ranks).counts;
   std::vector<std::size_t> counts;
+  counts.reserve(given.size());
   for (int from = 0; from < ranks; ++from)
     counts.push_back(given[static_cast<std::size_t>((rank - from + ranks) % ranks)]);
   return lay_out(std::move(counts));
