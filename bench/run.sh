@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bench/run.sh BUILD_DIR: measures kernels and collectives on this machine, prints one table and writes BUILD_DIR/bench/<date>.json.
-# Takes two to three minutes on 2 cores. The programs must have been built (tutti, bench_kernels, bench_summary); `./run bench` does that.
+# Takes some minutes on 2 cores. The programs must have been built (tutti, bench_kernels, bench_summary); `./run bench` does that.
 set -euo pipefail
 
 fail() {
@@ -42,9 +42,11 @@ measure 120 "kernels" "$bin/bench_kernels" --benchmark_min_time=0.03 --benchmark
 
 rows=()
 for ranks in 2 4; do
-  for collective in allreduce broadcast all_gather reduce_scatter reduce gather scatter all_to_all barrier; do
-    row=$parts/$collective.$ranks.json
-    measure 60 "$collective, $ranks ranks" "$launcher" -n "$ranks" "$bin/tutti" perf "$collective" --min 8 --max 8M \
+  for what in allreduce broadcast reduce all_gather reduce_scatter gather scatter all_to_all all_gather_v reduce_scatter_v \
+    gather_v scatter_v all_to_all_v barrier "allreduce --started"; do
+    row=$parts/${what// /}.$ranks.json
+    read -ra options <<<"$what"
+    measure 60 "$what, $ranks ranks" "$launcher" -n "$ranks" "$bin/tutti" perf "${options[@]}" --min 8 --max 8M \
       --factor 32 --iterations 100 --json "$row"
     rows+=("$row")
   done

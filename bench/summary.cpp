@@ -81,16 +81,19 @@ std::string number(const json& row, const char* key, const char* format) {
 }
 
 void print_collectives(const json& rows) {
-  constexpr const char* kLine = "  {:<15} {:>6} {:>11} {:>11} {:>11} {:>10} {:>7} {:>11} {:>10}\n";
+  constexpr const char* kLine = "  {:<18} {:>6} {:>9} {:>11} {:>11} {:>9} {:>7} {:>7} {:>7} {:>11} {:>10}\n";
   fmt::print("\nCollectives, medians over iterations of the slowest rank, beside the MPI library's own\n");
-  fmt::print(kLine, "collective", "ranks", "size", "time us", "p99 us", "bus GB/s", "wrong", "MPI us", "MPI/tutti");
+  fmt::print(kLine, "collective", "ranks", "size", "time us", "p99 us", "bus GB/s", "%limit", "wrong", "overlap",
+             "MPI us", "MPI/tutti");
   for (const auto& row : rows) {
     auto name = row.at("collective").get<std::string>();
+    if (row.at("started").get<bool>()) name += " started";
     const double ours = row.at("time_us_median").get<double>();
     const auto& mpi = row.at("mpi_time_us_median");
     fmt::print(kLine, name, row.at("ranks").get<int>(), size_text(row.at("size_bytes").get<std::size_t>()),
                number(row, "time_us_median", "{:.2f}"), number(row, "time_us_p99", "{:.2f}"),
-               number(row, "busbw_gb_s", "{:.3f}"), number(row, "wrong", "{:.0f}"),
+               number(row, "busbw_gb_s", "{:.3f}"), number(row, "limit_percent", "{:.1f}"),
+               number(row, "wrong", "{:.0f}"), number(row, "overlap", "{:.2f}"),
                number(row, "mpi_time_us_median", "{:.2f}"),
                mpi.is_number() ? fmt::format("{:.2f}", mpi.get<double>() / ours) : "-");
   }

@@ -1,11 +1,8 @@
-// `tutti perf`: measures a collective over a ladder of sizes, beside the MPI library's own. How it measures is in
-// tools/perf/measure.hpp, what bandwidths mean in bench/README.md.
+// `tutti perf`: measures a collective over a ladder of sizes, beside the MPI library's own. This is its command line;
+// the run is in tools/perf/run.hpp, how it measures in tools/perf/measure.hpp, what the columns mean in
+// bench/README.md.
 #include <chrono>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,9 +11,7 @@
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"
-#include "tools/perf/machine.hpp"
-#include "tools/perf/measure.hpp"
-#include "tools/perf/table.hpp"
+#include "tools/perf/run.hpp"
 #include "tools/world.hpp"
 
 namespace tutti::tools {
@@ -37,183 +32,54 @@ struct PerfOptions {
   int iterations = 0;
   int warmup = 5;
   bool in_place = false;
+  bool started = false;
+  double test_interval = 10;
   std::string compare = "mpi";
   double deadline = 300;
   std::string json;
+  std::string csv;
 };
 
-/// The same, understood.
-struct Plan {
-  const MeasuredCollective* collective = nullptr;
-  DType dtype = DType::f32;
-  ReduceOp op = ReduceOp::sum;
-  CollectiveOptions options;
-  std::vector<std::size_t> ladder;  ///< bytes, ascending
+/// Which options were given, not left at their defaults.
+struct Given {
+  bool op = false;
+  bool root = false;
+  bool test_interval = false;
 };
 
-std::vector<std::size_t> make_ladder(const PerfOptions& o) {
-  const std::size_t smallest = parse_size("perf: --min", o.min);
-  const std::size_t largest = parse_size("perf: --max", o.max);
-  if (smallest == 0) throw InvalidArgument("perf: --min must be at least 1");
-  if (smallest > largest) throw InvalidArgument(text("perf: --min ", o.min, " is larger than --max ", o.max));
-  const std::size_t step = o.step.empty() ? 0 : parse_size("perf: --step", o.step);
-  if (!o.step.empty() && step == 0) throw InvalidArgument("perf: --step must be at least 1");
-  if (o.factor < 2) throw InvalidArgument("perf: --factor must be at least 2");
-  constexpr std::size_t kMostRows = 100'000;
-  if (step != 0 && (largest - smallest) / step >= kMostRows)
-    throw InvalidArgument(text("perf: --step ", o.step, " makes more than ", kMostRows, " rows"));
-  std::vector<std::size_t> ladder;
-  for (std::size_t bytes = smallest; bytes <= largest; bytes = step != 0 ? bytes + step : bytes * o.factor) {
-    ladder.push_back(bytes);
-    if (step == 0 && bytes > largest / o.factor) break;  // the next would be too large, perhaps for the type too
-  }
-  return ladder;
+/// Combinations that make no sense, each with its reason.
+void demand_sense(const PerfOptions& o, const Given& given, const MeasuredCollective& c) {
+  if (given.op && !c.reduces) throw InvalidArgument(text("perf: ", c.name, " takes no --op"));
+  if (given.root && !c.rooted) throw InvalidArgument(text("perf: ", c.name, " takes no --root"));
+  if (o.in_place && !c.in_place_possible) throw InvalidArgument(text("perf: ", c.name, " has no --in-place"));
+  if (!c.moves_data() && !o.algorithm.empty()) throw InvalidArgument(text("perf: ", c.name, " has no --algorithm"));
+  if (given.test_interval && !o.started) throw InvalidArgument("perf: --test-interval goes with --started only");
+  if (!o.json.empty() && !o.csv.empty()) throw InvalidArgument("perf: give --json or --csv, not both");
 }
 
-Plan make_plan(const PerfOptions& o, bool op_given, bool root_given) {
-  Plan plan;
-  plan.collective = &collective_from_name(o.collective);
-  const auto& c = *plan.collective;
-  plan.dtype = dtype_from_name(o.dtype);
-  plan.op = reduce_op_from_name(o.op);
-  if (op_given && !c.reduces) throw InvalidArgument(text("perf: ", c.name, " takes no --op"));
-  if (root_given && !c.rooted) throw InvalidArgument(text("perf: ", c.name, " takes no --root"));
-  if (o.in_place && !c.in_place_possible) throw InvalidArgument(text("perf: ", c.name, " has no --in-place"));
-  if (!c.moves_data && !o.algorithm.empty()) throw InvalidArgument(text("perf: ", c.name, " has no --algorithm"));
+PerfPlan make_plan(const PerfOptions& o, const Given& given) {
+  const auto& c = collective_from_name(o.collective);
+  PerfPlan plan{.collective = &c,
+                .dtype = dtype_from_name(o.dtype),
+                .op = reduce_op_from_name(o.op),
+                .root = o.root,
+                .in_place = o.in_place};
+  demand_sense(o, given, c);
   if (c.reduces && !is_supported(plan.op, plan.dtype))
     throw InvalidArgument(text("perf: --op ", o.op, " does not go with --dtype ", o.dtype));
   plan.options = {.algorithm = o.algorithm, .segment_bytes = parse_size("perf: --segment", o.segment)};
-  plan.ladder = c.moves_data ? make_ladder(o) : std::vector<std::size_t>{0};
+  plan.ladder = {0};
+  if (c.moves_data()) {
+    std::optional<std::size_t> step;
+    if (!o.step.empty()) step = parse_size("perf: --step", o.step);
+    plan.ladder = make_ladder(parse_size("perf: --min", o.min), parse_size("perf: --max", o.max), o.factor, step);
+  }
+  plan.iterations = o.iterations;
+  plan.how = {
+      .warmup = o.warmup, .with_mpi = o.compare == "mpi", .started = o.started, .test_interval = o.test_interval};
+  plan.json = o.json;
+  plan.csv = o.csv;
   return plan;
-}
-
-/// The file for the rows, opened before anything is measured: written beside its place and renamed when complete.
-class JsonFile {
- public:
-  explicit JsonFile(const std::string& path) : path_(path), partial_(path + ".part") {
-    if (path_.empty()) return;
-    out_.open(partial_);
-    if (!out_) problem_ = text("perf: --json ", path_, ": cannot be written");
-  }
-  ~JsonFile() {
-    std::error_code ignored;
-    if (!path_.empty() && !problem_) std::filesystem::remove(partial_, ignored);
-  }
-  JsonFile(const JsonFile&) = delete;
-  JsonFile& operator=(const JsonFile&) = delete;
-
-  const std::optional<std::string>& problem() const { return problem_; }
-
-  void write(const nlohmann::json& rows) {
-    out_ << rows.dump(1) << '\n';
-    out_.close();
-    std::error_code failed;
-    if (out_) std::filesystem::rename(partial_, path_, failed);
-    if (!out_ || failed) throw DataError(text("perf: --json ", path_, ": writing failed"));
-  }
-
- private:
-  std::string path_;
-  std::string partial_;
-  std::ofstream out_;
-  std::optional<std::string> problem_;
-};
-
-/// The buffers for `bytes`, plus as much again for what the libraries need meanwhile, must fit the free memory of each
-/// node.
-std::optional<std::string> memory_problem(const Communicator& comm, std::size_t buffers, std::size_t row) {
-  const auto local = static_cast<std::size_t>(comm.place().local_size);
-  const std::size_t available = memory_available();
-  if (available / local >= buffers + row) return std::nullopt;
-  constexpr double kGiga = 1024.0 * 1024 * 1024;
-  return text("perf: --max asks for ", static_cast<double>(buffers + row) / kGiga, " GiB on each of ", local,
-              " ranks of node ", node_name(), ", which has ", static_cast<double>(available) / kGiga,
-              " GiB left: give a smaller --max");
-}
-
-RunFacts run_facts(const Communicator& comm) {
-  return {.ranks = comm.size(),
-          .nodes = comm.place().nodes,
-          .version = TUTTI_VERSION,
-          .mpi = mpi_library(),
-          .cpu = cpu_model(),
-          .date = timestamp(),
-          .cores = cores_allowed()};
-}
-
-void print_heading(const PerfOptions& o, const Plan& plan, const RunFacts& facts) {
-  std::printf("# tutti %s, %s: %d ranks on %d node%s, algorithm %s%s, %s\n", facts.version.c_str(),
-              o.collective.c_str(), facts.ranks, facts.nodes, facts.nodes == 1 ? "" : "s",
-              o.algorithm.empty() ? "auto" : o.algorithm.c_str(), o.in_place ? ", in place" : "", facts.date.c_str());
-  std::printf("# MPI library: %s\n# processor: %s, %d core%s allowed to rank 0\n", facts.mpi.c_str(), facts.cpu.c_str(),
-              facts.cores, facts.cores == 1 ? "" : "s");
-  if (o.compare == "mpi" && plan.collective->reduces && !mpi_can(*plan.collective, 1, plan.dtype, plan.op, facts.ranks))
-    std::printf("# the MPI library has no %s over %s: no comparison\n", o.op.c_str(), o.dtype.c_str());
-  std::printf("# times are medians over iterations of the slowest rank; bandwidths are explained in bench/README.md\n");
-  std::fputs(table_heading().c_str(), stdout);
-  std::fflush(stdout);
-}
-
-/// Measures all rows on all ranks; the rows are complete on rank 0.
-std::vector<Row> measure_ladder(const Communicator& comm, const PerfOptions& o, const Plan& plan, std::byte* memory) {
-  const auto& collective = *plan.collective;
-  const Pattern pattern = collective.reduces ? Pattern::for_reduction(plan.dtype, plan.op, comm.size())
-                                             : Pattern::for_movement(plan.dtype, comm.size());
-  std::vector<Row> rows;
-  for (const std::size_t bytes : plan.ladder) {
-    Call call{.comm = comm,
-              .count = count_for(collective, bytes, plan.dtype, comm.size()),
-              .input = {},
-              .output = {},
-              .op = plan.op,
-              .root = o.root,
-              .in_place = o.in_place || (collective.rooted && !collective.reduces),
-              .options = plan.options};
-    if (!rows.empty() && rows.back().count == call.count) continue;  // rounding made two sizes the same
-    place_buffers(collective, call, memory, plan.dtype);
-    Row row{.collective = &collective,
-            .bytes = row_bytes(collective, call.count, plan.dtype, comm.size()),
-            .count = call.count,
-            .dtype = plan.dtype,
-            .op = plan.op,
-            .root = o.root,
-            .in_place = call.in_place,
-            .algorithm = o.algorithm.empty() ? "auto" : o.algorithm,
-            .segment_bytes = plan.options.segment_bytes,
-            .measurement = {}};
-    const bool with_mpi = o.compare == "mpi" && mpi_can(collective, call.count, plan.dtype, plan.op, comm.size());
-    row.measurement = measure(collective, call, pattern, o.iterations > 0 ? o.iterations : iterations_for(row.bytes),
-                              o.warmup, with_mpi);
-    if (comm.rank() == 0) {
-      std::fputs(table_line(row, comm.size()).c_str(), stdout);
-      std::fflush(stdout);
-    }
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
-void run_perf(const Communicator& comm, const PerfOptions& o, const Plan& plan) {
-  if (o.root < 0 || o.root >= comm.size())
-    throw InvalidArgument(text("perf: --root ", o.root, " is not a rank: there are ranks 0 to ", comm.size() - 1));
-  const auto& collective = *plan.collective;
-  const std::size_t count = count_for(collective, plan.ladder.back(), plan.dtype, comm.size());
-  const bool in_place = o.in_place || (collective.rooted && !collective.reduces);
-  const std::size_t bytes = memory_bytes(collective, count, plan.dtype, comm.size(), in_place);
-  agree(comm, memory_problem(comm, bytes, row_bytes(collective, count, plan.dtype, comm.size())));
-  JsonFile json(comm.rank() == 0 ? o.json : "");
-  agree(comm, json.problem());
-  const auto memory = comm.allocate_bytes(bytes + 1);  // never nothing
-
-  const RunFacts facts = run_facts(comm);
-  if (comm.rank() == 0) print_heading(o, plan, facts);
-  const auto rows = measure_ladder(comm, o, plan, static_cast<std::byte*>(memory.get()));
-  if (comm.rank() == 0 && !o.json.empty()) {
-    auto array = nlohmann::json::array();
-    for (const auto& row : rows) array.push_back(table_json(row, facts));
-    json.write(array);
-  }
-  demand_right_results(rows);
 }
 
 std::string collective_names() {
@@ -254,9 +120,18 @@ void add_perf_command(CLI::App& app) {
       ->envname("TUTTI_SEGMENT")
       ->type_name("BYTES")
       ->capture_default_str();
-  auto* root =
-      command->add_option("--root", o.root, "Root of broadcast and reduce")->type_name("RANK")->capture_default_str();
-  command->add_flag("--in-place", o.in_place, "Input and output are the same memory");
+  auto* root = command->add_option("--root", o.root, "Root, of collectives that have one")
+                   ->type_name("RANK")
+                   ->capture_default_str();
+  command->add_flag("--in-place", o.in_place, "Input and output are the same memory (broadcast: always)");
+  command->add_flag("--started", o.started,
+                    "Start the collective and wait for it; and measure how much of it hides behind computation");
+  auto* test_interval = command
+                            ->add_option("--test-interval", o.test_interval,
+                                         "That computation tests the collective every so many microseconds")
+                            ->check(CLI::Range(0.1, 1e6))
+                            ->type_name("US")
+                            ->capture_default_str();
   command->add_option("--iterations", o.iterations, "Iterations of every size; 0: chosen by size")
       ->check(CLI::Range(0, 1'000'000))
       ->type_name("N")
@@ -275,11 +150,13 @@ void add_perf_command(CLI::App& app) {
       ->type_name("SECONDS")
       ->capture_default_str();
   command->add_option("--json", o.json, "Write the rows to FILE, a JSON array")->type_name("FILE");
-  command->callback([options, op, root] {
-    const Plan plan = make_plan(*options, op->count() > 0, root->count() > 0);
+  command->add_option("--csv", o.csv, "Write the rows to FILE, as CSV with the same names")->type_name("FILE");
+  command->callback([options, op, root, test_interval] {
+    const PerfPlan plan = make_plan(
+        *options, {.op = op->count() > 0, .root = root->count() > 0, .test_interval = test_interval->count() > 0});
     CommunicatorOptions communicator;
     if (options->deadline > 0) communicator.deadline = std::chrono::duration<double>(options->deadline);
-    run_on_all_ranks(communicator, [&](const Communicator& comm) { run_perf(comm, *options, plan); });
+    run_on_all_ranks(communicator, [&](const Communicator& comm) { run_perf(comm, plan); });
   });
 }
 

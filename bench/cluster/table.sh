@@ -24,11 +24,11 @@ awk -v what="$what" -v hosts="$hosts" '
   }
   $1 == "stream" && before { close_round(); next }
   $1 == "stream" { before = $2; next }
-  /^#/ || NF < 13 { next }
+  /^#/ || NF < 14 { next }
   {
     if (!($1 in seen)) { seen[$1] = 1; order[++sizes] = $1 }
-    size[++rows] = $1; own[rows] = $6; bus[rows] = $9; theirs[rows] = $11
-    time[$1] = time[$1] " " $6; mpi_time[$1] = mpi_time[$1] " " $11; ratio[$1] = ratio[$1] " " $11 / $6
+    size[++rows] = $1; own[rows] = $6; bus[rows] = $9; theirs[rows] = $12
+    time[$1] = time[$1] " " $6; mpi_time[$1] = mpi_time[$1] " " $12; ratio[$1] = ratio[$1] " " $12 / $6
   }
   END {
     if (!sizes) exit 1

@@ -1,89 +1,21 @@
 // The program `tutti` as a user runs it: what it prints, its exit status, and the JSON that it writes.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <csignal>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "tests/support/temporary_folder.hpp"
+#include "tests/tools/program.hpp"
 
 namespace {
 
-using tutti::test::read_file;
-using tutti::test::TemporaryFolder;
-
-struct Outcome {
-  int status = -1;  ///< exit status; -1: it had to be killed
-  std::string out;
-  std::string err;
-};
-
-constexpr auto kLimit = std::chrono::seconds(60);
-
-int wait_for(pid_t child) {
-  const auto end = std::chrono::steady_clock::now() + kLimit;
-  int status = 0;
-  while (waitpid(child, &status, WNOHANG) == 0) {
-    if (std::chrono::steady_clock::now() > end) {
-      kill(child, SIGKILL);
-      waitpid(child, &status, 0);
-      return -1;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-Outcome run(std::vector<std::string> command) {
-  const TemporaryFolder folder;
-  const auto out = folder.path() / "out";
-  const auto err = folder.path() / "err";
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT, 0600);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT, 0600);
-  std::vector<char*> arguments;
-  arguments.reserve(command.size() + 1);
-  for (auto& argument : command) arguments.push_back(argument.data());
-  arguments.push_back(nullptr);
-  pid_t child = 0;
-  const int failed = posix_spawn(&child, command.front().c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return {};
-  Outcome outcome;
-  outcome.status = wait_for(child);
-  outcome.out = read_file(out);
-  outcome.err = read_file(err);
-  return outcome;
-}
-
-Outcome tutti(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), TUTTI_PROGRAM);
-  return run(std::move(arguments));
-}
-
-Outcome on_ranks(int ranks, std::vector<std::string> arguments) {
-  const std::vector<std::string> launch = {TUTTI_MPIRUN, "-n", std::to_string(ranks), TUTTI_PROGRAM};
-  arguments.insert(arguments.begin(), launch.begin(), launch.end());
-  return run(std::move(arguments));
-}
-
-std::size_t count_of(const std::string& text, const std::string& part) {
-  std::size_t n = 0;
-  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++n;
-  return n;
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using tools_test::count_of;
+using tools_test::has;
+using tools_test::on_ranks;
+using tools_test::read_file;
+using tools_test::TemporaryFolder;
+using tools_test::tutti;
 
 TEST(Cli, VersionAndHelp) {
   const auto version = tutti({"--version"});
@@ -135,6 +67,13 @@ TEST(Cli, MisuseIsOneClearLine) {
        "tutti: error: perf: --min 2K is larger than --max 1K\n"},
       {{"perf", "allreduce", "--root", "0"}, 1, "tutti: error: perf: allreduce takes no --root\n"},
       {{"perf", "broadcast", "--op", "sum"}, 1, "tutti: error: perf: broadcast takes no --op\n"},
+      {{"perf", "all_to_all_v", "--in-place"}, 1, "tutti: error: perf: all_to_all_v has no --in-place\n"},
+      {{"perf", "barrier", "--in-place"}, 1, "tutti: error: perf: barrier has no --in-place\n"},
+      {{"perf", "barrier", "--algorithm", "ring"}, 1, "tutti: error: perf: barrier has no --algorithm\n"},
+      {{"perf", "allreduce", "--json", "a", "--csv", "b"}, 1, "tutti: error: perf: give --json or --csv, not both\n"},
+      {{"perf", "allreduce", "--test-interval", "5"},
+       1,
+       "tutti: error: perf: --test-interval goes with --started only\n"},
       {{"perf", "allreduce", "--op", "bit_and"}, 1, "tutti: error: perf: --op bit_and does not go with --dtype f32\n"},
       {{"report", "/nonexistent/run"}, 1, "tutti: error: report: /nonexistent/run is not a folder\n"},
   };
@@ -172,84 +111,6 @@ TEST(Cli, Info) {
   EXPECT_EQ(info.at("places").size(), 3U);
   EXPECT_EQ(info.at("places").at(2).at("local_rank"), 2);
   EXPECT_FALSE(info.at("mpi_library").get<std::string>().empty());
-}
-
-class Perf : public testing::TestWithParam<int> {};
-
-TEST_P(Perf, WritesRightRows) {
-  const int ranks = GetParam();
-  const TemporaryFolder folder;
-  for (const std::string collective : {"allreduce", "broadcast", "all_gather", "reduce_scatter", "reduce", "gather",
-                                       "scatter", "all_to_all", "barrier"}) {
-    const auto file = folder.path() / (collective + ".json");
-    std::vector<std::string> arguments = {"perf",     collective,   "--min",        "8", "--max",    "8K",
-                                          "--factor", "32",         "--iterations", "5", "--warmup", "1",
-                                          "--json",   file.string()};
-    const std::set<std::string> rooted = {"reduce", "broadcast", "gather", "scatter"};
-    if (rooted.count(collective) > 0) arguments.insert(arguments.end(), {"--root", "1"});
-    const auto outcome = on_ranks(ranks, arguments);
-    ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
-    EXPECT_TRUE(has(outcome.out, "# MPI library: ")) << outcome.out;
-    EXPECT_TRUE(has(outcome.out, "algbw")) << outcome.out;
-    const auto rows = nlohmann::json::parse(read_file(file));
-    ASSERT_EQ(rows.size(), collective == "barrier" ? 1U : 3U);
-    for (const auto& row : rows) {
-      EXPECT_EQ(row.at("collective"), collective);
-      EXPECT_EQ(row.at("wrong"), 0) << row.dump();
-      EXPECT_EQ(row.at("mpi_wrong"), 0) << row.dump();
-      EXPECT_EQ(row.at("ranks"), ranks);
-      EXPECT_EQ(row.at("nodes"), 1);
-      EXPECT_EQ(row.at("iterations"), 5);
-      EXPECT_GT(row.at("time_us_median").get<double>(), 0.0);
-      EXPECT_GE(row.at("time_us_p99").get<double>(), row.at("time_us_median").get<double>());
-      EXPECT_GT(row.at("mpi_time_us_median").get<double>(), 0.0);
-      for (const char* key : {"size_bytes", "count", "dtype", "op", "algorithm", "algbw_gb_s", "busbw_gb_s"})
-        EXPECT_TRUE(row.contains(key)) << key;
-    }
-  }
-}
-INSTANTIATE_TEST_SUITE_P(Ranks, Perf, testing::Values(2, 3));
-
-TEST(PerfRun, InPlaceAverageOfHalfFloats) {
-  for (const std::string collective : {"allreduce", "reduce_scatter", "reduce"}) {
-    const auto outcome = on_ranks(3, {"perf", collective, "--in-place", "--op", "avg", "--dtype", "bf16", "--min", "1K",
-                                      "--max", "1K", "--iterations", "3"});
-    EXPECT_EQ(outcome.status, 0) << outcome.err;
-    EXPECT_TRUE(has(outcome.out, "no comparison")) << outcome.out;
-  }
-}
-
-TEST(PerfRun, ErrorsAlikeOnAllRanksArePrintedOnce) {
-  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
-      {{"perf", "broadcast", "--root", "7"}, "tutti: error: perf: --root 7 is not a rank: there are ranks 0 to 1\n"},
-      {{"perf", "allreduce", "--max", "1000000G"}, "give a smaller --max\n"},
-      {{"perf", "allreduce", "--json", "/nonexistent/x.json"}, "--json /nonexistent/x.json: cannot be written\n"},
-      {{"perf", "allreduce", "--max", "8", "--algorithm", "no_such"}, "no_such"},
-  };
-  for (const auto& [arguments, message] : wrong) {
-    const auto outcome = on_ranks(2, arguments);
-    EXPECT_GT(outcome.status, 0) << message;
-    EXPECT_TRUE(has(outcome.err, message)) << outcome.err;
-    EXPECT_EQ(count_of(outcome.err, "tutti: error: "), 1U) << outcome.err;
-  }
-}
-
-TEST(PerfRun, InPlaceAtTheRoot) {
-  for (const std::string collective : {"gather", "scatter"}) {
-    const auto outcome = on_ranks(
-        3, {"perf", collective, "--in-place", "--root", "2", "--min", "6K", "--max", "6K", "--iterations", "3"});
-    EXPECT_EQ(outcome.status, 0) << outcome.err;  // a wrong element is a failure
-  }
-}
-
-TEST(PerfRun, OptionsBeatTheEnvironment) {
-  setenv("TUTTI_ALGORITHM", "no_such", 1);
-  const auto from_environment = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1"});
-  const auto from_option = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1", "--algorithm", "ring"});
-  unsetenv("TUTTI_ALGORITHM");
-  EXPECT_EQ(from_environment.status, 1);
-  EXPECT_TRUE(has(from_environment.err, "no_such")) << from_environment.err;
-  EXPECT_EQ(from_option.status, 0) << from_option.err;
 }
 
 TEST(Explain, NamesTheWinnerAndWhy) {

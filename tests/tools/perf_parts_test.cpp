@@ -2,6 +2,8 @@
 // is wrong: against a reduction written down naively here, and with errors put in.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <vector>
 
@@ -9,7 +11,6 @@
 
 #include "tools/command_line.hpp"
 #include "tools/perf/measure.hpp"
-#include "tools/perf/table.hpp"
 
 namespace tutti::tools {
 namespace {
@@ -173,39 +174,44 @@ TEST(Movement, AnotherRanksDataIsWrongEverywhere) {
   }
 }
 
-TEST(Collectives, SizesFollowTheLargestBuffer) {
-  const auto& gather = collective_from_name("all_gather");
-  const std::size_t count = count_for(gather, 1 << 20, DType::f32, 3);
-  EXPECT_EQ(count, std::size_t{1 << 20} / 12);
-  EXPECT_EQ(row_bytes(gather, count, DType::f32, 3), count * 12);
-  EXPECT_EQ(count_for(gather, 8, DType::f64, 4), 1U);
-  EXPECT_EQ(count_for(collective_from_name("allreduce"), 1 << 20, DType::f32, 3), std::size_t{1 << 18});
-  EXPECT_DOUBLE_EQ(collective_from_name("allreduce").bus_factor(4), 1.5);
-  EXPECT_DOUBLE_EQ(collective_from_name("reduce_scatter").bus_factor(4), 0.75);
-  EXPECT_DOUBLE_EQ(collective_from_name("broadcast").bus_factor(4), 1.0);
-  EXPECT_THROW(collective_from_name("allredce"), InvalidArgument);
+TEST(Collectives, UnknownOnesAreNamed) { EXPECT_THROW(collective_from_name("allredce"), InvalidArgument); }
+
+TEST(Overlap, IsTheShareOfTheShorterThatIsSaved) {
+  EXPECT_DOUBLE_EQ(overlap_of(10, 10, 20), 0.0);  // one after the other
+  EXPECT_DOUBLE_EQ(overlap_of(10, 10, 10), 1.0);  // at the same time
+  EXPECT_DOUBLE_EQ(overlap_of(10, 20, 25), 0.5);  // half of the shorter
+  EXPECT_DOUBLE_EQ(overlap_of(20, 10, 25), 0.5);
+  EXPECT_DOUBLE_EQ(overlap_of(10, 10, 31), 0.0);   // they disturb each other: no less than nothing
+  EXPECT_DOUBLE_EQ(overlap_of(10, 10, 9.5), 1.0);  // measured at another moment: no more than all
+  EXPECT_DOUBLE_EQ(overlap_of(0, 10, 10), 0.0);
 }
 
-TEST(Rows, WrongElementsAreAnErrorThatNamesThem) {
-  Row row{.collective = &collective_from_name("allreduce"),
-          .bytes = 4096,
-          .count = 1024,
-          .algorithm = "auto",
-          .measurement = {}};
-  row.measurement.mpi = Timing{};
-  EXPECT_NO_THROW(demand_right_results(std::vector{row, row}));
-  const auto message_of = [](const Row& wrong) {
-    try {
-      demand_right_results(std::vector{Row{wrong}});
-    } catch (const InvalidArgument& error) {
-      return std::string(error.what());
-    }
-    return std::string("no error");
+TEST(Computation, IsCutAsAskedAndLongerIfAskedFor) {
+  Computation computation;
+  const auto tests_of = [&](double microseconds, double interval) {
+    computation.set_length(microseconds, interval);
+    int tests = 0;
+    computation.run([&] { ++tests; });
+    EXPECT_EQ(static_cast<std::size_t>(tests) + 1, computation.pieces());
+    return tests;
   };
-  row.measurement.mpi->wrong = 5;
-  EXPECT_EQ(message_of(row), "perf: allreduce of 4096 bytes by the MPI library gave 5 wrong elements");
-  row.measurement.tutti.wrong = 3;
-  EXPECT_EQ(message_of(row), "perf: allreduce of 4096 bytes gave 3 wrong elements");
+  EXPECT_EQ(tests_of(100, 10), 9);  // between ten pieces
+  EXPECT_EQ(tests_of(3, 10), 0);
+  EXPECT_EQ(tests_of(26, 10), 2);
+  const auto fastest = [&](double microseconds) {
+    computation.set_length(microseconds, microseconds);
+    double least = 1e9;
+    for (int i = 0; i < 20; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      computation.run([] {});
+      least =
+          std::min(least, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+    }
+    return least;
+  };
+  const double longer = fastest(2000);
+  EXPECT_GT(longer, 5 * fastest(200));
+  EXPECT_GT(longer, 500);  // it is not optimized away
 }
 
 }  // namespace

@@ -214,6 +214,31 @@ TEST(BenchReport, OfRowsAndOfAWholeBenchmark) {
       std::string::npos);
 }
 
+TEST(BenchReport, ShowsLimitLatencyAndOverlap) {
+  const TemporaryFolder folder;
+  std::string rows;
+  for (const int bytes : {8, 1024, 65536, 1048576}) {
+    rows += text(rows.empty() ? "" : ",",
+                 R"({"collective":"allreduce","dtype":"f32","op":"sum","algorithm":"auto","ranks":2,"in_place":true,)",
+                 R"("started":true,"size_bytes":)", bytes, R"(,"time_us_median":2,"busbw_gb_s":0.5,"wrong":0,)",
+                 R"("limit_percent":40,"overlap":0.25,"mpi_time_us_median":3,"mpi_busbw_gb_s":0.3,"mpi_overlap":0.5})");
+  }
+  write_bench_report(folder.write("a.json", "[" + rows + "]"), folder.path() / "a.html");
+  const auto page = read_file(folder.path() / "a.html");
+  expect_sound(page);
+  EXPECT_NE(page.find("<h2>allreduce, f32 sum, 2 ranks, started, in place</h2>"), std::string::npos);
+  EXPECT_EQ(count_of(page, "<svg"), 3U);
+  EXPECT_EQ(count_of(page, "stroke-dasharray"), 2U);   // the limit, of bandwidth and latency
+  EXPECT_EQ(count_of(page, "href='#bus0-dot'"), 8U);   // all sizes of both
+  EXPECT_EQ(count_of(page, "href='#time0-dot'"), 6U);  // up to 64 KiB
+  EXPECT_EQ(count_of(page, "href='#overlap0-dot'"), 8U);
+  for (const char* cell :
+       {"<th>overlap (%)</th>", "<th>MPI overlap (%)</th>", "<td>25</td>", "<td>50</td>", "<td>40.0</td>"})
+    EXPECT_NE(page.find(cell), std::string::npos) << cell;
+  for (const char* tick : {"1 us", "2 us", "0.5", "1"})  // less than a power of ten: ticks in between
+    EXPECT_NE(page.find(text("<tspan >", tick, "</tspan>")), std::string::npos) << tick;
+}
+
 TEST(Escape, MarkupAndBrokenText) {
   EXPECT_EQ(escape_html("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
   EXPECT_EQ(escape_html("\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8E\xB5"), "\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8E\xB5");

@@ -6,206 +6,141 @@
 #include <limits>
 #include <string>
 
-#include <tutti/collectives/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
+
+#include "tools/perf/calls.hpp"
 
 namespace tutti::tools {
 namespace {
 
-std::size_t unsigned_rank(const Communicator& comm) { return static_cast<std::size_t>(comm.rank()); }
-
-MPI_Datatype mpi_type(DType dtype) {
-  switch (dtype) {
-    case DType::f64:
-      return MPI_DOUBLE;
-    case DType::f32:
-      return MPI_FLOAT;
-    case DType::i64:
-      return MPI_INT64_T;
-    case DType::i32:
-      return MPI_INT32_T;
-    case DType::i16:
-      return MPI_INT16_T;
-    case DType::i8:
-      return MPI_INT8_T;
-    case DType::u64:
-      return MPI_UINT64_T;
-    case DType::u32:
-      return MPI_UINT32_T;
-    case DType::bf16:
-    case DType::f16:  // as bits; mpi_can() keeps them from being added
-    case DType::u16:
-      return MPI_UINT16_T;
-    case DType::u8:
-      return MPI_UINT8_T;
-  }
-  return MPI_DATATYPE_NULL;
-}
-
-MPI_Op mpi_op(ReduceOp op) {
-  switch (op) {
-    case ReduceOp::sum:
-      return MPI_SUM;
-    case ReduceOp::prod:
-      return MPI_PROD;
-    case ReduceOp::min:
-      return MPI_MIN;
-    case ReduceOp::max:
-      return MPI_MAX;
-    case ReduceOp::bit_and:
-      return MPI_BAND;
-    case ReduceOp::bit_or:
-      return MPI_BOR;
-    case ReduceOp::bit_xor:
-      return MPI_BXOR;
-    case ReduceOp::logical_and:
-      return MPI_LAND;
-    case ReduceOp::logical_or:
-      return MPI_LOR;
-    case ReduceOp::avg:
-      break;
-  }
-  return MPI_OP_NULL;
-}
-
-bool is_root(const Call& call) { return call.comm.rank() == call.root; }
-int mpi_count(const Call& call) { return static_cast<int>(call.count); }
-
-// ---- tutti's calls
-
-void run_allreduce(const Call& c) {
-  if (c.in_place) return allreduce(c.comm, c.output, c.op, c.options);
-  allreduce(c.comm, ConstBuffer(c.input), c.output, c.op, c.options);
-}
-void run_broadcast(const Call& c) { broadcast(c.comm, c.output, c.root, c.options); }
-void run_all_gather(const Call& c) { all_gather(c.comm, c.input, c.output, c.options); }
-void run_reduce_scatter(const Call& c) { reduce_scatter(c.comm, c.input, c.output, c.op, c.options); }
-void run_reduce(const Call& c) { reduce(c.comm, c.input, is_root(c) ? c.output : Buffer{}, c.op, c.root, c.options); }
-void run_gather(const Call& c) { gather(c.comm, c.input, is_root(c) ? c.output : Buffer{}, c.root, c.options); }
-void run_scatter(const Call& c) {
-  scatter(c.comm, is_root(c) ? ConstBuffer(c.input) : ConstBuffer{}, c.output, c.root, c.options);
-}
-void run_all_to_all(const Call& c) { all_to_all(c.comm, c.input, c.output, c.options); }
-void run_barrier(const Call& c) { barrier(c.comm); }
-
-// ---- The same by the MPI library
-
-void mpi_allreduce(const Call& c) {
-  detail::check_mpi(MPI_Allreduce(c.in_place ? MPI_IN_PLACE : c.input.data, c.output.data, mpi_count(c),
-                                  mpi_type(c.output.dtype), mpi_op(c.op), c.comm.mpi()),
-                    "MPI_Allreduce");
-}
-void mpi_broadcast(const Call& c) {
-  detail::check_mpi(MPI_Bcast(c.output.data, mpi_count(c), mpi_type(c.output.dtype), c.root, c.comm.mpi()),
-                    "MPI_Bcast");
-}
-void mpi_all_gather(const Call& c) {
-  MPI_Datatype type = mpi_type(c.output.dtype);
-  detail::check_mpi(MPI_Allgather(c.in_place ? MPI_IN_PLACE : c.input.data, mpi_count(c), type, c.output.data,
-                                  mpi_count(c), type, c.comm.mpi()),
-                    "MPI_Allgather");
-}
-void mpi_reduce_scatter(const Call& c) {
-  // In place MPI leaves the result at the start of the buffer, where it is moved from: part of the same work.
-  detail::check_mpi(
-      MPI_Reduce_scatter_block(c.in_place ? MPI_IN_PLACE : c.input.data, c.in_place ? c.input.data : c.output.data,
-                               mpi_count(c), mpi_type(c.output.dtype), mpi_op(c.op), c.comm.mpi()),
-      "MPI_Reduce_scatter_block");
-  if (c.in_place && c.comm.rank() != 0) std::memcpy(c.output.data, c.input.data, c.output.size_bytes());
-}
-void mpi_reduce(const Call& c) {
-  const bool at_root = is_root(c);
-  detail::check_mpi(MPI_Reduce(c.in_place && at_root ? MPI_IN_PLACE : c.input.data, at_root ? c.output.data : nullptr,
-                               mpi_count(c), mpi_type(c.output.dtype), mpi_op(c.op), c.root, c.comm.mpi()),
-                    "MPI_Reduce");
-}
-void mpi_gather(const Call& c) {
-  MPI_Datatype type = mpi_type(c.input.dtype);
-  detail::check_mpi(MPI_Gather(c.in_place && is_root(c) ? MPI_IN_PLACE : c.input.data, mpi_count(c), type,
-                               is_root(c) ? c.output.data : nullptr, mpi_count(c), type, c.root, c.comm.mpi()),
-                    "MPI_Gather");
-}
-void mpi_scatter(const Call& c) {
-  MPI_Datatype type = mpi_type(c.output.dtype);
-  detail::check_mpi(
-      MPI_Scatter(is_root(c) ? c.input.data : nullptr, mpi_count(c), type,
-                  c.in_place && is_root(c) ? MPI_IN_PLACE : c.output.data, mpi_count(c), type, c.root, c.comm.mpi()),
-      "MPI_Scatter");
-}
-void mpi_all_to_all(const Call& c) {
-  MPI_Datatype type = mpi_type(c.output.dtype);
-  detail::check_mpi(MPI_Alltoall(c.input.data, mpi_count(c), type, c.output.data, mpi_count(c), type, c.comm.mpi()),
-                    "MPI_Alltoall");
-}
-void mpi_barrier(const Call& c) { detail::check_mpi(MPI_Barrier(c.comm.mpi()), "MPI_Barrier"); }
+std::size_t own(const Call& c) { return static_cast<std::size_t>(c.rank); }
+bool is_root(const Call& c) { return c.rank == c.root; }
 
 // ---- What must have come out
 
-void check_result(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
-  wrong += p.count_wrong_result(c.output, 0, iteration);
+std::size_t wrong_result(const Call& c, const Pattern& p, int iteration) {
+  return p.count_wrong_result(c.output, 0, iteration);
 }
-void check_broadcast(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
-  wrong += p.count_wrong(c.output, c.root, 0, iteration);
+std::size_t wrong_result_at_root(const Call& c, const Pattern& p, int iteration) {
+  return is_root(c) ? wrong_result(c, p, iteration) : 0;
 }
-void check_all_gather(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
-  for (int r = 0; r < c.comm.size(); ++r)
-    wrong += p.count_wrong(c.output.slice(static_cast<std::size_t>(r) * c.count, c.count), r, 0, iteration);
+std::size_t wrong_copy_of_root(const Call& c, const Pattern& p, int iteration) {
+  return p.count_wrong(c.output, c.root, 0, iteration);
 }
-void check_reduce_scatter(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
-  wrong += p.count_wrong_result(c.output, unsigned_rank(c.comm) * c.count, iteration);
+std::size_t wrong_gathered(const Call& c, const Pattern& p, int iteration) {
+  std::size_t wrong = 0;
+  for (int r = 0; r < c.ranks; ++r) {
+    const auto block = static_cast<std::size_t>(r);
+    wrong +=
+        p.count_wrong(c.output.slice(c.output_blocks.starts[block], c.output_blocks.counts[block]), r, 0, iteration);
+  }
+  return wrong;
 }
-void check_reduce(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
-  if (is_root(c)) wrong += p.count_wrong_result(c.output, 0, iteration);
+std::size_t wrong_gathered_at_root(const Call& c, const Pattern& p, int iteration) {
+  return is_root(c) ? wrong_gathered(c, p, iteration) : 0;
 }
-void check_gather(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
-  if (is_root(c)) check_all_gather(c, p, iteration, wrong);
+std::size_t wrong_block_of_result(const Call& c, const Pattern& p, int iteration) {
+  return p.count_wrong_result(c.output, c.input_blocks.starts[own(c)], iteration);
 }
-void check_scatter(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
-  wrong += p.count_wrong(c.output, c.root, unsigned_rank(c.comm) * c.count, iteration);
+std::size_t wrong_block_of_root(const Call& c, const Pattern& p, int iteration) {
+  return p.count_wrong(c.output, c.root, c.input_blocks.starts[own(c)], iteration);
 }
-void check_all_to_all(const Call& c, const Pattern& p, int iteration, std::size_t& wrong) {
-  for (int r = 0; r < c.comm.size(); ++r)
-    wrong += p.count_wrong(c.output.slice(static_cast<std::size_t>(r) * c.count, c.count), r,
-                           unsigned_rank(c.comm) * c.count, iteration);
+/// Block r of the output is the block of this rank in the input of rank r, where it starts as `starts_at(r)` says.
+template <class StartsAt>
+std::size_t wrong_exchanged(const Call& c, const Pattern& p, int iteration, StartsAt starts_at) {
+  std::size_t wrong = 0;
+  for (int r = 0; r < c.ranks; ++r) {
+    const auto block = static_cast<std::size_t>(r);
+    wrong += p.count_wrong(c.output.slice(c.output_blocks.starts[block], c.output_blocks.counts[block]), r,
+                           starts_at(r), iteration);
+  }
+  return wrong;
 }
-void check_nothing(const Call& /*c*/, const Pattern& /*p*/, int /*iteration*/, std::size_t& /*wrong*/) {}
+std::size_t wrong_all_to_all(const Call& c, const Pattern& p, int iteration) {
+  return wrong_exchanged(c, p, iteration, [&](int) { return own(c) * c.count; });
+}
+std::size_t wrong_all_to_all_v(const Call& c, const Pattern& p, int iteration) {
+  return wrong_exchanged(c, p, iteration, [&](int r) { return uneven_blocks(c.count, c.ranks, r).starts[own(c)]; });
+}
+std::size_t nothing_wrong(const Call& /*c*/, const Pattern& /*p*/, int /*iteration*/) { return 0; }
 
-// ---- Bus bandwidth over algorithm bandwidth
+// ---- What the busiest link carries, see bench/README.md
 
-double whole(int /*ranks*/) { return 1.0; }
-double all_but_own(int ranks) { return static_cast<double>(ranks - 1) / ranks; }
-double there_and_back(int ranks) { return 2.0 * all_but_own(ranks); }
+double real(std::size_t elements) { return static_cast<double>(elements); }
 
-// name, moves data, reduces, rooted, in place, input and output of P blocks
+double all_twice_but_own(const Call& c) { return 2.0 * real(c.count) * (c.ranks - 1) / c.ranks; }
+double all(const Call& c) { return real(c.count); }
+double all_but_smallest(const Call& c) {
+  const Blocks& blocks = c.output_blocks.total > 0 ? c.output_blocks : c.input_blocks;
+  return real(blocks.total - blocks.smallest());
+}
+double all_but_own(const Call& c) { return real(c.input_blocks.total - c.input_blocks.counts[own(c)]); }
+double all_but_roots(const Call& c) {
+  const Blocks& blocks = c.output_blocks.total > 0 ? c.output_blocks : c.input_blocks;
+  return real(blocks.total - blocks.counts[static_cast<std::size_t>(c.root)]);
+}
+double none(const Call& /*c*/) { return 0.0; }
+
+// ---- The table
+
+constexpr bool kReduces = true;
+constexpr bool kRooted = true;
+constexpr bool kUneven = true;
+constexpr bool kInPlace = true;
+constexpr bool kApart = true;
+
+using enum Holds;
+
+// name, input, output, reduces, rooted, uneven, in place, out of place, calls, check, bus
 constexpr std::array kCollectives = {
-    MeasuredCollective{"allreduce", true, true, false, true, false, false, run_allreduce, mpi_allreduce, check_result,
-                       there_and_back},
-    MeasuredCollective{"broadcast", true, false, true, true, false, false, run_broadcast, mpi_broadcast,
-                       check_broadcast, whole},
-    MeasuredCollective{"all_gather", true, false, false, true, false, true, run_all_gather, mpi_all_gather,
-                       check_all_gather, all_but_own},
-    MeasuredCollective{"reduce_scatter", true, true, false, true, true, false, run_reduce_scatter, mpi_reduce_scatter,
-                       check_reduce_scatter, all_but_own},
-    MeasuredCollective{"reduce", true, true, true, true, false, false, run_reduce, mpi_reduce, check_reduce, whole},
-    MeasuredCollective{"gather", true, false, true, true, false, true, run_gather, mpi_gather, check_gather,
-                       all_but_own},
-    MeasuredCollective{"scatter", true, false, true, true, true, false, run_scatter, mpi_scatter, check_scatter,
-                       all_but_own},
-    MeasuredCollective{"all_to_all", true, false, false, false, true, true, run_all_to_all, mpi_all_to_all,
-                       check_all_to_all, all_but_own},
-    MeasuredCollective{"barrier", false, false, false, false, false, false, run_barrier, mpi_barrier, check_nothing,
-                       whole},
+    MeasuredCollective{"allreduce", data, data, kReduces, !kRooted, !kUneven, kInPlace, kApart, &tutti_calls::allreduce,
+                       &mpi_calls::allreduce, wrong_result, all_twice_but_own},
+    MeasuredCollective{"broadcast", data, data, !kReduces, kRooted, !kUneven, kInPlace, !kApart,
+                       &tutti_calls::broadcast, &mpi_calls::broadcast, wrong_copy_of_root, all},
+    MeasuredCollective{"reduce", data, data, kReduces, kRooted, !kUneven, kInPlace, kApart, &tutti_calls::reduce,
+                       &mpi_calls::reduce, wrong_result_at_root, all},
+    MeasuredCollective{"all_gather", own_block, blocks, !kReduces, !kRooted, !kUneven, kInPlace, kApart,
+                       &tutti_calls::all_gather, &mpi_calls::all_gather, wrong_gathered, all_but_smallest},
+    MeasuredCollective{"reduce_scatter", blocks, own_block, kReduces, !kRooted, !kUneven, kInPlace, kApart,
+                       &tutti_calls::reduce_scatter, &mpi_calls::reduce_scatter, wrong_block_of_result,
+                       all_but_smallest},
+    MeasuredCollective{"gather", own_block, blocks, !kReduces, kRooted, !kUneven, kInPlace, kApart,
+                       &tutti_calls::gather, &mpi_calls::gather, wrong_gathered_at_root, all_but_roots},
+    MeasuredCollective{"scatter", blocks, own_block, !kReduces, kRooted, !kUneven, kInPlace, kApart,
+                       &tutti_calls::scatter, &mpi_calls::scatter, wrong_block_of_root, all_but_roots},
+    MeasuredCollective{"all_to_all", blocks, blocks, !kReduces, !kRooted, !kUneven, !kInPlace, kApart,
+                       &tutti_calls::all_to_all, &mpi_calls::all_to_all, wrong_all_to_all, all_but_own},
+    MeasuredCollective{"all_gather_v", own_block, blocks, !kReduces, !kRooted, kUneven, kInPlace, kApart,
+                       &tutti_calls::all_gather_v, &mpi_calls::all_gather_v, wrong_gathered, all_but_smallest},
+    MeasuredCollective{"reduce_scatter_v", blocks, own_block, kReduces, !kRooted, kUneven, kInPlace, kApart,
+                       &tutti_calls::reduce_scatter_v, &mpi_calls::reduce_scatter_v, wrong_block_of_result,
+                       all_but_smallest},
+    MeasuredCollective{"gather_v", own_block, blocks, !kReduces, kRooted, kUneven, kInPlace, kApart,
+                       &tutti_calls::gather_v, &mpi_calls::gather_v, wrong_gathered_at_root, all_but_roots},
+    MeasuredCollective{"scatter_v", blocks, own_block, !kReduces, kRooted, kUneven, kInPlace, kApart,
+                       &tutti_calls::scatter_v, &mpi_calls::scatter_v, wrong_block_of_root, all_but_roots},
+    MeasuredCollective{"all_to_all_v", blocks, blocks, !kReduces, !kRooted, kUneven, !kInPlace, kApart,
+                       &tutti_calls::all_to_all_v, &mpi_calls::all_to_all_v, wrong_all_to_all_v, all_but_own},
+    MeasuredCollective{"barrier", nothing, nothing, !kReduces, !kRooted, !kUneven, !kInPlace, kApart,
+                       &tutti_calls::barrier, &mpi_calls::barrier, nothing_wrong, none},
 };
-
-std::size_t blocks(bool has_blocks, int ranks) { return has_blocks ? static_cast<std::size_t>(ranks) : 1; }
-
-std::size_t blocks_per_row(const MeasuredCollective& collective, int ranks) {
-  return blocks(collective.input_has_blocks || collective.output_has_blocks, ranks);
-}
 
 /// Both buffers start on a cache line.
 std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+std::size_t buffer_count(Holds what, std::size_t count, const Blocks& own, const Blocks& others, std::size_t rank) {
+  switch (what) {
+    case nothing:
+      break;
+    case data:
+      return count;
+    case own_block:
+      return others.counts[rank];
+    case blocks:
+      return own.total;
+  }
+  return 0;
+}
 }  // namespace
 
 std::span<const MeasuredCollective> all_collectives() { return kCollectives; }
@@ -221,47 +156,74 @@ const MeasuredCollective& collective_from_name(std::string_view text) {
 }
 
 std::size_t count_for(const MeasuredCollective& collective, std::size_t bytes, DType dtype, int ranks) {
-  if (!collective.moves_data) return 0;
-  return std::max<std::size_t>(1, bytes / (size_of(dtype) * blocks_per_row(collective, ranks)));
+  if (!collective.moves_data()) return 0;
+  const std::size_t blocks_in_row = collective.has_blocks() ? static_cast<std::size_t>(ranks) : 1;
+  return std::max<std::size_t>(1, bytes / (size_of(dtype) * blocks_in_row));
 }
 
-std::size_t row_bytes(const MeasuredCollective& collective, std::size_t count, DType dtype, int ranks) {
-  return count * size_of(dtype) * blocks_per_row(collective, ranks);
+void set_count(const MeasuredCollective& collective, Call& call, std::size_t count, DType dtype) {
+  const bool exchange = collective.input == blocks && collective.output == blocks;
+  call.count = count;
+  call.input_blocks = {};
+  call.output_blocks = {};
+  if (collective.input == blocks)
+    call.input_blocks =
+        collective.uneven ? uneven_blocks(count, call.ranks, exchange ? call.rank : 0) : even_blocks(count, call.ranks);
+  if (collective.output == blocks) {
+    call.output_blocks = !collective.uneven ? even_blocks(count, call.ranks)
+                         : exchange         ? uneven_blocks_for(count, call.ranks, call.rank)
+                                            : uneven_blocks(count, call.ranks);
+  }
+  const std::size_t me = own(call);
+  call.input = Buffer(nullptr, buffer_count(collective.input, count, call.input_blocks, call.output_blocks, me), dtype);
+  call.output =
+      Buffer(nullptr, buffer_count(collective.output, count, call.output_blocks, call.input_blocks, me), dtype);
 }
 
-std::size_t memory_bytes(const MeasuredCollective& collective, std::size_t count, DType dtype, int ranks,
-                         bool in_place) {
-  const std::size_t block = count * size_of(dtype);
-  const std::size_t input = aligned(block * blocks(collective.input_has_blocks, ranks));
-  const std::size_t output = aligned(block * blocks(collective.output_has_blocks, ranks));
-  return in_place ? std::max(input, output) : input + output;
+std::size_t row_bytes(const MeasuredCollective& collective, const Call& call) {
+  const std::size_t elements =
+      collective.has_blocks() ? std::max(call.input_blocks.total, call.output_blocks.total) : call.count;
+  return elements * size_of(call.output.dtype);
 }
 
-void place_buffers(const MeasuredCollective& collective, Call& call, std::byte* memory, DType dtype) {
-  const int ranks = call.comm.size();
-  const std::size_t own_block = unsigned_rank(call.comm) * call.count * size_of(dtype);
-  call.input = Buffer(memory, call.count * blocks(collective.input_has_blocks, ranks), dtype);
-  call.output = Buffer(memory, call.count * blocks(collective.output_has_blocks, ranks), dtype);
+double bus_factor(const MeasuredCollective& collective, const Call& call) {
+  const std::size_t bytes = row_bytes(collective, call);
+  if (bytes == 0) return 0.0;
+  return collective.bus_elements(call) * real(size_of(call.output.dtype)) / real(bytes);
+}
+
+std::size_t memory_bytes(const Call& call) {
+  const std::size_t input = aligned(call.input.size_bytes());
+  const std::size_t output = aligned(call.output.size_bytes());
+  return call.in_place ? std::max(input, output) : input + output;
+}
+
+void place_buffers(const MeasuredCollective& collective, Call& call, std::byte* memory) {
+  const std::size_t me = own(call);
+  const std::size_t element = size_of(call.output.dtype);
+  call.input.data = memory;
+  call.output.data = memory;
   if (!call.in_place) {
     call.output.data = memory + aligned(call.input.size_bytes());
-  } else if (collective.output_has_blocks) {
-    call.input.data = memory + own_block;
-  } else if (collective.input_has_blocks) {
-    call.output.data = memory + own_block;
+  } else if (collective.output == blocks) {
+    call.input.data = memory + call.output_blocks.starts[me] * element;
+  } else if (collective.input == blocks) {
+    call.output.data = memory + call.input_blocks.starts[me] * element;
   }
 }
 
 void prepare(const MeasuredCollective& collective, const Call& call, const Pattern& pattern, int iteration) {
-  if (!collective.moves_data) return;
+  if (!collective.moves_data()) return;
   constexpr int kGarbage = 0xA5;
   std::memset(call.output.data, kGarbage, call.output.size_bytes());
-  pattern.fill(call.input, call.comm.rank(), 0, iteration);
+  pattern.fill(call.input, call.rank, 0, iteration);
 }
 
-bool mpi_can(const MeasuredCollective& collective, std::size_t count, DType dtype, ReduceOp op, int ranks) {
+bool mpi_can(const MeasuredCollective& collective, const Call& call) {
+  const DType dtype = call.output.dtype;
   const bool half_float = dtype == DType::bf16 || dtype == DType::f16;
-  if (collective.reduces && (op == ReduceOp::avg || half_float)) return false;
-  return count * blocks_per_row(collective, ranks) <= static_cast<std::size_t>(std::numeric_limits<int>::max());
+  if (collective.reduces && (call.op == ReduceOp::avg || half_float)) return false;
+  return row_bytes(collective, call) / size_of(dtype) <= static_cast<std::size_t>(std::numeric_limits<int>::max());
 }
 
 }  // namespace tutti::tools

@@ -1,48 +1,70 @@
 // The collectives that can be measured, as a table: for each what its buffers are, how tutti and the MPI library are
 // called on them, how they are filled and checked, and its factor of bus bandwidth (bench/README.md).
 //
-// Vocabulary: `count` is the call's count argument, the elements of one block; P the number of ranks. all_gather and
-// gather give P blocks, reduce_scatter and scatter take P blocks, all_to_all takes and gives P blocks. The size of a
-// row is that of the largest buffer.
+// Vocabulary: P is the number of ranks; a block is what one rank gives to or gets from another. `count` is the elements
+// of a block, their mean where blocks differ, and all elements where there are no blocks. The size of a row is that of
+// the largest buffer.
 #pragma once
 
-#include <mpi.h>
-
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string_view>
 
 #include <tutti/allreduce/allreduce.hpp>
 
+#include "tools/perf/blocks.hpp"
 #include "tools/perf/pattern.hpp"
 
 namespace tutti::tools {
 
 /// One call: its buffers and arguments. In place, one of the two buffers lies in the other as the collective wants it.
 struct Call {
-  const Communicator& comm;
+  const Communicator* comm = nullptr;  ///< only calling needs it
+  int rank = 0;
+  int ranks = 1;
   std::size_t count = 0;
-  Buffer input;
-  Buffer output;
+  Blocks input_blocks = {};   ///< blocks of the input by the rank they go to, where the input has blocks
+  Blocks output_blocks = {};  ///< blocks of the output by the rank they come from, where the output has blocks
+  Buffer input = {};
+  Buffer output = {};
   ReduceOp op = ReduceOp::sum;
   int root = 0;
   bool in_place = false;
-  CollectiveOptions options;
+  CollectiveOptions options = {};
+};
+
+/// What a buffer of a collective holds.
+enum class Holds {
+  nothing,
+  data,       ///< `count` elements that are no block
+  own_block,  ///< the block that is this rank's in the other buffer
+  blocks,     ///< one block for every rank
+};
+
+/// How a collective is called, by tutti or by the MPI library.
+struct Calls {
+  void (*run)(const Call&);         ///< returns when it is done
+  Operation (*start)(const Call&);  ///< the call outlives the operation
 };
 
 struct MeasuredCollective {
   std::string_view name;
-  bool moves_data;  ///< has buffers (barrier has none)
-  bool reduces;     ///< takes an op
-  bool rooted;      ///< takes a root
-  bool in_place_possible;
-  bool input_has_blocks;   ///< input of P blocks instead of one
-  bool output_has_blocks;  ///< output of P blocks instead of one
-  void (*run)(const Call&);
-  void (*run_mpi)(const Call&);
-  void (*check)(const Call&, const Pattern&, int iteration, std::size_t& wrong);
-  double (*bus_factor)(int ranks);
+  Holds input;
+  Holds output;
+  bool reduces;                ///< takes an op
+  bool rooted;                 ///< takes a root
+  bool uneven;                 ///< blocks are uneven_blocks()
+  bool in_place_possible;      ///< has a form in place
+  bool out_of_place_possible;  ///< has a form with two buffers
+  const Calls* tutti;
+  const Calls* mpi;
+  /// Elements of the output that differ from what must have come out.
+  std::size_t (*count_wrong)(const Call&, const Pattern&, int iteration);
+  /// Elements that the busiest link must carry, at least.
+  double (*bus_elements)(const Call&);
+
+  bool moves_data() const { return output != Holds::nothing; }
+  bool has_blocks() const { return input == Holds::blocks || output == Holds::blocks; }
 };
 
 std::span<const MeasuredCollective> all_collectives();
@@ -50,22 +72,27 @@ std::span<const MeasuredCollective> all_collectives();
 /// \throws InvalidArgument naming the text and the known collectives.
 const MeasuredCollective& collective_from_name(std::string_view text);
 
-/// Elements of the count argument for a row of at most `bytes`; at least one.
+/// The largest count for a row of at most `bytes`, but at least one.
 std::size_t count_for(const MeasuredCollective& collective, std::size_t bytes, DType dtype, int ranks);
 
-/// The size of the row: bytes of the largest buffer.
-std::size_t row_bytes(const MeasuredCollective& collective, std::size_t count, DType dtype, int ranks);
+/// Sets `call.count` and what follows from it: blocks, and the counts of the two buffers.
+void set_count(const MeasuredCollective& collective, Call& call, std::size_t count, DType dtype);
 
-/// The two buffers inside `memory`, which has as many bytes as memory_bytes() says. Rooted movement (broadcast) has one
-/// buffer and is always in place: each rank starts with its own data in it.
-void place_buffers(const MeasuredCollective& collective, Call& call, std::byte* memory, DType dtype);
-std::size_t memory_bytes(const MeasuredCollective& collective, std::size_t count, DType dtype, int ranks,
-                         bool in_place);
+/// The size of the row: bytes of the largest buffer of any rank. After set_count().
+std::size_t row_bytes(const MeasuredCollective& collective, const Call& call);
+
+/// The least bytes that the busiest link carries, over the size of the row. After set_count().
+double bus_factor(const MeasuredCollective& collective, const Call& call);
+
+/// The two buffers inside `memory`, which has as many bytes as memory_bytes() says. After set_count().
+void place_buffers(const MeasuredCollective& collective, Call& call, std::byte* memory);
+std::size_t memory_bytes(const Call& call);
 
 /// Writes this rank's input of `iteration`, and garbage into the output where it is apart from the input.
 void prepare(const MeasuredCollective& collective, const Call& call, const Pattern& pattern, int iteration);
 
-/// Whether MPI has a collective for these arguments: no average, no bf16 or f16 arithmetic, counts that fit int.
-bool mpi_can(const MeasuredCollective& collective, std::size_t count, DType dtype, ReduceOp op, int ranks);
+/// Whether MPI has a collective for this call: no average, no bf16 or f16 arithmetic, counts that fit int. After
+/// set_count().
+bool mpi_can(const MeasuredCollective& collective, const Call& call);
 
 }  // namespace tutti::tools

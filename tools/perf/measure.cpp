@@ -12,36 +12,97 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// One side's samples on this rank.
-struct Side {
-  void (*run)(const Call&) = nullptr;
-  std::vector<double> microseconds;
-  std::size_t wrong = 0;
+/// Samples of the slowest rank, valid on rank 0.
+std::vector<double> slowest_rank(const Communicator& comm, const std::vector<double>& mine) {
+  std::vector<double> slowest(mine.size());
+  detail::check_mpi(
+      MPI_Reduce(mine.data(), slowest.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_MAX, 0, comm.mpi()),
+      "MPI_Reduce");
+  return slowest;
+}
+
+/// One library's part of a row on this rank: what it is, its samples in microseconds, and its mistakes.
+class Side {
+ public:
+  Side(const MeasuredCollective& collective, const Calls& calls, const Call& call, const Pattern& pattern,
+       const Computation& computation)
+      : collective_(collective), calls_(calls), call_(call), pattern_(pattern), computation_(computation) {}
+
+  void at_once(int iteration) {
+    timed(
+        iteration, [&] { calls_.run(call_); }, times_);
+  }
+
+  void started(int iteration) {
+    timed(
+        iteration, [&] { calls_.start(call_).wait(); }, times_);
+  }
+
+  /// The computation alone, then together with the collective.
+  void overlapped(int iteration) {
+    meet();
+    const auto start = Clock::now();
+    computation_.run([] {});
+    computing_.push_back(microseconds_since(start));
+    timed(
+        iteration,
+        [&] {
+          Operation operation = calls_.start(call_);
+          computation_.run([&] { operation.test(); });
+          operation.wait();
+        },
+        both_);
+  }
+
+  /// Warm-up is checked but not timed. Started, its times say how long to compute.
+  void end_warmup(bool started, double test_interval) {
+    if (started) {
+      double length = summarize(slowest_rank(*call_.comm, times_)).median;
+      detail::check_mpi(MPI_Bcast(&length, 1, MPI_DOUBLE, 0, call_.comm->mpi()), "MPI_Bcast");
+      computation_.set_length(std::max(length, 0.01), test_interval);
+    }
+    times_.clear();
+  }
+
+  Timing timing() const {
+    Timing timing = summarize(slowest_rank(*call_.comm, times_));
+    const std::uint64_t mine = wrong_;
+    std::uint64_t all = 0;
+    detail::check_mpi(MPI_Allreduce(&mine, &all, 1, MPI_UINT64_T, MPI_SUM, call_.comm->mpi()), "MPI_Allreduce");
+    timing.wrong = all;
+    if (both_.empty()) return timing;
+    const double compute = summarize(slowest_rank(*call_.comm, computing_)).median;
+    const double both = summarize(slowest_rank(*call_.comm, both_)).median;
+    timing.overlap = Overlap{.compute = compute, .both = both, .achieved = overlap_of(timing.median, compute, both)};
+    return timing;
+  }
+
+ private:
+  static double microseconds_since(Clock::time_point start) {
+    return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+  }
+  void meet() const { detail::check_mpi(MPI_Barrier(call_.comm->mpi()), "MPI_Barrier"); }
+
+  template <class Body>
+  void timed(int iteration, Body body, std::vector<double>& samples) {
+    prepare(collective_, call_, pattern_, iteration);
+    meet();
+    const auto start = Clock::now();
+    body();
+    samples.push_back(microseconds_since(start));
+    wrong_ += collective_.count_wrong(call_, pattern_, iteration);
+  }
+
+  const MeasuredCollective& collective_;
+  const Calls& calls_;
+  const Call& call_;
+  const Pattern& pattern_;
+  Computation computation_;  // a copy: each side computes as long as its own collective takes
+  std::vector<double> times_;
+  std::vector<double> computing_;
+  std::vector<double> both_;
+  std::size_t wrong_ = 0;
 };
-
-void one_iteration(const MeasuredCollective& collective, const Call& call, const Pattern& pattern, int iteration,
-                   Side& side) {
-  prepare(collective, call, pattern, iteration);
-  detail::check_mpi(MPI_Barrier(call.comm.mpi()), "MPI_Barrier");
-  const auto start = Clock::now();
-  side.run(call);
-  const auto end = Clock::now();
-  side.microseconds.push_back(std::chrono::duration<double, std::micro>(end - start).count());
-  collective.check(call, pattern, iteration, side.wrong);
-}
-
-Timing over_all_ranks(const Communicator& comm, const Side& side) {
-  std::vector<double> slowest(side.microseconds.size());
-  detail::check_mpi(MPI_Reduce(side.microseconds.data(), slowest.data(), static_cast<int>(slowest.size()), MPI_DOUBLE,
-                               MPI_MAX, 0, comm.mpi()),
-                    "MPI_Reduce");
-  const std::uint64_t mine = side.wrong;
-  std::uint64_t all = 0;
-  detail::check_mpi(MPI_Allreduce(&mine, &all, 1, MPI_UINT64_T, MPI_SUM, comm.mpi()), "MPI_Allreduce");
-  Timing timing = summarize(std::move(slowest));
-  timing.wrong = all;
-  return timing;
-}
 
 }  // namespace
 
@@ -59,22 +120,28 @@ int iterations_for(std::size_t bytes) {
   return static_cast<int>(std::clamp(kBytesPerRow / std::max<std::size_t>(bytes, 1), kFewest, kMost));
 }
 
-Measurement measure(const MeasuredCollective& collective, const Call& call, const Pattern& pattern, int iterations,
-                    int warmup, bool with_mpi) {
-  Side tutti_side{.run = collective.run, .microseconds = {}, .wrong = 0};
-  Side mpi_side{.run = collective.run_mpi, .microseconds = {}, .wrong = 0};
-  for (int i = 0; i < warmup + iterations; ++i) {
-    if (i == warmup) {  // warm-up is checked but not timed
-      tutti_side.microseconds.clear();
-      mpi_side.microseconds.clear();
-    }
+Measurement measure(const MeasuredCollective& collective, const Call& call, const Pattern& pattern,
+                    const MeasureOptions& options, const Computation& computation) {
+  Side ours(collective, *collective.tutti, call, pattern, computation);
+  Side theirs(collective, *collective.mpi, call, pattern, computation);
+  const auto in_turn = [&](int i, auto part) {
     const bool mpi_first = i % 2 == 1;
-    if (with_mpi && mpi_first) one_iteration(collective, call, pattern, i, mpi_side);
-    one_iteration(collective, call, pattern, i, tutti_side);
-    if (with_mpi && !mpi_first) one_iteration(collective, call, pattern, i, mpi_side);
+    if (options.with_mpi && mpi_first) part(theirs);
+    part(ours);
+    if (options.with_mpi && !mpi_first) part(theirs);
+  };
+  const int warmup = options.started ? std::max(options.warmup, 3) : options.warmup;
+  for (int i = 0; i < warmup + options.iterations; ++i) {
+    if (i == warmup) in_turn(0, [&](Side& side) { side.end_warmup(options.started, options.test_interval); });
+    if (!options.started) {
+      in_turn(i, [&](Side& side) { side.at_once(i); });
+      continue;
+    }
+    in_turn(i, [&](Side& side) { side.started(2 * i); });  // data of every call's own
+    if (i >= warmup) in_turn(i, [&](Side& side) { side.overlapped(2 * i + 1); });
   }
-  Measurement result{.iterations = iterations, .tutti = over_all_ranks(call.comm, tutti_side), .mpi = std::nullopt};
-  if (with_mpi) result.mpi = over_all_ranks(call.comm, mpi_side);
+  Measurement result{.iterations = options.iterations, .tutti = ours.timing()};
+  if (options.with_mpi) result.mpi = theirs.timing();
   return result;
 }
 

@@ -9,7 +9,9 @@
 namespace tutti::tools {
 namespace {
 
-/// Four significant digits, as far as eight columns allow.
+using nlohmann::ordered_json;
+
+/// Four significant digits, as far as seven columns allow.
 std::string short_number(double value) {
   if (value < 10) return fmt::format("{:.3f}", value);
   if (value < 100) return fmt::format("{:.2f}", value);
@@ -17,10 +19,67 @@ std::string short_number(double value) {
   return fmt::format("{:.0f}", value);
 }
 
+std::string percent(const std::optional<double>& value) { return value ? fmt::format("{:.1f}", *value) : "-"; }
+std::string overlap(const std::optional<Overlap>& value) {
+  return value ? fmt::format("{:.0f}", 100 * value->achieved) : "-";
+}
+
 std::string redop(const Row& row) { return row.collective->reduces ? std::string(name(row.op)) : "none"; }
 int root_or_none(const Row& row) { return row.collective->rooted ? row.root : -1; }
 
-constexpr const char* kColumns = "{:>12} {:>12} {:>6} {:>11} {:>5} {:>9} {:>9} {:>8} {:>8} {:>7}   {:>9} {:>9} {:>9}\n";
+double bus_bandwidth(const Row& row, double microseconds) {
+  return gigabytes_per_second(row.bytes, microseconds) * row.bus_factor;
+}
+
+constexpr const char* kColumns = "{:>10} {:>10} {:>5} {:>7} {:>5} {:>9} {:>9} {:>7} {:>7} {:>6} {:>6}";
+constexpr const char* kOverlapColumn = " {:>7}";
+constexpr const char* kMpiColumns = "  {:>9} {:>9} {:>9}";
+constexpr const char* kMpiOverlapColumn = " {:>7}";
+
+std::string names_or_units(const TableShape& shape, bool names) {
+  const auto pick = [&](const char* name, const char* unit) { return names ? name : unit; };
+  std::string line =
+      fmt::format(kColumns, pick("size", "(B)"), pick("count", "(elem)"), pick("type", ""), pick("redop", ""),
+                  pick("root", ""), pick("time", "(us)"), pick("p99", "(us)"), pick("algbw", "(GB/s)"),
+                  pick("busbw", "(GB/s)"), pick("%limit", "(%)"), pick("#wrong", ""));
+  if (shape.overlap) line += fmt::format(kOverlapColumn, pick("overlap", "(%)"));
+  if (shape.compared) {
+    line += fmt::format(kMpiColumns, pick("MPI time", "(us)"), pick("MPI p99", "(us)"), pick("MPI/tutti", "(x)"));
+    if (shape.overlap) line += fmt::format(kMpiOverlapColumn, pick("MPI ovl", "(%)"));
+  }
+  line.front() = '#';
+  return line + "\n";
+}
+
+/// Keys of one side; null where it was not measured.
+void add_side(ordered_json& out, const std::string& prefix, const Row& row, const RunFacts& facts,
+              const std::optional<Timing>& timing) {
+  const auto add = [&](const char* key, const auto& value) { out[prefix + key] = value; };
+  for (const char* key : {"time_us_median", "time_us_p99", "algbw_gb_s", "busbw_gb_s", "limit_percent", "wrong",
+                          "compute_us", "both_us", "overlap"})
+    add(key, nullptr);
+  if (!timing) return;
+  add("time_us_median", timing->median);
+  add("time_us_p99", timing->p99);
+  add("algbw_gb_s", gigabytes_per_second(row.bytes, timing->median));
+  add("busbw_gb_s", bus_bandwidth(row, timing->median));
+  if (const auto share = percent_of_limit(row, facts, timing->median)) add("limit_percent", *share);
+  add("wrong", timing->wrong);
+  if (!timing->overlap) return;
+  add("compute_us", timing->overlap->compute);
+  add("both_us", timing->overlap->both);
+  add("overlap", timing->overlap->achieved);
+}
+
+std::string csv_field(const ordered_json& value) {
+  if (value.is_null()) return "";
+  if (!value.is_string()) return value.dump();
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + '"';
+}
 
 }  // namespace
 
@@ -28,62 +87,80 @@ double gigabytes_per_second(std::size_t bytes, double microseconds) {
   return microseconds > 0 ? static_cast<double>(bytes) / microseconds / 1e3 : 0.0;
 }
 
-std::string table_heading() {
-  std::string names = fmt::format(kColumns, "size", "count", "type", "redop", "root", "time", "p99", "algbw", "busbw",
-                                  "#wrong", "MPI time", "MPI p99", "MPI/tutti");
-  std::string units = fmt::format(kColumns, "(B)", "(elements)", "", "", "", "(us)", "(us)", "(GB/s)", "(GB/s)", "",
-                                  "(us)", "(us)", "(x)");
-  names[0] = units[0] = '#';
-  return names + units;
+std::optional<double> percent_of_limit(const Row& row, const RunFacts& facts, double microseconds) {
+  if (!facts.limit || !(microseconds > 0)) return std::nullopt;
+  const double bus_bytes = static_cast<double>(row.bytes) * row.bus_factor;
+  return 100 * least_time(*facts.limit, facts.ranks, bus_bytes, row.collective->rooted) / microseconds;
 }
 
-std::string table_line(const Row& row, int ranks) {
-  const auto& ours = row.measurement.tutti;
-  const auto& mpi = row.measurement.mpi;
-  const double algbw = gigabytes_per_second(row.bytes, ours.median);
-  return fmt::format(kColumns, row.bytes, row.count, row.collective->moves_data ? name(row.dtype) : "-", redop(row),
-                     root_or_none(row), short_number(ours.median), short_number(ours.p99), short_number(algbw),
-                     short_number(algbw * row.collective->bus_factor(ranks)), ours.wrong,
-                     mpi ? short_number(mpi->median) : "-", mpi ? short_number(mpi->p99) : "-",
-                     mpi ? fmt::format("{:.2f}", mpi->median / ours.median) : "-");
+std::string table_heading(const TableShape& shape) {
+  return names_or_units(shape, true) + names_or_units(shape, false);
 }
 
-nlohmann::json table_json(const Row& row, const RunFacts& facts) {
+std::string table_line(const Row& row, const RunFacts& facts, const TableShape& shape) {
   const auto& ours = row.measurement.tutti;
   const auto& mpi = row.measurement.mpi;
-  const double algbw = gigabytes_per_second(row.bytes, ours.median);
-  nlohmann::json out = {
+  std::string line = fmt::format(kColumns, row.bytes, row.count, row.collective->moves_data() ? name(row.dtype) : "-",
+                                 redop(row), root_or_none(row), short_number(ours.median), short_number(ours.p99),
+                                 short_number(gigabytes_per_second(row.bytes, ours.median)),
+                                 short_number(bus_bandwidth(row, ours.median)),
+                                 percent(percent_of_limit(row, facts, ours.median)), ours.wrong);
+  if (shape.overlap) line += fmt::format(kOverlapColumn, overlap(ours.overlap));
+  if (shape.compared) {
+    line += fmt::format(kMpiColumns, mpi ? short_number(mpi->median) : "-", mpi ? short_number(mpi->p99) : "-",
+                        mpi ? fmt::format("{:.2f}", mpi->median / ours.median) : "-");
+    if (shape.overlap) line += fmt::format(kMpiOverlapColumn, mpi ? overlap(mpi->overlap) : "-");
+  }
+  return line + "\n";
+}
+
+ordered_json table_json(const Row& row, const RunFacts& facts) {
+  ordered_json out = {
       {"collective", row.collective->name},
       {"size_bytes", row.bytes},
       {"count", row.count},
-      {"dtype", row.collective->moves_data ? name(row.dtype) : "none"},
+      {"dtype", row.collective->moves_data() ? name(row.dtype) : "none"},
       {"op", redop(row)},
       {"root", root_or_none(row)},
       {"in_place", row.in_place},
+      {"started", row.started},
+      {"test_interval_us", row.started ? ordered_json(row.test_interval) : ordered_json()},
       {"algorithm", row.algorithm},
       {"segment_bytes", row.segment_bytes},
       {"iterations", row.measurement.iterations},
-      {"time_us_median", ours.median},
-      {"time_us_p99", ours.p99},
-      {"algbw_gb_s", algbw},
-      {"busbw_gb_s", algbw * row.collective->bus_factor(facts.ranks)},
-      {"wrong", ours.wrong},
-      {"ranks", facts.ranks},
-      {"nodes", facts.nodes},
-      {"cores", facts.cores},
-      {"version", facts.version},
-      {"mpi_library", facts.mpi},
-      {"cpu", facts.cpu},
-      {"date", facts.date},
   };
-  for (const char* key : {"mpi_time_us_median", "mpi_time_us_p99", "mpi_busbw_gb_s", "mpi_wrong"}) out[key] = nullptr;
-  if (mpi) {
-    out["mpi_time_us_median"] = mpi->median;
-    out["mpi_time_us_p99"] = mpi->p99;
-    out["mpi_busbw_gb_s"] = gigabytes_per_second(row.bytes, mpi->median) * row.collective->bus_factor(facts.ranks);
-    out["mpi_wrong"] = mpi->wrong;
-  }
+  add_side(out, "", row, facts, row.measurement.tutti);
+  add_side(out, "mpi_", row, facts, row.measurement.mpi);
+  const auto limit = [&](double MachineLimit::*value) {
+    return facts.limit ? ordered_json(*facts.limit.*value) : ordered_json();
+  };
+  out["limit_one_way_us"] = limit(&MachineLimit::one_way_us);
+  out["limit_exchange_gb_s"] = limit(&MachineLimit::exchange_gb_s);
+  out["limit_one_sided_gb_s"] = limit(&MachineLimit::one_sided_gb_s);
+  out["ranks"] = facts.ranks;
+  out["nodes"] = facts.nodes;
+  out["cores"] = facts.cores;
+  out["version"] = facts.version;
+  out["mpi_library"] = facts.mpi;
+  out["cpu"] = facts.cpu;
+  out["date"] = facts.date;
   return out;
+}
+
+std::string csv_text(const ordered_json& rows) {
+  if (rows.empty()) return {};
+  std::string text;
+  const auto add_line = [&](const auto& field_of, const ordered_json& row) {
+    const char* separator = "";
+    for (const auto& item : row.items()) {
+      text.append(separator).append(field_of(item));
+      separator = ",";
+    }
+    text += "\n";
+  };
+  add_line([](const auto& item) { return csv_field(item.key()); }, rows.front());
+  for (const auto& row : rows) add_line([](const auto& item) { return csv_field(item.value()); }, row);
+  return text;
 }
 
 void demand_right_results(std::span<const Row> rows) {

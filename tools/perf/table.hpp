@@ -1,10 +1,12 @@
-// A row of the benchmark, as a line of text in nccl-tests' columns and as a JSON object.
+// A row of the benchmark: a line of text in nccl-tests' columns, a JSON object, a line of CSV.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "tools/perf/limit.hpp"
 #include "tools/perf/measure.hpp"
 
 namespace tutti::tools {
@@ -13,33 +15,52 @@ namespace tutti::tools {
 struct RunFacts {
   int ranks = 1;
   int nodes = 1;
-  std::string version;
-  std::string mpi;
-  std::string cpu;
-  std::string date;
+  std::string version = {};
+  std::string mpi = {};
+  std::string cpu = {};
+  std::string date = {};
   int cores = 1;
+  std::optional<MachineLimit> limit = std::nullopt;
 };
 
 struct Row {
   const MeasuredCollective* collective = nullptr;
   std::size_t bytes = 0;
   std::size_t count = 0;
+  double bus_factor = 0.0;  ///< bus bandwidth over algorithm bandwidth
   DType dtype = DType::f32;
   ReduceOp op = ReduceOp::sum;
   int root = 0;
   bool in_place = false;
-  std::string algorithm;  ///< "auto" where tutti chose
+  bool started = false;
+  double test_interval = 0.0;  ///< microseconds; started
+  std::string algorithm = {};  ///< "auto" where tutti chose
   std::size_t segment_bytes = 0;
-  Measurement measurement;
+  Measurement measurement = {};
 };
 
 /// Bytes over microseconds, in GB/s (10^9 bytes).
 double gigabytes_per_second(std::size_t bytes, double microseconds);
 
+/// least_time() over `microseconds`, in percent. Nothing for a single rank.
+std::optional<double> percent_of_limit(const Row& row, const RunFacts& facts, double microseconds);
+
+/// Which columns a table has besides those of every table.
+struct TableShape {
+  bool overlap = false;   ///< of the started form
+  bool compared = false;  ///< with the MPI library
+};
+
 /// Two heading lines, names and units, both starting with '#'.
-std::string table_heading();
-std::string table_line(const Row& row, int ranks);
-nlohmann::json table_json(const Row& row, const RunFacts& facts);
+std::string table_heading(const TableShape& shape);
+std::string table_line(const Row& row, const RunFacts& facts, const TableShape& shape);
+
+/// The keys are the same for all rows, and documented in tools/README.md; what was not measured is null.
+nlohmann::ordered_json table_json(const Row& row, const RunFacts& facts);
+
+/// Objects with the same keys as lines of CSV (RFC 4180, but lines end in \n): the keys, then a line per object. Text
+/// is quoted where it must be, null is empty.
+std::string csv_text(const nlohmann::ordered_json& rows);
 
 /// \throws InvalidArgument (alike on all ranks, whose rows agree on this) naming the first row with a wrong element,
 /// and who made it.

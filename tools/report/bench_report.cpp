@@ -1,7 +1,10 @@
-// The page of a benchmark: time and bus bandwidth over size, tutti beside the MPI library.
+// The page of a benchmark: bus bandwidth and latency over size, and overlap of started collectives, tutti beside the
+// MPI library and beneath the limit that was measured.
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <functional>
+#include <limits>
 #include <set>
 
 #include <tutti/kernels/error.hpp>
@@ -35,6 +38,8 @@ std::vector<Group> group_rows(const json& rows) {
     std::string title = fmt::format("{}, {}", value_or_dash(row, "collective"), value_or_dash(row, "dtype"));
     if (value_or_dash(row, "op") != "none") title.append(" ").append(value_or_dash(row, "op"));
     title += fmt::format(", {} ranks{}", value_or_dash(row, "ranks"), nodes_text(row));
+    if (value_or_dash(row, "started") == "true") title += ", started";
+    if (value_or_dash(row, "in_place") == "true") title += ", in place";
     if (value_or_dash(row, "algorithm") != "auto") title.append(", ").append(value_or_dash(row, "algorithm"));
     auto found = groups.begin();
     while (found != groups.end() && found->title != title) ++found;
@@ -44,35 +49,61 @@ std::vector<Group> group_rows(const json& rows) {
   return groups;
 }
 
-Series series_of(const Group& group, const char* title, int colour, const char* key) {
+using Value = std::function<std::optional<double>(const json& row)>;
+
+Value at(const char* key) {
+  return [key](const json& row) { return number_at(row, key); };
+}
+
+/// The time that the limit allows, and the bandwidth that goes with it: from what the row reached and its share.
+std::optional<double> limit_time(const json& row) {
+  const auto time = number_at(row, "time_us_median");
+  const auto share = number_at(row, "limit_percent");
+  return time && share ? std::optional(*time * *share / 100) : std::nullopt;
+}
+std::optional<double> limit_bandwidth(const json& row) {
+  const auto bandwidth = number_at(row, "busbw_gb_s");
+  const auto share = number_at(row, "limit_percent");
+  return bandwidth && share && *share > 0 ? std::optional(*bandwidth / *share * 100) : std::nullopt;
+}
+
+/// Adds a line over the sizes up to `most` bytes, if any row has a value.
+void add_series(Chart& chart, const Group& group, const char* title, int colour, const Value& value, double most) {
   Series series{.title = title, .colour = colour, .points = {}};
   for (const auto& row : group.rows) {
     const auto x = number_at(row, "size_bytes");
-    const auto y = number_at(row, key);
-    if (x && y) series.points.push_back({*x, *y});
+    const auto y = value(row);
+    if (x && y && *x <= most) series.points.push_back({*x, *y});
   }
-  return series;
+  if (!series.points.empty()) chart.series.push_back(std::move(series));
 }
 
-/// Both charts of a group; a group without sizes (barrier) has none.
+/// The charts of a group; those without points (of barrier, which has no sizes, all of them) are not drawn.
 std::vector<Chart> charts_of(const Group& group, std::size_t index) {
-  const auto chart = [&](const char* id, const char* title, Unit unit, const char* ours, const char* theirs) {
+  constexpr double kAll = std::numeric_limits<double>::infinity();
+  constexpr double kSmall = 64 * 1024;  // up to here, bytes hardly count
+  const auto chart = [&](const char* id, const char* title, Unit unit, const Value& ours, const Value& theirs,
+                         const Value& limit, double most) {
     Chart made{.id = fmt::format("{}{}", id, index),
                .title = title,
                .x_label = "size in bytes",
                .x_unit = Unit::bytes,
                .y_unit = unit,
                .log_x = true,
-               .series = {series_of(group, "tutti", 1, ours)}};
-    if (auto mpi = series_of(group, "MPI library", 2, theirs); !mpi.points.empty())
-      made.series.push_back(std::move(mpi));
+               .log_y = true};
+    add_series(made, group, "tutti", 1, ours, most);
+    add_series(made, group, "MPI library", 2, theirs, most);
+    add_series(made, group, "limit", Series::kGuide, limit, most);
     return made;
   };
+  const auto nothing = [](const json&) { return std::optional<double>(); };
   std::vector<Chart> charts = {
-      chart("time", "Time, median of the slowest rank", Unit::microseconds, "time_us_median", "mpi_time_us_median"),
-      chart("bus", "Bus bandwidth, GB/s", Unit::number, "busbw_gb_s", "mpi_busbw_gb_s")};
-  charts[0].log_y = true;
-  charts[1].from_zero = true;
+      chart("bus", "Bus bandwidth, GB/s", Unit::number, at("busbw_gb_s"), at("mpi_busbw_gb_s"), limit_bandwidth, kAll),
+      chart("time", "Latency, median of the slowest rank", Unit::microseconds, at("time_us_median"),
+            at("mpi_time_us_median"), limit_time, kSmall),
+      chart("overlap", "Overlap with computation", Unit::percent, at("overlap"), at("mpi_overlap"), nothing, kAll)};
+  charts.back().log_y = false;
+  charts.back().from_zero = true;
   return charts;
 }
 
@@ -81,20 +112,38 @@ std::string number_cell(const json& row, const char* key, const char* format) {
   return value ? fmt::format(fmt::runtime(format), *value) : "-";
 }
 
+std::string percent_cell(const json& row, const char* key) {
+  const auto value = number_at(row, key);
+  return value ? fmt::format("{:.0f}", *value * 100) : "-";
+}
+
 std::string table_of(const Group& group) {
+  const bool started = number_at(group.rows.front(), "overlap").has_value();
+  std::vector<std::string> heading = {"size",         "time (us)", "p99 (us)", "algbw (GB/s)",
+                                      "busbw (GB/s)", "% limit",   "wrong"};
+  if (started) heading.emplace_back("overlap (%)");
+  for (const char* name : {"MPI time (us)", "MPI p99 (us)", "MPI / tutti"}) heading.emplace_back(name);
+  if (started) heading.emplace_back("MPI overlap (%)");
   std::vector<std::vector<std::string>> rows;
   for (const auto& row : group.rows) {
     const auto ours = number_at(row, "time_us_median");
     const auto mpi = number_at(row, "mpi_time_us_median");
     const auto bytes = number_at(row, "size_bytes");
-    rows.push_back({bytes ? format_value(Unit::bytes, *bytes) : "-", number_cell(row, "time_us_median", "{:.2f}"),
-                    number_cell(row, "time_us_p99", "{:.2f}"), number_cell(row, "algbw_gb_s", "{:.3f}"),
-                    number_cell(row, "busbw_gb_s", "{:.3f}"), number_cell(row, "wrong", "{:.0f}"),
-                    number_cell(row, "mpi_time_us_median", "{:.2f}"),
-                    ours && mpi && *ours > 0 ? fmt::format("{:.2f}", *mpi / *ours) : "-"});
+    std::vector<std::string> cells = {bytes ? format_value(Unit::bytes, *bytes) : "-",
+                                      number_cell(row, "time_us_median", "{:.2f}"),
+                                      number_cell(row, "time_us_p99", "{:.2f}"),
+                                      number_cell(row, "algbw_gb_s", "{:.3f}"),
+                                      number_cell(row, "busbw_gb_s", "{:.3f}"),
+                                      number_cell(row, "limit_percent", "{:.1f}"),
+                                      number_cell(row, "wrong", "{:.0f}")};
+    if (started) cells.push_back(percent_cell(row, "overlap"));
+    cells.push_back(number_cell(row, "mpi_time_us_median", "{:.2f}"));
+    cells.push_back(number_cell(row, "mpi_time_us_p99", "{:.2f}"));
+    cells.push_back(ours && mpi && *ours > 0 ? fmt::format("{:.2f}", *mpi / *ours) : "-");
+    if (started) cells.push_back(percent_cell(row, "mpi_overlap"));
+    rows.push_back(std::move(cells));
   }
-  return table_html(
-      {"size", "time (us)", "p99 (us)", "algbw (GB/s)", "busbw (GB/s)", "wrong", "MPI time (us)", "MPI / tutti"}, rows);
+  return table_html(heading, rows);
 }
 
 std::string kernels_section(const json& kernels) {

@@ -20,7 +20,8 @@ constexpr std::size_t kMostPoints = 180;  ///< more are drawn as means with a ba
 constexpr std::size_t kMostMarkers = 40;  ///< fewer points get a marker each
 
 /// Colours that stand for the page's own: rgb(1,2,i) in gnuplot's output becomes the variable of index i.
-constexpr std::array<std::string_view, 5> kPageColours = {"--soft", "--grid", "--axis", "--series-1", "--series-2"};
+constexpr std::array<std::string_view, 6> kPageColours = {"--soft",     "--grid",     "--axis",
+                                                          "--series-1", "--series-2", "--soft"};
 constexpr int kTextColour = 0;
 constexpr int kGridColour = 1;
 constexpr int kAxisColour = 2;
@@ -79,13 +80,22 @@ std::vector<double> linear_ticks(const Range& range, Unit unit) {
   return ticks;
 }
 
-/// Powers of `base` over the range, thinned to at most seven.
+/// Powers of `base` over the range, thinned to at most seven; where there are fewer than two powers of ten, 1, 2 and 5
+/// times them.
 std::vector<double> logarithmic_ticks(const Range& range, double base) {
   const int first = static_cast<int>(std::ceil(std::log(range.low) / std::log(base) - 1e-9));
   const int last = static_cast<int>(std::floor(std::log(range.high) / std::log(base) + 1e-9));
   const int stride = std::max(1, (last - first) / 6 + ((last - first) % 6 != 0 ? 1 : 0));
   std::vector<double> ticks;
   for (int i = first; i <= last; i += stride) ticks.push_back(std::pow(base, i));
+  if (base != 10 || ticks.size() > 1) return ticks;
+  ticks.clear();
+  for (int i = first - 1; i <= last; ++i) {
+    for (const double times : {1.0, 2.0, 5.0}) {
+      const double tick = times * std::pow(10.0, i);
+      if (tick >= range.low * (1 - 1e-9) && tick <= range.high * (1 + 1e-9)) ticks.push_back(tick);
+    }
+  }
   return ticks;
 }
 
@@ -146,11 +156,14 @@ std::string script_for(const Chart& chart) {
       bands += fmt::format("{} using 1:3:4 with filledcurves fc rgb {} fs transparent solid 0.22 noborder notitle, ",
                            block, paint);
     const bool markers = columns.size() <= kMostMarkers;
-    lines += fmt::format("{}{} using 1:2 with {} lw 2 {} lc rgb {} notitle", lines.empty() ? "" : ", ", block,
-                         markers ? "linespoints" : "lines", markers ? "pt 7 ps 0.6" : "", paint);
+    const char* style = series.colour == Series::kGuide ? "lines lw 1.2 dt (6,4)"
+                        : markers                       ? "linespoints lw 2 pt 7 ps 0.6"
+                                                        : "lines lw 2";
+    lines += fmt::format("{}{} using 1:2 with {} lc rgb {} notitle", lines.empty() ? "" : ", ", block, style, paint);
   }
   if (x.low == x.high && !chart.log_x) x = {.low = x.low - 1, .high = x.high + 1};
   y = widen(y, chart.log_y, chart.from_zero, chart.y_unit == Unit::percent);
+  if (chart.log_y) y = {.low = y.low / 1.2, .high = y.high * 1.2};  // no line on the axis
   if (chart.log_x) x = widen(x, true, false, false);
   return fmt::format("set terminal svg size {},{} font \"sans-serif,12\" name \"{}\"\n", kWidth, kHeight, chart.id) +
          data + axis('x', x, chart.log_x, chart.x_unit) + axis('y', y, chart.log_y, chart.y_unit) + "plot " + bands +

@@ -12,8 +12,11 @@ struct Point {
   double y;
 };
 
-/// One line. `colour` is 1 or 2, the page's --series-1 and --series-2. The title goes into the page's legend.
+/// One line. `colour` is 1 or 2, the page's --series-1 and --series-2, or kGuide: a thin dashed line for what the
+/// others are held against. The title goes into the page's legend.
 struct Series {
+  static constexpr int kGuide = 3;
+
   std::string title;
   int colour = 1;
   std::vector<Point> points;

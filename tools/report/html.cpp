@@ -35,6 +35,7 @@ h3 { font-size: 14px; margin: 0; font-weight: 600; }
 .legend { display: flex; gap: 14px; color: var(--soft); font-size: 12.5px; }
 .swatch { display: inline-block; width: 14px; height: 3px; border-radius: 2px; margin-right: 6px; vertical-align: middle; }
 .series-1 { background: var(--series-1); } .series-2 { background: var(--series-2); }
+.series-3 { background: linear-gradient(90deg, var(--soft) 40%, transparent 40%, transparent 60%, var(--soft) 60%); }
 .axis-label { text-align: center; color: var(--soft); font-size: 12px; margin: -2px 0 2px; }
 .plot { display: block; width: 100%; height: auto; }
 .plot text, .plot tspan { font-family: inherit; }

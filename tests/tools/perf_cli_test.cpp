@@ -1,0 +1,173 @@
+// `tutti perf` as a user runs it: every collective, out of place and in place, at once and started.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/tools/program.hpp"
+
+namespace {
+
+using tools_test::count_of;
+using tools_test::has;
+using tools_test::on_ranks;
+using tools_test::read_file;
+using tools_test::TemporaryFolder;
+using tools_test::tutti;
+
+const std::set<std::string> kRooted = {"broadcast", "reduce", "gather", "scatter", "gather_v", "scatter_v"};
+const std::vector<std::string> kInPlace = {"allreduce",    "broadcast",        "reduce",   "all_gather",
+                                           "all_gather_v", "reduce_scatter",   "gather",   "scatter",
+                                           "gather_v",     "reduce_scatter_v", "scatter_v"};
+const std::vector<std::string> kOutOfPlaceOnly = {"all_to_all", "all_to_all_v", "barrier"};
+
+/// `tutti perf` of a few small sizes; a rooted collective has root 1.
+std::vector<std::string> small_perf(const std::string& collective, const std::vector<std::string>& more) {
+  std::vector<std::string> arguments = {"perf",     collective, "--min",        "8", "--max",    "8K",
+                                        "--factor", "32",       "--iterations", "5", "--warmup", "1"};
+  if (kRooted.count(collective) > 0) arguments.insert(arguments.end(), {"--root", "1"});
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+void expect_sound(const nlohmann::json& row, int ranks) {
+  EXPECT_EQ(row.at("wrong"), 0) << row.dump();
+  EXPECT_EQ(row.at("mpi_wrong"), 0) << row.dump();
+  EXPECT_EQ(row.at("ranks"), ranks);
+  EXPECT_EQ(row.at("nodes"), 1);
+  EXPECT_EQ(row.at("iterations"), 5);
+  EXPECT_GT(row.at("time_us_median").get<double>(), 0.0);
+  EXPECT_GE(row.at("time_us_p99").get<double>(), row.at("time_us_median").get<double>());
+  EXPECT_GT(row.at("mpi_time_us_median").get<double>(), 0.0);
+  EXPECT_GT(row.at("limit_percent").get<double>(), 0.0);
+  EXPECT_GT(row.at("limit_one_way_us").get<double>(), 0.0);
+  EXPECT_GT(row.at("limit_exchange_gb_s").get<double>(), 0.0);
+  EXPECT_GE(row.at("limit_one_sided_gb_s"), row.at("limit_exchange_gb_s"));
+  for (const char* key : {"size_bytes", "count", "dtype", "op", "algorithm", "algbw_gb_s", "busbw_gb_s"})
+    EXPECT_TRUE(row.contains(key)) << key;
+}
+
+class Perf : public testing::TestWithParam<int> {};
+
+TEST_P(Perf, WritesRightRows) {
+  const int ranks = GetParam();
+  const TemporaryFolder folder;
+  auto collectives = kInPlace;
+  collectives.insert(collectives.end(), kOutOfPlaceOnly.begin(), kOutOfPlaceOnly.end());
+  for (const auto& collective : collectives) {
+    const auto file = folder.path() / (collective + ".json");
+    const auto outcome = on_ranks(ranks, small_perf(collective, {"--json", file.string()}));
+    ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
+    EXPECT_TRUE(has(outcome.out, "# MPI library: ")) << outcome.out;
+    EXPECT_TRUE(has(outcome.out, "# point to point: ")) << outcome.out;
+    EXPECT_FALSE(has(outcome.out, "overlap")) << outcome.out;
+    const auto rows = nlohmann::json::parse(read_file(file));
+    ASSERT_EQ(rows.size(), collective == "barrier" ? 1U : 3U);
+    for (const auto& row : rows) {
+      EXPECT_EQ(row.at("collective"), collective);
+      EXPECT_EQ(row.at("in_place"), collective == "broadcast");
+      EXPECT_EQ(row.at("started"), false);
+      EXPECT_TRUE(row.at("overlap").is_null());
+      expect_sound(row, ranks);
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Ranks, Perf, testing::Values(2, 3));
+
+/// Started in place on the larger number of ranks, where the collective has that; `WritesRightRows` has the others.
+TEST(PerfRun, StartedInPlace) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "rows.json";
+  for (const auto& collective : kInPlace) {
+    const auto outcome = on_ranks(
+        3, small_perf(collective, {"--started", "--in-place", "--test-interval", "2", "--json", file.string()}));
+    ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
+    for (const auto& row : nlohmann::json::parse(read_file(file))) {
+      expect_sound(row, 3);
+      EXPECT_EQ(row.at("in_place"), true);
+      EXPECT_EQ(row.at("test_interval_us"), 2.0);
+    }
+  }
+}
+
+TEST(PerfRun, StartedHasOverlap) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "rows.json";
+  for (const std::string collective : {"allreduce", "all_to_all", "all_to_all_v", "barrier"}) {
+    const auto outcome = on_ranks(2, small_perf(collective, {"--started", "--json", file.string()}));
+    ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
+    EXPECT_TRUE(has(outcome.out, " overlap ")) << outcome.out;
+    EXPECT_TRUE(has(outcome.out, " MPI ovl\n")) << outcome.out;
+    for (const auto& row : nlohmann::json::parse(read_file(file))) {
+      expect_sound(row, 2);
+      EXPECT_EQ(row.at("started"), true);
+      for (const std::string side : {"", "mpi_"}) {
+        EXPECT_GT(row.at(side + "compute_us").get<double>(), 0.0);
+        EXPECT_GT(row.at(side + "both_us").get<double>(), 0.0);
+        EXPECT_GE(row.at(side + "overlap").get<double>(), 0.0);
+        EXPECT_LE(row.at(side + "overlap").get<double>(), 1.0);
+      }
+    }
+  }
+}
+
+TEST(PerfRun, InPlace) {
+  for (const std::string collective : {"allreduce", "reduce_scatter", "gather", "scatter", "all_gather_v"}) {
+    const auto outcome = on_ranks(3, small_perf(collective, {"--in-place"}));
+    EXPECT_EQ(outcome.status, 0) << collective << ": " << outcome.err;  // a wrong element is a failure
+    EXPECT_TRUE(has(outcome.out, ", in place, ")) << outcome.out;
+  }
+}
+
+TEST(PerfRun, CsvAndOneRankWithoutLimit) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "rows.csv";
+  const auto outcome = tutti(small_perf("all_gather_v", {"--compare", "none", "--csv", file.string()}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_FALSE(has(outcome.out, "MPI/tutti")) << outcome.out;
+  EXPECT_FALSE(has(outcome.out, "# point to point")) << outcome.out;
+  const std::string csv = read_file(file);
+  EXPECT_EQ(csv.rfind("collective,size_bytes,count,dtype,", 0), 0U) << csv;
+  EXPECT_TRUE(has(csv, "\nall_gather_v,256,64,f32,none,-1,false,false,,auto,0,5,")) << csv;
+  EXPECT_EQ(count_of(csv, "\n"), 4U) << csv;
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "rows.csv.part"));
+}
+
+TEST(PerfRun, InPlaceAverageOfHalfFloats) {
+  for (const std::string collective : {"allreduce", "reduce_scatter", "reduce"}) {
+    const auto outcome = on_ranks(3, {"perf", collective, "--in-place", "--op", "avg", "--dtype", "bf16", "--min", "1K",
+                                      "--max", "1K", "--iterations", "3"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(has(outcome.out, "no comparison")) << outcome.out;
+  }
+}
+
+TEST(PerfRun, ErrorsAlikeOnAllRanksArePrintedOnce) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{"perf", "broadcast", "--root", "7"}, "tutti: error: perf: --root 7 is not a rank: there are ranks 0 to 1\n"},
+      {{"perf", "allreduce", "--max", "1000000G"}, "give a smaller --max\n"},
+      {{"perf", "allreduce", "--json", "/nonexistent/x.json"}, "--json /nonexistent/x.json: cannot be written\n"},
+      {{"perf", "allreduce", "--csv", "/nonexistent/x.csv"}, "--csv /nonexistent/x.csv: cannot be written\n"},
+      {{"perf", "allreduce", "--max", "8", "--algorithm", "no_such"}, "no_such"},
+  };
+  for (const auto& [arguments, message] : wrong) {
+    const auto outcome = on_ranks(2, arguments);
+    EXPECT_GT(outcome.status, 0) << message;
+    EXPECT_TRUE(has(outcome.err, message)) << outcome.err;
+    EXPECT_EQ(count_of(outcome.err, "tutti: error: "), 1U) << outcome.err;
+  }
+}
+
+TEST(PerfRun, OptionsBeatTheEnvironment) {
+  setenv("TUTTI_ALGORITHM", "no_such", 1);
+  const auto from_environment = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1"});
+  const auto from_option = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1", "--algorithm", "ring"});
+  unsetenv("TUTTI_ALGORITHM");
+  EXPECT_EQ(from_environment.status, 1);
+  EXPECT_TRUE(has(from_environment.err, "no_such")) << from_environment.err;
+  EXPECT_EQ(from_option.status, 0) << from_option.err;
+}
+
+}  // namespace

@@ -1,0 +1,167 @@
+#include "tools/perf/run.hpp"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include <tutti/kernels/error.hpp>
+
+#include "tools/command_line.hpp"
+#include "tools/perf/machine.hpp"
+#include "tools/perf/result_file.hpp"
+#include "tools/perf/table.hpp"
+#include "tools/world.hpp"
+
+namespace tutti::tools {
+namespace {
+
+/// The buffers for the largest row, plus as much again for what the libraries need meanwhile, must fit the free memory
+/// of each node.
+std::optional<std::string> memory_problem(const Communicator& comm, std::size_t buffers, std::size_t row) {
+  const auto local = static_cast<std::size_t>(comm.place().local_size);
+  const std::size_t available = memory_available();
+  if (available / local >= buffers + row) return std::nullopt;
+  constexpr double kGiga = 1024.0 * 1024 * 1024;
+  return text("perf: --max asks for ", static_cast<double>(buffers + row) / kGiga, " GiB on each of ", local,
+              " ranks of node ", node_name(), ", which has ", static_cast<double>(available) / kGiga,
+              " GiB left: give a smaller --max");
+}
+
+Call call_for(const Communicator& comm, const PerfPlan& plan, std::size_t bytes) {
+  Call call{.comm = &comm,
+            .rank = comm.rank(),
+            .ranks = comm.size(),
+            .op = plan.op,
+            .root = plan.root,
+            .in_place = plan.in_place || !plan.collective->out_of_place_possible,
+            .options = plan.options};
+  set_count(*plan.collective, call, count_for(*plan.collective, bytes, plan.dtype, comm.size()), plan.dtype);
+  return call;
+}
+
+RunFacts run_facts(const Communicator& comm, std::size_t largest_row) {
+  return {.ranks = comm.size(),
+          .nodes = comm.place().nodes,
+          .version = TUTTI_VERSION,
+          .mpi = mpi_library(),
+          .cpu = cpu_model(),
+          .date = timestamp(),
+          .cores = cores_allowed(),
+          .limit = measure_limit(comm, largest_row)};
+}
+
+std::string algorithm_name(const PerfPlan& plan) {
+  return plan.options.algorithm.empty() ? "auto" : std::string(plan.options.algorithm);
+}
+
+void print_heading(const PerfPlan& plan, const RunFacts& facts, const TableShape& shape, bool in_place, bool mpi_can) {
+  std::printf("# tutti %s, %s%s: %d rank%s on %d node%s, algorithm %s%s, %s\n", facts.version.c_str(),
+              std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "", facts.ranks,
+              facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s", algorithm_name(plan).c_str(),
+              in_place ? ", in place" : "", facts.date.c_str());
+  std::printf("# MPI library: %s\n# processor: %s, %d core%s allowed to rank 0\n", facts.mpi.c_str(), facts.cpu.c_str(),
+              facts.cores, facts.cores == 1 ? "" : "s");
+  if (facts.limit)
+    std::printf("# point to point: %.3g us one way, %.3g GB/s sent while as much is received, %.3g GB/s one-sided\n",
+                facts.limit->one_way_us, facts.limit->exchange_gb_s, facts.limit->one_sided_gb_s);
+  if (plan.how.with_mpi && !mpi_can)
+    std::printf("# the MPI library has no %s over %s: no comparison\n", std::string(name(plan.op)).c_str(),
+                std::string(name(plan.dtype)).c_str());
+  if (plan.how.started)
+    std::printf("# overlap: with computation as long as the collective, which tests every %.3g us\n",
+                plan.how.test_interval);
+  std::printf(
+      "# times are medians over iterations of the slowest rank; all columns are explained in bench/README.md\n");
+  std::fputs(table_heading(shape).c_str(), stdout);
+  std::fflush(stdout);
+}
+
+Row row_for(const PerfPlan& plan, const Call& call) {
+  return {.collective = plan.collective,
+          .bytes = row_bytes(*plan.collective, call),
+          .count = call.count,
+          .bus_factor = bus_factor(*plan.collective, call),
+          .dtype = plan.dtype,
+          .op = plan.op,
+          .root = plan.root,
+          .in_place = call.in_place,
+          .started = plan.how.started,
+          .test_interval = plan.how.test_interval,
+          .algorithm = algorithm_name(plan),
+          .segment_bytes = plan.options.segment_bytes};
+}
+
+/// Measures all rows on all ranks, and prints them on rank 0, where they are complete.
+std::vector<Row> measure_ladder(const Communicator& comm, const PerfPlan& plan, const RunFacts& facts,
+                                const TableShape& shape, std::byte* memory) {
+  const auto& collective = *plan.collective;
+  const Pattern pattern = collective.reduces ? Pattern::for_reduction(plan.dtype, plan.op, comm.size())
+                                             : Pattern::for_movement(plan.dtype, comm.size());
+  const Computation computation;
+  std::vector<Row> rows;
+  for (const std::size_t bytes : plan.ladder) {
+    Call call = call_for(comm, plan, bytes);
+    if (!rows.empty() && rows.back().count == call.count) continue;  // rounding made two sizes the same
+    place_buffers(collective, call, memory);
+    Row row = row_for(plan, call);
+    MeasureOptions how = plan.how;
+    how.iterations = plan.iterations > 0 ? plan.iterations : iterations_for(row.bytes);
+    how.with_mpi = plan.how.with_mpi && mpi_can(collective, call);
+    row.measurement = measure(collective, call, pattern, how, computation);
+    if (comm.rank() == 0) {
+      std::fputs(table_line(row, facts, shape).c_str(), stdout);
+      std::fflush(stdout);
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::vector<std::size_t> make_ladder(std::size_t smallest, std::size_t largest, std::size_t factor,
+                                     std::optional<std::size_t> step) {
+  if (smallest == 0) throw InvalidArgument("perf: --min must be at least 1");
+  if (smallest > largest)
+    throw InvalidArgument(text("perf: --min ", format_size(smallest), " is larger than --max ", format_size(largest)));
+  if (step && *step == 0) throw InvalidArgument("perf: --step must be at least 1");
+  if (factor < 2) throw InvalidArgument("perf: --factor must be at least 2");
+  constexpr std::size_t kMostRows = 100'000;
+  if (step && (largest - smallest) / *step >= kMostRows)
+    throw InvalidArgument(text("perf: --step ", format_size(*step), " makes more than ", kMostRows, " rows"));
+  std::vector<std::size_t> ladder;
+  for (std::size_t bytes = smallest; bytes <= largest; bytes = step ? bytes + *step : bytes * factor) {
+    ladder.push_back(bytes);
+    if (!step && bytes > largest / factor) break;  // the next would be too large, perhaps for the type too
+  }
+  return ladder;
+}
+
+void run_perf(const Communicator& comm, const PerfPlan& plan) {
+  if (plan.root < 0 || plan.root >= comm.size())
+    throw InvalidArgument(text("perf: --root ", plan.root, " is not a rank: there are ranks 0 to ", comm.size() - 1));
+  const bool first = comm.rank() == 0;
+  const Call largest = call_for(comm, plan, plan.ladder.back());
+  const std::size_t row = row_bytes(*plan.collective, largest);
+  const std::size_t bytes = memory_bytes(largest);
+  agree(comm, memory_problem(comm, bytes, std::max(row, limit_memory(row))));
+  ResultFile json("--json", first ? plan.json : "");
+  agree(comm, json.problem());
+  ResultFile csv("--csv", first ? plan.csv : "");
+  agree(comm, csv.problem());
+  const RunFacts facts = run_facts(comm, row);
+  const auto memory = comm.allocate_bytes(bytes + 1);  // never nothing
+
+  const bool comparable = mpi_can(*plan.collective, call_for(comm, plan, 1));
+  const TableShape shape{.overlap = plan.how.started, .compared = plan.how.with_mpi && comparable};
+  if (first) print_heading(plan, facts, shape, largest.in_place, comparable);
+  const auto rows = measure_ladder(comm, plan, facts, shape, static_cast<std::byte*>(memory.get()));
+  if (first) {
+    auto array = nlohmann::ordered_json::array();
+    for (const auto& made : rows) array.push_back(table_json(made, facts));
+    json.write(array.dump(1) + "\n");
+    csv.write(csv_text(array));
+  }
+  demand_right_results(rows);
+}
+
+}  // namespace tutti::tools

@@ -1,0 +1,36 @@
+// A whole run of `tutti perf`: what is measured, and measuring, printing and writing it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/perf/measure.hpp"
+
+namespace tutti::tools {
+
+struct PerfPlan {
+  const MeasuredCollective* collective = nullptr;
+  DType dtype = DType::f32;
+  ReduceOp op = ReduceOp::sum;
+  int root = 0;
+  bool in_place = false;
+  CollectiveOptions options = {};
+  std::vector<std::size_t> ladder = {};  ///< bytes, ascending; one 0 for a collective without data
+
+  int iterations = 0;       ///< 0: by size
+  MeasureOptions how = {};  ///< its iterations do not count
+  std::string json = {};    ///< files; empty: none
+  std::string csv = {};
+};
+
+/// Sizes from `smallest` to `largest`, each `factor` times the one before, or `step` more if that is given.
+/// \throws InvalidArgument in the words of the options --min, --max, --factor and --step.
+std::vector<std::size_t> make_ladder(std::size_t smallest, std::size_t largest, std::size_t factor,
+                                     std::optional<std::size_t> step);
+
+/// Collective. \throws InvalidArgument alike on all ranks: the root is no rank, memory does not suffice, a file cannot
+/// be written, an element was wrong.
+void run_perf(const Communicator& comm, const PerfPlan& plan);
+
+}  // namespace tutti::tools
