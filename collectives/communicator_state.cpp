@@ -8,14 +8,15 @@
 
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/mpi_transport.hpp>
 #include <tutti/collectives/schedule_task.hpp>
+#include <tutti/collectives/transport_choice.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
 namespace {
 
 constexpr int kNoticeTag = 0;
+constexpr auto kMeetingLimit = std::chrono::seconds(5);
 
 /// Duplicates `parent`, with errors returned instead of fatal.
 MPI_Comm duplicate(MPI_Comm parent) {
@@ -82,22 +83,25 @@ void keep_until_exit(std::shared_ptr<void> object) noexcept {
 
 CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options)
     : options_(options), data_(duplicate(require_usable_parent(parent, options))) {
-  transport_ = std::make_unique<MpiTransport>(data_);
   control_ = duplicate(parent);
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   find_place();
+  open_transport();
   everyone_.emplace(size_, rank_, options_.costs.value_or(place_.nodes > 1 ? kNetworkCosts : kSharedMemoryCosts));
 }
 
 CommunicatorState::~CommunicatorState() {
   int finalized = 0;
   MPI_Finalized(&finalized);
-  if (finalized != 0) return;
-  if (unusable()) {
-    keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));  // MPI may still read them
+  if (finalized != 0 || unusable() || !meet_before_end()) {
+    // MPI may still read the notices, and the transport may still read and write what was under way, or its peers may
+    // still need it.
+    keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
+    keep_until_exit(std::move(transport_));
     return;
   }
+  transport_.reset();
   // A notice may still be on its way to a rank that no longer reads. Were its communicator freed, MPI might give its
   // identity to another one, deliver the notice there, and then lose that one's first message between the same ranks
   // (seen with Open MPI 4.1.4).
@@ -156,6 +160,54 @@ void CommunicatorState::find_cores() {
   MPI_Comm_size(node, &ranks);
   MPI_Comm_free(&node);
   wait_policy_ = WaitPolicy::for_node(ranks, CPU_COUNT(&all));
+}
+
+void CommunicatorState::open_transport() {
+  struct Entry {
+    std::int32_t request;
+    std::int32_t node;
+  };
+  const auto size = static_cast<std::size_t>(size_);
+  const Entry own{static_cast<std::int32_t>(requested_transport(options_.transport)), place_.node};
+  std::vector<Entry> entries(size);
+  check_mpi(MPI_Allgather(&own, 2, MPI_INT32_T, entries.data(), 2, MPI_INT32_T, data_), "MPI_Allgather");
+  std::vector<TransportRequest> requests(size);
+  std::vector<int> nodes(size);
+  for (std::size_t r = 0; r < size; ++r) {
+    requests[r] = static_cast<TransportRequest>(entries[r].request);
+    nodes[r] = entries[r].node;
+  }
+  try {
+    options_.transport = agreed_transport(requests);
+    transport_ = tutti::detail::open_transport(*options_.transport, data_, nodes);
+  } catch (...) {  // the same on every rank
+    MPI_Comm_free(&control_);
+    MPI_Comm_free(&data_);
+    throw;
+  }
+}
+
+// A rank that destroyed its part of the connections while another still waits would look to it like one that died.
+bool CommunicatorState::meet_before_end() noexcept {
+  if (!transport_->ends_together()) return true;
+  MPI_Request barrier = MPI_REQUEST_NULL;
+  if (MPI_Ibarrier(data_, &barrier) != MPI_SUCCESS) return false;
+  const auto begin = Clock::now();
+  Waiter waiter(wait_policy_, *transport_);
+  try {
+    for (;;) {
+      int done = 0;
+      check_mpi(MPI_Test(&barrier, &done, MPI_STATUS_IGNORE), "MPI_Test");
+      if (done != 0) return true;
+      const auto now = Clock::now();
+      if (now - begin >= kMeetingLimit) return false;
+      transport_->progress();
+      poll_notices();
+      waiter.pause(now);
+    }
+  } catch (const std::exception&) {  // the communicator failed on another rank, which will not come
+    return false;
+  }
 }
 
 std::uint64_t CommunicatorState::take_sequence(int count) {

@@ -136,6 +136,8 @@ class CommunicatorState {
 
   void find_place();
   void find_cores();
+  void open_transport();
+  bool meet_before_end() noexcept;
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
   void heed(const Notice& notice);
@@ -149,7 +151,7 @@ class CommunicatorState {
   std::uint64_t stamp_ = 0;
   NodePlace place_;
   WaitPolicy wait_policy_;
-  std::unique_ptr<Transport> transport_;
+  std::shared_ptr<Transport> transport_;
   std::optional<Group> everyone_;  // made once the nodes are known
 
   std::uint64_t next_sequence_ = 0;

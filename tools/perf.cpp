@@ -39,6 +39,7 @@ struct PerfOptions {
   bool in_place = false;
   std::string compare = "mpi";
   double deadline = 300;
+  std::string transport;
   std::string json;
 };
 
@@ -138,13 +139,15 @@ RunFacts run_facts(const Communicator& comm) {
           .mpi = mpi_library(),
           .cpu = cpu_model(),
           .date = timestamp(),
-          .cores = cores_allowed()};
+          .cores = cores_allowed(),
+          .transport = comm.options().transport == TransportKind::ucx && comm.place().nodes > 1 ? "ucx" : "mpi"};
 }
 
 void print_heading(const PerfOptions& o, const Plan& plan, const RunFacts& facts) {
-  std::printf("# tutti %s, %s: %d ranks on %d node%s, algorithm %s%s, %s\n", facts.version.c_str(),
+  std::printf("# tutti %s, %s: %d ranks on %d node%s%s, algorithm %s%s, %s\n", facts.version.c_str(),
               o.collective.c_str(), facts.ranks, facts.nodes, facts.nodes == 1 ? "" : "s",
-              o.algorithm.empty() ? "auto" : o.algorithm.c_str(), o.in_place ? ", in place" : "", facts.date.c_str());
+              facts.transport == "ucx" ? " by UCX" : "", o.algorithm.empty() ? "auto" : o.algorithm.c_str(),
+              o.in_place ? ", in place" : "", facts.date.c_str());
   std::printf("# MPI library: %s\n# processor: %s, %d core%s allowed to rank 0\n", facts.mpi.c_str(), facts.cpu.c_str(),
               facts.cores, facts.cores == 1 ? "" : "s");
   if (o.compare == "mpi" && plan.collective->reduces && !mpi_can(*plan.collective, 1, plan.dtype, plan.op, facts.ranks))
@@ -274,11 +277,16 @@ void add_perf_command(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("SECONDS")
       ->capture_default_str();
+  command->add_option("--transport", o.transport, "Between nodes: mpi or ucx (default: TUTTI_TRANSPORT, else mpi)")
+      ->check(CLI::IsMember({"mpi", "ucx"}))
+      ->type_name("NAME");
   command->add_option("--json", o.json, "Write the rows to FILE, a JSON array")->type_name("FILE");
   command->callback([options, op, root] {
     const Plan plan = make_plan(*options, op->count() > 0, root->count() > 0);
     CommunicatorOptions communicator;
     if (options->deadline > 0) communicator.deadline = std::chrono::duration<double>(options->deadline);
+    if (!options->transport.empty())
+      communicator.transport = options->transport == "ucx" ? TransportKind::ucx : TransportKind::mpi;
     run_on_all_ranks(communicator, [&](const Communicator& comm) { run_perf(comm, *options, plan); });
   });
 }

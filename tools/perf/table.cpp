@@ -70,6 +70,7 @@ nlohmann::json table_json(const Row& row, const RunFacts& facts) {
       {"wrong", ours.wrong},
       {"ranks", facts.ranks},
       {"nodes", facts.nodes},
+      {"transport", facts.transport},
       {"cores", facts.cores},
       {"version", facts.version},
       {"mpi_library", facts.mpi},

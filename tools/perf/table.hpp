@@ -18,6 +18,7 @@ struct RunFacts {
   std::string cpu;
   std::string date;
   int cores = 1;
+  std::string transport = "mpi";  ///< between nodes
 };
 
 struct Row {
