@@ -29,17 +29,12 @@ UcxTransport::UcxTransport(MPI_Comm comm) : worker_(comm) { check_mpi(MPI_Comm_r
 void UcxTransport::send(int peer, int tag, std::span<const std::byte> bytes, Pending& pending) {
   ucp_ep_h endpoint = worker_.endpoint(peer);
   const ucp_request_param_t param = host_memory();
-  Stage stage = Stage::transfer;
-  ucs_status_ptr_t request = endpoint == nullptr
-                                 ? UCS_STATUS_PTR(worker_.failure(peer))
-                                 : ucp_tag_send_nbx(endpoint, bytes.data(), bytes.size(), ucx_tag(rank_, tag), &param);
-  if (request == nullptr) {
-    request = flush(peer);
-    stage = Stage::flush;
-  }
-  if (request == nullptr) return;
+  const ucs_status_ptr_t request =
+      endpoint == nullptr ? UCS_STATUS_PTR(worker_.failure(peer))
+                          : ucp_tag_send_nbx(endpoint, bytes.data(), bytes.size(), ucx_tag(rank_, tag), &param);
+  if (request == nullptr) return;  // complete
   ++pending.messages;
-  messages_.push_back({{peer, Direction::send, &pending}, stage, request});
+  messages_.push_back({{peer, Direction::send, &pending}, request});
 }
 
 void UcxTransport::receive(int peer, int tag, std::span<std::byte> bytes, Pending& pending) {
@@ -50,7 +45,7 @@ void UcxTransport::receive(int peer, int tag, std::span<std::byte> bytes, Pendin
           ? UCS_STATUS_PTR(worker_.failure(peer))
           : ucp_tag_recv_nbx(worker_.handle(), bytes.data(), bytes.size(), ucx_tag(peer, tag), kWhole, &param);
   ++pending.messages;
-  messages_.push_back({{peer, Direction::receive, &pending}, Stage::transfer, request});
+  messages_.push_back({{peer, Direction::receive, &pending}, request});
 }
 
 std::optional<int> UcxTransport::probe(int tag) {
@@ -61,33 +56,18 @@ std::optional<int> UcxTransport::probe(int tag) {
   return static_cast<int>(info.sender_tag >> kRankShift);
 }
 
-/// Null once nothing that was sent to `peer` is left in this process.
-ucs_status_ptr_t UcxTransport::flush(int peer) {
-  ucp_ep_h endpoint = worker_.endpoint(peer);
-  if (endpoint == nullptr) return UCS_STATUS_PTR(worker_.failure(peer));
-  const ucp_request_param_t param = {};
-  return ucp_ep_flush_nbx(endpoint, &param);
-}
-
 /// UCS_OK once the message is complete, UCS_INPROGRESS before, otherwise why it never will be.
-ucs_status_t UcxTransport::advance(Message& message) {
-  for (;;) {
-    if (!UCS_PTR_IS_PTR(message.request)) {
-      const ucs_status_t status = UCS_PTR_RAW_STATUS(message.request);
-      if (status != UCS_OK || message.who.direction == Direction::receive || message.stage == Stage::flush) {
-        return status;
-      }
-      message.stage = Stage::flush;
-      message.request = flush(message.who.peer);
-      continue;
-    }
-    const ucs_status_t status = ucp_request_check_status(message.request);
-    // A request that is under way stays UCX's, whatever became of the peer: its memory may still be read or written.
-    if (status == UCS_INPROGRESS)
-      return worker_.failure(message.who.peer) == UCS_OK ? status : worker_.failure(message.who.peer);
-    ucp_request_free(message.request);
-    message.request = UCS_STATUS_PTR(status);
+ucs_status_t UcxTransport::test(Message& message) {
+  if (!UCS_PTR_IS_PTR(message.request)) return UCS_PTR_RAW_STATUS(message.request);
+  const ucs_status_t status = ucp_request_check_status(message.request);
+  // A request that is under way stays UCX's, whatever became of the peer: its memory may still be read or written.
+  if (status == UCS_INPROGRESS) {
+    const ucs_status_t failure = worker_.failure(message.who.peer);
+    return failure == UCS_OK ? status : failure;
   }
+  ucp_request_free(message.request);
+  message.request = UCS_STATUS_PTR(status);
+  return status;
 }
 
 // A call handles a few events. More are left for the next turn, so that what has completed is not held up.
@@ -103,7 +83,7 @@ bool UcxTransport::progress() {
   std::string failure;
   std::size_t kept = 0;
   for (Message& message : messages_) {
-    const ucs_status_t status = advance(message);
+    const ucs_status_t status = test(message);
     if (status == UCS_OK) {
       --message.who.pending->messages;
       any = true;

@@ -15,8 +15,8 @@ namespace tutti::detail {
 /// Between ranks of different nodes. A peer that dies is an error as soon as its connection breaks, unless nothing is
 /// under way with it; failures of any kind are thrown by progress(), never by send() or receive().
 ///
-/// A send is complete once its bytes have left this process: UCX may complete it while the last are in its own buffer,
-/// where they would stay if this rank now left for MPI, to wait for something that its peer does after it received.
+/// A send is complete once its bytes have left this process (see UcxWorker): bytes in a buffer of UCX's would stay
+/// there if this rank now left for MPI, to wait for something that its peer does after it received.
 class UcxTransport final : public Transport {
  public:
   /// Collective over `comm`. \throws CommunicationError on every rank if UCX cannot be opened on one.
@@ -32,15 +32,12 @@ class UcxTransport final : public Transport {
   bool ends_together() const noexcept override { return true; }
 
  private:
-  enum class Stage : std::uint8_t { transfer, flush };
   struct Message {
     Underway who;
-    Stage stage;
     ucs_status_ptr_t request;  ///< UCX's, or an error of UCX that is yet to be thrown
   };
 
-  ucs_status_ptr_t flush(int peer);
-  ucs_status_t advance(Message& message);
+  ucs_status_t test(Message& message);
   void drive();
 
   int rank_ = 0;

@@ -18,6 +18,9 @@ ucs_status_t open_context(ucp_context_h& context) {
   ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
   if (status != UCS_OK) return status;
   if (std::getenv("UCX_TLS") == nullptr) status = ucp_config_modify(config, "TLS", "^sm");
+  if (status == UCS_OK && std::getenv("UCX_ZCOPY_THRESH") == nullptr) {
+    status = ucp_config_modify(config, "ZCOPY_THRESH", "0");
+  }
   if (status == UCS_OK) {
     ucp_params_t params = {};
     params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_NAME;
