@@ -101,7 +101,8 @@ Task::Progress ScheduleTask::advance() {
   try {
     state().transport().progress();
   } catch (const CommunicationError& error) {
-    require_same_calls();  // calls that differ explain most failures, and say more
+    require_same_calls();    // calls that differ explain most failures, and say more
+    state().poll_notices();  // so does a rank that failed and then left
     fail(error.what());
   }
   require_same_calls();
