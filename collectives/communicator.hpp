@@ -27,6 +27,12 @@ enum class Bits : std::uint8_t {
   ranks,   ///< moreover the result does not depend on the number of ranks (not built yet)
 };
 
+/// What carries messages between ranks of different nodes. Within a node it is always MPI.
+enum class TransportKind : std::uint8_t {
+  mpi,  ///< MPI point-to-point
+  ucx,  ///< UCX, where it is built; a peer that dies is an error as soon as its connection breaks
+};
+
 struct CommunicatorOptions {
   // ---- What is computed
 
@@ -55,6 +61,10 @@ struct CommunicatorOptions {
 
   /// Pretend that every `ranks_per_node` consecutive ranks share a node, for tests; 0 asks MPI. Must agree.
   int ranks_per_node = 0;
+
+  /// By default what the environment variable TUTTI_TRANSPORT says, mpi or ucx; without it MPI. Must agree. Once the
+  /// communicator is made, its options tell what was found.
+  std::optional<TransportKind> transport = std::nullopt;
 };
 
 /// Where a rank lives. Nodes are numbered in the order of their lowest rank.
@@ -75,13 +85,14 @@ class Allocation;
 /// Ranks 0 to size-1 that call collectives together.
 ///
 /// A handle: copies refer to the same communicator, which is freed with its last copy (a collective act; operations
-/// must be complete). One thread at a time may use it; MPI_THREAD_FUNNELED suffices. tutti's messages travel on private
-/// duplicates and cannot meet the program's own.
+/// must be complete; by UCX ranks wait for each other then, for at most 5 s). One thread at a time may use it;
+/// MPI_THREAD_FUNNELED suffices. tutti's messages travel on private duplicates and cannot meet the program's own.
 class Communicator {
  public:
   /// Duplicates `parent`. Collective over it; options that must agree are compared, as is the library.
   /// \throws InvalidArgument  MPI is not initialised, `parent` is null or an inter-communicator. On every rank: options
   /// that are wrong or not built on any, or differ between ranks; the message names the ranks and the option.
+  /// \throws CommunicationError  on every rank if the transport cannot be opened on one.
   explicit Communicator(MPI_Comm parent, const CommunicatorOptions& options = {});
 
   int rank() const noexcept;

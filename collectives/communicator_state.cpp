@@ -10,14 +10,15 @@
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mailbox.hpp>
 #include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/mpi_transport.hpp>
 #include <tutti/collectives/schedule_task.hpp>
+#include <tutti/collectives/transport_choice.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
 namespace {
 
 constexpr int kNoticeTag = 0;
+constexpr auto kMeetingLimit = std::chrono::seconds(5);
 
 /// Duplicates `parent`, with errors returned instead of fatal.
 MPI_Comm duplicate(MPI_Comm parent) {
@@ -74,9 +75,8 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   try {
     find_place(inherited);
-    const bool tcp = facts_.network == NetworkClass::tcp;
-    transport_ = std::make_unique<MpiTransport>(data_, tcp ? ranks_elsewhere() : std::vector<bool>());
-  } catch (const InvalidArgument&) {  // on every rank, so that what is collective can be undone
+    open_transport();
+  } catch (...) {  // the same on every rank, so that what is collective can be undone
     MPI_Comm_free(&control_);
     MPI_Comm_free(&data_);
     throw;
@@ -90,11 +90,14 @@ CommunicatorState::~CommunicatorState() {
   for (void* memory : idle_tasks_) ::operator delete(memory);
   int finalized = 0;
   MPI_Finalized(&finalized);
-  if (finalized != 0) return;
-  if (unusable()) {
-    keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));  // MPI may still read them
+  if (finalized != 0 || unusable() || !meet_before_end()) {
+    // MPI may still read the notices, and the transport may still read and write what was under way, or its peers may
+    // still need it.
+    keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
+    keep_until_exit(std::move(transport_));
     return;
   }
+  transport_.reset();
   // A notice may still be on its way to a rank that no longer reads. Were its communicator freed, MPI might give its
   // identity to another one, deliver the notice there, and then lose that one's first message between the same ranks
   // (seen with Open MPI 4.1.4).
@@ -182,6 +185,41 @@ Hierarchy* CommunicatorState::hierarchy() {
     hierarchy_.emplace(make_hierarchy(node_of_, rank_, node_costs(), network_costs()));
   }
   return hierarchy_ ? &*hierarchy_ : nullptr;
+}
+
+void CommunicatorState::open_transport() {
+  const auto own = static_cast<std::int32_t>(requested_transport(options_.transport));
+  std::vector<std::int32_t> all(static_cast<std::size_t>(size_));
+  check_mpi(MPI_Allgather(&own, 1, MPI_INT32_T, all.data(), 1, MPI_INT32_T, data_), "MPI_Allgather");
+  std::vector<TransportRequest> requests;
+  for (const std::int32_t request : all) requests.push_back(static_cast<TransportRequest>(request));
+  options_.transport = agreed_transport(requests);
+  const bool tcp = facts_.network == NetworkClass::tcp;
+  transport_ =
+      detail::open_transport(*options_.transport, data_, node_of_, tcp ? ranks_elsewhere() : std::vector<bool>());
+}
+
+// A rank that destroyed its part of the connections while another still waits would look to it like one that died.
+bool CommunicatorState::meet_before_end() noexcept {
+  if (!transport_->ends_together()) return true;
+  MPI_Request barrier = MPI_REQUEST_NULL;
+  if (MPI_Ibarrier(data_, &barrier) != MPI_SUCCESS) return false;
+  const auto begin = Clock::now();
+  Waiter waiter(wait_policy_, *transport_);
+  try {
+    for (;;) {
+      int done = 0;
+      check_mpi(MPI_Test(&barrier, &done, MPI_STATUS_IGNORE), "MPI_Test");
+      if (done != 0) return true;
+      const auto now = Clock::now();
+      if (now - begin >= kMeetingLimit) return false;
+      transport_->progress();
+      poll_notices();
+      waiter.pause(now);
+    }
+  } catch (const std::exception&) {  // the communicator failed on another rank, which will not come
+    return false;
+  }
 }
 
 std::uint64_t CommunicatorState::take_sequence(int count) {

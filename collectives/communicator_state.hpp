@@ -163,6 +163,8 @@ class CommunicatorState {
 
   void find_place(const ChoiceFacts* inherited);
   void find_cores(MPI_Comm node);
+  void open_transport();
+  bool meet_before_end() noexcept;
 
   /// Which ranks live on other nodes.
   std::vector<bool> ranks_elsewhere() const;
@@ -182,7 +184,7 @@ class CommunicatorState {
   NodePlace place_;
   ChoiceFacts facts_;
   WaitPolicy wait_policy_;
-  std::unique_ptr<Transport> transport_;
+  std::shared_ptr<Transport> transport_;
   std::unique_ptr<Queue> queue_;
   std::vector<int> node_of_;            // node of every rank
   std::optional<Hierarchy> hierarchy_;  // made when it is first asked for

@@ -28,9 +28,9 @@ class Task {
 };
 }  // namespace detail
 
-/// Handle of a started collective or message. Its buffers belong to it until it is complete. It progresses only inside test(),
-/// wait() and other calls on its communicator: there is no background thread. Ranks may wait for the operations of a
-/// communicator in different orders.
+/// Handle of a started collective or message. Its buffers belong to it until it is complete. It progresses only inside
+/// test(), wait() and other calls on its communicator: there is no background thread. Ranks may wait for the operations
+/// of a communicator in different orders.
 ///
 /// Destroying an incomplete operation abandons its communicator (Communicator::abandon).
 class Operation {

@@ -76,6 +76,7 @@ Task::Progress ScheduleTask::advance() {
   } catch (const CommunicationError& error) {
     require_same_calls();  // calls or messages that differ explain most failures, and say more
     state().mailbox().advance();
+    state().poll_notices();  // so does a rank that failed and then left
     fail(error.what());
   }
   require_same_calls();

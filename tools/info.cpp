@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/transport_choice.hpp>
 #include <tutti/kernels/error.hpp>
 
 #include "tools/command_line.hpp"
@@ -84,6 +85,7 @@ nlohmann::json collect(const Communicator& comm) {
           {"io", TUTTI_HAVE_IO != 0},
           {"trainer", trainer},
           {"cuda_kernels", TUTTI_HAVE_CUDA != 0},
+          {"ucx", tutti::detail::ucx_version()},
           {"nccl", false},
           {"nccl_found", TUTTI_NCCL_VERSION},
           {"simd", simd_targets()},
@@ -110,8 +112,10 @@ void print_text(const nlohmann::json& info) {
   line("build", fmt::format("{}, {}{}", info["build_type"].get<std::string>(), info["compiler"].get<std::string>(),
                             sanitizers.empty() ? "" : ", sanitizers " + sanitizers));
   const auto nccl = info["nccl_found"].get<std::string>();
-  line("built in", fmt::format("io {}, trainer {}, CUDA kernels {}, NCCL {}{}", yes("io"), yes("trainer"),
-                               yes("cuda_kernels"), yes("nccl"), nccl.empty() ? "" : " (" + nccl + " was found)"));
+  const auto ucx = info["ucx"].get<std::string>();
+  line("built in", fmt::format("io {}, trainer {}, CUDA kernels {}, UCX {}, NCCL {}{}", yes("io"), yes("trainer"),
+                               yes("cuda_kernels"), ucx.empty() ? "no" : ucx, yes("nccl"),
+                               nccl.empty() ? "" : " (" + nccl + " was found)"));
   line("SIMD", simd.empty() ? "none" : fmt::format("{} (of {})", simd.front(), fmt::join(simd, ", ")));
   line("MPI",
        fmt::format("{}, {}", info["mpi_library"].get<std::string>(), info["mpi_thread_level"].get<std::string>()));

@@ -36,6 +36,7 @@ struct PerfOptions {
   double test_interval = 10;
   std::string compare = "mpi";
   double deadline = 300;
+  std::string transport;
   std::string json;
   std::string csv;
 };
@@ -149,6 +150,9 @@ void add_perf_command(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("SECONDS")
       ->capture_default_str();
+  command->add_option("--transport", o.transport, "Between nodes: mpi or ucx (default: TUTTI_TRANSPORT, else mpi)")
+      ->check(CLI::IsMember({"mpi", "ucx"}))
+      ->type_name("NAME");
   command->add_option("--json", o.json, "Write the rows to FILE, a JSON array")->type_name("FILE");
   command->add_option("--csv", o.csv, "Write the rows to FILE, as CSV with the same names")->type_name("FILE");
   command->callback([options, op, root, test_interval] {
@@ -156,6 +160,8 @@ void add_perf_command(CLI::App& app) {
         *options, {.op = op->count() > 0, .root = root->count() > 0, .test_interval = test_interval->count() > 0});
     CommunicatorOptions communicator;
     if (options->deadline > 0) communicator.deadline = std::chrono::duration<double>(options->deadline);
+    if (!options->transport.empty())
+      communicator.transport = options->transport == "ucx" ? TransportKind::ucx : TransportKind::mpi;
     run_on_all_ranks(communicator, [&](const Communicator& comm) { run_perf(comm, plan); });
   });
 }

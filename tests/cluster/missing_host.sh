@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # missing_host.sh kill|stop|link VICTIM COUNT ALGORITHM SURVIVOR: of four ranks, each on a host of its own, rank VICTIM is
 # killed, stopped, or cut off while all call allreduce. All others must fail with a CommunicationError, soon, that names it.
-# Run by `cluster.sh with 4 -- ...`.
+# Run by `cluster.sh with 4 -- ...`. TUTTI_TRANSPORT=ucx in the environment: over UCX, which tells of a killed rank at once.
 set -euo pipefail
 
 how=$1 victim=$2 count=$3 algorithm=$4 survivor=$5
 deadline=3 soon=8
 ranks=(0 1 2 3)
+transport=${TUTTI_TRANSPORT:-mpi}
 cluster=$(dirname -- "$0")/cluster.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -29,7 +30,7 @@ wait_for() {
 told() { [[ $(cat "$work"/[0-9] 2>/dev/null | grep -cE "$1") -ge $2 ]]; }
 
 # mpirun would end the survivors at once, were it not for --enable-recovery.
-timeout 60 "$cluster" mpirun --enable-recovery -n "${#ranks[@]}" "$survivor" "$work" "$count" "$algorithm" "$deadline" \
+timeout 60 "$cluster" mpirun --enable-recovery -x TUTTI_TRANSPORT="$transport" -n "${#ranks[@]}" "$survivor" "$work" "$count" "$algorithm" "$deadline" \
   >"$work/mpirun" 2>&1 &
 
 wait_for 20 "all ranks run" told '^running$' "${#ranks[@]}"
@@ -65,5 +66,10 @@ for rank in "${ranks[@]}"; do
   printf 'rank %d after %s s: %s\n' "$rank" "$seconds" "$message"
   awk -v seconds="$seconds" -v soon="$soon" 'BEGIN { exit !(seconds > 0 && seconds < soon) }' ||
     fail "rank $rank took $seconds s, more than $soon"
-  [[ $message == *"rank $victim gives no sign"* ]] || fail "rank $rank does not name rank $victim: $message"
+  if [[ $how == kill && $transport == ucx ]]; then
+    [[ $message =~ message\ (to|from)\ rank\ $victim: ]] || fail "rank $rank does not name rank $victim: $message"
+    awk -v seconds="$seconds" -v deadline="$deadline" 'BEGIN { exit !(seconds < deadline) }' || fail "rank $rank waited for its deadline"
+  else
+    [[ $message == *"rank $victim gives no sign"* ]] || fail "rank $rank does not name rank $victim: $message"
+  fi
 done

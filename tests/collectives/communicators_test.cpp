@@ -2,6 +2,7 @@
 // programs that only end if tutti drives MPI while it waits.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -307,6 +308,49 @@ TEST_P(Progress, InAPartThatTheSenderIsNotIn) {
     if (world.rank() == 2) MPI_Recv(nullptr, 0, MPI_CHAR, 1, 6, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     barrier(*part);
   }
+}
+
+/// What a rank has sent when its operation is complete arrives without its help, though it now waits in MPI, where
+/// tutti is not driven: for a peer that comes to MPI only after the operation. Nobody reads until the sender stalls, so
+/// that the last message that it took for sent is the one that filled the connection.
+TEST(Sent, ArrivesWithoutTheSender) {
+  const Communicator world(MPI_COMM_WORLD, test::patient());
+  if (world.size() == 1) GTEST_SKIP() << "needs a peer";
+  const int last = world.size() - 1;
+  const auto pair = world.split(world.rank() == 0 || world.rank() == last ? 0 : -1);
+  if (!pair) return;
+  constexpr int kMost = 8000;
+  const auto start = [&](std::vector<int>& data) { return ibroadcast(*pair, Buffer(std::span(data)), 0); };
+  const auto is_done_soon = [](Operation& operation) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+    while (!operation.test()) {
+      if (std::chrono::steady_clock::now() >= limit) return false;
+    }
+    return true;
+  };
+  barrier(*pair);  // connects
+  std::vector<int> data(500, world.rank() == 0 ? 7 : 0);
+  int complete = 0;
+  if (world.rank() == 0) {
+    std::optional<Operation> stalled;
+    for (; complete < kMost; ++complete) {
+      stalled.emplace(start(data));
+      if (!is_done_soon(*stalled)) break;
+    }
+    EXPECT_GT(complete, 0);  // or nothing is proved
+    MPI_Send(&complete, 1, MPI_INT, last, 5, MPI_COMM_WORLD);
+    MPI_Recv(nullptr, 0, MPI_INT, last, 6, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    stalled->wait();
+    return;
+  }
+  MPI_Recv(&complete, 1, MPI_INT, 0, 5, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+  for (int i = 0; i < complete; ++i) {
+    std::fill(data.begin(), data.end(), 0);
+    start(data).wait();
+    ASSERT_EQ(data, std::vector<int>(data.size(), 7)) << "message " << i << " of " << complete;
+  }
+  MPI_Send(nullptr, 0, MPI_INT, 0, 6, MPI_COMM_WORLD);
+  if (complete < kMost) start(data).wait();
 }
 
 INSTANTIATE_TEST_SUITE_P(Bytes, Progress,

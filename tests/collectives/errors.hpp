@@ -46,7 +46,7 @@ inline testing::AssertionResult contains(const std::string& message, const std::
 }
 
 inline Communicator with_deadline(double seconds) {
-  return Communicator(MPI_COMM_WORLD, {.deadline = std::chrono::duration<double>(seconds)});
+  return Communicator(MPI_COMM_WORLD, with_deadline_of(std::chrono::duration<double>(seconds)));
 }
 
 /// The communicator is usable no more: on every rank, soon, with some text.

@@ -1,4 +1,4 @@
-# Configures the library alone, with every package hidden that it must not need.
+# Configures the library alone, with every package hidden or switched off that it must not need.
 file(REMOVE_RECURSE ${WORK_DIR})
 set(hidden "")
 foreach(package HDF5 ZLIB Torch OpenSSL nlohmann_json fmt tomlplusplus CLI11 GTest benchmark spdlog CUDAToolkit)
@@ -7,7 +7,7 @@ endforeach()
 execute_process(
   COMMAND
     ${CMAKE_COMMAND} -S ${SOURCE_DIR} -B ${WORK_DIR} -G Ninja ${hidden} -DTUTTI_IO=OFF -DTUTTI_TRAINER=OFF -DTUTTI_TOOLS=OFF
-    -DTUTTI_TESTS=OFF -DTUTTI_BENCH=OFF -DTUTTI_CUDA=OFF -DMPI_CXX_COMPILER=${MPI_CXX_COMPILER} -DMPI_C_COMPILER=${MPI_C_COMPILER}
+    -DTUTTI_TESTS=OFF -DTUTTI_BENCH=OFF -DTUTTI_CUDA=OFF -DTUTTI_UCX=OFF -DMPI_CXX_COMPILER=${MPI_CXX_COMPILER} -DMPI_C_COMPILER=${MPI_C_COMPILER}
   TIMEOUT 100 COMMAND_ERROR_IS_FATAL ANY)
 
 # What was configured must be the four folders of the library and nothing else.

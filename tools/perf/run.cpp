@@ -54,10 +54,11 @@ std::string algorithm_name(const PerfPlan& plan) {
 }
 
 void print_heading(const PerfPlan& plan, const RunFacts& facts, const TableShape& shape, bool in_place, bool mpi_can) {
-  std::printf("# tutti %s, %s%s: %d rank%s on %d node%s, algorithm %s%s, %s\n", facts.version.c_str(),
+  std::printf("# tutti %s, %s%s: %d rank%s on %d node%s%s, algorithm %s%s, %s\n", facts.version.c_str(),
               std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "", facts.ranks,
-              facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s", algorithm_name(plan).c_str(),
-              in_place ? ", in place" : "", facts.date.c_str());
+              facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s",
+              facts.transport == "ucx" ? " by UCX" : "", algorithm_name(plan).c_str(), in_place ? ", in place" : "",
+              facts.date.c_str());
   std::printf("# MPI library: %s\n# processor: %s, %d core%s allowed to rank 0\n", facts.mpi.c_str(), facts.cpu.c_str(),
               facts.cores, facts.cores == 1 ? "" : "s");
   if (facts.limit)

@@ -139,6 +139,7 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
   out["limit_one_sided_gb_s"] = limit(&MachineLimit::one_sided_gb_s);
   out["ranks"] = facts.ranks;
   out["nodes"] = facts.nodes;
+  out["transport"] = facts.transport;
   out["cores"] = facts.cores;
   out["version"] = facts.version;
   out["mpi_library"] = facts.mpi;

@@ -21,6 +21,7 @@ struct RunFacts {
   std::string date = {};
   int cores = 1;
   std::optional<MachineLimit> limit = std::nullopt;
+  std::string transport = "mpi";  ///< between nodes
 };
 
 struct Row {

@@ -1,0 +1,122 @@
+// Which transport a communicator gets: by option, by environment, and what is wrong on some or on all ranks.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include <tests/collectives/errors.hpp>
+#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/transport_choice.hpp>
+
+namespace tutti::test {
+namespace {
+
+/// Sets TUTTI_TRANSPORT for a while; null: unset.
+class Environment {
+ public:
+  explicit Environment(const char* value) {
+    if (const char* before = std::getenv(kName)) before_ = before;
+    set(value);
+  }
+  ~Environment() { set(before_ ? before_->c_str() : nullptr); }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  static constexpr const char* kName = "TUTTI_TRANSPORT";
+  static void set(const char* value) {
+    if (value == nullptr) {
+      unsetenv(kName);
+    } else {
+      setenv(kName, value, 1);
+    }
+  }
+  std::optional<std::string> before_;
+};
+
+int world_rank() {
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  return rank;
+}
+
+Communicator make(std::optional<TransportKind> kind) {
+  CommunicatorOptions options = patient();
+  options.ranks_per_node = 1;
+  options.transport = kind;
+  return Communicator(MPI_COMM_WORLD, options);
+}
+
+bool has_ucx() { return !detail::ucx_version().empty(); }
+
+/// UCX's connections end together, MPI's do not.
+bool is_by_ucx(const Communicator& comm) { return comm.state().transport().ends_together(); }
+
+TEST(Transport, IsMpiByDefault) {
+  const Environment none(nullptr);
+  const Communicator comm = make(std::nullopt);
+  EXPECT_EQ(comm.options().transport, TransportKind::mpi);
+  EXPECT_FALSE(is_by_ucx(comm));
+}
+
+TEST(Transport, IsWhatTheEnvironmentSaysUnlessThereIsAnOption) {
+  const Environment mpi("mpi");
+  EXPECT_EQ(make(std::nullopt).options().transport, TransportKind::mpi);
+  const Environment ucx("ucx");
+  EXPECT_EQ(make(TransportKind::mpi).options().transport, TransportKind::mpi);
+  if (!has_ucx()) GTEST_SKIP() << "UCX is not built";
+  const Communicator comm = make(std::nullopt);
+  EXPECT_EQ(comm.options().transport, TransportKind::ucx);
+  EXPECT_EQ(is_by_ucx(comm), comm.size() > 1);
+}
+
+TEST(Transport, IsInheritedAndOnlyForOtherNodes) {
+  const Environment none(nullptr);
+  if (!has_ucx()) GTEST_SKIP() << "UCX is not built";
+  const Communicator comm = make(TransportKind::ucx);
+  const auto part = comm.split(0, -comm.rank());
+  EXPECT_EQ(part->options().transport, TransportKind::ucx);
+  EXPECT_EQ(is_by_ucx(*part), comm.size() > 1);
+  EXPECT_EQ(is_by_ucx(comm.cross_group()), comm.size() > 1);
+  EXPECT_EQ(comm.node_group().options().transport, TransportKind::ucx);
+  EXPECT_FALSE(is_by_ucx(comm.node_group()));
+}
+
+TEST(Transport, UnknownToSomeIsInvalidOnAll) {
+  const int last = [] {
+    int size = 0;
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    return size - 1;
+  }();
+  const Environment wrong(world_rank() == last ? "tcp" : "mpi");
+  const Result result = attempt([] { make(std::nullopt); });
+  EXPECT_EQ(result.outcome, Outcome::invalid);
+  EXPECT_TRUE(contains(result.message, text("transport of rank ", last)));
+  EXPECT_TRUE(contains(result.message, "TUTTI_TRANSPORT"));
+  if (world_rank() == last) {
+    EXPECT_TRUE(contains(result.message, "'tcp'"));
+  }
+  EXPECT_EQ(attempt([] { make(static_cast<TransportKind>(77)); }).outcome, Outcome::invalid);
+}
+
+TEST(Transport, DifferentOnSomeIsInvalidOnAll) {
+  int size = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (size == 1 || !has_ucx()) GTEST_SKIP() << "needs a peer, and UCX";
+  const Environment wrong(world_rank() == 0 ? "ucx" : "mpi");
+  const Result result = attempt([] { make(std::nullopt); });
+  EXPECT_EQ(result.outcome, Outcome::invalid);
+  EXPECT_TRUE(contains(result.message, "rank 0 asks for the transport ucx, rank 1 for mpi"));
+  EXPECT_TRUE(contains(result.message, "TUTTI_TRANSPORT"));
+}
+
+TEST(Transport, ThatIsNotBuiltIsInvalid) {
+  if (has_ucx()) GTEST_SKIP() << "UCX is built";
+  const Result result = attempt([] { make(TransportKind::ucx); });
+  EXPECT_EQ(result.outcome, Outcome::invalid);
+  EXPECT_TRUE(contains(result.message, "libucx-dev"));
+}
+
+}  // namespace
+}  // namespace tutti::test
