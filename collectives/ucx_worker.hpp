@@ -17,12 +17,12 @@ namespace tutti::detail {
 /// communicator may use them.
 ///
 /// UCX is configured by its own environment (UCX_*), but for two settings, unless that has them. UCX_TLS leaves out
-/// transports over shared memory: they cannot tell of a peer that failed, so UCX would not use them, and opening them is
-/// what takes longest. UCX_ZCOPY_THRESH=0 sends from the caller's memory whatever the size: over TCP a copied message
-/// counts as sent while its end waits in UCX's buffer for room in the socket, and moves on only when UCX is driven again.
-/// (ucp_ep_flush_nbx is no help: over TCP, in UCX 1.13, it waits for an answer that the peer gives only when it drives UCX
-/// too.) Where the network's own device sends, as InfiniBand's does, UCX_ZCOPY_THRESH=auto is safe, and faster for small
-/// messages.
+/// transports over shared memory: they cannot tell of a peer that failed, so UCX would not use them, and opening them
+/// is what takes longest. UCX_ZCOPY_THRESH=0 sends from the caller's memory whatever the size: over TCP a copied
+/// message counts as sent while its end waits in UCX's buffer for room in the socket, and moves on only when UCX is
+/// driven again. (ucp_ep_flush_nbx is no help: over TCP, in UCX 1.13, it waits for an answer that the peer gives only
+/// when it drives UCX too.) Where the network's own device sends, as InfiniBand's does, UCX_ZCOPY_THRESH=auto is safe,
+/// and faster for small messages.
 class UcxWorker {
  public:
   /// Opens a worker on every rank and exchanges their addresses. Collective over `comm`.
