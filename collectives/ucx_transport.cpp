@@ -29,9 +29,9 @@ UcxTransport::UcxTransport(MPI_Comm comm) : worker_(comm) { check_mpi(MPI_Comm_r
 void UcxTransport::send(int peer, int tag, std::span<const std::byte> bytes, Pending& pending) {
   ucp_ep_h endpoint = worker_.endpoint(peer);
   const ucp_request_param_t param = host_memory();
-  const ucs_status_ptr_t request =
-      endpoint == nullptr ? UCS_STATUS_PTR(worker_.failure(peer))
-                          : ucp_tag_send_nbx(endpoint, bytes.data(), bytes.size(), ucx_tag(rank_, tag), &param);
+  void* const request = endpoint == nullptr
+                            ? UCS_STATUS_PTR(worker_.failure(peer))
+                            : ucp_tag_send_nbx(endpoint, bytes.data(), bytes.size(), ucx_tag(rank_, tag), &param);
   if (request == nullptr) return;  // complete
   ++pending.messages;
   messages_.push_back({{peer, Direction::send, &pending}, request});
@@ -40,7 +40,7 @@ void UcxTransport::send(int peer, int tag, std::span<const std::byte> bytes, Pen
 void UcxTransport::receive(int peer, int tag, std::span<std::byte> bytes, Pending& pending) {
   constexpr ucp_tag_t kWhole = ~ucp_tag_t{0};
   const ucp_request_param_t param = host_memory();
-  const ucs_status_ptr_t request =
+  void* const request =
       worker_.endpoint(peer) == nullptr
           ? UCS_STATUS_PTR(worker_.failure(peer))
           : ucp_tag_recv_nbx(worker_.handle(), bytes.data(), bytes.size(), ucx_tag(peer, tag), kWhole, &param);

@@ -138,11 +138,11 @@ bool UcxWorker::close_endpoints() noexcept {
   std::vector<ucs_status_ptr_t> closing;
   for (Peer& peer : peers_) {
     if (peer.endpoint == nullptr) continue;
-    const ucs_status_ptr_t request = ucp_ep_close_nbx(peer.endpoint, &force);
+    void* const request = ucp_ep_close_nbx(peer.endpoint, &force);
     peer.endpoint = nullptr;
     if (UCS_PTR_IS_PTR(request)) closing.push_back(request);
   }
-  for (const ucs_status_ptr_t request : closing) {
+  for (void* const request : closing) {
     while (ucp_request_check_status(request) == UCS_INPROGRESS) {
       if (Clock::now() >= limit) return false;
       ucp_worker_progress(worker_.get());
