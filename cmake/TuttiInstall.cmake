@@ -44,8 +44,8 @@ tutti_install_target(
           kernels/philox.hpp kernels/reduce.hpp kernels/sgd.hpp)
 tutti_install_target(
   collectives library tuttiTargets
-  HEADERS collectives/collectives.hpp collectives/communicator.hpp collectives/cost_model.hpp collectives/operation.hpp
-          collectives/schedule.hpp collectives/session.hpp)
+  HEADERS collectives/choice_facts.hpp collectives/collectives.hpp collectives/communicator.hpp collectives/cost_model.hpp
+          collectives/network_class.hpp collectives/operation.hpp collectives/schedule.hpp collectives/session.hpp)
 tutti_install_target(allreduce library tuttiTargets HEADERS allreduce/allreduce.hpp allreduce/fused_buffer.hpp
                      allreduce/version.hpp)
 tutti_install_target(compression library tuttiTargets HEADERS compression/compression.hpp)

@@ -17,6 +17,7 @@ namespace tutti::detail {
 namespace {
 
 constexpr int kNoticeTag = 0;
+constexpr Clock::duration kTcpSpin = std::chrono::microseconds(200);
 
 /// Duplicates `parent`, with errors returned instead of fatal.
 MPI_Comm duplicate(MPI_Comm parent) {
@@ -74,6 +75,8 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   try {
     const std::vector<bool> elsewhere = find_place(inherited);
     const bool tcp = facts_.network == NetworkClass::tcp;
+    // A message over TCP takes longer than a rank otherwise spins: it would always be found by one that has yielded.
+    if (tcp && place_.nodes > 1 && wait_policy_.spin > Clock::duration::zero()) wait_policy_.spin = kTcpSpin;
     transport_ = std::make_unique<MpiTransport>(data_, tcp ? elsewhere : std::vector<bool>());
   } catch (const InvalidArgument&) {  // on every rank, so that what is collective can be undone
     MPI_Comm_free(&control_);
