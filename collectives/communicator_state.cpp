@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kNoticeTag = 0;
 constexpr auto kMeetingLimit = std::chrono::seconds(5);
+constexpr Clock::duration kTcpSpin = std::chrono::microseconds(200);
 
 /// Duplicates `parent`, with errors returned instead of fatal.
 MPI_Comm duplicate(MPI_Comm parent) {
@@ -195,6 +196,8 @@ void CommunicatorState::open_transport() {
   for (const std::int32_t request : all) requests.push_back(static_cast<TransportRequest>(request));
   options_.transport = agreed_transport(requests);
   const bool tcp = facts_.network == NetworkClass::tcp;
+  // A message over TCP takes longer than a rank otherwise spins: it would always be found by one that has yielded.
+  if (tcp && place_.nodes > 1 && wait_policy_.spin > Clock::duration::zero()) wait_policy_.spin = kTcpSpin;
   transport_ =
       detail::open_transport(*options_.transport, data_, node_of_, tcp ? ranks_elsewhere() : std::vector<bool>());
 }

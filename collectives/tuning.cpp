@@ -265,9 +265,15 @@ Tuning parse_tuning(std::string_view content, const std::string& file) {
 }
 
 Tuning read_tuning(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::string content{std::istreambuf_iterator<char>(in), {}};
-  if (!in.is_open() || in.bad()) throw DataError(text(file.string(), ":0: cannot be read"));
+  std::string content;
+  try {
+    std::ifstream in;
+    in.exceptions(std::ios::badbit | std::ios::failbit);
+    in.open(file, std::ios::binary);
+    content.assign(std::istreambuf_iterator<char>(in), {});
+  } catch (const std::ios::failure&) {  // a folder opens, and fails when it is read
+    throw DataError(text(file.string(), ": cannot be read"));
+  }
   return parse_tuning(content, file.string());
 }
 

@@ -112,7 +112,7 @@ TEST(CostModel, SegmentsApproachTheBusiestRanksTime) {
 constexpr double kMostStep = 1.25;
 
 TEST(Choice, PredictedTimeHasNoCliffsOverSize) {
-  for (const TransportCosts& costs : {kNetworkCosts, kSharedMemoryCosts}) {
+  for (const TransportCosts& costs : {kNetworkCosts, kSharedMemoryCosts, kTcpCosts}) {
     for (const int ranks : {2, 3, 7, 16, 60, 97, 128}) {
       Chooser chooser(ranks, costs);
       for (const Collective collective : kAllCollectives) {
@@ -130,16 +130,19 @@ TEST(Choice, PredictedTimeHasNoCliffsOverSize) {
 
 TEST(Choice, PredictedTimeHasNoCliffsOverRanks) {
   constexpr std::size_t kSizes[] = {8, 4096, std::size_t{1} << 20, std::size_t{64} << 20};
-  std::map<std::pair<Collective, std::size_t>, double> most;
-  for (int ranks = 2; ranks <= 128; ++ranks) {
-    Chooser chooser(ranks, kNetworkCosts);
-    for (const Collective collective : kAllCollectives) {
-      for (const std::size_t size : kSizes) {
-        const std::size_t bytes = has_bound_blocks(collective) ? size * static_cast<std::size_t>(ranks) : size;
-        const double now = chooser.choose(table_of(collective), collective, bytes, {}).predicted.total();
-        double& before = most[{collective, size}];
-        EXPECT_GE(now * kMostStep, before) << name(collective) << " of " << size << " B, " << ranks << " ranks";
-        before = std::max(before, now);
+  for (const TransportCosts& costs : {kNetworkCosts, kTcpCosts}) {
+    std::map<std::pair<Collective, std::size_t>, double> most;
+    for (int ranks = 2; ranks <= 128; ++ranks) {
+      Chooser chooser(ranks, costs);
+      for (const Collective collective : kAllCollectives) {
+        for (const std::size_t size : kSizes) {
+          const std::size_t bytes = has_bound_blocks(collective) ? size * static_cast<std::size_t>(ranks) : size;
+          const double now = chooser.choose(table_of(collective), collective, bytes, {}).predicted.total();
+          double& before = most[{collective, size}];
+          EXPECT_GE(now * kMostStep, before)
+              << name(collective) << " of " << size << " B, " << ranks << " ranks, " << costs.name;
+          before = std::max(before, now);
+        }
       }
     }
   }
@@ -194,6 +197,19 @@ TEST(Choice, TakesWideRoundsForSmallDataAndFewBytesForLarge) {
   EXPECT_GT(small.radix, 2);
   const Plan large = chooser.choose(allreduce_algorithms(), Collective::allreduce, 1 << 26, {});
   EXPECT_LT(profile(*large.algorithm, {64, large.radix}).rank.moved, 2.0);
+}
+
+// A message costs TCP's hosts more than the bytes of a small one: data of up to 64 KiB are not cut, and large ones only
+// into messages that are large themselves.
+TEST(Choice, TakesFewMessagesOverTcp) {
+  for (const int ranks : {2, 4, 16}) {
+    Chooser chooser(ranks, kTcpCosts);
+    for (std::size_t bytes = 8; bytes <= std::size_t{64} << 20; bytes *= 2) {
+      const Plan plan = chooser.choose(allreduce_algorithms(), Collective::allreduce, bytes, {});
+      EXPECT_GE(bytes / static_cast<std::size_t>(plan.segments), std::min<std::size_t>(bytes, std::size_t{1} << 20))
+          << plan.algorithm->name << " on " << ranks << " ranks";
+    }
+  }
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
-# Configures the library alone, with every package hidden or switched off that it must not need.
+# Configures the library alone, with every package hidden or switched off that it must not need. (Of nlohmann-json it needs the headers.)
 file(REMOVE_RECURSE ${WORK_DIR})
 set(hidden "")
-foreach(package HDF5 ZLIB Torch OpenSSL nlohmann_json fmt tomlplusplus CLI11 GTest benchmark spdlog CUDAToolkit)
+foreach(package HDF5 ZLIB Torch OpenSSL fmt tomlplusplus CLI11 GTest benchmark spdlog CUDAToolkit)
   list(APPEND hidden -DCMAKE_DISABLE_FIND_PACKAGE_${package}=ON)
 endforeach()
 execute_process(

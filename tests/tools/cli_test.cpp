@@ -1,6 +1,7 @@
 // The program `tutti` as a user runs it: what it prints, its exit status, and the JSON that it writes.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -23,7 +24,7 @@ TEST(Cli, VersionAndHelp) {
   EXPECT_EQ(version.out, "tutti " TUTTI_PROJECT_VERSION "\n");
   const auto help = tutti({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const std::string command : {"train", "perf", "explain", "report", "info"}) {
+  for (const std::string command : {"train", "perf", "explain", "tune", "report", "info"}) {
     EXPECT_TRUE(has(help.out, "\n  " + command + " ")) << help.out;
     if (command == "train") continue;  // the trainer's own help
     const auto of_command = tutti({command, "--help"});
@@ -114,7 +115,7 @@ TEST(Cli, Info) {
 }
 
 TEST(Explain, NamesTheWinnerAndWhy) {
-  const auto outcome = tutti({"explain", "allreduce", "--ranks", "64", "--bytes", "1M"});
+  const auto outcome = tutti({"explain", "allreduce", "--ranks", "64", "--bytes", "1M", "--class", "network"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_TRUE(has(outcome.out, "allreduce of 1M on 64 ranks over network")) << outcome.out;
   EXPECT_TRUE(has(outcome.out, " runs: ")) << outcome.out;
@@ -123,9 +124,89 @@ TEST(Explain, NamesTheWinnerAndWhy) {
   }
 }
 
+TEST(Explain, SaysWhichCostsAndWhereFrom) {
+  const auto explain = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"explain", "allreduce", "--ranks", "4", "--bytes", "64K"});
+    const auto outcome = tutti(more);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.out;
+  };
+  EXPECT_TRUE(has(explain({"--class", "tcp"}), "on 4 ranks over TCP: ")) << explain({"--class", "tcp"});
+  EXPECT_TRUE(has(explain({"--class", "shared-memory"}), "on 4 ranks over shared memory: "));
+  EXPECT_EQ(explain({"--class", "shared-memory"}), explain({"--one-node"}));
+  EXPECT_TRUE(has(explain({"--class", "tcp"}), "\ncosts: built-in constants\n"));
+  EXPECT_TRUE(has(explain({}), "\ncosts: built-in constants, the network of this machine: ")) << explain({});
+  const TemporaryFolder folder;
+  const auto file = folder.write("bad.json", "{\n\"format\": 3}\n").string();
+  const std::string refused = explain({"--class", "tcp", "--tuning", file});
+  EXPECT_TRUE(has(refused, "bad.json is refused: " + file + ":2: \"format\" is 3, not a string\n")) << refused;
+  EXPECT_TRUE(has(refused, "\ncosts: built-in constants\n")) << refused;
+}
+
+TEST(Tune, WritesAFileThatIsAcceptedAndChangesPredictions) {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "tuning.json").string();
+  const auto tuned = on_ranks(2, {"tune", "--out", file});
+  ASSERT_EQ(tuned.status, 0) << tuned.err;
+  EXPECT_TRUE(has(tuned.out, "node     latency")) << tuned.out;
+  EXPECT_TRUE(has(tuned.out, "network  not measured")) << tuned.out;
+  EXPECT_FALSE(std::filesystem::exists(file + ".part"));
+  const auto content = nlohmann::json::parse(read_file(file));
+  EXPECT_EQ(content.at("node").at("measured"), true);
+  EXPECT_EQ(content.at("network").at("measured"), false);
+  for (const char* cost : {"overhead", "byte", "reduce", "copy"}) {
+    EXPECT_GT(content.at("node").at(cost), 0) << cost;
+    EXPECT_LT(content.at("node").at(cost), 0.1) << cost;
+  }
+
+  const auto seconds = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"explain", "allreduce", "--ranks",    "2",
+                                          "--bytes", "1M",        "--one-node", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto all = nlohmann::json::parse(tutti(arguments).out);
+    EXPECT_EQ(all.at("tuning_refused"), "");
+    EXPECT_EQ(all.at("costs_from"), more.empty() ? "built-in constants" : "the tuning file");
+    return all.at("candidates").at(0).at("seconds").get<double>();
+  };
+  EXPECT_NE(seconds({}), seconds({"--tuning", file}));
+
+  setenv("TUTTI_TUNING", file.c_str(), 1);
+  const auto info = on_ranks(2, {"info", "--json"});
+  unsetenv("TUTTI_TUNING");
+  ASSERT_EQ(info.status, 0) << info.err;
+  EXPECT_EQ(info.err, "");
+  const auto facts = nlohmann::json::parse(info.out);
+  EXPECT_EQ(facts.at("costs_from"), "the tuning file");
+  EXPECT_EQ(facts.at("choice_digest").get<std::string>().size(), 16U);
+  EXPECT_NE(facts.at("choice_digest"), nlohmann::json::parse(on_ranks(2, {"info", "--json"}).out).at("choice_digest"));
+}
+
+TEST(Tune, RefusesWhatItCannotDo) {
+  const auto alone = tutti({"tune", "--json"});
+  EXPECT_EQ(alone.status, 1);
+  EXPECT_EQ(alone.err,
+            "tutti: error: tune: one rank has nothing to measure: start two or more, mpirun -n 2 tutti tune\n");
+  const auto nowhere = on_ranks(2, {"tune", "--out", "/nonexistent/t.json"});
+  EXPECT_EQ(nowhere.status, 1);
+  EXPECT_TRUE(has(nowhere.err, "tutti: error: tune: --out /nonexistent/t.json: cannot be written\n")) << nowhere.err;
+  EXPECT_EQ(tutti({"tune"}).status, 1);
+}
+
+TEST(Communicators, WarnOfATuningFileThatIsRefusedAndGoOn) {
+  const TemporaryFolder folder;
+  const auto file = folder.write("bad.json", "{\"format\": \"tutti tuning\",\n \"version\": 7}\n").string();
+  setenv("TUTTI_TUNING", file.c_str(), 1);
+  const auto outcome = on_ranks(2, {"info"});
+  unsetenv("TUTTI_TUNING");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  const std::string why = file + ":2: \"version\" is 7, not 1";
+  EXPECT_EQ(outcome.err, "tutti: warning: " + why + "; built-in constants are used\n");
+  EXPECT_TRUE(has(outcome.out, "built-in constants, " + file + " refused: " + why)) << outcome.out;
+}
+
 TEST(Explain, TellsWhatDecides) {
   const auto said = [](const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = {"explain", "reduce", "--ranks", "16", "--bytes"};
+    std::vector<std::string> arguments = {"explain", "reduce", "--ranks", "16", "--class", "network", "--bytes"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const auto outcome = tutti(arguments);
     EXPECT_EQ(outcome.status, 0) << outcome.err;
@@ -138,7 +219,8 @@ TEST(Explain, TellsWhatDecides) {
 }
 
 TEST(Explain, PrintsEveryCandidateAsJson) {
-  const auto outcome = tutti({"explain", "broadcast", "--ranks", "12", "--bytes", "64K", "--json"});
+  const auto outcome =
+      tutti({"explain", "broadcast", "--ranks", "12", "--bytes", "64K", "--class", "network", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const auto all = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(all.at("bytes"), 65536);
