@@ -23,11 +23,10 @@
 namespace tutti::detail {
 namespace {
 
-enum Flag : std::uint32_t {
-  kWrongOptions = 1,
-  kNamesTuning = 2,
-  kHasFabric = 4,
-};
+// What a rank says of itself.
+constexpr std::uint32_t kWrongOptions = 1;
+constexpr std::uint32_t kNamesTuning = 2;
+constexpr std::uint32_t kHasFabric = 4;
 
 /// FNV-1a over 64 bits.
 class Digest {

@@ -230,7 +230,9 @@ class Program {
 
   /// Made when first asked for: with 1,024 ranks that takes the simulator a while. Every rank is a node of its own.
   const tutti::Communicator& comm() {
-    if (!comm_) comm_.emplace(MPI_COMM_WORLD, tutti::CommunicatorOptions{.costs = tutti::LevelCosts{kCosts, kCosts}, .ranks_per_node = 1});
+    if (!comm_)
+      comm_.emplace(MPI_COMM_WORLD,
+                    tutti::CommunicatorOptions{.costs = tutti::LevelCosts{kCosts, kCosts}, .ranks_per_node = 1});
     return *comm_;
   }
 
