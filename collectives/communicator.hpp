@@ -84,9 +84,10 @@ class Allocation;
 
 /// Ranks 0 to size-1 that call collectives together.
 ///
-/// A handle: copies refer to the same communicator, which is freed with its last copy (a collective act; operations
-/// must be complete; by UCX ranks wait for each other then, for at most 5 s). One thread at a time may use it;
-/// MPI_THREAD_FUNNELED suffices. tutti's messages travel on private duplicates and cannot meet the program's own.
+/// A handle: copies refer to the same communicator, which is freed with its last copy (a collective act: operations are
+/// complete, and ranks wait for each other, for at most 5 s, so they free communicators in one order). One thread at a
+/// time may use it; MPI_THREAD_FUNNELED suffices. tutti's messages travel on private duplicates and cannot meet the
+/// program's own.
 class Communicator {
  public:
   /// Duplicates `parent`. Collective over it; options that must agree are compared, as is the library.

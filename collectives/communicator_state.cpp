@@ -91,7 +91,8 @@ CommunicatorState::~CommunicatorState() {
   for (void* memory : idle_tasks_) ::operator delete(memory);
   int finalized = 0;
   MPI_Finalized(&finalized);
-  if (finalized != 0 || unusable() || !meet_before_end()) {
+  const End end = finalized != 0 || unusable() ? End::apart : meet_before_end();
+  if (end == End::apart) {
     // MPI may still read the notices, and the transport may still read and write what was under way, or its peers may
     // still need it.
     keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
@@ -100,9 +101,9 @@ CommunicatorState::~CommunicatorState() {
   }
   transport_.reset();
   // A notice may still be on its way to a rank that no longer reads. Were its communicator freed, MPI might give its
-  // identity to another one, deliver the notice there, and then lose that one's first message between the same ranks
-  // (seen with Open MPI 4.1.4).
-  if (!any_notice_) MPI_Comm_free(&control_);
+  // identity to another one and deliver the notice there: that one's first message between the same ranks is then lost,
+  // or, if it has no such rank, the process ends in MPI_Comm_dup (both seen with Open MPI 4.1.4).
+  if (end == End::together) MPI_Comm_free(&control_);
   if (!outgoing_.empty()) keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
   MPI_Comm_free(&data_);
 }
@@ -202,27 +203,38 @@ void CommunicatorState::open_transport() {
       detail::open_transport(*options_.transport, data_, node_of_, tcp ? ranks_elsewhere() : std::vector<bool>());
 }
 
-// A rank that destroyed its part of the connections while another still waits would look to it like one that died.
-bool CommunicatorState::meet_before_end() noexcept {
-  if (!transport_->ends_together()) return true;
-  MPI_Request barrier = MPI_REQUEST_NULL;
-  if (MPI_Ibarrier(data_, &barrier) != MPI_SUCCESS) return false;
+// A rank that destroyed its part of the connections while another still waits would look to it like one that died; and
+// no rank can know alone whether a notice is on its way to it.
+CommunicatorState::End CommunicatorState::meet_before_end() noexcept {
+  if (size_ == 1) return End::together;
+  // Of this rank and of all. MPI may still touch them when not all ranks came.
+  const auto notices = std::make_shared<std::array<int, 2>>(std::array<int, 2>{any_notice_ ? 1 : 0, 0});
+  int* const own = notices->data();
+  int* const all = own + 1;
+  const auto met = [&] { return *all == 0 ? End::together : End::with_notices; };
+  if constexpr (kSimulated) {
+    MPI_Allreduce(own, all, 1, MPI_INT, MPI_MAX, data_);
+    return met();
+  }
+  MPI_Request meeting = MPI_REQUEST_NULL;
+  if (MPI_Iallreduce(own, all, 1, MPI_INT, MPI_MAX, data_, &meeting) != MPI_SUCCESS) return End::apart;
   const auto begin = Clock::now();
   Waiter waiter(wait_policy_, *transport_);
   try {
     for (;;) {
       int done = 0;
-      check_mpi(MPI_Test(&barrier, &done, MPI_STATUS_IGNORE), "MPI_Test");
-      if (done != 0) return true;
+      check_mpi(MPI_Test(&meeting, &done, MPI_STATUS_IGNORE), "MPI_Test");
+      if (done != 0) return met();
       const auto now = Clock::now();
-      if (now - begin >= kMeetingLimit) return false;
+      if (now - begin >= kMeetingLimit) break;
       transport_->progress();
       poll_notices();
       waiter.pause(now);
     }
   } catch (const std::exception&) {  // the communicator failed on another rank, which will not come
-    return false;
   }
+  keep_until_exit(notices);
+  return End::apart;
 }
 
 std::uint64_t CommunicatorState::take_sequence(int count) {

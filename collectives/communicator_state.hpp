@@ -164,7 +164,10 @@ class CommunicatorState {
   void find_place(const ChoiceFacts* inherited);
   void find_cores(MPI_Comm node);
   void open_transport();
-  bool meet_before_end() noexcept;
+
+  /// How the ranks part: all at one time, and whether any notice was ever sent among them; or each for itself.
+  enum class End : std::uint8_t { together, with_notices, apart };
+  End meet_before_end() noexcept;
 
   /// Which ranks live on other nodes.
   std::vector<bool> ranks_elsewhere() const;

@@ -22,7 +22,6 @@ class RoutedTransport final : public Transport {
   /// Ended early by what comes from far.
   void sleep(Clock::duration longest) override { far_->sleep(longest); }
   std::vector<Underway> underway() const override;
-  bool ends_together() const noexcept override { return near_->ends_together() || far_->ends_together(); }
 
  private:
   Transport& by(int peer) const { return is_near_[static_cast<std::size_t>(peer)] ? *near_ : *far_; }

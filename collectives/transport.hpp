@@ -57,10 +57,6 @@ class Transport {
   /// Gives up the processor for at most so long; less if the transport can tell that a message has come.
   virtual void sleep(Clock::duration longest);
 
-  /// Whether all ranks must have ended their operations before one may destroy its part, because connections belong to
-  /// both sides.
-  virtual bool ends_together() const noexcept { return false; }
-
   /// Everything under way, for messages to people.
   virtual std::vector<Underway> underway() const = 0;
 };

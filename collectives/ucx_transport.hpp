@@ -29,7 +29,6 @@ class UcxTransport final : public Transport {
   void wait_any() override;
   void sleep(Clock::duration longest) override { worker_.sleep(longest); }
   std::vector<Underway> underway() const override;
-  bool ends_together() const noexcept override { return true; }
 
  private:
   struct Message {

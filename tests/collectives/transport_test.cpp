@@ -7,6 +7,7 @@
 
 #include <tests/collectives/errors.hpp>
 #include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/routed_transport.hpp>
 #include <tutti/collectives/transport_choice.hpp>
 
 namespace tutti::test {
@@ -51,7 +52,7 @@ Communicator make(std::optional<TransportKind> kind) {
 bool has_ucx() { return !detail::ucx_version().empty(); }
 
 /// UCX's connections end together, MPI's do not.
-bool is_by_ucx(const Communicator& comm) { return comm.state().transport().ends_together(); }
+bool is_by_ucx(const Communicator& comm) { return dynamic_cast<const detail::RoutedTransport*>(&comm.state().transport()) != nullptr; }
 
 TEST(Transport, IsMpiByDefault) {
   const Environment none(nullptr);
