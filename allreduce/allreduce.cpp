@@ -53,10 +53,13 @@ bool wants_two_levels(const Communicator& comm, const detail::Call& call) {
   return named || detail::is_hierarchical_faster(comm, call.output.count, size_of(call.dtype));
 }
 
+detail::HierarchicalPlan plan_of(const Communicator& comm, const detail::Call& call) {
+  return detail::plan_hierarchical(*comm.state().hierarchy(), call.data_bytes(), call.options.segment_bytes);
+}
+
 TaskPtr start(const Communicator& comm, const detail::Call& call) {
   if (!wants_two_levels(comm, call)) return detail::start_collective(comm, allreduce_algorithms(), call);
-  const auto plan = detail::plan_hierarchical(comm, call.output.count, size_of(call.dtype), call.options);
-  return detail::start_hierarchical(comm, call.input, call.output, call.op, plan);
+  return detail::start_hierarchical(comm, call.input, call.output, call.op, plan_of(comm, call));
 }
 
 }  // namespace
@@ -85,8 +88,8 @@ PersistentOperation allreduce_init(const Communicator& comm, ConstBuffer input, 
   if (!wants_two_levels(comm, call)) {
     return PersistentOperation(detail::prepare_collective(comm, allreduce_algorithms(), call));
   }
-  const auto plan = detail::plan_hierarchical(comm, output.count, size_of(output.dtype), options);
-  return PersistentOperation([=] { return detail::start_hierarchical(comm, input, output, op, plan); });
+  return PersistentOperation(
+      [=, plan = plan_of(comm, call)] { return detail::start_hierarchical(comm, input, output, op, plan); });
 }
 
 void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,

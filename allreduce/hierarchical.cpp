@@ -174,21 +174,18 @@ double predict_chunks(Hierarchy& levels, std::size_t bytes, std::size_t chunks) 
 
 }  // namespace
 
-HierarchicalPlan plan_hierarchical(const Communicator& comm, std::size_t count, std::size_t element_bytes,
-                                   const CollectiveOptions& options) {
-  Hierarchy& levels = *comm.state().hierarchy();
-  const std::size_t bytes = count * element_bytes;
-  const auto chunks_of = [&](std::size_t chunk_bytes) {
-    return std::clamp<std::size_t>(bytes / chunk_bytes, 1, kMostChunks);
+HierarchicalPlan plan_hierarchical(Hierarchy& levels, std::size_t bytes, std::size_t chunk_bytes) {
+  const auto chunks_of = [&](std::size_t of_bytes) {
+    return std::clamp<std::size_t>(bytes / of_bytes, 1, kMostChunks);
   };
-  HierarchicalPlan best;
-  if (options.segment_bytes != 0) {
-    const std::size_t chunks = chunks_of(options.segment_bytes);
+  if (chunk_bytes != 0) {
+    const std::size_t chunks = chunks_of(chunk_bytes);
     return {static_cast<int>(chunks), predict_chunks(levels, bytes, chunks)};
   }
-  for (const std::size_t chunk_bytes :
+  HierarchicalPlan best;
+  for (const std::size_t size :
        {SIZE_MAX, std::size_t{8} << 20, std::size_t{2} << 20, std::size_t{512} << 10, std::size_t{128} << 10}) {
-    const std::size_t chunks = chunks_of(chunk_bytes);
+    const std::size_t chunks = chunks_of(size);
     const double seconds = predict_chunks(levels, bytes, chunks);
     if (best.seconds == 0 || seconds < best.seconds) best = {static_cast<int>(chunks), seconds};
   }
@@ -205,7 +202,7 @@ bool is_hierarchical_faster(const Communicator& comm, std::size_t count, std::si
                             .chooser()
                             .choose(allreduce_algorithms(), Collective::allreduce, bytes, {})
                             .predicted.total();
-    answer = {bytes, plan_hierarchical(comm, count, element_bytes, {}).seconds < flat};
+    answer = {bytes, plan_hierarchical(levels, bytes, 0).seconds < flat};
   }
   return answer.two_levels;
 }

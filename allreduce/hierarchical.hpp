@@ -16,8 +16,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/operation.hpp>
 
 namespace tutti::detail {
@@ -31,12 +33,12 @@ struct HierarchicalPlan {
   double seconds = 0;  ///< predicted
 };
 
-/// The plan for `count` elements of `element_bytes`; in chunks of about options.segment_bytes, or as many as are
-/// predicted fastest. The communicator has two levels (CommunicatorState::hierarchy()). The same on all ranks.
-HierarchicalPlan plan_hierarchical(const Communicator& comm, std::size_t count, std::size_t element_bytes,
-                                   const CollectiveOptions& options);
+/// The plan for `bytes` of data, in chunks of about `chunk_bytes`, or with 0 as many as are predicted fastest. The same
+/// on all ranks.
+HierarchicalPlan plan_hierarchical(Hierarchy& levels, std::size_t bytes, std::size_t chunk_bytes);
 
-/// Whether it is predicted faster than every allreduce on one level. The same on all ranks; remembers the last answer.
+/// Whether it is predicted faster than every allreduce on one level, on a communicator of two
+/// (CommunicatorState::hierarchy()). The same on all ranks; remembers recent answers.
 bool is_hierarchical_faster(const Communicator& comm, std::size_t count, std::size_t element_bytes);
 
 /// Starts it. The arguments have been checked, up to what every rank of a level checks again.

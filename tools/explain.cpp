@@ -7,30 +7,29 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/choice.hpp>
-#include <tutti/collectives/choice_facts.hpp>
 #include <tutti/collectives/table.hpp>
-#include <tutti/collectives/tuning.hpp>
 #include <tutti/kernels/error.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"
+#include "tools/explain/costs.hpp"
 #include "tools/explain/drawing.hpp"
 
 namespace tutti::tools {
 namespace {
 
-struct ExplainOptions {
+struct ExplainOptions : CostOptions {
   std::string collective;
   int ranks = 0;
+  int ranks_per_node = 1;
   std::string bytes = "1M";
-  bool one_node = false;
-  std::string transport;
-  std::string tuning;
   bool table = false;
   std::string algorithm;
   int radix = 0;
@@ -124,44 +123,20 @@ std::string why(const std::vector<Plan>& plans, const std::vector<Plan>& best_of
   return fmt::format("next to {} it {}", plan_text(best_of_algorithms[1]), reason(winner, best_of_algorithms[1]));
 }
 
-/// The constants that are used, and where they are from.
-struct ExplainedCosts {
-  TransportCosts costs = kNetworkCosts;
-  CostSource source = CostSource::built_in;
-  std::string why;      ///< this class of transport
-  std::string refused;  ///< why a tuning file is not used
-};
-
-NetworkClass wanted_network(const ExplainOptions& options) {
-  if (options.transport == "network") return NetworkClass::fabric;
-  if (options.transport == "tcp") return NetworkClass::tcp;
-  return find_network_class();
-}
-
-/// As a communicator would find them, on nodes like this one; a file that it would refuse is refused here too.
-ExplainedCosts find_costs(const ExplainOptions& options) {
-  const bool one_node = options.one_node || options.transport == "shared-memory";
-  const NetworkClass network = wanted_network(options);
-  ExplainedCosts found;
-  found.costs = one_node ? kSharedMemoryCosts : built_in_costs(network);
-  if (!one_node && options.transport.empty()) found.why = text(", the network of this machine: ", name(network));
-  if (options.tuning.empty()) return found;
-  try {
-    const Tuning tuning = read_tuning(options.tuning);
-    require_measured_at(tuning, local_fingerprint(network), options.tuning);
-    found.costs = one_node ? tuning.costs.node : tuning.costs.network;
-    found.source = CostSource::tuning_file;
-    if (!(one_node ? tuning.node_measured : tuning.network_measured))
-      found.why += ", where this level was not measured";
-  } catch (const DataError& error) {
-    found.refused = error.what();
-  }
-  return found;
+/// The allreduce on two levels, where several nodes have several ranks.
+std::optional<detail::HierarchicalPlan> two_levels(Collective collective, const ExplainOptions& options,
+                                                   std::size_t bytes, const ExplainedCosts& found) {
+  const bool one_level = found.one_node || options.ranks_per_node == 1 || options.ranks_per_node == options.ranks;
+  if (collective != Collective::allreduce || one_level || !options.algorithm.empty()) return std::nullopt;
+  std::vector<int> node_of;
+  for (int rank = 0; rank < options.ranks; ++rank) node_of.push_back(rank / options.ranks_per_node);
+  detail::Hierarchy levels = detail::make_hierarchy(node_of, 0, found.levels.node, found.levels.network);
+  return detail::plan_hierarchical(levels, bytes, 0);
 }
 
 void print_choice(Collective collective, const ExplainOptions& options, std::size_t bytes, const ExplainedCosts& found,
-                  const std::vector<Plan>& plans) {
-  const TransportCosts& costs = found.costs;
+                  const std::vector<Plan>& plans, const std::optional<detail::HierarchicalPlan>& hierarchical) {
+  const TransportCosts& costs = found.used();
   if (!found.refused.empty()) fmt::print("{} is refused: {}\n", options.tuning, found.refused);
   fmt::print("{} of {} on {} ranks over {}: latency {}, overhead {} per message, {:.1f} GB/s per link\n",
              name(collective), format_size(bytes), options.ranks, costs.name, time_text(costs.latency),
@@ -178,7 +153,16 @@ void print_choice(Collective collective, const ExplainOptions& options, std::siz
                time_text(plan.predicted.latency), time_text(plan.predicted.overhead), time_text(plan.predicted.moving),
                time_text(plan.predicted.local));
   }
-  fmt::print("\n{} runs: {}.\n", plan_text(plans.front()), why(plans, best));
+  if (!hierarchical) {
+    fmt::print("\n{} runs: {}.\n", plan_text(plans.front()), why(plans, best));
+    return;
+  }
+  const bool runs = hierarchical->seconds < plans.front().predicted.total();
+  fmt::print("{:<20} {:>6} {:>9} {:>12}\n\n", detail::kHierarchical, "-", hierarchical->chunks,
+             time_text(hierarchical->seconds));
+  fmt::print("{} runs: {} on one level is predicted to take {}, {} on two {}.\n",
+             runs ? std::string(detail::kHierarchical) : plan_text(plans.front()), plan_text(plans.front()),
+             time_text(plans.front().predicted.total()), detail::kHierarchical, time_text(hierarchical->seconds));
 }
 
 void print_table(const std::vector<Collective>& collectives, int ranks, int radix) {
@@ -217,6 +201,10 @@ void explain(const ExplainOptions& options) {
   if (options.radix != 0 && (options.radix < 2 || options.radix > options.ranks)) {
     throw InvalidArgument(text("explain: --radix is ", options.radix, ", not one of 2 to ", options.ranks));
   }
+  if (options.ranks_per_node < 1 || options.ranks_per_node > options.ranks) {
+    throw InvalidArgument(
+        text("explain: --ranks-per-node is ", options.ranks_per_node, ", not one of 1 to ", options.ranks));
+  }
   if (options.table) {
     std::vector<Collective> collectives(std::begin(kAllCollectives), std::end(kAllCollectives));
     if (!options.collective.empty()) collectives = {collective_named(options.collective)};
@@ -230,23 +218,28 @@ void explain(const ExplainOptions& options) {
     throw InvalidArgument(text("explain: there is no ", options.collective, " '", options.algorithm, "'"));
   }
   const ExplainedCosts found = find_costs(options);
-  Chooser chooser(options.ranks, found.costs);
+  const bool shares = !found.one_node && options.ranks_per_node > 1;
+  Chooser chooser(options.ranks, found.used(),
+                  shares ? NodeShape{options.ranks_per_node, found.levels.node.byte} : NodeShape{});
   const std::vector<Plan> plans =
       chooser.candidates(table, collective, bytes, {.algorithm = options.algorithm, .radix = options.radix});
+  const auto hierarchical = two_levels(collective, options, bytes, found);
   if (options.json) {
     nlohmann::json rows = nlohmann::json::array();
     for (const Plan& plan : plans) rows.push_back(to_json(plan));
-    const nlohmann::json all = {{"collective", options.collective},
-                                {"ranks", options.ranks},
-                                {"bytes", bytes},
-                                {"transport", found.costs.name},
-                                {"costs_from", name(found.source)},
-                                {"tuning_file", options.tuning},
-                                {"tuning_refused", found.refused},
-                                {"candidates", rows}};
+    nlohmann::json all = {{"collective", options.collective},
+                          {"ranks", options.ranks},
+                          {"bytes", bytes},
+                          {"ranks_per_node", options.ranks_per_node},
+                          {"transport", found.used().name},
+                          {"costs_from", name(found.source)},
+                          {"tuning_file", options.tuning},
+                          {"tuning_refused", found.refused},
+                          {"candidates", rows}};
+    if (hierarchical) all["hierarchical"] = {{"chunks", hierarchical->chunks}, {"seconds", hierarchical->seconds}};
     fmt::print("{}\n", all.dump(2));
   } else {
-    print_choice(collective, options, bytes, found, plans);
+    print_choice(collective, options, bytes, found, plans, hierarchical);
   }
   if (!options.draw.empty()) write_drawing(options.draw, plans.front(), options.ranks);
 }
@@ -258,6 +251,8 @@ void add_explain_command(CLI::App& app) {
   auto options = std::make_shared<ExplainOptions>();
   command->add_option("collective", options->collective, "allreduce, broadcast, all_gather, ...");
   command->add_option("--ranks", options->ranks, "Number of ranks")->required();
+  command->add_option("--ranks-per-node", options->ranks_per_node, "Ranks that follow each other on a node")
+      ->capture_default_str();
   command->add_option("--bytes", options->bytes, "Bytes of all blocks together, such as 64K or 1M")
       ->capture_default_str();
   auto* one_node = command->add_flag("--one-node", options->one_node, "The same as --class shared-memory");

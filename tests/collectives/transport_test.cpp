@@ -52,7 +52,9 @@ Communicator make(std::optional<TransportKind> kind) {
 bool has_ucx() { return !detail::ucx_version().empty(); }
 
 /// UCX's connections end together, MPI's do not.
-bool is_by_ucx(const Communicator& comm) { return dynamic_cast<const detail::RoutedTransport*>(&comm.state().transport()) != nullptr; }
+bool is_by_ucx(const Communicator& comm) {
+  return dynamic_cast<const detail::RoutedTransport*>(&comm.state().transport()) != nullptr;
+}
 
 TEST(Transport, IsMpiByDefault) {
   const Environment none(nullptr);

@@ -114,6 +114,24 @@ TEST(Cli, Info) {
   EXPECT_FALSE(info.at("mpi_library").get<std::string>().empty());
 }
 
+TEST(Explain, SaysWhetherTwoLevelsRun) {
+  const std::vector<std::string> call = {"explain", "allreduce", "--ranks", "64", "--class", "network"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), call.begin(), call.end());
+    return tutti(more);
+  };
+  const auto two = with({"--ranks-per-node", "8", "--bytes", "64K"});
+  EXPECT_EQ(two.status, 0) << two.err;
+  EXPECT_TRUE(has(two.out, " runs: ") && has(two.out, "on two ")) << two.out;
+  EXPECT_FALSE(has(with({"--bytes", "64K"}).out, "hierarchical"));
+  EXPECT_FALSE(has(with({"--ranks-per-node", "64"}).out, "hierarchical"));  // one node
+  const auto all = nlohmann::json::parse(with({"--ranks-per-node", "8", "--json"}).out);
+  EXPECT_GT(all.at("hierarchical").at("seconds").get<double>(), 0.0);
+  const auto wrong = with({"--ranks-per-node", "65"});
+  EXPECT_NE(wrong.status, 0);
+  EXPECT_TRUE(has(wrong.err, "--ranks-per-node is 65, not one of 1 to 64")) << wrong.err;
+}
+
 TEST(Explain, NamesTheWinnerAndWhy) {
   const auto outcome = tutti({"explain", "allreduce", "--ranks", "64", "--bytes", "1M", "--class", "network"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;

@@ -1,0 +1,99 @@
+// Calls drawn at random: algorithm, radix, count, type, operator, root, cut, place and pretended nodes, by a seed that
+// is printed with what fails.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <tests/collectives/grid.hpp>
+#include <tests/collectives/trial.hpp>
+#include <tutti/allreduce/hierarchical.hpp>
+#include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/table.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti {
+namespace {
+
+constexpr unsigned kSeed = 3141592;
+constexpr int kDraws = 400;
+
+/// Rows of both tables, one of each collective without a name, and the allreduce on two levels.
+std::vector<Algorithm> rows() {
+  std::vector<Algorithm> all;
+  for (const Algorithm* row : collective_algorithms()) all.push_back(*row);
+  for (const Algorithm* row : allreduce_algorithms()) all.push_back(*row);
+  for (const Collective collective : kAllCollectives) {
+    Algorithm unnamed{};
+    unnamed.collective = collective;
+    all.push_back(unnamed);
+  }
+  Algorithm two_levels{};
+  two_levels.collective = Collective::allreduce;
+  two_levels.name = detail::kHierarchical;
+  for (int i = 0; i < 6; ++i) all.push_back(two_levels);  // as often as what has many rows
+  return all;
+}
+
+/// The same numbers on every rank.
+class Draws {
+ public:
+  explicit Draws(unsigned seed) : generator_(seed) {}
+
+  /// 0 to n-1
+  std::size_t below(std::size_t n) { return generator_() % n; }
+  template <class T>
+  const T& of(const std::vector<T>& values) {
+    return values[below(values.size())];
+  }
+  /// Many small ones, few large.
+  std::size_t count() { return below(std::size_t{1} << below(15)); }
+
+ private:
+  std::mt19937 generator_;
+};
+
+TEST(Random, CallsAreRight) {
+  std::map<int, Communicator> comms;  // by ranks per pretended node, 0: none
+  const int size = test::world().size();
+  for (int ranks = 0; ranks <= size; ++ranks) {
+    CommunicatorOptions options = test::patient();
+    options.ranks_per_node = ranks;
+    comms.emplace(ranks, test::world(options));
+  }
+  Draws draw(kSeed + static_cast<unsigned>(size));
+  const std::vector<Algorithm> all = rows();
+  const std::vector<DType> dtypes(std::begin(kAllDTypes), std::end(kAllDTypes));
+  const std::vector<ReduceOp> ops(std::begin(kAllReduceOps), std::end(kAllReduceOps));
+  int failures = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const Communicator& comm = comms.at(static_cast<int>(draw.below(static_cast<std::size_t>(size) + 1)));
+    const Algorithm& row = draw.of(all);
+    const std::size_t segment = draw.below(3) == 0 ? 0 : 1 + draw.count();
+    test::Case c{.algorithm = row,
+                 .dtype = draw.of(dtypes),
+                 .op = draw.of(ops),
+                 .count = draw.count(),
+                 .segment_bytes = segment,
+                 .root = is_rooted(row.collective) ? static_cast<int>(draw.below(static_cast<std::size_t>(size))) : 0,
+                 .in_place = draw.below(2) == 0 && test::has_two_forms(row),
+                 .misalignment = draw.below(5),
+                 .radix = row.radix == Radix::none || draw.below(2) == 0
+                              ? 0
+                              : 2 + static_cast<int>(draw.below(static_cast<std::size_t>(std::max(1, size - 1))))};
+    if (!is_supported(c.op, c.dtype) || !reduces(row.collective)) c.op = ReduceOp::sum;
+    if (row.name == detail::kHierarchical && comm.state().hierarchy() == nullptr) continue;
+    const std::string problem = test::try_case(comm, c);
+    if (!problem.empty() && ++failures <= 3) {
+      ADD_FAILURE() << "seed " << kSeed << ", draw " << i << ", " << comm.options().ranks_per_node
+                    << " ranks a node: " << test::describe(c) << problem;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tutti

@@ -1,0 +1,31 @@
+// The costs that `tutti explain` asks the model with, and where they are from.
+#pragma once
+
+#include <string>
+
+#include <tutti/collectives/choice_facts.hpp>
+#include <tutti/collectives/cost_model.hpp>
+
+namespace tutti::tools {
+
+/// What the command line says of them.
+struct CostOptions {
+  bool one_node = false;
+  std::string transport;  ///< shared-memory, network or tcp; empty: this machine's network
+  std::string tuning;     ///< a file, or empty
+};
+
+struct ExplainedCosts {
+  LevelCosts levels = {kSharedMemoryCosts, kNetworkCosts};
+  bool one_node = false;
+  CostSource source = CostSource::built_in;
+  std::string why;      ///< this class of transport
+  std::string refused;  ///< why a tuning file is not used
+
+  const TransportCosts& used() const noexcept { return one_node ? levels.node : levels.network; }
+};
+
+/// As a communicator would find them, on nodes like this one; a file that it would refuse is refused here too.
+ExplainedCosts find_costs(const CostOptions& options);
+
+}  // namespace tutti::tools
