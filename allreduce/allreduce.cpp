@@ -35,6 +35,8 @@ const char* find_level_problem(const Communicator& comm, const detail::Call& cal
   if (comm.options().bits == Bits::layout)
     return "does not combine all ranks at once, as the bits level 'layout' needs";
   if (call.function) return "is not for functions of the program";
+  // Its stages would be enqueued when those before are done, which is not in one order on all ranks.
+  if (comm.state().queue() != nullptr) return "is not for transports that only enqueue";
   return nullptr;
 }
 

@@ -16,8 +16,10 @@ namespace {
 struct Piece {
   ReduceOp op{};
   std::vector<Buffer> tensors;
-  std::shared_ptr<const FusedBuffer> fused;  ///< none for a single tensor
-  Operation operation;
+  std::shared_ptr<const FusedBuffer> fused = nullptr;  ///< none for a single tensor
+  bool started = false;
+  bool complete = false;
+  Operation operation = {};
 };
 
 /// All of a group under way. Pieces are whole operations of their own, which every wait on the communicator advances.
@@ -27,12 +29,28 @@ class GroupTask final : public detail::Task {
   GroupTask(const GroupTask&) = delete;
   GroupTask& operator=(const GroupTask&) = delete;
 
-  /// The transport may still touch the copies of pieces that are given up.
+  /// The transport may still touch the copies of pieces that are given up, or that failed when they were started.
   ~GroupTask() override {
     for (const Piece& piece : pieces_) {
-      if (!piece.operation.done() && piece.fused) {
+      if (piece.started && !piece.complete && piece.fused) {
         detail::keep_until_exit(std::make_shared<std::shared_ptr<const FusedBuffer>>(piece.fused));
       }
+    }
+  }
+
+  void start(const Communicator& comm, const CollectiveOptions& options) {
+    for (Piece& piece : pieces_) {
+      Buffer data = piece.tensors.front();
+      if (piece.tensors.size() > 1) {
+        std::vector<std::size_t> counts;
+        for (const Buffer& tensor : piece.tensors) counts.push_back(tensor.count);
+        piece.fused = std::make_shared<const FusedBuffer>(comm, data.dtype, counts);
+        const std::vector<ConstBuffer> sources(piece.tensors.begin(), piece.tensors.end());
+        piece.fused->copy_in(sources);
+        data = piece.fused->all();
+      }
+      piece.started = true;
+      piece.operation = iallreduce(comm, data, piece.op, options);
     }
   }
 
@@ -40,22 +58,25 @@ class GroupTask final : public detail::Task {
 
   bool poll() override {
     bool all = true;
-    for (Piece& piece : pieces_) all = (piece.operation.done() || finish_if(piece, piece.operation.test())) && all;
+    for (Piece& piece : pieces_) {
+      if (!piece.complete && piece.operation.test()) finish(piece);
+      all = all && piece.complete;
+    }
     return all;
   }
 
   void wait() override {
     for (Piece& piece : pieces_) {
-      if (piece.operation.done()) continue;
+      if (piece.complete) continue;
       piece.operation.wait();
-      finish_if(piece, true);
+      finish(piece);
     }
   }
 
  private:
-  static bool finish_if(const Piece& piece, bool complete) {
-    if (complete && piece.fused) piece.fused->copy_out(piece.tensors);
-    return complete;
+  static void finish(Piece& piece) {
+    piece.complete = true;
+    if (piece.fused) piece.fused->copy_out(piece.tensors);
   }
 
   std::vector<Piece> pieces_;
@@ -89,22 +110,12 @@ Operation AllreduceGroup::start(const CollectiveOptions& options) {
     if (piece != pieces.end()) {
       piece->tensors.push_back(data);
     } else {
-      pieces.push_back({.op = op, .tensors = {data}, .fused = nullptr, .operation = {}});
+      pieces.push_back({.op = op, .tensors = {data}});
     }
   }
-  for (Piece& piece : pieces) {
-    if (piece.tensors.size() == 1) {
-      piece.operation = iallreduce(comm_, piece.tensors.front(), piece.op, options);
-      continue;
-    }
-    std::vector<std::size_t> counts;
-    for (const Buffer& tensor : piece.tensors) counts.push_back(tensor.count);
-    piece.fused = std::make_shared<const FusedBuffer>(comm_, piece.tensors.front().dtype, counts);
-    const std::vector<ConstBuffer> sources(piece.tensors.begin(), piece.tensors.end());
-    piece.fused->copy_in(sources);
-    piece.operation = iallreduce(comm_, piece.fused->all(), piece.op, options);
-  }
-  return Operation(std::make_unique<GroupTask>(std::move(pieces)));
+  auto task = std::make_unique<GroupTask>(std::move(pieces));
+  task->start(comm_, options);
+  return Operation(std::move(task));
 }
 
 }  // namespace tutti

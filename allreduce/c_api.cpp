@@ -2,6 +2,7 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/c_api.hpp>
 #include <tutti/allreduce/version.hpp>
+#include <tutti/collectives/communicator_state.hpp>
 
 namespace tutti::c_api {
 namespace {
@@ -16,9 +17,9 @@ template <class Make>
 tutti_result make_part(tutti_comm* comm, tutti_comm** part, Make make) noexcept {
   return guarded([&] {
     const Communicator& whole = require(comm).comm;
+    if (part != nullptr) *part = nullptr;
+    const std::optional<Communicator> made = make(whole);  // first: the other ranks take part
     if (part == nullptr) throw InvalidArgument("the place for the new communicator is NULL");
-    *part = nullptr;
-    const std::optional<Communicator> made = make(whole);
     if (made) *part = new tutti_comm{*made, {}};
   });
 }
@@ -41,6 +42,15 @@ using tutti::c_api::guarded;
 using tutti::c_api::number_of;
 using tutti::c_api::require;
 
+namespace {
+
+/// After a failure MPI may still write what operations received into.
+void keep_if_failed(const tutti::Communicator& comm, std::shared_ptr<void> block) {
+  if (comm.unusable()) tutti::detail::keep_until_exit(std::move(block));
+}
+
+}  // namespace
+
 extern "C" {
 
 const char* tutti_version(void) { return tutti::version(); }
@@ -49,14 +59,19 @@ const char* tutti_error_text(void) { return tutti::c_api::last_error().c_str(); 
 
 tutti_result tutti_comm_create(MPI_Comm parent, double deadline_s, tutti_comm** comm) {
   return guarded([&] {
-    if (comm == nullptr) throw tutti::InvalidArgument("tutti_comm_create: comm is NULL");
     tutti::CommunicatorOptions options;
     if (deadline_s != 0) options.deadline = std::chrono::duration<double>(deadline_s);
-    *comm = new tutti_comm{tutti::Communicator(parent, options), {}};
+    const tutti::Communicator made(parent, options);  // first: the other ranks take part
+    if (comm == nullptr) throw tutti::InvalidArgument("tutti_comm_create: comm is NULL");
+    *comm = new tutti_comm{made, {}};
   });
 }
 
-void tutti_comm_free(tutti_comm* comm) { delete comm; }
+void tutti_comm_free(tutti_comm* comm) {
+  if (comm == nullptr) return;
+  for (auto& [address, block] : comm->memory) keep_if_failed(comm->comm, std::move(block));
+  delete comm;
+}
 
 int tutti_comm_rank(const tutti_comm* comm) { return comm->comm.rank(); }
 int tutti_comm_size(const tutti_comm* comm) { return comm->comm.size(); }
@@ -75,9 +90,14 @@ tutti_result tutti_allocate(tutti_comm* comm, size_t count, tutti_dtype dtype, v
 
 tutti_result tutti_free(tutti_comm* comm, void* memory) {
   return guarded([&] {
-    if (memory != nullptr && require(comm).memory.erase(memory) == 0) {
+    tutti_comm& owner = require(comm);
+    if (memory == nullptr) return;
+    const auto found = owner.memory.find(memory);
+    if (found == owner.memory.end()) {
       throw tutti::InvalidArgument("tutti_free: this memory is not from tutti_allocate on this communicator");
     }
+    keep_if_failed(owner.comm, std::move(found->second));
+    owner.memory.erase(found);
   });
 }
 

@@ -17,7 +17,7 @@ namespace tutti::detail {
 namespace {
 
 constexpr std::size_t kChunksUnderway = 4;
-constexpr std::size_t kMostChunks = 1024;  // every chunk takes three numbers of operations
+constexpr std::size_t kMostChunks = 128;  // every chunk takes three numbers of operations
 enum Stage : std::uint8_t { kReduceScatter, kAllreduce, kAllGather, kStages };
 
 /// Boundary `i` of `parts` equal parts of `count`, the larger ones first.
@@ -35,7 +35,21 @@ class HierarchicalAllreduce final : public WaitingTask {
         output_(output),
         op_(op),
         chunks_(static_cast<std::size_t>(plan.chunks)),
-        active_(std::min(chunks_, kChunksUnderway)) {}
+        active_(std::min(chunks_, kChunksUnderway)) {
+    // Groups make their stages when they can; the whole has one place in the order of calls.
+    const Signature whole = {.sequence = sequence(),
+                             .count = output.count,
+                             .history = state().history(),
+                             .segments = static_cast<std::uint16_t>(plan.chunks),
+                             .radix = 0,
+                             .variant = variant(),
+                             .root = 0,
+                             .collective = Collective::allreduce,
+                             .dtype = output.dtype,
+                             .op = op,
+                             .algorithm = UINT8_MAX};
+    state().record({.call = whole, .before = state().last_call()}, true, false);
+  }
 
   // Stages that are given up tell the others themselves; their memory stays as theirs.
   ~HierarchicalAllreduce() override = default;

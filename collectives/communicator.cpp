@@ -26,9 +26,18 @@ std::optional<Communicator> Communicator::split(int color, int key) const {
   MPI_Comm part = MPI_COMM_NULL;
   detail::check_mpi(MPI_Comm_split(mpi(), color < 0 ? MPI_UNDEFINED : color, key, &part), "MPI_Comm_split");
   if (part == MPI_COMM_NULL) return std::nullopt;
-  Communicator result(std::make_shared<detail::CommunicatorState>(part, options(), &choice_facts()));
-  MPI_Comm_free(&part);
-  return result;
+  return part_of(part, options());
+}
+
+Communicator Communicator::part_of(MPI_Comm part, const CommunicatorOptions& options) const {
+  try {
+    Communicator result(std::make_shared<detail::CommunicatorState>(part, options, &choice_facts()));
+    MPI_Comm_free(&part);
+    return result;
+  } catch (...) {  // on every rank of the part
+    MPI_Comm_free(&part);
+    throw;
+  }
 }
 
 Communicator Communicator::node_group() const { return *split(place().node, rank()); }
@@ -39,9 +48,7 @@ Communicator Communicator::cross_group() const {
   detail::check_mpi(MPI_Comm_split(mpi(), place().local_rank, rank(), &part), "MPI_Comm_split");
   CommunicatorOptions options = this->options();
   if (options.ranks_per_node > 0) options.ranks_per_node = 1;  // one rank of every pretended node
-  Communicator result(std::make_shared<detail::CommunicatorState>(part, options, &choice_facts()));
-  MPI_Comm_free(&part);
-  return result;
+  return part_of(part, options);
 }
 
 std::shared_ptr<void> Communicator::allocate_bytes(std::size_t bytes) const {

@@ -134,6 +134,9 @@ class Communicator {
   detail::CommunicatorState& state() const noexcept { return *state_; }
 
  private:
+  /// Takes over `part`.
+  Communicator part_of(MPI_Comm part, const CommunicatorOptions& options) const;
+
   explicit Communicator(std::shared_ptr<detail::CommunicatorState> state) : state_(std::move(state)) {}
   std::shared_ptr<detail::CommunicatorState> state_;
 };

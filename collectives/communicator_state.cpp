@@ -72,6 +72,7 @@ void keep_until_exit(std::shared_ptr<void> object) noexcept {
 CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options, const ChoiceFacts* inherited)
     : options_(options), data_(duplicate(require_usable_parent(parent))) {
   control_ = duplicate(parent);
+  for (Header& header : recent_) header.call.sequence = kNoSequence;
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   try {
@@ -226,7 +227,10 @@ CommunicatorState::End CommunicatorState::meet_before_end() noexcept {
       check_mpi(MPI_Test(&meeting, &done, MPI_STATUS_IGNORE), "MPI_Test");
       if (done != 0) return met();
       const auto now = Clock::now();
-      if (now - begin >= kMeetingLimit) break;
+      if (now - begin >= kMeetingLimit) {
+        fail(kNoSequence, "the communicator was freed here, and not by all ranks");
+        break;
+      }
       transport_->progress();
       poll_notices();
       waiter.pause(now);
@@ -244,9 +248,11 @@ std::uint64_t CommunicatorState::take_sequence(int count) {
   return first;
 }
 
-void CommunicatorState::record(const Header& header, bool in_order) noexcept {
+void CommunicatorState::record(const Header& header, bool in_order, bool of_all) noexcept {
   const Signature& call = header.call;
-  recent_[call.sequence % recent_.size()] = header;
+  Header& place = recent_[call.sequence % recent_.size()];
+  place = header;
+  if (!of_all) place.call.sequence = kNoSequence;  // other ranks may rightly run something else under this number
   if (!in_order) return;
   last_call_ = call;
   std::array<std::uint64_t, sizeof(Signature) / sizeof(std::uint64_t)> words;
@@ -340,7 +346,9 @@ void CommunicatorState::heed(const Notice& notice) {
 
 void CommunicatorState::hear_question(const Notice& notice) {
   const Header& own = recent_[notice.sequence % recent_.size()];
-  if (has_begun(notice.sequence) && own.call.sequence == notice.sequence) {
+  const bool comparable = notice.sequence != kNoSequence && own.call.sequence == notice.sequence &&
+                          notice.header.call.sequence == notice.sequence;
+  if (comparable) {
     const std::string difference = find_difference(rank_, own, notice.about, notice.header);
     if (!difference.empty()) {
       fail(notice.sequence, text(name(own.call.collective), " #", notice.sequence, ": ", difference));
@@ -351,11 +359,11 @@ void CommunicatorState::hear_question(const Notice& notice) {
 }
 
 void CommunicatorState::ask(int peer, std::uint64_t sequence) noexcept {
+  // Of a stage, a message, or a call of long ago there is nothing to compare.
   Header header = {};
-  if (sequence != kNoSequence) {
-    header = recent_[sequence % recent_.size()];
-    if (header.call.sequence != sequence) return;  // long ago
-  }
+  header.call.sequence = kNoSequence;
+  const Header& recent = recent_[sequence % recent_.size()];
+  if (sequence != kNoSequence && recent.call.sequence == sequence) header = recent;
   tell(peer, {.kind = Notice::Kind::asks, .about = rank_, .sequence = sequence, .header = header});
 }
 

@@ -49,7 +49,7 @@ struct Notice {
   enum class Kind : std::uint32_t {
     refused,  ///< the sender threw InvalidArgument in operation `sequence`
     failed,   ///< the sender's communicator is unusable
-    asks,     ///< the sender waits for this rank in operation `sequence`, which is `header` unless kNoSequence
+    asks,     ///< the sender waits for this rank in operation `sequence`, which is `header`, if that has this number
     answers,  ///< what the sender was doing when it was asked
   };
   Kind kind;
@@ -104,7 +104,9 @@ class CommunicatorState {
   /// The last operation that was started, and a digest of all; the same on every rank, or their calls differ.
   const Signature& last_call() const noexcept { return last_call_; }
   std::uint64_t history() const noexcept { return history_; }
-  void record(const Header& header, bool in_order) noexcept;
+
+  /// Remembers a call: whether all ranks make it at this place in their order, and whether all of them make it at all.
+  void record(const Header& header, bool in_order, bool of_all) noexcept;
 
   /// This rank's arguments of operation `sequence` are wrong: tells the others and throws InvalidArgument.
   [[noreturn]] void refuse(std::uint64_t sequence, const std::string& why);

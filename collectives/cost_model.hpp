@@ -16,15 +16,15 @@ namespace tutti {
 
 /// Constants of a class of transport. Seconds, and seconds per byte.
 struct TransportCosts {
-  std::string_view name;
-  double latency;   ///< from the end of a send to the arrival at the receiver, without the bytes
-  double overhead;  ///< of the processor for the first message of a round, at either end
-  double gap;       ///< of the processor at both ends together, for each further message of a round
-  double byte;      ///< on the link of a rank, in each direction
-  double distance;  ///< part of `byte` by which a byte gets dearer each time the distance between ranks doubles
-  double reduce;    ///< per byte of a result and operand
-  double copy;      ///< per byte copied locally
-  bool overlaps;    ///< whether bytes move while the processor does something else
+  std::string_view name;  ///< of a text that stays
+  double latency;         ///< from the end of a send to the arrival at the receiver, without the bytes
+  double overhead;        ///< of the processor for the first message of a round, at either end
+  double gap;             ///< of the processor at both ends together, for each further message of a round
+  double byte;            ///< on the link of a rank, in each direction
+  double distance;        ///< part of `byte` by which a byte gets dearer each time the distance between ranks doubles
+  double reduce;          ///< per byte of a result and operand
+  double copy;            ///< per byte copied locally
+  bool overlaps;          ///< whether bytes move while the processor does something else
 };
 
 /// Between the ranks of one node over the MPI library's shared memory, between nodes by a fabric, and between nodes by

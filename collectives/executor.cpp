@@ -115,6 +115,11 @@ std::unique_ptr<Task> start(const Communicator& comm, const Group& group, const 
     copy_alone(call);
     return std::make_unique<CompleteTask>();
   }
+  if (comm.state().queue() != nullptr) {
+    auto task = std::make_unique<QueuedTask>(comm, group, way.plan, way.row, call, sequence, role);
+    task->begin();
+    return task;
+  }
   std::unique_ptr<ScheduleTask> task(new (comm.state())
                                          ScheduleTask(comm, group, way.plan, way.row, call, sequence, role));
   task->begin();

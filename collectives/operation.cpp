@@ -10,4 +10,22 @@ void PersistentOperation::start() {
   running_ = Operation(begin_());
 }
 
+bool PersistentOperation::test() {
+  try {
+    return running_.test();
+  } catch (...) {
+    running_ = {};
+    throw;
+  }
+}
+
+void PersistentOperation::wait() {
+  try {
+    running_.wait();
+  } catch (...) {
+    running_ = {};
+    throw;
+  }
+}
+
 }  // namespace tutti

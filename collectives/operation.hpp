@@ -68,9 +68,9 @@ class PersistentOperation {
   /// not complete, CommunicationError
   void start();
 
-  /// As Operation's; complete before the first start.
-  bool test() { return running_.test(); }
-  void wait() { running_.wait(); }
+  /// As Operation's; complete before the first start. After an error the operation is given up.
+  bool test();
+  void wait();
 
  private:
   std::function<std::unique_ptr<detail::Task>()> begin_;

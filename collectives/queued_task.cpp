@@ -27,7 +27,7 @@ QueuedTask::QueuedTask(const Communicator& comm, const Group& group, const Plan&
   } else {
     memory_->handshake.begin(header, comm.size());
   }
-  state().record(header, role == Role::whole);
+  state().record(header, role == Role::whole, &group == &state().everyone());
   if (call.collective == Collective::barrier) call_.input = ConstBuffer(&memory_->barrier_byte, 1, DType::u8);
   if (algorithm_.needs_scratch(at_)) {
     memory_->scratch = std::make_unique<std::byte[]>(call_.data_bytes());

@@ -27,7 +27,8 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, const P
   } else {
     memory_->handshake.begin(header, comm.size());
   }
-  state().record(header, role == Role::whole);  // stages begin when they can, not in one order on all ranks
+  // Stages begin when they can, not in one order on all ranks.
+  state().record(header, role == Role::whole, &group == &state().everyone());
   const auto window = static_cast<std::size_t>(order_.window());
   if (memory_->window.size() < window) memory_->window.resize(window);
   if (call.collective == Collective::barrier) call_.input = ConstBuffer(&memory_->barrier_byte, 1, DType::u8);
@@ -81,6 +82,21 @@ Task::Progress ScheduleTask::advance() {
   }
   require_same_calls();
   bool any = false;
+  try {
+    any = take_steps();
+  } catch (const std::exception& error) {
+    // What is combined half must not be combined again.
+    if (!state().unusable()) state().fail(sequence(), text(label(), ": ", error.what()));
+    throw;
+  }
+  complete_ = segments_done_ == layout_.segment_count();
+  if (complete_) return Progress::complete;
+  return any ? Progress::some : Progress::none;
+}
+
+/// Completes and starts all steps that can be; true if any.
+bool ScheduleTask::take_steps() {
+  bool any = false;
   for (bool again = true; again; any = any || again) {
     again = false;
     for (ActiveSegment& active : memory_->window) {
@@ -91,9 +107,7 @@ Task::Progress ScheduleTask::advance() {
     }
     again = start_steps() || again;
   }
-  complete_ = segments_done_ == layout_.segment_count();
-  if (complete_) return Progress::complete;
-  return any ? Progress::some : Progress::none;
+  return any;
 }
 
 bool ScheduleTask::start_steps() {

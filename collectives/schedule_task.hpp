@@ -76,6 +76,7 @@ class ScheduleTask final : public WaitingTask {
  private:
   std::string label() const override;
 
+  bool take_steps();
   bool start_steps();
   void start_step(ActiveSegment& active);
   void copy_locally(const ActiveSegment& active);

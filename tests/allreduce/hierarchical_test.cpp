@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <tests/collectives/grid.hpp>
@@ -10,6 +12,7 @@
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/hierarchy.hpp>
+#include <tutti/collectives/point_to_point.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti {
@@ -145,6 +148,25 @@ TEST(Hierarchical, IsChosenAlikeOnAllRanks) {
       EXPECT_EQ(run(comm, {.count = count}, true, ""), "");
     }
   }
+}
+
+/// Ranks that wait long ask each other what they are in. Stages of one number differ rightly between groups: slices of
+/// an odd count, nodes of different sizes. A rank also asks those it waits for in another operation.
+TEST(Hierarchical, LateRanksAreNoMistake) {
+  if (world_size() < 4) GTEST_SKIP() << "needs two nodes of two ranks";
+  const Communicator comm(MPI_COMM_WORLD, on_nodes_of(2));
+  int told = 0;
+  Operation message;
+  if (comm.rank() == 0) message = ireceive(comm, Buffer(&told, 1, DType::i32), 1);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (comm.rank() >= 2) std::this_thread::sleep_for(std::chrono::milliseconds(900));
+  EXPECT_EQ(run(comm, {.count = 999}, true), "");
+  if (comm.rank() == 1) {
+    int number = 7;
+    send(comm, ConstBuffer(&number, 1, DType::i32), 0);
+  }
+  message.wait();
+  EXPECT_EQ(told, comm.rank() == 0 ? 7 : 0);
 }
 
 TEST(Hierarchical, NeedsTwoLevels) {

@@ -1,9 +1,7 @@
 // Collectives that are set up once and started many times, and that starting like calls takes no memory.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
+#include <algorithm>
 #include <vector>
 
 #include <tests/collectives/grid.hpp>
@@ -11,18 +9,8 @@
 #include <tutti/collectives/persistent.hpp>
 #include <tutti/kernels/error.hpp>
 
-namespace {
-std::atomic<long> allocations{0};
-}  // namespace
-
-// Every allocation of this program by C++ means is counted. MPI's own, by malloc, are not tutti's.
-void* operator new(std::size_t bytes) {
-  ++allocations;
-  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+/// So far, by C++ means (counted_new.cpp). MPI's own, by malloc, are not tutti's.
+long allocations() noexcept;
 
 namespace tutti {
 namespace {
@@ -142,9 +130,9 @@ TEST_F(Persistent, WrongOnOneRankIsAnErrorOnAll) {
 template <class Act>
 long allocations_of(int turns, Act act) {
   for (int turn = 0; turn < turns; ++turn) act();
-  const long before = allocations;
+  const long before = allocations();
   for (int turn = 0; turn < turns; ++turn) act();
-  return allocations - before;
+  return allocations() - before;
 }
 
 TEST_F(Persistent, LikeCallsTakeNoMemory) {

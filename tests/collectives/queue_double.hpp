@@ -41,7 +41,7 @@ class QueueDouble final : public detail::Queue {
 
   bool progress() override {
     bool any = false;
-    for (; !works_.empty(); works_.pop_front()) {
+    for (; !works_.empty(); works_.pop_front(), ++done_) {
       Work& work = works_.front();
       if (work.act) work.act();
       if (!work.messages.empty() && !is_exchanged(work)) break;
@@ -52,6 +52,9 @@ class QueueDouble final : public detail::Queue {
     }
     return any;
   }
+
+  /// Pieces of work that are done.
+  long done() const noexcept { return done_; }
 
  private:
   struct Work {
@@ -82,6 +85,7 @@ class QueueDouble final : public detail::Queue {
 
   MPI_Comm comm_ = MPI_COMM_NULL;
   std::deque<Work> works_;
+  long done_ = 0;
 };
 
 }  // namespace tutti::test

@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tests/collectives/grid.hpp>
+#include <tests/collectives/queue_double.hpp>
 #include <tests/collectives/trial.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
@@ -86,13 +89,25 @@ TEST(Random, CallsAreRight) {
                               ? 0
                               : 2 + static_cast<int>(draw.below(static_cast<std::size_t>(std::max(1, size - 1))))};
     if (!is_supported(c.op, c.dtype) || !reduces(row.collective)) c.op = ReduceOp::sum;
-    if (row.name == detail::kHierarchical && comm.state().hierarchy() == nullptr) continue;
+    const bool two_levels = comm.state().hierarchy() != nullptr && comm.state().queue() == nullptr;
+    if (row.name == detail::kHierarchical && !two_levels) continue;
     const std::string problem = test::try_case(comm, c);
     if (!problem.empty() && ++failures <= 3) {
       ADD_FAILURE() << "seed " << kSeed << ", draw " << i << ", " << comm.options().ranks_per_node
                     << " ranks a node: " << test::describe(c) << problem;
     }
   }
+}
+
+/// Over the stand-in collectives are enqueued, or the runs over it would say nothing.
+TEST(Random, OverAQueueWorkIsDoneInIt) {
+  const Communicator comm = test::world();
+  const auto* queue = dynamic_cast<const test::QueueDouble*>(comm.state().queue());
+  const char* const wish = std::getenv("TUTTI_TEST_TRANSPORT");
+  ASSERT_EQ(queue != nullptr, wish != nullptr && std::string_view(wish) == "queue");
+  if (queue == nullptr || comm.size() == 1) GTEST_SKIP() << "not over a queue";
+  EXPECT_EQ(test::try_case(comm, {.algorithm = *allreduce_algorithms().front(), .count = 100}), "");
+  EXPECT_GT(queue->done(), 2 * (comm.size() - 1));
 }
 
 }  // namespace

@@ -218,7 +218,12 @@ TEST_F(Functions, ThatThrowAbandonTheCommunicator) {
   const auto bad = make_reduce_function<Word>(
       "bad", [](const Word&, const Word&) -> Word { throw std::runtime_error("cannot be joined"); });
   std::vector<Word> words = letters(4);
-  EXPECT_ANY_THROW(allreduce(comm_, bytes(words), bad));
+  EXPECT_ANY_THROW({
+    Operation operation = iallreduce(comm_, bytes(words), bad);
+    EXPECT_ANY_THROW(operation.wait());
+    EXPECT_TRUE(comm_.unusable());
+    operation.wait();  // what was combined half is not combined again
+  });
   EXPECT_TRUE(comm_.unusable());
 }
 
