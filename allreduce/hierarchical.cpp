@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::size_t kChunksUnderway = 4;
 constexpr std::size_t kMostChunks = 128;  // every chunk takes three numbers of operations
-enum Stage : std::uint8_t { kReduceScatter, kAllreduce, kAllGather, kStages };
+enum class Stage : std::uint8_t { reduce_in_node, across_nodes, gather_in_node };
+constexpr int kStages = 3;
 
 /// Boundary `i` of `parts` equal parts of `count`, the larger ones first.
 std::size_t cut(std::size_t count, std::size_t i, std::size_t parts) noexcept {
@@ -69,7 +70,8 @@ class HierarchicalAllreduce final : public WaitingTask {
  private:
   struct Chunk {
     std::size_t index = 0;
-    int stage = -1;  ///< -1: free
+    bool free = true;
+    Stage stage = Stage::reduce_in_node;
     std::unique_ptr<Task> task;
   };
 
@@ -77,14 +79,14 @@ class HierarchicalAllreduce final : public WaitingTask {
   std::string call() const { return text(name(op_), " ", name(output_.dtype), " x ", output_.count); }
 
   std::uint64_t sequence_of(const Chunk& chunk) const noexcept {
-    return sequence() + kStages * chunk.index + static_cast<std::uint64_t>(chunk.stage);
+    return sequence() + std::uint64_t{kStages} * chunk.index + static_cast<std::uint64_t>(chunk.stage);
   }
 
   /// Others know this operation by the oldest stage under way.
   std::uint64_t current_sequence() const override {
     const Chunk* oldest = nullptr;
     for (const Chunk& chunk : active_) {
-      if (chunk.stage >= 0 && (oldest == nullptr || chunk.index < oldest->index)) oldest = &chunk;
+      if (!chunk.free && (oldest == nullptr || chunk.index < oldest->index)) oldest = &chunk;
     }
     return oldest == nullptr ? sequence() : sequence_of(*oldest);
   }
@@ -96,20 +98,21 @@ class HierarchicalAllreduce final : public WaitingTask {
   }
 
   bool advance_chunk(Chunk& chunk) {
-    if (chunk.stage < 0) {
+    if (chunk.free) {
       if (begun_ == chunks_) return false;
       chunk.index = begun_++;
-      start_stage(chunk, kReduceScatter);
+      chunk.free = false;
+      start_stage(chunk, Stage::reduce_in_node);
     }
     const Progress progress = chunk.task ? chunk.task->advance() : Progress::complete;
     if (progress != Progress::complete) return progress == Progress::some;
     chunk.task.reset();
-    if (chunk.stage == kAllreduce) finish_reduction(op_, own_slice(chunk), comm().size());
-    if (chunk.stage == kAllGather) {
-      chunk.stage = -1;
+    if (chunk.stage == Stage::across_nodes) finish_reduction(op_, own_slice(chunk), comm().size());
+    if (chunk.stage == Stage::gather_in_node) {
+      chunk.free = true;
       ++done_;
     } else {
-      start_stage(chunk, static_cast<Stage>(chunk.stage + 1));
+      start_stage(chunk, static_cast<Stage>(static_cast<int>(chunk.stage) + 1));
     }
     return true;
   }
@@ -124,15 +127,15 @@ class HierarchicalAllreduce final : public WaitingTask {
                  .dtype = output_.dtype,
                  .op = op_ == ReduceOp::avg ? ReduceOp::sum : op_,
                  .variant = variant()};
-    if (stage == kAllreduce) {
+    if (stage == Stage::across_nodes) {
       if (levels_.across) {
         chunk.task = detail::start_stage(comm(), *levels_.across, allreduce_algorithms(), call, sequence_of(chunk));
       }
       return;
     }
-    call.collective = stage == kReduceScatter ? Collective::reduce_scatter : Collective::all_gather;
-    if (stage == kReduceScatter) call.input = part(input_, chunk);
-    if (stage == kAllGather) call.output = result;
+    call.collective = stage == Stage::reduce_in_node ? Collective::reduce_scatter : Collective::all_gather;
+    if (stage == Stage::reduce_in_node) call.input = part(input_, chunk);
+    if (stage == Stage::gather_in_node) call.output = result;
     set_counts(call, slice_counts(result.count));
     call.variant ^= variant();
     chunk.task = detail::start_stage(comm(), levels_.node, collective_algorithms(), call, sequence_of(chunk));

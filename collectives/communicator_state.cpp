@@ -167,6 +167,7 @@ void CommunicatorState::find_cores(MPI_Comm node) {
 
 std::vector<bool> CommunicatorState::ranks_elsewhere() const {
   std::vector<bool> elsewhere;
+  elsewhere.reserve(node_of_.size());
   for (const int node : node_of_) elsewhere.push_back(node != place_.node);
   return elsewhere;
 }
@@ -195,6 +196,7 @@ void CommunicatorState::open_transport() {
   std::vector<std::int32_t> all(static_cast<std::size_t>(size_));
   check_mpi(MPI_Allgather(&own, 1, MPI_INT32_T, all.data(), 1, MPI_INT32_T, data_), "MPI_Allgather");
   std::vector<TransportRequest> requests;
+  requests.reserve(all.size());
   for (const std::int32_t request : all) requests.push_back(static_cast<TransportRequest>(request));
   options_.transport = agreed_transport(requests);
   const bool tcp = facts_.network == NetworkClass::tcp;

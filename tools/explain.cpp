@@ -128,8 +128,10 @@ std::optional<detail::HierarchicalPlan> two_levels(Collective collective, const 
                                                    std::size_t bytes, const ExplainedCosts& found) {
   const bool one_level = found.one_node || options.ranks_per_node == 1 || options.ranks_per_node == options.ranks;
   if (collective != Collective::allreduce || one_level || !options.algorithm.empty()) return std::nullopt;
-  std::vector<int> node_of;
-  for (int rank = 0; rank < options.ranks; ++rank) node_of.push_back(rank / options.ranks_per_node);
+  std::vector<int> node_of(static_cast<std::size_t>(options.ranks));
+  for (int rank = 0; rank < options.ranks; ++rank) {
+    node_of[static_cast<std::size_t>(rank)] = rank / options.ranks_per_node;
+  }
   detail::Hierarchy levels = detail::make_hierarchy(node_of, 0, found.levels.node, found.levels.network);
   return detail::plan_hierarchical(levels, bytes, 0);
 }

@@ -4,10 +4,12 @@
 
 #include <tests/allreduce/c_expect.h>
 
-enum { kCount = 3000, kMost = 8 }; /* elements of a block; ranks */
+#define BLOCK ((size_t)3000) /* elements */
+#define MOST_RANKS 8
+#define ALL_BLOCKS (MOST_RANKS * BLOCK)
 
-static int32_t in[kMost * kCount];
-static int32_t out[kMost * kCount];
+static int32_t in[ALL_BLOCKS];
+static int32_t out[ALL_BLOCKS];
 
 /* Element i of what rank r has. */
 static int32_t value(int r, size_t i) { return (int32_t)(1000000 * (r + 1) + (int)i); }
@@ -19,7 +21,7 @@ static int32_t value_of_all(size_t i) {
 
 static void fill(size_t n) {
   for (size_t i = 0; i < n; ++i) in[i] = value(rank, i);
-  memset(out, 0xEE, sizeof(out));
+  for (size_t i = 0; i < ALL_BLOCKS; ++i) out[i] = (int32_t)0xEEEEEEEE;
 }
 
 /* Elements [first, first + n) of `data` are elements [from, from + n) of rank r's; r = -1: of their sum. */
@@ -32,7 +34,7 @@ static int holds(const int32_t* data, size_t first, int r, size_t from, size_t n
 }
 
 static int untouched(void) {
-  for (size_t i = 0; i < kMost * kCount; ++i) {
+  for (size_t i = 0; i < ALL_BLOCKS; ++i) {
     if (out[i] != (int32_t)0xEEEEEEEE) return 0;
   }
   return 1;
@@ -91,17 +93,16 @@ static void test_blocks(tutti_comm* comm, int form, size_t n, int root) {
 }
 
 static void test_counts(tutti_comm* comm, int form, int root) {
-  size_t counts[kMost];
-  size_t sends[kMost]; /* 100 * from + to elements */
-  size_t receives[kMost];
-  size_t first[kMost + 1];
+  size_t counts[MOST_RANKS] = {0};
+  size_t sends[MOST_RANKS] = {0}; /* 100 * from + to elements */
+  size_t receives[MOST_RANKS] = {0};
+  size_t first[MOST_RANKS + 1] = {0};
   size_t at = 0;
-  first[0] = 0;
   for (int r = 0; r < size; ++r) {
-    counts[r] = r == 1 ? 0 : (size_t)(700 * r + 5);
+    counts[r] = r == 1 ? 0 : (size_t)700 * (size_t)r + 5;
     first[r + 1] = first[r] + counts[r];
-    sends[r] = (size_t)(100 * rank + r);
-    receives[r] = (size_t)(100 * r + rank);
+    sends[r] = (size_t)100 * (size_t)rank + (size_t)r;
+    receives[r] = (size_t)100 * (size_t)r + (size_t)rank;
   }
   fill(counts[rank]);
   CALL(form, all_gather_v, comm, in, out, counts, TUTTI_I32);
@@ -120,21 +121,21 @@ static void test_counts(tutti_comm* comm, int form, int root) {
   CALL(form, reduce_scatter_v, comm, in, out, counts, TUTTI_I32, TUTTI_SUM);
   EXPECT(holds(out, 0, -1, first[rank], counts[rank]));
 
-  fill(kMost * kCount);
+  fill(ALL_BLOCKS);
   CALL(form, all_to_all_v, comm, in, sends, out, receives, TUTTI_I32);
   for (int r = 0; r < size; ++r) {
     size_t from = 0; /* of this rank's block in rank r's data */
-    for (int to = 0; to < rank; ++to) from += (size_t)(100 * r + to);
+    for (int to = 0; to < rank; ++to) from += (size_t)100 * (size_t)r + (size_t)to;
     EXPECT(holds(out, at, r, from, receives[r]));
     at += receives[r];
   }
 }
 
 static void test_allreduce_into(tutti_comm* comm) {
-  fill(kCount);
-  EXPECT(tutti_allreduce_into(comm, in, out, kCount, TUTTI_I32, TUTTI_SUM) == TUTTI_SUCCESS);
-  EXPECT(holds(in, 0, rank, 0, kCount) && holds(out, 0, -1, 0, kCount));
-  EXPECT(tutti_allreduce_into(comm, in, in + 1, kCount, TUTTI_I32, TUTTI_SUM) == TUTTI_ERROR_INVALID_ARGUMENT &&
+  fill(BLOCK);
+  EXPECT(tutti_allreduce_into(comm, in, out, BLOCK, TUTTI_I32, TUTTI_SUM) == TUTTI_SUCCESS);
+  EXPECT(holds(in, 0, rank, 0, BLOCK) && holds(out, 0, -1, 0, BLOCK));
+  EXPECT(tutti_allreduce_into(comm, in, in + 1, BLOCK, TUTTI_I32, TUTTI_SUM) == TUTTI_ERROR_INVALID_ARGUMENT &&
          says("overlap"));
 }
 
@@ -143,7 +144,7 @@ static void test_messages(tutti_comm* comm) {
   const int last = (rank + size - 1) % size;
   for (int turn = 0; turn < 4; ++turn) {
     const int from = turn % 2 == 0 ? last : TUTTI_ANY_SOURCE;
-    const size_t n = turn < 2 ? 10 : kCount;
+    const size_t n = turn < 2 ? 10 : BLOCK;
     tutti_operation* sending = NULL;
     tutti_operation* receiving = NULL;
     int source = -7;
@@ -212,8 +213,8 @@ static void test_parts(tutti_comm* comm) {
 }
 
 static void test_wrong_alike(tutti_comm* comm) {
-  const size_t counts[kMost] = {1, 1, 1, 1, 1, 1, 1, 1};
-  const size_t endless[kMost] = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
+  const size_t counts[MOST_RANKS] = {1, 1, 1, 1, 1, 1, 1, 1};
+  const size_t endless[MOST_RANKS] = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
   const tutti_result invalid = TUTTI_ERROR_INVALID_ARGUMENT;
   tutti_operation* operation = NULL;
   int complete = 0;
@@ -316,12 +317,12 @@ int main(int argc, char** argv) {
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   tutti_comm* comm = NULL;
-  EXPECT(size <= kMost);
+  EXPECT(size <= MOST_RANKS);
   EXPECT(tutti_comm_create(MPI_COMM_WORLD, 30, &comm) == TUTTI_SUCCESS);
   for (int form = 0; form < 2; ++form) {
     for (int root = 0; root < size; ++root) {
       test_blocks(comm, form, 7, root);
-      test_blocks(comm, form, kCount, root);
+      test_blocks(comm, form, BLOCK, root);
       test_blocks(comm, form, 0, root);
       test_counts(comm, form, root);
     }

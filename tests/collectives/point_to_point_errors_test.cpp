@@ -76,7 +76,8 @@ class Ends : public testing::TestWithParam<std::tuple<Difference, bool>> {};
 
 /// The receiver tells both; the sender, who may be done, and ranks that have no part in it learn of it.
 TEST_P(Ends, ThatDifferAreAnErrorThatNamesBoth) {
-  const auto& [difference, any_source] = GetParam();
+  const Difference difference = std::get<0>(GetParam());
+  const bool any_source = std::get<1>(GetParam());
   const Communicator comm = with_deadline(20);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
   const int receiver = comm.size() - 1;

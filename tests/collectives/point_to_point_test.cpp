@@ -180,6 +180,7 @@ TEST(AnySource, TakesEveryMessageOnceAndThoseOfARankInOrder) {
     std::vector<Sent> sent;
     std::vector<Operation> sending;
     for (std::size_t number = 0; number < kEach; ++number) sent.emplace_back(DType::i64, comm.rank(), 0, number, count);
+    sending.reserve(sent.size());
     for (Sent& message : sent) sending.push_back(isend(comm, message.memory.buffer(), 0));
     if (comm.rank() == 0) {
       // Half of them are under way at once, the others come one by one.
@@ -191,7 +192,8 @@ TEST(AnySource, TakesEveryMessageOnceAndThoseOfARankInOrder) {
       for (std::size_t i = 0; i < all / 2; ++i) {
         receiving.push_back(ireceive(comm, received[i].buffer(), kAnySource, &sources[i]));
       }
-      for (auto it = receiving.rbegin(); it != receiving.rend(); ++it) it->wait();
+      std::reverse(receiving.begin(), receiving.end());
+      for (Operation& operation : receiving) operation.wait();
       for (std::size_t i = all / 2; i < all; ++i) sources[i] = receive(comm, received[i].buffer(), kAnySource);
       std::vector<std::size_t> next(ranks);
       for (std::size_t i = 0; i < all; ++i) {

@@ -125,6 +125,7 @@ std::string kind_of(const MeasuredCollective& collective) {
 void expect_exact_check(const MeasuredCollective& collective, int ranks, bool in_place) {
   const World world(collective, ranks, ranks / 2, in_place);
   std::vector<std::vector<float>> results;
+  results.reserve(static_cast<std::size_t>(ranks));
   for (int rank = 0; rank < ranks; ++rank) results.push_back(expected(world, kind_of(collective), rank));
   for (int rank = 0; rank < ranks; ++rank) {
     const auto& result = results[static_cast<std::size_t>(rank)];
