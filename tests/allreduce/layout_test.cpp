@@ -51,6 +51,8 @@ test::Bytes numbers(DType dtype, int rank, std::size_t count) {
 test::Bytes sum_in_rank_order(DType dtype, int ranks, std::size_t count) {
   std::vector<test::Bytes> all;
   std::vector<ConstBuffer> inputs;
+  all.reserve(static_cast<std::size_t>(ranks));
+  inputs.reserve(static_cast<std::size_t>(ranks));
   for (int r = 0; r < ranks; ++r) all.push_back(numbers(dtype, r, count));
   for (const test::Bytes& of_rank : all) inputs.emplace_back(of_rank.data(), count, dtype);
   test::Bytes sum(count * size_of(dtype));

@@ -76,12 +76,14 @@ TEST(Random, CallsAreRight) {
   for (int i = 0; i < kDraws; ++i) {
     const Communicator& comm = comms.at(static_cast<int>(draw.below(static_cast<std::size_t>(size) + 1)));
     const Algorithm& row = draw.of(all);
-    const std::size_t segment = draw.below(3) == 0 ? 0 : 1 + draw.count();
+    const DType dtype = draw.of(dtypes);
+    const std::size_t count = draw.count();
+    const std::size_t pieces = 1 + draw.below(40);
     test::Case c{.algorithm = row,
-                 .dtype = draw.of(dtypes),
+                 .dtype = dtype,
                  .op = draw.of(ops),
-                 .count = draw.count(),
-                 .segment_bytes = segment,
+                 .count = count,
+                 .segment_bytes = pieces == 1 ? 0 : 1 + count * size_of(dtype) / pieces,
                  .root = is_rooted(row.collective) ? static_cast<int>(draw.below(static_cast<std::size_t>(size))) : 0,
                  .in_place = draw.below(2) == 0 && test::has_two_forms(row),
                  .misalignment = draw.below(5),

@@ -140,7 +140,7 @@ TEST(TuningFile, ThatCannotBeReadIsRefused) {
 
 TEST(Network, IsAFabricWhereADeviceIsActive) {
   const test::TemporaryFolder folder;
-  const fs::path devices = folder.path();
+  const fs::path& devices = folder.path();
   const auto port = [&](const char* device, const char* number, const char* state) {
     fs::create_directories(devices / "infiniband" / device / "ports" / number);
     std::ofstream(devices / "infiniband" / device / "ports" / number / "state") << state << '\n';

@@ -77,6 +77,7 @@ TEST_F(Ucx, KeepsTheOrderOfEveryTag) {
     }
   }
   std::vector<std::vector<int>> in;
+  in.reserve(2 * counts.size());
   for (const std::size_t count : counts) in.emplace_back(count);
   for (const std::size_t count : counts) in.emplace_back(count);
   for (std::size_t i = 0; i < out.size(); ++i) send(i < counts.size() ? 3 : 32767, out[i], sent);
