@@ -30,14 +30,14 @@ class HierarchicalAllreduce final : public WaitingTask {
  public:
   HierarchicalAllreduce(const Communicator& comm, Hierarchy& levels, ConstBuffer input, Buffer output, ReduceOp op,
                         const HierarchicalPlan& plan)
-      : WaitingTask(comm, comm.state().take_sequence(kStages * plan.chunks), Role::whole),
+      : WaitingTask(comm, comm.state().take_sequence(1 + kStages * plan.chunks), Role::whole),
         levels_(levels),
         input_(input),
         output_(output),
         op_(op),
         chunks_(static_cast<std::size_t>(plan.chunks)),
         active_(std::min(chunks_, kChunksUnderway)) {
-    // Groups make their stages when they can; the whole has one place in the order of calls.
+    // Groups make their stages when they can; the whole has a number of its own, by which ranks compare their calls.
     const Signature whole = {.sequence = sequence(),
                              .count = output.count,
                              .history = state().history(),
@@ -49,7 +49,7 @@ class HierarchicalAllreduce final : public WaitingTask {
                              .dtype = output.dtype,
                              .op = op,
                              .algorithm = UINT8_MAX};
-    state().record({.call = whole, .before = state().last_call()}, true, false);
+    state().record({.call = whole, .before = state().last_call()}, true, true);
   }
 
   // Stages that are given up tell the others themselves; their memory stays as theirs.
@@ -79,16 +79,7 @@ class HierarchicalAllreduce final : public WaitingTask {
   std::string call() const { return text(name(op_), " ", name(output_.dtype), " x ", output_.count); }
 
   std::uint64_t sequence_of(const Chunk& chunk) const noexcept {
-    return sequence() + std::uint64_t{kStages} * chunk.index + static_cast<std::uint64_t>(chunk.stage);
-  }
-
-  /// Others know this operation by the oldest stage under way.
-  std::uint64_t current_sequence() const override {
-    const Chunk* oldest = nullptr;
-    for (const Chunk& chunk : active_) {
-      if (!chunk.free && (oldest == nullptr || chunk.index < oldest->index)) oldest = &chunk;
-    }
-    return oldest == nullptr ? sequence() : sequence_of(*oldest);
+    return sequence() + 1 + std::uint64_t{kStages} * chunk.index + static_cast<std::uint64_t>(chunk.stage);
   }
 
   /// Ranks must agree on more than what a stage moves.
@@ -126,6 +117,7 @@ class HierarchicalAllreduce final : public WaitingTask {
                  .data_count = own_slice(chunk).count,
                  .dtype = output_.dtype,
                  .op = op_ == ReduceOp::avg ? ReduceOp::sum : op_,
+                 .stated_op = op_,
                  .variant = variant()};
     if (stage == Stage::across_nodes) {
       if (levels_.across) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct Call {
   DType dtype = DType::u8;
   ReduceOp op = ReduceOp::sum;
   int root = 0;
+  std::optional<ReduceOp> stated_op = std::nullopt;          ///< what signatures say, where a stage combines by another
   std::shared_ptr<const ReduceFunction> function = nullptr;  ///< combines instead of `op`
   CollectiveOptions options = {};
   std::uint32_t variant = 0;  ///< anything else that has to agree, as a digest

@@ -21,7 +21,7 @@ Signature signature(const Call& call, const Plan& plan, int row, std::uint64_t s
           .root = call.root,
           .collective = call.collective,
           .dtype = call.dtype,
-          .op = call.op,
+          .op = call.stated_op.value_or(call.op),
           .algorithm = static_cast<std::uint8_t>(row)};
 }
 

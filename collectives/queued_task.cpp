@@ -177,7 +177,9 @@ Task::Progress QueuedTask::advance() {
 
 void QueuedTask::require_same_calls() {
   const auto mismatch = memory_->handshake.verify();
-  if (mismatch) fail(find_difference(comm().rank(), mismatch->own, mismatch->peer, mismatch->theirs));
+  if (!mismatch) return;
+  state().poll_notices();  // a rank that found its arguments wrong and went on says more
+  fail(find_difference(comm().rank(), mismatch->own, mismatch->peer, mismatch->theirs));
 }
 
 }  // namespace tutti::detail
