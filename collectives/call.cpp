@@ -120,7 +120,9 @@ std::string find_function_problem(const Call& call) {
   if (!call.function || !call.function->combine) return "the reduction function is null";
   const std::size_t element = call.function->element_bytes;
   if (element == 0) return text("elements of the reduction function '", call.function->name, "' have 0 bytes");
-  for (const ConstBuffer buffer : {call.input, ConstBuffer(call.output)}) {
+  // The output of a reduce is as long as its input, or not looked at.
+  const bool only_input = call.collective == Collective::reduce;
+  for (const ConstBuffer buffer : {call.input, only_input ? call.input : ConstBuffer(call.output)}) {
     if (buffer.size_bytes() % element == 0) continue;
     return text(buffer.size_bytes(), " bytes are no multiple of the ", element,
                 " that an element of the reduction function '", call.function->name, "' has");
