@@ -11,6 +11,7 @@
 #include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/table.hpp>
+#include <tutti/collectives/transport_choice.hpp>
 #include <tutti/collectives/tuning.hpp>
 #include <tutti/collectives/waiting.hpp>
 #include <tutti/kernels/error.hpp>
@@ -74,6 +75,8 @@ constexpr Part kParts[] = {
      }},
     {"options.ranks_per_node",
      [](Digest& digest, const CommunicatorOptions& options) { digest.add(options.ranks_per_node); }},
+    {"the transports (options.transport, or TUTTI_TRANSPORT of each rank: mpirun -x)",
+     [](Digest& digest, const CommunicatorOptions& options) { digest.add(wanted_transport(options.transport)); }},
 };
 
 std::string problem_with(const TransportCosts& costs) {
@@ -100,6 +103,11 @@ std::string problem_with(const CommunicatorOptions& options) {
     return text("Communicator: ranks_per_node is ", options.ranks_per_node, ", less than 0");
   if (options.deadline && !(options.deadline->count() > 0))
     return text("Communicator: the deadline is ", options.deadline->count(), " s, not positive");
+  try {
+    wanted_transport(options.transport);
+  } catch (const InvalidArgument& error) {
+    return error.what();
+  }
   return {};
 }
 
@@ -151,7 +159,7 @@ Agreement::Agreement(const CommunicatorOptions& options, const ChoiceFacts* inhe
     : options_(options), inherited_(inherited), problem_(problem_with(options)) {
   for (const Part& part : kParts) {
     Digest digest;
-    part.add(digest, options);
+    if (problem_.empty()) part.add(digest, options);  // otherwise nothing is compared
     parts_.push_back(digest.value());
   }
   if (!problem_.empty()) flags_ |= kWrongOptions;

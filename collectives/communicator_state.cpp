@@ -192,13 +192,7 @@ Hierarchy* CommunicatorState::hierarchy() {
 }
 
 void CommunicatorState::open_transport() {
-  const auto own = static_cast<std::int32_t>(requested_transport(options_.transport));
-  std::vector<std::int32_t> all(static_cast<std::size_t>(size_));
-  check_mpi(MPI_Allgather(&own, 1, MPI_INT32_T, all.data(), 1, MPI_INT32_T, data_), "MPI_Allgather");
-  std::vector<TransportRequest> requests;
-  requests.reserve(all.size());
-  for (const std::int32_t request : all) requests.push_back(static_cast<TransportRequest>(request));
-  options_.transport = agreed_transport(requests);
+  options_.transport = wanted_transport(options_.transport);
   const bool tcp = facts_.network == NetworkClass::tcp;
   // A message over TCP takes longer than a rank otherwise spins: it would always be found by one that has yielded.
   if (tcp && place_.nodes > 1 && wait_policy_.spin > Clock::duration::zero()) wait_policy_.spin = kTcpSpin;

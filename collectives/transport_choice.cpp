@@ -19,53 +19,28 @@ namespace {
 
 constexpr const char* kVariable = "TUTTI_TRANSPORT";
 
-TransportRequest as_request(TransportKind kind) {
-  if (kind == TransportKind::mpi) return TransportRequest::mpi;
-  if (kind != TransportKind::ucx) return TransportRequest::unknown;
-#ifdef TUTTI_HAVE_UCX
-  return TransportRequest::ucx;
-#else
-  return TransportRequest::ucx_not_built;
-#endif
-}
-
-/// The first rank that is wrong tells what is wrong with it.
-[[noreturn]] void throw_wrong(int rank, TransportRequest request) {
-  if (request == TransportRequest::ucx_not_built) {
-    throw InvalidArgument(
-        text("Communicator: rank ", rank,
-             " asks for the transport ucx, which is not built (CMake option TUTTI_UCX; Debian package "
-             "libucx-dev)"));
+TransportKind require_built(TransportKind kind) {
+  if (kind != TransportKind::mpi && kind != TransportKind::ucx) {
+    throw InvalidArgument(text("Communicator: options.transport is ", static_cast<int>(kind), ", neither mpi nor ucx"));
   }
-  const char* value = std::getenv(kVariable);
-  throw InvalidArgument(text("Communicator: the transport of rank ", rank, " (option, or ", kVariable,
-                             " in its environment) is neither mpi nor ucx", value == nullptr ? "" : "; here it is '",
-                             value == nullptr ? "" : value, value == nullptr ? "" : "'"));
+#ifndef TUTTI_HAVE_UCX
+  if (kind == TransportKind::ucx) {
+    throw InvalidArgument(
+        "Communicator: the transport ucx is asked for, which is not built (CMake option TUTTI_UCX; Debian package "
+        "libucx-dev)");
+  }
+#endif
+  return kind;
 }
 
 }  // namespace
 
-TransportRequest requested_transport(std::optional<TransportKind> option) {
-  if (option) return as_request(*option);
+TransportKind wanted_transport(std::optional<TransportKind> option) {
+  if (option) return require_built(*option);
   const char* value = std::getenv(kVariable);
-  if (value == nullptr || value == std::string_view("mpi")) return TransportRequest::mpi;
-  if (value == std::string_view("ucx")) return as_request(TransportKind::ucx);
-  return TransportRequest::unknown;
-}
-
-TransportKind agreed_transport(std::span<const TransportRequest> by_rank) {
-  const auto is_right = [](TransportRequest r) { return r == TransportRequest::mpi || r == TransportRequest::ucx; };
-  const auto wrong = std::find_if_not(by_rank.begin(), by_rank.end(), is_right);
-  if (wrong != by_rank.end()) throw_wrong(static_cast<int>(wrong - by_rank.begin()), *wrong);
-  const auto other =
-      std::find_if(by_rank.begin(), by_rank.end(), [&](TransportRequest r) { return r != by_rank.front(); });
-  if (other != by_rank.end()) {
-    const bool first_is_ucx = by_rank.front() == TransportRequest::ucx;
-    throw InvalidArgument(text("Communicator: rank 0 asks for the transport ", first_is_ucx ? "ucx" : "mpi", ", rank ",
-                               other - by_rank.begin(), " for ", first_is_ucx ? "mpi" : "ucx", ": option or ",
-                               kVariable, " must be the same on all (mpirun -x ", kVariable, ")"));
-  }
-  return by_rank.front() == TransportRequest::ucx ? TransportKind::ucx : TransportKind::mpi;
+  if (value == nullptr || value == std::string_view("mpi")) return TransportKind::mpi;
+  if (value == std::string_view("ucx")) return require_built(TransportKind::ucx);
+  throw InvalidArgument(text("Communicator: ", kVariable, " is '", value, "', neither mpi nor ucx"));
 }
 
 std::shared_ptr<Transport> open_transport(TransportKind kind, MPI_Comm comm, std::span<const int> node_by_rank,

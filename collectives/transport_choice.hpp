@@ -1,4 +1,5 @@
-// Which transports a communicator gets: what its ranks ask for, by option or environment, and what is built.
+// Which transports a communicator gets: what is asked for, by option or environment, and what is built. That all ranks
+// ask for the same is seen to in agreement.hpp.
 #pragma once
 
 #include <cstdint>
@@ -13,16 +14,9 @@
 
 namespace tutti::detail {
 
-/// What a rank asks for. The last two are wrong, which all ranks have to learn: the environment may differ between
-/// them.
-enum class TransportRequest : std::uint8_t { mpi, ucx, ucx_not_built, unknown };
-
-/// The option, or where it was left open TUTTI_TRANSPORT, or MPI. Local.
-TransportRequest requested_transport(std::optional<TransportKind> option);
-
-/// The transport that all ranks ask for, given what each does. Local.
-/// \throws InvalidArgument on every rank unless all ask for the same, which is built.
-TransportKind agreed_transport(std::span<const TransportRequest> by_rank);
+/// The option, or where it was left open TUTTI_TRANSPORT, or MPI. Local. \throws InvalidArgument if that is no
+/// transport, or not built.
+TransportKind wanted_transport(std::optional<TransportKind> option);
 
 /// Opens the transports of this kind for the ranks of `comm`, who have these nodes; `far` as for MpiTransport.
 /// Collective. \throws CommunicationError on every rank if one of them cannot open its part.
