@@ -16,7 +16,7 @@ enum class CostSource : std::uint8_t {
   tuning_file,  ///< CommunicatorOptions::tuning_file or TUTTI_TUNING
 };
 
-/// "built-in constants", "the option costs", "tuning file".
+/// "built-in constants", "the option costs", "the tuning file".
 std::string_view name(CostSource source) noexcept;
 
 /// The same on all ranks of a communicator, and on those of its parts.
@@ -27,8 +27,8 @@ struct ChoiceFacts {
   std::string tuning_file;                      ///< the one that is named, if any
   std::string refused;                          ///< why it is not used, if it is not
 
-  /// Of all that the choice depends on: ranks, nodes, options, costs, and the library with its algorithms. Runs with
-  /// the same digest choose alike.
+  /// Of what the choice depends on: ranks, nodes, options, costs, the library's version and the algorithms of this
+  /// folder. Runs of one version with the same digest choose alike.
   std::uint64_t digest = 0;
 };
 
