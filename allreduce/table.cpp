@@ -5,9 +5,15 @@
 namespace tutti {
 namespace {
 
-constexpr const Algorithm* kTable[] = {
-    &kRingAllreduce,      &kTwoWayRingAllreduce, &kRecursiveDoublingAllreduce, &kHalvingDoublingAllreduce,
-    &kCirculantAllreduce, &kSwingAllreduce,      &kKnomialAllreduce,           &kDoubleTreeAllreduce};
+constexpr const Algorithm* kTable[] = {&kRingAllreduce,
+                                       &kTwoWayRingAllreduce,
+                                       &kRecursiveDoublingAllreduce,
+                                       &kHalvingDoublingAllreduce,
+                                       &kCirculantAllreduce,
+                                       &kSwingAllreduce,
+                                       &kBucketAllreduce,
+                                       &kKnomialAllreduce,
+                                       &kDoubleTreeAllreduce};
 
 }  // namespace
 

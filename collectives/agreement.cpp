@@ -50,12 +50,28 @@ class Digest {
     }
     return add(costs.overlaps);
   }
+  Digest& add(const NetworkDescription& network) noexcept {
+    for (int d = 0; d < network.torus.dimensions(); ++d) add(network.torus.side(d));
+    return add(network.ports).add(network.hop == 0 ? 0.0 : network.hop);
+  }
   Digest& add(const LevelCosts& costs) noexcept { return add(costs.node).add(costs.network); }
   std::uint64_t value() const noexcept { return value_; }
 
  private:
   std::uint64_t value_ = 0xCBF29CE484222325U;
 };
+
+/// What the options say, or else the environment. \throws InvalidArgument
+NetworkDescription described_network(const CommunicatorOptions& options) {
+  if (options.network) return *options.network;
+  const char* described = std::getenv("TUTTI_NETWORK");
+  if (described == nullptr || *described == '\0') return {};
+  try {
+    return parse_network(described);
+  } catch (const InvalidArgument& error) {
+    throw InvalidArgument(text("TUTTI_NETWORK: ", error.what()));
+  }
+}
 
 /// What ranks must have in common, by name: a row here is all that a further option needs.
 struct Part {
@@ -65,7 +81,7 @@ struct Part {
 constexpr Part kParts[] = {
     {"the version of tutti or its algorithms",
      [](Digest& digest, const CommunicatorOptions&) {
-       digest.add(std::string_view(TUTTI_VERSION)).add(kAsGood);
+       digest.add(std::string_view(TUTTI_VERSION)).add(kAsGood).add(kAsGoodOnTorus);
        for (const Algorithm* row : collective_algorithms()) digest.add(row->collective).add(row->name);
      }},
     {"options.bits", [](Digest& digest, const CommunicatorOptions& options) { digest.add(options.bits); }},
@@ -75,6 +91,8 @@ constexpr Part kParts[] = {
      }},
     {"options.ranks_per_node",
      [](Digest& digest, const CommunicatorOptions& options) { digest.add(options.ranks_per_node); }},
+    {"the networks (options.network, or TUTTI_NETWORK of each rank: mpirun -x)",
+     [](Digest& digest, const CommunicatorOptions& options) { digest.add(described_network(options)); }},
     {"the transports (options.transport, or TUTTI_TRANSPORT of each rank: mpirun -x)",
      [](Digest& digest, const CommunicatorOptions& options) { digest.add(wanted_transport(options.transport)); }},
 };
@@ -103,7 +121,11 @@ std::string problem_with(const CommunicatorOptions& options) {
     return text("Communicator: ranks_per_node is ", options.ranks_per_node, ", less than 0");
   if (options.deadline && !(options.deadline->count() > 0))
     return text("Communicator: the deadline is ", options.deadline->count(), " s, not positive");
+  if (options.network && !options.network->torus) return "Communicator: options.network has no torus";
+  if (options.network && (options.network->ports < 0 || !(options.network->hop >= 0)))
+    return "Communicator: options.network has a number of ports or a hop below 0";
   try {
+    described_network(options);
     wanted_transport(options.transport);
   } catch (const InvalidArgument& error) {
     return error.what();
@@ -185,6 +207,7 @@ void Agreement::add(std::uint32_t flags, std::uint64_t digest) {
 }
 
 void Agreement::add_node(int lowest_rank) noexcept {
+  if (lowest_rank == placed_ranks_++) ++nodes_;
   nodes_digest_ = Digest().add(nodes_digest_).add(lowest_rank).value();
 }
 
@@ -197,7 +220,9 @@ ChoiceFacts Agreement::conclude(MPI_Comm comm) const {
   } else {
     settle_costs(comm, facts);
   }
-  facts.digest = Digest().add(first_digest_).add(ranks_).add(nodes_digest_).add(facts.costs).value();
+  settle_description(facts);
+  facts.digest =
+      Digest().add(first_digest_).add(ranks_).add(nodes_digest_).add(facts.costs).add(facts.description).value();
   return facts;
 }
 
@@ -232,6 +257,15 @@ void Agreement::require_same_parts(MPI_Comm comm) const {
                 ranks);
   }
   throw InvalidArgument(text("Communicator: ", why));
+}
+
+void Agreement::settle_description(ChoiceFacts& facts) const {
+  if (inherited_ == nullptr) facts.description = described_network(options_);
+  if (!facts.description || facts.description.torus.nodes() == nodes_) return;
+  if (inherited_ == nullptr && options_.network)
+    throw InvalidArgument(text("Communicator: options.network is a torus ", facts.description.torus.text(), " of ",
+                               facts.description.torus.nodes(), " nodes, and the ranks are on ", nodes_));
+  facts.description = {};
 }
 
 void Agreement::settle_costs(MPI_Comm comm, ChoiceFacts& facts) const {

@@ -38,6 +38,7 @@ class Agreement {
   void require_right_options(MPI_Comm comm) const;
   void require_same_parts(MPI_Comm comm) const;
   void settle_costs(MPI_Comm comm, ChoiceFacts& facts) const;
+  void settle_description(ChoiceFacts& facts) const;
 
   const CommunicatorOptions& options_;
   const ChoiceFacts* inherited_;
@@ -48,6 +49,8 @@ class Agreement {
   int ranks_ = 0;
   bool differ_ = false;
   std::uint64_t first_digest_ = 0;
+  int placed_ranks_ = 0;
+  int nodes_ = 0;
   std::uint64_t nodes_digest_ = 0;
   int first_problem_ = -1;
   bool tuning_named_ = false;

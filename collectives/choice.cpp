@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <tutti/collectives/choice.hpp>
+#include <tutti/kernels/error.hpp>
 
 namespace tutti {
 namespace {
@@ -54,16 +55,25 @@ int count_segments(const Algorithm& algorithm, const Shape& shape, std::size_t b
 }
 
 std::size_t segment_bytes(const Plan& plan, int size, std::size_t bytes) noexcept {
-  const std::size_t message = message_bytes(*plan.algorithm, {size, plan.radix}, bytes);
+  const std::size_t message = message_bytes(*plan.algorithm, {size, plan.radix, plan.torus}, bytes);
   const auto segments = static_cast<std::size_t>(plan.segments);
   return std::max<std::size_t>(1, message / segments + (message % segments != 0 ? 1 : 0));
+}
+
+Chooser::Chooser(int size, const TransportCosts& costs, const Surroundings& where)
+    : size_(size), costs_(costs), where_(where) {
+  if (!where.network) return;
+  torus_ = where.network.torus.refined(where.ranks_per_node);
+  if (torus_.nodes() != size)
+    throw InvalidArgument(text("a torus ", where.network.torus.text(), " with ", where.ranks_per_node,
+                               " ranks on a node does not have ", size, " ranks"));
 }
 
 const Profile& Chooser::profile_of(const Algorithm& algorithm, int radix) {
   const auto key = std::pair(&algorithm, radix);
   const auto found = profiles_.find(key);
   if (found != profiles_.end()) return found->second;
-  return profiles_.emplace(key, profile(algorithm, {size_, radix}, nodes_.ranks)).first->second;
+  return profiles_.emplace(key, profile(algorithm, {size_, radix, torus_}, where_)).first->second;
 }
 
 Plan Chooser::choose(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
@@ -97,19 +107,19 @@ std::vector<Plan> Chooser::candidates(std::span<const Algorithm* const> table, C
       const int spacing = segment_spacing(*row, its.rounds);
       int before = 0;
       for (const std::size_t segment_bytes : kSegmentBytes) {
-        const int segments = count_segments(*row, {size_, radix}, bytes,
+        const int segments = count_segments(*row, {size_, radix, torus_}, bytes,
                                             wishes.segment_bytes != 0 ? wishes.segment_bytes : segment_bytes);
         if (segments == before) continue;
         before = segments;
-        const Prediction predicted = predict(its, bytes, segments, spacing, costs_, nodes_.byte);
-        all.push_back({row, radix, segments, predicted, its.rank.messages * segments});
+        const Prediction predicted = predict(its, bytes, segments, spacing, costs_, where_.node_byte);
+        all.push_back({row, radix, segments, torus_, predicted, its.rank.messages * segments});
       }
     }
   }
   std::stable_sort(all.begin(), all.end(),
                    [](const Plan& a, const Plan& b) { return a.predicted.total() < b.predicted.total(); });
   if (all.empty()) return all;
-  const double limit = all.front().predicted.total() * kAsGood;
+  const double limit = all.front().predicted.total() * as_good();
   const auto end =
       std::find_if(all.begin(), all.end(), [&](const Plan& plan) { return plan.predicted.total() > limit; });
   const auto best = std::min_element(all.begin(), end, [](const Plan& a, const Plan& b) {

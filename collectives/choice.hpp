@@ -22,13 +22,15 @@ namespace tutti {
 /// Plans within this factor of the fastest are as good: the model cannot tell them apart on a network that it does not
 /// know.
 inline constexpr double kAsGood = 1.08;
+inline constexpr double kAsGoodOnTorus = 1.02;  ///< and on one whose links it knows
 
 /// An algorithm with everything that is open about it.
 struct Plan {
   const Algorithm* algorithm = nullptr;
   int radix = 2;
   int segments = 1;
-  Prediction predicted;
+  Torus torus = {};  ///< that the ranks are laid out on, if known
+  Prediction predicted = {};
   double messages = 0;  ///< of the busiest rank
 };
 
@@ -67,11 +69,10 @@ bool can_serve(const Algorithm& algorithm, const Wishes& wishes, bool& only_wide
 
 class Chooser {
  public:
-  /// `nodes`: how the ranks share nodes, if they do.
-  Chooser(int size, const TransportCosts& costs, const NodeShape& nodes = {})
-      : size_(size), costs_(costs), nodes_(nodes) {}
+  Chooser(int size, const TransportCosts& costs, const Surroundings& where = {});
 
   int size() const noexcept { return size_; }
+  double as_good() const noexcept { return where_.network ? kAsGoodOnTorus : kAsGood; }
   const TransportCosts& costs() const noexcept { return costs_; }
 
   /// The best plan of `table` for `bytes` of data in all blocks that meets the wishes; without algorithm if the table
@@ -95,7 +96,8 @@ class Chooser {
 
   int size_;
   TransportCosts costs_;
-  NodeShape nodes_;
+  Surroundings where_;
+  Torus torus_;  // of ranks: those of a node are a dimension of their own
   std::map<std::pair<const Algorithm*, int>, Profile> profiles_;
   std::array<Answer, 64> answers_;
 };

@@ -7,6 +7,7 @@
 
 #include <tutti/collectives/cost_model.hpp>
 #include <tutti/collectives/network_class.hpp>
+#include <tutti/collectives/torus.hpp>
 
 namespace tutti {
 
@@ -24,6 +25,7 @@ struct ChoiceFacts {
   LevelCosts costs = {kSharedMemoryCosts, kNetworkCosts};
   CostSource source = CostSource::built_in;
   NetworkClass network = NetworkClass::fabric;  ///< a fabric only if every node has one
+  NetworkDescription description;               ///< of that network, unless it has another number of nodes
   std::string tuning_file;                      ///< the one that is named, if any
   std::string refused;                          ///< why it is not used, if it is not
 

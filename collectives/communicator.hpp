@@ -15,6 +15,7 @@
 
 #include <tutti/collectives/choice_facts.hpp>
 #include <tutti/collectives/cost_model.hpp>
+#include <tutti/collectives/torus.hpp>
 #include <tutti/kernels/buffer.hpp>
 
 namespace tutti {
@@ -61,6 +62,12 @@ struct CommunicatorOptions {
 
   /// Pretend that every `ranks_per_node` consecutive ranks share a node, for tests; 0 asks MPI. Must agree.
   int ranks_per_node = 0;
+
+  /// What is known of the network between nodes, for the choice of algorithms and those that are made for tori. By
+  /// default what the environment variable TUTTI_NETWORK says, as parse_network() reads it. Must agree. The option is
+  /// an error, and the variable without effect, on communicators with another number of nodes than the torus has
+  /// (choice_facts() tells); it does not pass to parts of this one unless they have all nodes.
+  std::optional<NetworkDescription> network = std::nullopt;
 
   /// By default what the environment variable TUTTI_TRANSPORT says, mpi or ucx; without it MPI. Must agree. Once the
   /// communicator is made, its options tell what was found.

@@ -84,7 +84,8 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
     throw;
   }
   const bool one_node = place_.nodes == 1;
-  everyone_.emplace(size_, rank_, one_node ? node_costs() : shared_link_costs(), one_node ? NodeShape{} : node_shape());
+  everyone_.emplace(size_, rank_, one_node ? node_costs() : shared_link_costs(),
+                    one_node ? Surroundings{} : surroundings());
   mailbox_ = std::make_unique<Mailbox>(*this);
 }
 
@@ -172,9 +173,13 @@ std::vector<bool> CommunicatorState::ranks_elsewhere() const {
   return elsewhere;
 }
 
-NodeShape CommunicatorState::node_shape() const {
+Surroundings CommunicatorState::surroundings() const {
   if (!are_nodes_contiguous(node_of_)) return {};
-  return {.ranks = largest_node(node_of_), .byte = node_costs().byte};
+  const int most = largest_node(node_of_);
+  const bool even = size_ == place_.nodes * most;
+  return {.ranks_per_node = most,
+          .node_byte = node_costs().byte,
+          .network = even ? facts_.description : NetworkDescription{}};
 }
 
 /// Of ranks that are spread over nodes in another order nothing more is known than that they share links.
@@ -186,7 +191,7 @@ TransportCosts CommunicatorState::shared_link_costs() const {
 
 Hierarchy* CommunicatorState::hierarchy() {
   if (!hierarchy_ && has_two_levels(node_of_)) {
-    hierarchy_.emplace(make_hierarchy(node_of_, rank_, node_costs(), network_costs()));
+    hierarchy_.emplace(make_hierarchy(node_of_, rank_, node_costs(), network_costs(), facts_.description));
   }
   return hierarchy_ ? &*hierarchy_ : nullptr;
 }

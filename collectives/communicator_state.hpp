@@ -173,7 +173,7 @@ class CommunicatorState {
 
   /// Which ranks live on other nodes.
   std::vector<bool> ranks_elsewhere() const;
-  NodeShape node_shape() const;
+  Surroundings surroundings() const;
   TransportCosts shared_link_costs() const;
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tutti/collectives/cost_model.hpp>
+#include <tutti/collectives/link_use.hpp>
 #include <tutti/collectives/message_sizes.hpp>
 
 namespace tutti {
@@ -51,6 +52,7 @@ struct Count {
   Load load(double blocks) const noexcept {
     return {std::max(sends, receives),
             std::max(greetings_sent, greetings_received),
+            std::max(sent + inside_sent, received + inside_received) / blocks,
             std::max(sent, received) / blocks,
             std::max(sent_far, received_far) / blocks,
             std::max(inside_sent, inside_received) / blocks,
@@ -125,9 +127,9 @@ Count count(const Round& round, int size, int ranks_per_node, Followed& who) {
 }
 
 Load larger(const Load& a, const Load& b) noexcept {
-  return {std::max(a.messages, b.messages), std::max(a.greetings, b.greetings), std::max(a.moved, b.moved),
-          std::max(a.carried, b.carried),   std::max(a.inside, b.inside),       std::max(a.reduced, b.reduced),
-          std::max(a.copied, b.copied)};
+  return {std::max(a.messages, b.messages), std::max(a.greetings, b.greetings), std::max(a.own, b.own),
+          std::max(a.moved, b.moved),       std::max(a.carried, b.carried),     std::max(a.inside, b.inside),
+          std::max(a.reduced, b.reduced),   std::max(a.copied, b.copied)};
 }
 
 /// What the busiest rank does, and the busiest link: the ranks of a node share theirs. Where not all ranks are
@@ -190,14 +192,13 @@ double local_time(const Load& load, double bytes, const TransportCosts& costs) n
 /// first message to a peer costs twice, unless the signature rides in it (handshake.hpp).
 Prediction first_segment(const Profile& profile, double bytes, const TransportCosts& costs, double node_byte) noexcept {
   Prediction sum;
-  sum.latency = profile.depth * costs.latency;
+  sum.latency = profile.depth * costs.latency + profile.detours;
   for (const auto& [load, count] : profile.path) {
     const double moving = moving_time(load, bytes, costs, node_byte);
     sum.moving += count * moving;
     sum.local += count * local_time(load, bytes, costs);
     if (load.messages < 1) continue;
-    const bool rides =
-        bytes * (load.moved + load.inside) / load.messages <= static_cast<double>(detail::kInlinePayloadBytes);
+    const bool rides = bytes * load.own / load.messages <= static_cast<double>(detail::kInlinePayloadBytes);
     const double messages = load.messages + (rides ? 0 : load.greetings);
     const double hidden = costs.overlaps ? std::min(costs.gap, moving / messages) : 0;
     sum.overhead += count * (2 * costs.overhead + (messages - 1) * (costs.gap - hidden));
@@ -231,7 +232,8 @@ Prediction further_segment(const Profile& profile, double bytes, const Transport
 
 }  // namespace
 
-Profile profile(const Algorithm& algorithm, const Shape& shape, int ranks_per_node) {
+Profile profile(const Algorithm& algorithm, const Shape& shape, const Surroundings& where) {
+  const int ranks_per_node = where.ranks_per_node;
   Profile result;
   result.rounds = algorithm.rounds(shape);
   result.depth = (result.rounds + algorithm.alternating_parts - 1) / algorithm.alternating_parts;
@@ -240,16 +242,21 @@ Profile profile(const Algorithm& algorithm, const Shape& shape, int ranks_per_no
   for (const int rank : followed_ranks(shape.size)) {
     const std::vector<bool> nobody(static_cast<std::size_t>(shape.size));
     followed.push_back({rank, {}, nobody, nobody});
-    const Position at = {.rank = rank, .size = shape.size, .root = 0, .radix = shape.radix};
+    const Position at = position_of(rank, shape);
     result.scratch = result.scratch || algorithm.needs_scratch(at);
   }
+  const LinkUse links = where.network ? links_used(algorithm, shape, ranks_per_node, where.network) : LinkUse{};
+  const auto over_links = [&](Load load, double moved) {
+    if (where.network) load.moved = moved, load.carried = 0;
+    return load;
+  };
   Busiest total(shape.size, ranks_per_node, result.blocks);
   Round round;
   for (int index = 0; index < result.rounds; ++index) {
     Busiest busiest(shape.size, ranks_per_node, result.blocks);
     const auto look = [&](Followed& who) {
       round.clear();
-      algorithm.round({.rank = who.rank, .size = shape.size, .root = 0, .radix = shape.radix}, index, round);
+      algorithm.round(position_of(who.rank, shape), index, round);
       busiest.consider(who.rank, count(round, shape.size, ranks_per_node, who));
     };
     for (Followed& who : followed) look(who);
@@ -257,10 +264,12 @@ Profile profile(const Algorithm& algorithm, const Shape& shape, int ranks_per_no
       Followed passing{rank, {}, {}, {}};
       look(passing);
     }
-    add(result.path, busiest.load(), (1.0 + 1.0 / algorithm.alternating_parts) / 2);
+    const LinkUse::Ways ways = where.network ? links.rounds[static_cast<std::size_t>(index)] : LinkUse::Ways{};
+    add(result.path, over_links(busiest.load(), ways.moved), (1.0 + 1.0 / algorithm.alternating_parts) / 2);
+    result.detours += std::max(0, ways.links - 1) * where.network.hop / algorithm.alternating_parts;
   }
   for (const Followed& who : followed) total.consider(who.rank, who.total);
-  result.rank = total.load();
+  result.rank = over_links(total.load(), links.moved);
   return result;
 }
 

@@ -48,10 +48,11 @@ inline constexpr TransportCosts kNetworkCosts = {.name = "network",
                                                  .copy = 0.8e-10,
                                                  .overlaps = true};
 
-/// How ranks that follow each other share nodes: ranks 0 to ranks-1 the first, and so on.
-struct NodeShape {
-  int ranks = 1;    ///< on every node; they share its link to the network
-  double byte = 0;  ///< seconds per byte between two of them
+/// Where ranks are.
+struct Surroundings {
+  int ranks_per_node = 1;           ///< ranks 0 to ranks_per_node-1 on the first node, and so on; they share its links
+  double node_byte = 0;             ///< seconds per byte between two of them
+  NetworkDescription network = {};  ///< of as many nodes as that makes, or unknown
 };
 
 /// Hosts joined by Ethernet of 1 to 10 Gbit/s. What is reduced is first copied out of the MPI library's buffers.
@@ -80,8 +81,10 @@ struct Profile {
   struct Load {
     double messages = 0;   ///< sent or received, whichever are more
     double greetings = 0;  ///< of those, the first to or from their peer
-    double moved = 0;      ///< fraction sent or received by all ranks of a node over its link, whichever is more
-    double carried = 0;    ///< the same, times log2 of how many ranks apart, on a circle
+    double own = 0;        ///< fraction sent or received by the rank itself, whichever is more
+    double moved = 0;      ///< fraction sent or received by all ranks of a node over its link, whichever is more; in a
+                           ///< network that is known, over the busiest link of all
+    double carried = 0;    ///< the same, times log2 of how many ranks apart, on a circle; 0 if the network is known
     double inside = 0;     ///< fraction exchanged with ranks of the same node
     double reduced = 0;    ///< fraction combined
     double copied = 0;     ///< fraction copied locally
@@ -98,12 +101,13 @@ struct Profile {
 
   /// What the busiest rank does in all rounds together: it limits how fast segments follow one another.
   Load rank;
+  double detours = 0;    ///< seconds that messages in a row spend on further links than the first
   bool scratch = false;  ///< whether any rank needs the scratch slot
 };
 
-/// Counts a schedule on shape.size >= 2 ranks with root 0, of which so many follow each other on a node; above 128
-/// ranks from a few of them.
-Profile profile(const Algorithm& algorithm, const Shape& shape, int ranks_per_node = 1);
+/// Counts a schedule on shape.size >= 2 ranks with root 0; above 128 ranks from a few of them, but for the links of a
+/// network that is known.
+Profile profile(const Algorithm& algorithm, const Shape& shape, const Surroundings& where = {});
 
 /// Where the time goes, in seconds.
 struct Prediction {

@@ -13,15 +13,15 @@ namespace tutti::detail {
 class Group {
  public:
   /// All ranks.
-  Group(int size, int rank, const TransportCosts& costs, const NodeShape& nodes)
-      : size_(size), number_(rank), chooser_(size, costs, nodes) {}
+  Group(int size, int rank, const TransportCosts& costs, const Surroundings& where)
+      : size_(size), number_(rank), chooser_(size, costs, where) {}
 
   /// `members` in rising order, with this rank at place `number`.
-  Group(std::vector<int> members, int number, const TransportCosts& costs)
+  Group(std::vector<int> members, int number, const TransportCosts& costs, const Surroundings& where = {})
       : members_(std::move(members)),
         size_(static_cast<int>(members_.size())),
         number_(number),
-        chooser_(size_, costs) {}
+        chooser_(size_, costs, where) {}
 
   int size() const noexcept { return size_; }
 

@@ -20,7 +20,7 @@ std::vector<std::vector<int>> members_of(std::span<const int> node_of) {
 }  // namespace
 
 Hierarchy make_hierarchy(std::span<const int> node_of, int rank, const TransportCosts& node,
-                         const TransportCosts& network) {
+                         const TransportCosts& network, const NetworkDescription& between_nodes) {
   const std::vector<std::vector<int>> members = members_of(node_of);
   const auto own_node = static_cast<std::size_t>(node_of[static_cast<std::size_t>(rank)]);
   std::size_t slices = members.front().size();
@@ -31,6 +31,8 @@ Hierarchy make_hierarchy(std::span<const int> node_of, int rank, const Transport
   }
   TransportCosts shared = network;
   shared.byte *= static_cast<double>(slices);  // so many ranks of a node send at once
+  // All groups across nodes choose alike, so what holds for one only is not used.
+  const Surroundings where = {.network = are_nodes_contiguous(node_of) ? between_nodes : NetworkDescription{}};
 
   const std::vector<int>& mates = members[own_node];
   const auto local = static_cast<std::size_t>(std::find(mates.begin(), mates.end(), rank) - mates.begin());
@@ -38,7 +40,7 @@ Hierarchy make_hierarchy(std::span<const int> node_of, int rank, const Transport
                    Group(mates, static_cast<int>(local), node),
                    std::nullopt,
                    Chooser(static_cast<int>(most), node),
-                   Chooser(static_cast<int>(members.size()), shared),
+                   Chooser(static_cast<int>(members.size()), shared, where),
                    {}};
   if (local < slices) {
     std::vector<int> same;
@@ -47,7 +49,7 @@ Hierarchy make_hierarchy(std::span<const int> node_of, int rank, const Transport
     // Nodes are numbered by their lowest ranks, so ranks further on need not rise with them.
     std::sort(same.begin(), same.end());
     const auto number = std::find(same.begin(), same.end(), rank) - same.begin();
-    levels.across.emplace(std::move(same), static_cast<int>(number), shared);
+    levels.across.emplace(std::move(same), static_cast<int>(number), shared, where);
   }
   return levels;
 }

@@ -40,9 +40,10 @@ inline bool has_two_levels(std::span<const int> node_of) noexcept {
   return nodes > 1 && static_cast<std::size_t>(nodes) < node_of.size();
 }
 
-/// The levels as `rank` sees them. `network` is what messages between nodes cost where one rank of a node sends.
+/// The levels as `rank` sees them. `network` is what messages between nodes cost where one rank of a node sends,
+/// `between_nodes` what is known of the nodes' network; it serves where ranks of a slice rise with their nodes.
 Hierarchy make_hierarchy(std::span<const int> node_of, int rank, const TransportCosts& node,
-                         const TransportCosts& network);
+                         const TransportCosts& network, const NetworkDescription& between_nodes = {});
 
 /// Whether the ranks of every node follow each other.
 bool are_nodes_contiguous(std::span<const int> node_of) noexcept;

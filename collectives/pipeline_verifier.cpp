@@ -19,7 +19,7 @@ class PipelineReplay {
   PipelineReplay(const Algorithm& algorithm, const Shape& shape, int segments, int spacing)
       : algorithm_(algorithm),
         size_(shape.size),
-        radix_(shape.radix),
+        shape_(shape),
         rounds_(algorithm.rounds(shape)),
         segments_(segments) {
     const StepOrder order(rounds_, segments, spacing);
@@ -97,7 +97,7 @@ class PipelineReplay {
 
   void start(int r, Slot& active) {
     Round plan;
-    algorithm_.round({.rank = r, .size = size_, .root = 0, .radix = radix_}, active.round, plan);
+    algorithm_.round(position_of(r, shape_), active.round, plan);
     active.underway = true;
     active.open = static_cast<int>(plan.sends.size() + plan.receives.size());
     const Step step = {active.round, active.segment};
@@ -128,7 +128,7 @@ class PipelineReplay {
 
   const Algorithm& algorithm_;
   int size_;
-  int radix_;
+  Shape shape_;
   int rounds_;
   int segments_;
   std::vector<Rank> ranks_;

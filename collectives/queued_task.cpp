@@ -14,7 +14,7 @@ QueuedTask::QueuedTask(const Communicator& comm, const Group& group, const Plan&
       group_(group),
       algorithm_(*plan.algorithm),
       call_(call),
-      at_{.rank = group.number(), .size = group.size(), .root = call.root, .radix = plan.radix},
+      at_{.rank = group.number(), .size = group.size(), .root = call.root, .radix = plan.radix, .torus = plan.torus},
       layout_(call_, plan, at_),
       spacing_(segment_spacing(algorithm_, algorithm_.rounds(at_.shape()))),
       memory_(std::make_shared<Memory>()),

@@ -1,9 +1,9 @@
 // Collective algorithms as data: what a schedule is made of.
 //
-// A schedule is a pure function from (rank, size, root, radix) to rounds. In a round a rank sends at most one message
-// to each peer and receives at most one from each; a message carries one range of blocks or two. A schedule knows no
-// MPI, no bytes and no memory. Everything that runs, proves or prices a schedule is written once: executor.hpp runs it,
-// verifier.hpp proves it.
+// A schedule is a pure function from (rank, size, root, radix, torus) to rounds. In a round a rank sends at most one
+// message to each peer and receives at most one from each; a message carries one range of blocks or two. A schedule
+// knows no MPI, no bytes and no memory. Everything that runs, proves or prices a schedule is written once: executor.hpp
+// runs it, verifier.hpp proves it.
 //
 // Vocabulary: the data of a collective are cut into `blocks`; a `slot` is a named place that holds blocks; a `segment`
 // is a slice of the data that goes through the whole schedule by itself, so that several can be under way
@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <string_view>
 #include <vector>
+
+#include <tutti/collectives/torus.hpp>
 
 namespace tutti {
 
@@ -149,10 +151,12 @@ struct Round {
   bool empty() const noexcept { return copies.empty() && sends.empty() && receives.empty(); }
 };
 
-/// The number of ranks, and how many ways a tree or exchange branches in a round, for algorithms that have a radix.
+/// The number of ranks, how many ways a tree or exchange branches in a round, for algorithms that have a radix, and the
+/// torus that ranks are laid out on, for algorithms that are: of `size` nodes, or none.
 struct Shape {
   int size = 1;
   int radix = 2;
+  Torus torus = {};
 };
 
 /// Whose rounds are asked for.
@@ -161,9 +165,14 @@ struct Position {
   int size = 1;
   int root = 0;
   int radix = 2;
+  Torus torus = {};
 
-  constexpr Shape shape() const noexcept { return {size, radix}; }
+  constexpr Shape shape() const noexcept { return {size, radix, torus}; }
 };
+
+constexpr Position position_of(int rank, const Shape& shape, int root = 0) noexcept {
+  return {rank, shape.size, root, shape.radix, shape.torus};
+}
 
 /// Whether and how far an algorithm's rounds can be widened by a radix, which is at least 2.
 enum class Radix : std::uint8_t {

@@ -15,7 +15,7 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, const P
       group_(group),
       algorithm_(*plan.algorithm),
       call_(call),
-      at_{.rank = group.number(), .size = group.size(), .root = call.root, .radix = plan.radix},
+      at_{.rank = group.number(), .size = group.size(), .root = call.root, .radix = plan.radix, .torus = plan.torus},
       layout_(call_, plan, at_),
       rounds_(algorithm_.rounds(at_.shape())),
       order_(rounds_, layout_.segment_count(), segment_spacing(algorithm_, rounds_)) {

@@ -1,5 +1,6 @@
 // The table of algorithms; see table.hpp.
 #include <tutti/collectives/algorithms/bruck.hpp>
+#include <tutti/collectives/algorithms/bucket.hpp>
 #include <tutti/collectives/algorithms/butterfly.hpp>
 #include <tutti/collectives/algorithms/circulant.hpp>
 #include <tutti/collectives/algorithms/dissemination.hpp>
@@ -28,12 +29,14 @@ constexpr const Algorithm* kTable[] = {
     &kRecursiveDoublingAllGather,
     &kCirculantAllGather,
     &kPatAllGather,
+    &kBucketAllGather,
     // reduce_scatter
     &kRingReduceScatter,
     &kTwoWayRingReduceScatter,
     &kRecursiveHalvingReduceScatter,
     &kCirculantReduceScatter,
     &kPatReduceScatter,
+    &kBucketReduceScatter,
     // reduce, gather, scatter
     &kKnomialReduce,
     &kForwardedKnomialReduce,

@@ -180,7 +180,7 @@ class Replay {
   static T& at(std::vector<T>& all, int r) {
     return all[static_cast<std::size_t>(r)];
   }
-  Position position(int rank) const { return {.rank = rank, .size = size_, .root = root_, .radix = shape_.radix}; }
+  Position position(int rank) const { return position_of(rank, shape_, root_); }
 
   void start_round(int r) {
     RankState& state = at(ranks_, r);

@@ -29,6 +29,7 @@ struct ExplainOptions : CostOptions {
   std::string collective;
   int ranks = 0;
   int ranks_per_node = 1;
+  std::string network;
   std::string bytes = "1M";
   bool table = false;
   std::string algorithm;
@@ -106,7 +107,7 @@ std::string reason(const Plan& winner, const Plan& other) {
 }
 
 /// Why the first plan runs.
-std::string why(const std::vector<Plan>& plans, const std::vector<Plan>& best_of_algorithms) {
+std::string why(const std::vector<Plan>& plans, const std::vector<Plan>& best_of_algorithms, double as_good) {
   const Plan& winner = plans.front();
   const Plan& fastest = *std::min_element(plans.begin(), plans.end(), [](const Plan& a, const Plan& b) {
     return a.predicted.total() < b.predicted.total();
@@ -117,7 +118,7 @@ std::string why(const std::vector<Plan>& plans, const std::vector<Plan>& best_of
             ? fmt::format("the messages of a rank, {:.0f} to {:.0f}", winner.messages, fastest.messages)
             : "the order of reduction, by rank";
     return fmt::format("{} is predicted {:.1f}% faster, and within {:.0f}% what decides is {}", plan_text(fastest),
-                       100 * (winner.predicted.total() / fastest.predicted.total() - 1), 100 * (kAsGood - 1), decides);
+                       100 * (winner.predicted.total() / fastest.predicted.total() - 1), 100 * (as_good - 1), decides);
   }
   if (best_of_algorithms.size() == 1) return "there is no other algorithm";
   return fmt::format("next to {} it {}", plan_text(best_of_algorithms[1]), reason(winner, best_of_algorithms[1]));
@@ -125,15 +126,36 @@ std::string why(const std::vector<Plan>& plans, const std::vector<Plan>& best_of
 
 /// The allreduce on two levels, where several nodes have several ranks.
 std::optional<detail::HierarchicalPlan> two_levels(Collective collective, const ExplainOptions& options,
-                                                   std::size_t bytes, const ExplainedCosts& found) {
+                                                   std::size_t bytes, const ExplainedCosts& found,
+                                                   const NetworkDescription& network) {
   const bool one_level = found.one_node || options.ranks_per_node == 1 || options.ranks_per_node == options.ranks;
   if (collective != Collective::allreduce || one_level || !options.algorithm.empty()) return std::nullopt;
   std::vector<int> node_of(static_cast<std::size_t>(options.ranks));
   for (int rank = 0; rank < options.ranks; ++rank) {
     node_of[static_cast<std::size_t>(rank)] = rank / options.ranks_per_node;
   }
-  detail::Hierarchy levels = detail::make_hierarchy(node_of, 0, found.levels.node, found.levels.network);
+  detail::Hierarchy levels = detail::make_hierarchy(node_of, 0, found.levels.node, found.levels.network, network);
   return detail::plan_hierarchical(levels, bytes, 0);
+}
+
+/// What the command line says of the network. \throws InvalidArgument if it has not as many nodes as the ranks fill.
+NetworkDescription described_network(const ExplainOptions& options) {
+  if (options.network.empty()) return {};
+  const NetworkDescription network = parse_network(options.network);
+  const int nodes = network.torus.nodes();
+  if (nodes * options.ranks_per_node != options.ranks) {
+    throw InvalidArgument(text("explain: --network is a torus of ", nodes, " nodes, --ranks ", options.ranks,
+                               " with --ranks-per-node ", options.ranks_per_node, " another number"));
+  }
+  return network;
+}
+
+Surroundings surroundings(const ExplainOptions& options, const ExplainedCosts& found,
+                          const NetworkDescription& network) {
+  if (found.one_node) return {};
+  return {.ranks_per_node = options.ranks_per_node,
+          .node_byte = options.ranks_per_node > 1 ? found.levels.node.byte : 0,
+          .network = network};
 }
 
 void print_choice(Collective collective, const ExplainOptions& options, std::size_t bytes, const ExplainedCosts& found,
@@ -143,8 +165,9 @@ void print_choice(Collective collective, const ExplainOptions& options, std::siz
   fmt::print("{} of {} on {} ranks over {}: latency {}, overhead {} per message, {:.1f} GB/s per link\n",
              name(collective), format_size(bytes), options.ranks, costs.name, time_text(costs.latency),
              time_text(costs.overhead), 1e-9 / costs.byte);
-  fmt::print("costs: {}{}{}\n\n", name(found.source),
-             found.source == CostSource::tuning_file ? " " + options.tuning : "", found.why);
+  fmt::print("costs: {}{}{}{}\n\n", name(found.source),
+             found.source == CostSource::tuning_file ? " " + options.tuning : "", found.why,
+             options.network.empty() ? "" : ", " + options.network);
   fmt::print("{:<20} {:>6} {:>9} {:>12} {:>11} {:>11} {:>11} {:>11}\n", "algorithm", "radix", "segments", "predicted",
              "waiting", "overhead", "moving", "local");
   const std::vector<Plan> best = best_of_each(plans);
@@ -156,7 +179,8 @@ void print_choice(Collective collective, const ExplainOptions& options, std::siz
                time_text(plan.predicted.local));
   }
   if (!hierarchical) {
-    fmt::print("\n{} runs: {}.\n", plan_text(plans.front()), why(plans, best));
+    fmt::print("\n{} runs: {}.\n", plan_text(plans.front()),
+               why(plans, best, options.network.empty() ? kAsGood : kAsGoodOnTorus));
     return;
   }
   const bool runs = hierarchical->seconds < plans.front().predicted.total();
@@ -189,7 +213,7 @@ void print_table(const std::vector<Collective>& collectives, int ranks, int radi
 }
 
 void write_drawing(const std::string& file, const Plan& plan, int ranks) {
-  const std::string svg = draw_schedule(*plan.algorithm, {ranks, plan.radix});
+  const std::string svg = draw_schedule(*plan.algorithm, {ranks, plan.radix, plan.torus});
   std::ofstream out(file, std::ios::binary);
   out << svg;
   out.close();
@@ -220,12 +244,11 @@ void explain(const ExplainOptions& options) {
     throw InvalidArgument(text("explain: there is no ", options.collective, " '", options.algorithm, "'"));
   }
   const ExplainedCosts found = find_costs(options);
-  const bool shares = !found.one_node && options.ranks_per_node > 1;
-  Chooser chooser(options.ranks, found.used(),
-                  shares ? NodeShape{options.ranks_per_node, found.levels.node.byte} : NodeShape{});
+  const NetworkDescription network = found.one_node ? NetworkDescription{} : described_network(options);
+  Chooser chooser(options.ranks, found.used(), surroundings(options, found, network));
   const std::vector<Plan> plans =
       chooser.candidates(table, collective, bytes, {.algorithm = options.algorithm, .radix = options.radix});
-  const auto hierarchical = two_levels(collective, options, bytes, found);
+  const auto hierarchical = two_levels(collective, options, bytes, found, network);
   if (options.json) {
     nlohmann::json rows = nlohmann::json::array();
     for (const Plan& plan : plans) rows.push_back(to_json(plan));
@@ -233,6 +256,7 @@ void explain(const ExplainOptions& options) {
                           {"ranks", options.ranks},
                           {"bytes", bytes},
                           {"ranks_per_node", options.ranks_per_node},
+                          {"network", options.network},
                           {"transport", found.used().name},
                           {"costs_from", name(found.source)},
                           {"tuning_file", options.tuning},
@@ -257,6 +281,10 @@ void add_explain_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--bytes", options->bytes, "Bytes of all blocks together, such as 64K or 1M")
       ->capture_default_str();
+  command
+      ->add_option("--network", options->network,
+                   "What is known of the nodes' network: torus:8x8x4, and ,ports:2 and ,hop:1e-7 (seconds)")
+      ->envname("TUTTI_NETWORK");
   auto* one_node = command->add_flag("--one-node", options->one_node, "The same as --class shared-memory");
   command
       ->add_option("--class", options->transport,

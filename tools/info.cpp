@@ -96,6 +96,7 @@ nlohmann::json collect(const Communicator& comm) {
           {"ranks", comm.size()},
           {"nodes", comm.place().nodes},
           {"network", name(comm.choice_facts().network)},
+          {"network_description", to_text(comm.choice_facts().description)},
           {"costs_from", name(comm.choice_facts().source)},
           {"tuning_file", comm.choice_facts().tuning_file},
           {"tuning_refused", comm.choice_facts().refused},
@@ -123,7 +124,8 @@ void print_text(const nlohmann::json& info) {
   line("memory", fmt::format("{:.1f} GiB available on rank 0's node",
                              info["memory_available_bytes"].get<double>() / (1024.0 * 1024 * 1024)));
   line("world", fmt::format("{} rank(s) on {} node(s)", info["ranks"].get<int>(), info["nodes"].get<int>()));
-  line("network", info["network"].get<std::string>());
+  const auto description = info["network_description"].get<std::string>();
+  line("network", info["network"].get<std::string>() + (description.empty() ? "" : ", " + description));
   const auto file = info["tuning_file"].get<std::string>();
   const auto refused = info["tuning_refused"].get<std::string>();
   line("costs", fmt::format("{}{}{}; digest of what the choice knows {}", info["costs_from"].get<std::string>(),

@@ -11,6 +11,7 @@ extern const Algorithm kHalvingDoublingAllreduce;
 extern const Algorithm kCirculantAllreduce;
 extern const Algorithm kTwoWayRingAllreduce;
 extern const Algorithm kSwingAllreduce;
+extern const Algorithm kBucketAllreduce;
 extern const Algorithm kKnomialAllreduce;
 extern const Algorithm kDoubleTreeAllreduce;
 

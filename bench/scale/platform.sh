@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# bench/scale/platform.sh NETWORK RANKS: a SimGrid platform with at least so many hosts, on standard output.
+# bench/scale/platform.sh [--describe] NETWORK RANKS: a SimGrid platform with at least so many hosts, on standard output.
+# With --describe what tutti is told of it, as TUTTI_NETWORK: nothing, but of a torus.
 #
 # Every link carries 12.5 GB/s (100 Gb/s) each way with 1 us of latency. Networks:
 #   flat           one switch that never blocks: two links between any two hosts
@@ -9,6 +10,8 @@
 #   dragonfly      groups of two or more chassis; 4 links between groups, 2 between chassis, 1 between routers
 set -euo pipefail
 
+describe=
+[[ ${1:-} != --describe ]] || { describe=1; shift; }
 [[ $# -eq 2 ]] || { printf 'usage: bench/scale/platform.sh NETWORK RANKS\n' >&2; exit 2; }
 network=$1 ranks=$2
 
@@ -29,6 +32,12 @@ case $network in
   dragonfly) topology="topology=\"DRAGONFLY\" topo_parameters=\"$dragonfly\"" ;;
   *) printf 'platform.sh: error: no network %s\n' "$network" >&2; exit 2 ;;
 esac
+
+if [[ -n $describe ]]; then
+  [[ $network != torus* ]] || printf 'torus:%s,hop:1e-6' "${torus//,/x}"
+  [[ $network != torus-limited ]] || printf ',ports:1'
+  exit
+fi
 
 cat <<XML
 <?xml version='1.0'?>

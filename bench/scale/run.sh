@@ -94,6 +94,8 @@ fi
 for size in ${ranks//,/ }; do
   for network in ${networks//,/ }; do
     bench/scale/platform.sh "$network" "$size" >"$out/platform.xml"
+    TUTTI_NETWORK=$(bench/scale/platform.sh --describe "$network" "$size")
+    export TUTTI_NETWORK
     cell "$network" "$size" ompi tutti "${candidates[@]}"
     for selector in ompi mpich mvapich2 impi; do
       cell "$network" "$size" "$selector" "$selector" mpi

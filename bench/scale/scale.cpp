@@ -51,6 +51,19 @@ constexpr tutti::TransportCosts kCosts = {.name = "simulated",
                                           .copy = 0.0,
                                           .overlaps = true};
 
+/// What run.sh says of the network (TUTTI_NETWORK), if anything.
+tutti::NetworkDescription network() {
+  const char* described = std::getenv("TUTTI_NETWORK");
+  return described == nullptr || *described == '\0' ? tutti::NetworkDescription{} : tutti::parse_network(described);
+}
+
+/// Neighbours on a torus have one link between them, not two.
+tutti::TransportCosts costs() {
+  tutti::TransportCosts costs = kCosts;
+  if (const auto known = network(); known.hop > 0) costs.latency = known.hop;
+  return costs;
+}
+
 constexpr int kRoot = 0;
 constexpr int kWarmUps = 2;
 
@@ -232,7 +245,7 @@ class Program {
   const tutti::Communicator& comm() {
     if (!comm_)
       comm_.emplace(MPI_COMM_WORLD,
-                    tutti::CommunicatorOptions{.costs = tutti::LevelCosts{kCosts, kCosts}, .ranks_per_node = 1});
+                    tutti::CommunicatorOptions{.costs = tutti::LevelCosts{costs(), costs()}, .ranks_per_node = 1});
     return *comm_;
   }
 
@@ -307,7 +320,8 @@ class Program {
     const std::size_t data = Shape(request_.collective, bytes, size_).whole * sizeof(float);
     std::set<std::pair<std::string_view, double>> seen;
     std::set<std::pair<std::string_view, int>> done;
-    const std::vector<tutti::Plan> plans = tutti::Chooser(size_, kCosts).candidates(table, request_.collective, data);
+    const std::vector<tutti::Plan> plans =
+        tutti::Chooser(size_, costs(), {.network = network()}).candidates(table, request_.collective, data);
     for (const tutti::Plan& plan : plans) {
       if (plan.predicted.total() > 3 * plans.front().predicted.total()) break;
       const bool is_new = done.insert({plan.algorithm->name, plan.radix}).second &&

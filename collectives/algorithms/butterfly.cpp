@@ -30,6 +30,8 @@ Factors::Factors(const Shape& shape) noexcept {
   members_ = shape.size;
   while (rough_part(members_, shape.radix) != 1) --members_;
   while (!find(members_, rounds_, std::min(members_, shape.radix))) ++rounds_;
+  const auto power_of_two = [](int factor) { return factor & -factor; };
+  std::stable_sort(factors_, factors_ + rounds_, [&](int a, int b) { return power_of_two(a) > power_of_two(b); });
 }
 
 // Factors do not increase, so the first of `count` is at least the even one; the smallest that works leaves the most

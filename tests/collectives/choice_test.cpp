@@ -75,7 +75,7 @@ TEST(CostModel, BytesAreDearerTheFartherTheyGo) {
 TEST(CostModel, RanksOfANodeShareItsLink) {
   const auto moving = [&](const char* name, const Shape& shape, int ranks_per_node) {
     const Algorithm& algorithm = *find_algorithm(allreduce_algorithms(), Collective::allreduce, name);
-    return predict(profile(algorithm, shape, ranks_per_node), 1600, 1, 1, kUnits, 0.5).moving;
+    return predict(profile(algorithm, shape, {.ranks_per_node = ranks_per_node}), 1600, 1, 1, kUnits, 0.5).moving;
   };
   // Of a ring one rank of a node sends to the next node, the others inside.
   EXPECT_NEAR(moving("ring", {16}, 4), (1 + 0.5) * 2 * 1500, 1e-9);

@@ -30,7 +30,7 @@ std::vector<Message> messages_of(const Algorithm& algorithm, const Shape& shape,
   for (int round = 0; round < rounds; ++round) {
     for (int rank = 0; rank < shape.size; ++rank) {
       plan.clear();
-      algorithm.round({.rank = rank, .size = shape.size, .root = 0, .radix = shape.radix}, round, plan);
+      algorithm.round(position_of(rank, shape), round, plan);
       for (const Receive& receive : plan.receives) {
         messages.push_back({round, receive.peer, rank, receive.blocks.count(), receive.combine != Combine::copy});
       }
