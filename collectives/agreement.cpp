@@ -81,8 +81,10 @@ struct Part {
 constexpr Part kParts[] = {
     {"the version of tutti or its algorithms",
      [](Digest& digest, const CommunicatorOptions&) {
-       digest.add(std::string_view(TUTTI_VERSION)).add(kAsGood).add(kAsGoodOnTorus);
-       for (const Algorithm* row : collective_algorithms()) digest.add(row->collective).add(row->name);
+       digest.add(std::string_view(TUTTI_VERSION))
+           .add(kAsGood)
+           .add(kAsGoodOnTorus)
+           .add(digest_of(collective_algorithms()));
      }},
     {"options.bits", [](Digest& digest, const CommunicatorOptions& options) { digest.add(options.bits); }},
     {"options.costs",

@@ -77,14 +77,13 @@ struct Signature {
   std::uint64_t sequence;
   std::uint64_t count;
   std::uint64_t history;  ///< digest of the calls before: those that never met show in the next that does
-  std::uint16_t segments;
-  std::uint16_t radix;
+  std::uint32_t way;      ///< digest of how it runs: the algorithm and its properties, radix, segments
   std::uint32_t variant;
   std::int32_t root;
   Collective collective;
   DType dtype;
   ReduceOp op;
-  std::uint8_t algorithm;  ///< row of the table
+  std::uint8_t algorithm;  ///< row of the table, which alone does not tell algorithms of different tables apart
   friend bool operator==(const Signature&, const Signature&) = default;
 };
 static_assert(sizeof(Signature) == 40);  // no padding, which would be compared

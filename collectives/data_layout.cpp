@@ -1,11 +1,18 @@
 // Addresses of blocks; see data_layout.hpp.
 #include <tutti/collectives/data_layout.hpp>
+#include <tutti/collectives/table.hpp>
+#include <tutti/kernels/crc32c.hpp>
 
 namespace tutti::detail {
 namespace {
 
 Segments cut(const Call& call, const Plan& plan, const Shape& shape, std::span<const std::size_t> offsets) {
   return {call.data_count, plan.algorithm->blocks(shape), plan.segments, has_bound_blocks(call.collective), offsets};
+}
+
+std::uint32_t way_of(const Plan& plan) noexcept {
+  const int numbers[] = {plan.radix, plan.segments};
+  return crc32c(std::as_bytes(std::span(numbers)), digest_of(*plan.algorithm));
 }
 
 }  // namespace
@@ -15,8 +22,7 @@ Signature signature(const Call& call, const Plan& plan, int row, std::uint64_t s
   return {.sequence = sequence,
           .count = call.data_count,
           .history = history,
-          .segments = static_cast<std::uint16_t>(plan.segments),
-          .radix = static_cast<std::uint16_t>(plan.radix),
+          .way = way_of(plan),
           .variant = call.variant,
           .root = call.root,
           .collective = call.collective,

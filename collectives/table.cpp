@@ -13,9 +13,14 @@
 #include <tutti/collectives/algorithms/scatter_allgather.hpp>
 #include <tutti/collectives/algorithms/two_way_ring.hpp>
 #include <tutti/collectives/table.hpp>
+#include <tutti/kernels/crc32c.hpp>
 
 namespace tutti {
 namespace {
+
+std::uint32_t digest_of_numbers(std::span<const int> numbers, std::uint32_t digest) noexcept {
+  return crc32c(std::as_bytes(numbers), digest);
+}
 
 constexpr const Algorithm* kTable[] = {
     // broadcast
@@ -60,6 +65,32 @@ const Algorithm* find_algorithm(std::span<const Algorithm* const> table, Collect
     if (row->collective == collective && row->name == name) return row;
   }
   return nullptr;
+}
+
+std::uint32_t digest_of(const Algorithm& algorithm) noexcept {
+  const int properties[] = {static_cast<int>(algorithm.collective),
+                            static_cast<int>(algorithm.radix),
+                            algorithm.single_block,
+                            algorithm.moves_blocks,
+                            algorithm.canonical_order,
+                            algorithm.order_from_root,
+                            algorithm.combines_at_once,
+                            static_cast<int>(algorithm.pipelining),
+                            algorithm.alternating_parts};
+  return digest_of_numbers(properties, crc32c(std::as_bytes(std::span(algorithm.name))));
+}
+
+std::uint32_t digest_of(std::span<const Algorithm* const> table) noexcept {
+  std::uint32_t digest = 0;
+  for (const Algorithm* row : table) {
+    const int own[] = {static_cast<int>(digest_of(*row))};
+    digest = digest_of_numbers(own, digest);
+    for (const Shape& shape : {Shape{3, 2}, Shape{8, 2}, Shape{13, 4}}) {
+      const int counts[] = {row->blocks(shape), row->rounds(shape)};
+      digest = digest_of_numbers(counts, digest);
+    }
+  }
+  return digest;
 }
 
 std::string_view name(Collective collective) noexcept {

@@ -3,134 +3,21 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <tuple>
+#include <utility>
 
 #include <tutti/collectives/refutation.hpp>
+#include <tutti/collectives/symbolic_memory.hpp>
 #include <tutti/collectives/verifier.hpp>
 
 namespace tutti {
 namespace {
 
+using detail::Atom;
 using detail::judge;
 using detail::refute;
-
-/// One contribution: block `block` of the input of `rank`.
-struct Atom {
-  std::int16_t rank;
-  std::int16_t block;
-  friend bool operator==(const Atom&, const Atom&) = default;
-  friend bool operator<(const Atom& a, const Atom& b) { return std::tie(a.rank, a.block) < std::tie(b.rank, b.block); }
-};
-using Value = std::vector<Atom>;
-
-/// What a place of memory holds.
-struct Cell {
-  bool written = false;
-  Value value;
-};
-
-/// Which contributions are followed: all of them, or with many ranks those to a few blocks, since every block of a
-/// schedule is treated alike but for its place.
-class Sample {
- public:
-  explicit Sample(int blocks) {
-    if (blocks <= kAll) return;
-    for (const int b : {0, 1, blocks / 2, blocks - 1}) followed_.push_back(b);
-  }
-  bool follows(int block) const {
-    return followed_.empty() || std::find(followed_.begin(), followed_.end(), block) != followed_.end();
-  }
-
- private:
-  static constexpr int kAll = 300;
-  std::vector<int> followed_;
-};
-
-const char* name(Slot slot) {
-  constexpr const char* kNames[] = {"input", "output", "scratch"};
-  return kNames[static_cast<int>(slot)];
-}
-
-/// The memory of one rank.
-class RankMemory {
- public:
-  RankMemory(const Algorithm& algorithm, const Position& at, int blocks, bool in_place, const Sample& sample)
-      : algorithm_(algorithm),
-        at_(at),
-        in_place_(in_place),
-        has_scratch_(algorithm.needs_scratch(at)),
-        heard_{{static_cast<std::int16_t>(at.rank), 0}} {
-    for (auto& slot : slots_) slot.resize(static_cast<std::size_t>(blocks));
-    const Collective collective = algorithm.collective;
-    const bool only_root = collective == Collective::broadcast || collective == Collective::scatter;
-    for (int b = 0; b < blocks; ++b) {
-      if (only_root && at.rank != at.root) break;
-      if (has_own_input(collective) && b != at.rank) continue;
-      Cell& held = cell(collective == Collective::broadcast ? Slot::output : Slot::input, b);
-      held.written = true;
-      if (sample.follows(b)) held.value = {{static_cast<std::int16_t>(at.rank), static_cast<std::int16_t>(b)}};
-    }
-  }
-
-  const Value& read(Slot slot, int block) {
-    check(slot, block);
-    const Cell& held = cell(slot, block);
-    if (!held.written) refute("rank ", at_.rank, " reads block ", block, " of ", name(slot), " before it is written");
-    return held.value;
-  }
-
-  void write(Slot slot, int block, Value value) {
-    check(slot, block);
-    if (slot == Slot::input) refute("rank ", at_.rank, " writes its input");
-    cell(slot, block) = {true, std::move(value)};
-  }
-
-  /// The final value of a place that the collective defines.
-  const Value& result(int block) { return cell(Slot::output, block).value; }
-
-  /// What a rank in a barrier has heard of, itself included.
-  Value& heard() { return heard_; }
-
-  /// Whether two places are the same memory.
-  bool same(Slot a, Slot b) const noexcept { return a == b || (in_place_ && a != Slot::scratch && b != Slot::scratch); }
-
- private:
-  Cell& cell(Slot slot, int block) {
-    if (in_place_ && slot == Slot::input) slot = Slot::output;
-    return slots_[static_cast<std::size_t>(slot)][static_cast<std::size_t>(block)];
-  }
-
-  void check(Slot slot, int block) const {
-    const Collective collective = algorithm_.collective;
-    const bool is_root = at_.rank == at_.root;
-    bool missing = false;
-    bool own_only = false;
-    switch (slot) {
-      case Slot::input:
-        missing = collective == Collective::broadcast || (collective == Collective::scatter && !is_root);
-        own_only = has_own_input(collective);
-        break;
-      case Slot::output:
-        missing = (collective == Collective::reduce || collective == Collective::gather) && !is_root;
-        own_only = has_own_output(collective);
-        break;
-      case Slot::scratch:
-        missing = !has_scratch_;
-        break;
-    }
-    if (missing || (own_only && block != at_.rank) || block < 0 ||
-        static_cast<std::size_t>(block) >= slots_[0].size()) {
-      refute("rank ", at_.rank, " has no block ", block, " in ", name(slot));
-    }
-  }
-
-  const Algorithm& algorithm_;
-  Position at_;
-  bool in_place_;
-  bool has_scratch_;
-  std::vector<Cell> slots_[3];
-  Value heard_;
-};
+using detail::Sample;
+using detail::SymbolicMemory;
+using detail::Value;
 
 /// Messages of a round that are under way on one rank.
 struct RankState {
@@ -314,7 +201,7 @@ class Replay {
   /// Combines block `block`, which is the one at `place` in the messages [first, end) that are combined together.
   void take(int r, std::size_t first, std::size_t end, int block, std::size_t place) {
     RankState& state = at(ranks_, r);
-    RankMemory& memory = at(memory_, r);
+    SymbolicMemory& memory = at(memory_, r);
     const Receive& receive = state.plan.receives[first];
     if (algorithm_.collective == Collective::barrier) {  // knowledge adds up
       add(memory.heard(), state.arrived[first][place]);
@@ -396,7 +283,7 @@ class Replay {
   int blocks_;
   int rounds_;
   Sample sample_;
-  std::vector<RankMemory> memory_;
+  std::vector<SymbolicMemory> memory_;
   std::vector<RankState> ranks_;
   std::vector<int> blocks_sent_;
   std::deque<int> ready_;

@@ -24,12 +24,12 @@
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/table.hpp>
-#include <tutti/kernels/crc32c.hpp>
 #include <tutti/trainer/agreement.hpp>
 #include <tutti/trainer/chronicle.hpp>
 #include <tutti/trainer/data.hpp>
 #include <tutti/trainer/evaluation.hpp>
 #include <tutti/trainer/exchange.hpp>
+#include <tutti/trainer/replicas.hpp>
 #include <tutti/trainer/schedule.hpp>
 #include <tutti/trainer/sha256.hpp>
 #include <tutti/trainer/state.hpp>
@@ -43,14 +43,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-template <class T>
-bool all_finite(Buffer values) {
-  const auto* data = static_cast<const T*>(values.data);
-  for (std::size_t i = 0; i < values.count; ++i)
-    if (!std::isfinite(data[i])) return false;
-  return true;
-}
-
 class Training {
  public:
   Training(const Communicator& comm, const Config& config, const TrainingOptions& options);
@@ -60,7 +52,6 @@ class Training {
   RunData open_agreed_data();
   void begin_run();
   void resume_run();
-  void share_parameters();
   void train_steps();
   io::Batch make_step(io::Loader& loader, double rate);
   [[noreturn]] void stop_at_loss(const io::Batch& batch, double local_loss);
@@ -155,7 +146,7 @@ void Training::begin_run() {
   agree_at_root(comm_, [&] { chronicle_.folder = RunFolder::create(config_.run.dir, to_toml(config_)); });
   for (std::size_t i = 0; i < network_.parameters().size(); ++i)
     initialise(network_.parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed), buckets_.parameter(i));
-  share_parameters();
+  share_parameters(comm_, buckets_);
   save();
 }
 
@@ -173,20 +164,8 @@ void Training::resume_run() {
   position_ = position_from_json(broadcast_text(comm_, to_json(position_)));
   seconds_before_ = position_.train_seconds;
   saved_step_ = position_.step;
-  share_parameters();
+  share_parameters(comm_, buckets_);
   chronicle_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
-}
-
-/// Parameters and velocities of rank 0, on every rank.
-void Training::share_parameters() {
-  std::uint32_t sum = 0;
-  for (std::size_t b = 0; b < buckets_.size(); ++b) {
-    for (const Buffer memory : {buckets_.parameters(b), buckets_.velocities(b)}) {
-      broadcast(comm_, memory, 0);
-      sum = crc32c({static_cast<const std::byte*>(memory.data), memory.size_bytes()}, sum);
-    }
-  }
-  if (!all_equal(comm_, sum)) throw AgreedError("ranks hold different parameters after the broadcast from rank 0");
 }
 
 void Training::train_steps() {
@@ -289,16 +268,11 @@ void Training::evaluate_now() {
 /// The replicas are compared first: what is written is what every rank holds, and it is sound.
 void Training::save() {
   if (saved_step_ == position_.step) return;
-  std::uint32_t sum = 0;
-  for (std::size_t b = 0; b < buckets_.size(); ++b) {
-    const Buffer memory = buckets_.parameters(b);
-    if (!(memory.dtype == DType::f64 ? all_finite<double>(memory) : all_finite<float>(memory)))
-      throw AgreedError(fmt::format(
-          "parameters are not finite after step {}; no checkpoint is written, the newest is that of step {}",
-          position_.step, saved_step_.value_or(0)));
-    sum = crc32c({static_cast<const std::byte*>(memory.data), memory.size_bytes()}, sum);
-  }
-  if (!all_equal(comm_, sum))
+  if (!are_finite(buckets_))
+    throw AgreedError(
+        fmt::format("parameters are not finite after step {}; no checkpoint is written, the newest is that of step {}",
+                    position_.step, saved_step_.value_or(0)));
+  if (!are_same(comm_, buckets_))
     throw AgreedError(fmt::format("ranks hold different parameters after step {}", position_.step));
   agree_at_root(comm_, [&] {
     Position now = position_;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # bench/scale/run.sh [--quick] [--all] [--collective NAME] BUILD_DIR: tutti against the MPI libraries that SimGrid knows,
 # in simulated time, on up to 1,024 ranks. Builds BUILD_DIR/scale/scale, writes BUILD_DIR/scale/NAME.csv
-# (platform,ranks,bytes,candidate,seconds) and prints tables. Needs smpicxx and smpirun (Debian package libsimgrid-dev).
+# (platform,ranks,bytes,candidate,seconds), prints tables and, with gnuplot, draws BUILD_DIR/scale/NAME.svg. Needs
+# smpicxx and smpirun (Debian package libsimgrid-dev).
 #
 #   --quick            a few cells, a quarter of a minute
 #   --all              moreover every algorithm and radix of tutti that might be worth it
@@ -103,3 +104,4 @@ for size in ${ranks//,/ }; do
   done
 done
 bench/scale/table.sh "$csv"
+if command -v gnuplot >/dev/null; then bench/scale/chart.sh "$csv" "${csv%.csv}.svg"; fi

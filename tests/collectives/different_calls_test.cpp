@@ -6,6 +6,9 @@
 #include <vector>
 
 #include <tests/collectives/errors.hpp>
+#include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/executor.hpp>
+#include <tutti/collectives/table.hpp>
 
 namespace tutti::test {
 namespace {
@@ -20,6 +23,22 @@ struct Difference {
 
 Action sum_of(std::size_t count, const CollectiveOptions& options = {}) {
   return [=](const Communicator& c) { allreduce(c, lasting<float>(count), ReduceOp::sum, options); };
+}
+
+/// As a build would whose table has this algorithm alone.
+template <int kBuild>
+Action sum_by_table_of(const char* algorithm) {
+  static const Algorithm* const table[] = {find_algorithm(allreduce_algorithms(), Collective::allreduce, algorithm)};
+  return [](const Communicator& c) {
+    const auto data = lasting<float>(1000);
+    detail::start_collective(c, table,
+                             {.collective = Collective::allreduce,
+                              .input = Buffer(data),
+                              .output = Buffer(data),
+                              .data_count = data.size(),
+                              .dtype = DType::f32})
+        ->wait();
+  };
 }
 
 std::vector<Difference> differences() {
@@ -39,6 +58,8 @@ std::vector<Difference> differences() {
       {"Operator", sum_of(1000), [=](const Communicator& c) { allreduce(c, lasting<float>(1000), ReduceOp::avg); },
        "sum f32 x 1000", "avg f32 x 1000"},
       {"Algorithm", sum_of(1000, {.algorithm = "ring"}), sum_of(1000, {.algorithm = "halving_doubling"}), "algorithm",
+       "algorithm"},
+      {"AlgorithmsOfOnePlaceInTables", sum_by_table_of<0>("ring"), sum_by_table_of<1>("two_way_ring"), "algorithm",
        "algorithm"},
       {"Segments", sum_of(100000, {.segment_bytes = 5000}), sum_of(100000, {.segment_bytes = 50000}), "segments",
        "segments"},

@@ -1,6 +1,9 @@
 // Every schedule of every table is proved symbolically, and the verifier is shown to refute schedules that are wrong.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <tutti/allreduce/table.hpp>
@@ -210,6 +213,47 @@ TEST(Verifier, RefutesMissingContributionsAndHazards) {
   EXPECT_FALSE(verify(spoiled<twice>(doubling_allreduce()), {4}));
   EXPECT_FALSE(verify(spoiled<into_input>(doubling_allreduce()), {4}));
   EXPECT_FALSE(verify(spoiled<copied_while_sent>(doubling_allreduce()), {4}, 0, true));
+}
+
+TEST(Table, DigestsTellTablesApart) {
+  const Algorithm& ring = *allreduce_algorithms().front();
+  const auto digest = [](const Algorithm& row) {
+    const Algorithm* const table[] = {&row};
+    return digest_of(table);
+  };
+  std::vector<std::uint32_t> digests = {digest(ring)};
+  const auto expect_new = [&](const char* what, std::uint32_t found) {
+    EXPECT_EQ(std::count(digests.begin(), digests.end(), found), 0) << what;
+    digests.push_back(found);
+  };
+  const auto change = [&](const char* what, auto set) {
+    Algorithm other = ring;
+    set(other);
+    expect_new(what, digest(other));
+  };
+  change("name", [](Algorithm& a) { a.name = "rings"; });
+  change("collective", [](Algorithm& a) { a.collective = Collective::reduce; });
+  change("radix", [](Algorithm& a) { a.radix = Radix::per_rank; });
+  change("single_block", [](Algorithm& a) { a.single_block = !a.single_block; });
+  change("moves_blocks", [](Algorithm& a) { a.moves_blocks = !a.moves_blocks; });
+  change("canonical_order", [](Algorithm& a) { a.canonical_order = !a.canonical_order; });
+  change("order_from_root", [](Algorithm& a) { a.order_from_root = !a.order_from_root; });
+  change("combines_at_once", [](Algorithm& a) { a.combines_at_once = !a.combines_at_once; });
+  change("pipelining", [](Algorithm& a) { a.pipelining = Pipelining::each_round; });
+  change("alternating_parts", [](Algorithm& a) { a.alternating_parts = 2; });
+  change("blocks", [](Algorithm& a) { a.blocks = two_blocks; });
+  change("rounds", [](Algorithm& a) { a.rounds = one_block; });
+  Algorithm same = ring;
+  EXPECT_EQ(digest(same), digests.front());
+
+  // Rows that are missing or change places.
+  const auto all = collective_algorithms();
+  std::vector<const Algorithm*> rows(all.begin(), all.end());
+  expect_new("the whole table", digest_of(rows));
+  std::swap(rows[1], rows[2]);
+  expect_new("two rows swapped", digest_of(rows));
+  rows.pop_back();
+  expect_new("one row less", digest_of(rows));
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ Communicator make(std::optional<TransportKind> kind) {
 
 bool has_ucx() { return !detail::ucx_version().empty(); }
 
-/// UCX's connections end together, MPI's do not.
+/// Only where other nodes are reached by UCX is there anything to route.
 bool is_by_ucx(const Communicator& comm) {
   return dynamic_cast<const detail::RoutedTransport*>(&comm.state().transport()) != nullptr;
 }

@@ -1,0 +1,53 @@
+// Replicas of a model; see replicas.hpp.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include <tutti/collectives/collectives.hpp>
+#include <tutti/kernels/crc32c.hpp>
+#include <tutti/trainer/agreement.hpp>
+#include <tutti/trainer/replicas.hpp>
+
+namespace tutti::trainer {
+namespace {
+
+template <class T>
+bool all_finite(Buffer values) {
+  const auto* data = static_cast<const T*>(values.data);
+  for (std::size_t i = 0; i < values.count; ++i)
+    if (!std::isfinite(data[i])) return false;
+  return true;
+}
+
+std::uint32_t checksum(Buffer memory, std::uint32_t sum) {
+  return crc32c({static_cast<const std::byte*>(memory.data), memory.size_bytes()}, sum);
+}
+
+}  // namespace
+
+void share_parameters(const Communicator& comm, const Buckets& buckets) {
+  std::uint32_t sum = 0;
+  for (std::size_t b = 0; b < buckets.size(); ++b) {
+    for (const Buffer memory : {buckets.parameters(b), buckets.velocities(b)}) {
+      broadcast(comm, memory, 0);
+      sum = checksum(memory, sum);
+    }
+  }
+  if (!all_equal(comm, sum)) throw AgreedError("ranks hold different parameters after the broadcast from rank 0");
+}
+
+bool are_finite(const Buckets& buckets) {
+  for (std::size_t b = 0; b < buckets.size(); ++b) {
+    const Buffer memory = buckets.parameters(b);
+    if (!(memory.dtype == DType::f64 ? all_finite<double>(memory) : all_finite<float>(memory))) return false;
+  }
+  return true;
+}
+
+bool are_same(const Communicator& comm, const Buckets& buckets) {
+  std::uint32_t sum = 0;
+  for (std::size_t b = 0; b < buckets.size(); ++b) sum = checksum(buckets.parameters(b), sum);
+  return all_equal(comm, sum);
+}
+
+}  // namespace tutti::trainer
