@@ -19,7 +19,7 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, const P
       layout_(call_, plan, at_),
       rounds_(algorithm_.rounds(at_.shape())),
       order_(rounds_, layout_.segment_count(), segment_spacing(algorithm_, rounds_)) {
-  memory_ = state().acquire_operation_memory();
+  memory_ = state().memory().acquire_operation();
   const Header header = {.call = signature(call_, plan, row, sequence, role == Role::whole ? state().history() : 0),
                          .before = state().last_call()};
   if (call_.is_counted_by_pair()) {
@@ -32,7 +32,7 @@ ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, const P
   const auto window = static_cast<std::size_t>(order_.window());
   if (memory_->window.size() < window) memory_->window.resize(window);
   if (call.collective == Collective::barrier) call_.input = ConstBuffer(&memory_->barrier_byte, 1, DType::u8);
-  if (algorithm_.needs_scratch(at_)) memory_->scratch = state().acquire_scratch(call.data_bytes());
+  if (algorithm_.needs_scratch(at_)) memory_->scratch = state().memory().acquire_scratch(call.data_bytes());
   layout_.set_scratch(memory_->scratch.memory.get());
 }
 
@@ -42,26 +42,26 @@ ScheduleTask::~ScheduleTask() {
     keep_until_exit(memory_);
     return;
   }
-  state().release_scratch(std::exchange(memory_->scratch, {}));
+  state().memory().release_scratch(std::exchange(memory_->scratch, {}));
   for (ActiveSegment& active : memory_->window) {
-    state().release_scratch(std::exchange(active.staging, {}));
-    state().release_scratch(std::exchange(active.packing, {}));
+    state().memory().release_scratch(std::exchange(active.staging, {}));
+    state().memory().release_scratch(std::exchange(active.packing, {}));
   }
-  state().release_operation_memory(std::move(memory_));
+  state().memory().release_operation(std::move(memory_));
 }
 
 void* ScheduleTask::operator new(std::size_t bytes, CommunicatorState& state) {
-  return state.acquire_task_memory(bytes);
+  return state.memory().acquire_task(bytes);
 }
 
 void ScheduleTask::operator delete(void* memory, CommunicatorState& state) noexcept {
-  state.release_task_memory(memory);
+  state.memory().release_task(memory);
 }
 
 void ScheduleTask::operator delete(ScheduleTask* task, std::destroying_delete_t) noexcept {
   const Communicator comm = task->comm();  // which may be the last to hold it
   task->~ScheduleTask();
-  comm.state().release_task_memory(task);
+  comm.state().memory().release_task(task);
 }
 
 std::string ScheduleTask::label() const {
@@ -146,8 +146,8 @@ void ScheduleTask::copy_locally(const ActiveSegment& active) {
 /// Memory of at least `bytes` bytes.
 void ScheduleTask::reserve(Scratch& scratch, std::size_t bytes) {
   if (bytes <= scratch.capacity) return;
-  state().release_scratch(std::exchange(scratch, {}));
-  scratch = state().acquire_scratch(bytes);
+  state().memory().release_scratch(std::exchange(scratch, {}));
+  scratch = state().memory().acquire_scratch(bytes);
 }
 
 void ScheduleTask::post_receives(ActiveSegment& active) {
