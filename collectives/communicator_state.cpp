@@ -14,6 +14,7 @@ namespace tutti::detail {
 namespace {
 
 constexpr int kNoticeTag = 0;
+constexpr auto kNoticeInterval = std::chrono::microseconds(50);
 constexpr auto kMeetingLimit = std::chrono::seconds(5);
 
 /// Duplicates `parent`, with errors returned instead of fatal.
@@ -183,6 +184,12 @@ void CommunicatorState::tell_all(Notice::Kind kind, std::uint64_t sequence, std:
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_) tell(peer, notice);
   }
+}
+
+bool CommunicatorState::are_notices_due(Clock::time_point now) noexcept {
+  if (now - last_poll_ < kNoticeInterval) return false;
+  last_poll_ = now;
+  return true;
 }
 
 void CommunicatorState::poll_notices() {

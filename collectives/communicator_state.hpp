@@ -103,6 +103,9 @@ class CommunicatorState {
   bool unusable() const noexcept { return reason_.has_value(); }
   [[noreturn]] void throw_unusable() const;
 
+  /// Whether whoever waits should poll_notices() at this time, which is then remembered.
+  bool are_notices_due(Clock::time_point now) noexcept;
+
   /// Drives MPI and reads notices. \throws CommunicationError if the communicator became unusable.
   void poll_notices();
 
@@ -174,6 +177,7 @@ class CommunicatorState {
   std::vector<Task*> tasks_;         // enlisted
   std::list<Outgoing> outgoing_;     // addresses must stay
   bool any_notice_ = false;          // sent or received
+  Clock::time_point last_poll_{};    // of notices, by those who wait
   MemoryPools memory_;
 };
 
