@@ -32,7 +32,7 @@ DataLayout::DataLayout(const Call& call, const Way& way, std::byte* scratch)
       element_bytes_(call.element_bytes()),
       units_(call.function ? element_bytes_ / size_of(call.dtype) : 1),
       segments_(cut(call, way, call.offsets)),
-      input_segments_(cut(call, way, call.input_offsets.empty() ? call.offsets : call.input_offsets)),
+      input_segments_(call.input_offsets.empty() ? segments_ : cut(call, way, call.input_offsets)),
       places_{{static_cast<std::byte*>(const_cast<void*>(call.input.data)),
                has_own_input(call.collective) ? segments_.block_begin(at_.rank) : 0},
               {static_cast<std::byte*>(call.output.data),
