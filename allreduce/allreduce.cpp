@@ -59,8 +59,8 @@ detail::HierarchicalPlan plan_of(const Communicator& comm, const detail::Call& c
   return detail::plan_hierarchical(*comm.state().hierarchy(), call.data_bytes(), call.options.segment_bytes);
 }
 
-TaskPtr start(const Communicator& comm, const detail::Call& call) {
-  if (!wants_two_levels(comm, call)) return detail::start_collective(comm, allreduce_algorithms(), call);
+TaskPtr start(const Communicator& comm, detail::Call&& call) {
+  if (!wants_two_levels(comm, call)) return detail::start_collective(comm, allreduce_algorithms(), std::move(call));
   return detail::start_hierarchical(comm, call.input, call.output, call.op, plan_of(comm, call));
 }
 
@@ -86,9 +86,9 @@ Operation iallreduce(const Communicator& comm, ConstBuffer input, Buffer output,
 
 PersistentOperation allreduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                                    const CollectiveOptions& options) {
-  const detail::Call call = call_of(input, output, op, options);
+  detail::Call call = call_of(input, output, op, options);
   if (!wants_two_levels(comm, call)) {
-    return PersistentOperation(detail::prepare_collective(comm, allreduce_algorithms(), call));
+    return PersistentOperation(detail::prepare_collective(comm, allreduce_algorithms(), std::move(call)));
   }
   return PersistentOperation(
       [=, plan = plan_of(comm, call)] { return detail::start_hierarchical(comm, input, output, op, plan); });

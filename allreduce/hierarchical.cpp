@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tutti/allreduce/hierarchical.hpp>
@@ -120,7 +121,8 @@ class HierarchicalAllreduce final : public WaitingTask {
                  .variant = variant()};
     if (stage == Stage::across_nodes) {
       if (levels_.across) {
-        chunk.task = detail::start_stage(comm(), *levels_.across, allreduce_algorithms(), call, sequence_of(chunk));
+        chunk.task =
+            detail::start_stage(comm(), *levels_.across, allreduce_algorithms(), std::move(call), sequence_of(chunk));
       }
       return;
     }
@@ -129,7 +131,8 @@ class HierarchicalAllreduce final : public WaitingTask {
     if (stage == Stage::gather_in_node) call.output = result;
     set_counts(call, slice_counts(result.count));
     call.variant ^= variant();
-    chunk.task = detail::start_stage(comm(), levels_.node, collective_algorithms(), call, sequence_of(chunk));
+    chunk.task =
+        detail::start_stage(comm(), levels_.node, collective_algorithms(), std::move(call), sequence_of(chunk));
   }
 
   template <class AnyBuffer>

@@ -227,6 +227,10 @@ std::string find_difference(int rank, const Header& own, int peer, const Header&
   return text("calls differ: an earlier one was not the same on rank ", rank, " and rank ", peer);
 }
 
+bool overlaps(const Call& call, int rank) noexcept {
+  return overlap(call.input, call.output) && call.input.data != in_place_input(call, rank);
+}
+
 std::string find_problem(const Call& call, int rank, int size) {
   if (const int radix = call.options.radix; radix != 0 && (radix < 2 || radix > std::max(2, size))) {
     return text("radix is ", radix, ", not one of 2 to ", std::max(2, size));
@@ -255,7 +259,7 @@ std::string find_problem(const Call& call, int rank, int size) {
   if (call.reduces() && !call.function && !is_supported(call.op, call.dtype)) {
     return text("operator ", name(call.op), " is not defined for ", name(call.dtype));
   }
-  if (uses_input && uses_output && call.input.data != in_place_input(call, rank) && overlap(call.input, call.output)) {
+  if (uses_input && uses_output && overlaps(call, rank)) {
     return "input and output overlap, and not as in-place use prescribes";
   }
   return {};

@@ -104,6 +104,9 @@ std::string describe(const Signature& signature);
 /// What is wrong with a buffer, whatever it is for; empty if nothing is.
 std::string find_buffer_problem(const char* name, ConstBuffer buffer);
 
+/// Whether input and output overlap, and not as in-place use prescribes.
+bool overlaps(const Call& call, int rank) noexcept;
+
 /// What is wrong with the call on a communicator of `size` ranks; empty if nothing is.
 std::string find_problem(const Call& call, int rank, int size);
 

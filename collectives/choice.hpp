@@ -72,6 +72,7 @@ class Chooser {
   Chooser(int size, const TransportCosts& costs, const Surroundings& where = {});
 
   int size() const noexcept { return size_; }
+  Shape shape() const noexcept { return {.size = size_, .torus = torus_}; }
   double as_good() const noexcept { return where_.network ? kAsGoodOnTorus : kAsGood; }
   const TransportCosts& costs() const noexcept { return costs_; }
 

@@ -84,7 +84,11 @@ inline Call all_to_all_call(ConstBuffer input, Buffer output, const CollectiveOp
 }
 
 inline Call barrier_call(const CollectiveOptions& options) {
-  return {.collective = Collective::barrier, .data_count = 1, .options = options};
+  static constexpr std::byte kSent{};  // which nobody looks at
+  return {.collective = Collective::barrier,
+          .input = ConstBuffer(&kSent, 1, DType::u8),
+          .data_count = 1,
+          .options = options};
 }
 
 inline Call with_function(Call call, std::shared_ptr<const ReduceFunction> function) {

@@ -12,12 +12,12 @@ namespace {
 
 using Function = std::shared_ptr<const ReduceFunction>;
 
-Operation start(const Communicator& comm, const detail::Call& call) {
-  return Operation(detail::start_collective(comm, collective_algorithms(), call));
+Operation start(const Communicator& comm, detail::Call&& call) {
+  return Operation(detail::start_collective(comm, collective_algorithms(), std::move(call)));
 }
 
-PersistentOperation prepare(const Communicator& comm, const detail::Call& call) {
-  return PersistentOperation(detail::prepare_collective(comm, collective_algorithms(), call));
+PersistentOperation prepare(const Communicator& comm, detail::Call&& call) {
+  return PersistentOperation(detail::prepare_collective(comm, collective_algorithms(), std::move(call)));
 }
 
 /// What functions combine is counted in bytes.

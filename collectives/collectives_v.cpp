@@ -1,4 +1,6 @@
 // The public collectives of which every rank has a count of its own; see collectives.hpp.
+#include <utility>
+
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/executor.hpp>
 #include <tutti/collectives/table.hpp>
@@ -8,7 +10,7 @@ namespace {
 
 Operation start(const Communicator& comm, detail::Call call, std::span<const std::size_t> counts) {
   detail::set_counts(call, counts);
-  return Operation(detail::start_collective(comm, collective_algorithms(), call));
+  return Operation(detail::start_collective(comm, collective_algorithms(), std::move(call)));
 }
 
 }  // namespace
@@ -85,7 +87,7 @@ Operation iall_to_all_v(const Communicator& comm, ConstBuffer input, std::span<c
   detail::Call call = {
       .collective = Collective::all_to_all, .input = input, .output = output, .dtype = input.dtype, .options = options};
   detail::set_counts(call, input_counts, output_counts);
-  return Operation(detail::start_collective(comm, collective_algorithms(), call));
+  return Operation(detail::start_collective(comm, collective_algorithms(), std::move(call)));
 }
 
 void all_to_all_v(const Communicator& comm, ConstBuffer input, std::span<const std::size_t> input_counts, Buffer output,

@@ -1,16 +1,12 @@
 // The state behind a Communicator; see communicator_state.hpp.
-#include <sched.h>
-
 #include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <utility>
 
-#include <tutti/collectives/agreement.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mailbox.hpp>
 #include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/schedule_task.hpp>
 #include <tutti/collectives/transport_choice.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -18,8 +14,8 @@ namespace tutti::detail {
 namespace {
 
 constexpr int kNoticeTag = 0;
+constexpr auto kNoticeInterval = std::chrono::microseconds(50);
 constexpr auto kMeetingLimit = std::chrono::seconds(5);
-constexpr Clock::duration kTcpSpin = std::chrono::microseconds(200);
 
 /// Duplicates `parent`, with errors returned instead of fatal.
 MPI_Comm duplicate(MPI_Comm parent) {
@@ -43,23 +39,7 @@ MPI_Comm require_usable_parent(MPI_Comm parent) {
   return parent;
 }
 
-#ifdef TUTTI_SIMULATED
-// All ranks live in one process and share what is large, or it would not fit.
-constexpr std::size_t kSharedBytes = std::size_t{64} << 10;
-std::byte* allocate_scratch(std::size_t bytes) {
-  return static_cast<std::byte*>(bytes < kSharedBytes ? std::malloc(bytes) : SMPI_SHARED_MALLOC(bytes));
-}
-#else
-std::byte* allocate_scratch(std::size_t bytes) { return new std::byte[bytes]; }
-#endif
-
 }  // namespace
-
-#ifdef TUTTI_SIMULATED
-void FreeScratch::operator()(std::byte* memory) const noexcept { SMPI_SHARED_FREE(memory); }
-#else
-void FreeScratch::operator()(std::byte* memory) const noexcept { delete[] memory; }
-#endif
 
 void keep_until_exit(std::shared_ptr<void> object) noexcept {
   // Never destroyed: MPI may touch what is kept until the process is gone.
@@ -76,21 +56,19 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   try {
-    find_place(inherited);
-    open_transport();
+    placement_.emplace(data_, options_, inherited);
+    options_.transport = wanted_transport(options_.transport);
+    transport_ = open_transport(*options_.transport, data_, placement_->node_of(), placement_->ranks_over_tcp());
   } catch (...) {  // the same on every rank, so that what is collective can be undone
     MPI_Comm_free(&control_);
     MPI_Comm_free(&data_);
     throw;
   }
-  const bool one_node = place_.nodes == 1;
-  everyone_.emplace(size_, rank_, one_node ? node_costs() : shared_link_costs(),
-                    one_node ? Surroundings{} : surroundings());
+  everyone_.emplace(placement_->everyone());
   mailbox_ = std::make_unique<Mailbox>(*this);
 }
 
 CommunicatorState::~CommunicatorState() {
-  for (void* memory : idle_tasks_) ::operator delete(memory);
   int finalized = 0;
   MPI_Finalized(&finalized);
   const End end = finalized != 0 || unusable() ? End::apart : meet_before_end();
@@ -110,99 +88,13 @@ CommunicatorState::~CommunicatorState() {
   MPI_Comm_free(&data_);
 }
 
-void CommunicatorState::find_place(const ChoiceFacts* inherited) {
-  // Asked of MPI whatever the options say, which may differ between ranks: pretended nodes share one machine's cores.
-  MPI_Comm node = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
-  int node_key = 0;  // lowest rank of the node
-  check_mpi(MPI_Allreduce(&rank_, &node_key, 1, MPI_INT, MPI_MIN, node), "MPI_Allreduce");
-  find_cores(node);
-  MPI_Comm_free(&node);
-  if (options_.ranks_per_node > 0) node_key = rank_ - rank_ % options_.ranks_per_node;
-
-  // Together with the nodes, ranks compare what they were given, and learn the first one's stamp, which tells this
-  // communicator from all that were before.
-  Agreement agreement(options_, inherited);
-  struct Entry {
-    std::int32_t node_key;
-    std::uint32_t flags;
-    std::uint64_t digest;
-    std::int64_t stamp;
-  };
-  const Entry own{node_key, agreement.flags(), agreement.digest(), Clock::now().time_since_epoch().count()};
-  std::vector<Entry> entries(static_cast<std::size_t>(size_));
-  check_mpi(MPI_Allgather(&own, sizeof(Entry), MPI_BYTE, entries.data(), sizeof(Entry), MPI_BYTE, data_),
-            "MPI_Allgather");
-  for (const Entry& entry : entries) agreement.add(entry.flags, entry.digest);
-  stamp_ = static_cast<std::uint64_t>(entries.front().stamp);
-  place_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
-  node_of_.resize(static_cast<std::size_t>(size_));
-  for (int r = 0; r < size_; ++r) {
-    const int key = entries[static_cast<std::size_t>(r)].node_key;
-    node_of_[static_cast<std::size_t>(r)] = key == r ? place_.nodes : node_of_[static_cast<std::size_t>(key)];
-    agreement.add_node(key);
-    if (key == r) {
-      if (key == node_key) place_.node = place_.nodes;
-      ++place_.nodes;
-    }
-    if (key == node_key) {
-      if (r < rank_) ++place_.local_rank;
-      ++place_.local_size;
-    }
-  }
-  facts_ = agreement.conclude(data_);
-}
-
-// The cores that the ranks of this machine may use together, against how many ranks there are.
-void CommunicatorState::find_cores(MPI_Comm node) {
-  cpu_set_t own;
-  CPU_ZERO(&own);
-  sched_getaffinity(0, sizeof(own), &own);
-  cpu_set_t all;
-  CPU_ZERO(&all);
-  check_mpi(MPI_Allreduce(&own, &all, sizeof(own), MPI_BYTE, MPI_BOR, node), "MPI_Allreduce");
-  int ranks = 1;
-  MPI_Comm_size(node, &ranks);
-  wait_policy_ = WaitPolicy::for_node(ranks, CPU_COUNT(&all));
-}
-
-std::vector<bool> CommunicatorState::ranks_elsewhere() const {
-  std::vector<bool> elsewhere;
-  elsewhere.reserve(node_of_.size());
-  for (const int node : node_of_) elsewhere.push_back(node != place_.node);
-  return elsewhere;
-}
-
-Surroundings CommunicatorState::surroundings() const {
-  if (!are_nodes_contiguous(node_of_)) return {};
-  const int most = largest_node(node_of_);
-  const bool even = size_ == place_.nodes * most;
-  return {.ranks_per_node = most,
-          .node_byte = node_costs().byte,
-          .network = even ? facts_.description : NetworkDescription{}};
-}
-
-/// Of ranks that are spread over nodes in another order nothing more is known than that they share links.
-TransportCosts CommunicatorState::shared_link_costs() const {
-  TransportCosts costs = network_costs();
-  if (!are_nodes_contiguous(node_of_)) costs.byte *= largest_node(node_of_);
-  return costs;
-}
-
 Hierarchy* CommunicatorState::hierarchy() {
-  if (!hierarchy_ && has_two_levels(node_of_)) {
-    hierarchy_.emplace(make_hierarchy(node_of_, rank_, node_costs(), network_costs(), facts_.description));
+  if (!hierarchy_ && placement_->has_two_levels()) {
+    const LevelCosts& costs = choice_facts().costs;
+    hierarchy_.emplace(
+        make_hierarchy(placement_->node_of(), rank_, costs.node, costs.network, choice_facts().description));
   }
   return hierarchy_ ? &*hierarchy_ : nullptr;
-}
-
-void CommunicatorState::open_transport() {
-  options_.transport = wanted_transport(options_.transport);
-  const bool tcp = facts_.network == NetworkClass::tcp;
-  // A message over TCP takes longer than a rank otherwise spins: it would always be found by one that has yielded.
-  if (tcp && place_.nodes > 1 && wait_policy_.spin > Clock::duration::zero()) wait_policy_.spin = kTcpSpin;
-  transport_ =
-      detail::open_transport(*options_.transport, data_, node_of_, tcp ? ranks_elsewhere() : std::vector<bool>());
 }
 
 // A rank that destroyed its part of the connections while another still waits would look to it like one that died; and
@@ -221,7 +113,7 @@ CommunicatorState::End CommunicatorState::meet_before_end() noexcept {
   MPI_Request meeting = MPI_REQUEST_NULL;
   if (MPI_Iallreduce(own, all, 1, MPI_INT, MPI_MAX, data_, &meeting) != MPI_SUCCESS) return End::apart;
   const auto begin = Clock::now();
-  Waiter waiter(wait_policy_, *transport_);
+  Waiter waiter(wait_policy(), *transport_);
   try {
     for (;;) {
       int done = 0;
@@ -282,7 +174,7 @@ void CommunicatorState::tell(int peer, const Notice& notice) noexcept {
   outgoing_.push_back({.notice = notice});
   any_notice_ = true;
   Outgoing& sent = outgoing_.back();
-  sent.notice.stamp = stamp_;
+  sent.notice.stamp = placement_->stamp();
   // Nothing is left to be done if telling fails: the peer has its deadline.
   MPI_Isend(&sent.notice, sizeof(Notice), MPI_BYTE, peer, kNoticeTag, control_, &sent.request);
 }
@@ -293,6 +185,12 @@ void CommunicatorState::tell_all(Notice::Kind kind, std::uint64_t sequence, std:
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_) tell(peer, notice);
   }
+}
+
+bool CommunicatorState::are_notices_due(Clock::time_point now) noexcept {
+  if (now - last_poll_ < kNoticeInterval) return false;
+  last_poll_ = now;
+  return true;
 }
 
 void CommunicatorState::poll_notices() {
@@ -316,7 +214,7 @@ void CommunicatorState::poll_notices() {
     check_mpi(MPI_Recv(&notice, sizeof(Notice), MPI_BYTE, status.MPI_SOURCE, kNoticeTag, control_, MPI_STATUS_IGNORE),
               "MPI_Recv");
     any_notice_ = true;
-    if (notice.stamp == stamp_) heed(notice);
+    if (notice.stamp == placement_->stamp()) heed(notice);
   }
   std::erase_if(outgoing_, [](Outgoing& sent) {
     int done = 0;
@@ -386,52 +284,6 @@ bool CommunicatorState::advance_others(const Task& task) {
     if (other != &task) any = other->advance() == Task::Progress::some || any;
   }
   return any;
-}
-
-void* CommunicatorState::acquire_task_memory(std::size_t bytes) {
-  if (idle_tasks_.empty()) {
-    idle_tasks_.reserve(idle_tasks_.capacity() + 1);  // releasing must not fail
-    return ::operator new(bytes);
-  }
-  void* memory = idle_tasks_.back();
-  idle_tasks_.pop_back();
-  return memory;
-}
-
-std::shared_ptr<OperationMemory> CommunicatorState::acquire_operation_memory() {
-  if (idle_memory_.empty()) return std::make_shared<OperationMemory>();
-  std::shared_ptr<OperationMemory> memory = std::move(idle_memory_.back());
-  idle_memory_.pop_back();
-  return memory;
-}
-
-void CommunicatorState::release_operation_memory(std::shared_ptr<OperationMemory> memory) noexcept {
-  idle_memory_.push_back(std::move(memory));
-}
-
-Scratch CommunicatorState::acquire_scratch(std::size_t bytes) {
-  auto best = pool_.end();
-  for (auto it = pool_.begin(); it != pool_.end(); ++it) {
-    if (it->capacity >= bytes && (best == pool_.end() || it->capacity < best->capacity)) best = it;
-  }
-  if (best == pool_.end()) {
-    return {std::unique_ptr<std::byte[], FreeScratch>(allocate_scratch(bytes)), bytes};
-  }
-  Scratch scratch = std::move(*best);
-  pool_.erase(best);
-  return scratch;
-}
-
-void CommunicatorState::release_scratch(Scratch scratch) noexcept {
-  constexpr std::size_t kKept = 16;
-  if (scratch.memory == nullptr) return;
-  if (pool_.size() == kKept) {
-    const auto smallest = std::min_element(pool_.begin(), pool_.end(),
-                                           [](const Scratch& a, const Scratch& b) { return a.capacity < b.capacity; });
-    if (smallest->capacity > scratch.capacity) return;
-    pool_.erase(smallest);
-  }
-  pool_.push_back(std::move(scratch));
 }
 
 }  // namespace tutti::detail

@@ -1,5 +1,5 @@
-// What stands behind a Communicator: MPI communicators, transport, scratch memory, and how ranks learn of each other's
-// failures.
+// What stands behind a Communicator: MPI communicators, transport, operations under way, and how ranks learn of each
+// other's failures.
 #pragma once
 
 #include <mpi.h>
@@ -20,25 +20,15 @@
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/hierarchy.hpp>
+#include <tutti/collectives/memory_pools.hpp>
 #include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/placement.hpp>
 #include <tutti/collectives/queue.hpp>
 #include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
 
 namespace tutti::detail {
 
-/// Gives back what allocate_scratch() made.
-struct FreeScratch {
-  void operator()(std::byte* memory) const noexcept;
-};
-
-/// Memory that is only written before it is read. Kept for reuse by the CommunicatorState that it was acquired from.
-struct Scratch {
-  std::unique_ptr<std::byte[], FreeScratch> memory;
-  std::size_t capacity = 0;
-};
-
-struct OperationMemory;
 class Mailbox;
 
 /// Instead of an operation's sequence number: a message between two ranks, which has none.
@@ -73,7 +63,7 @@ class CommunicatorState {
 
   int rank() const noexcept { return rank_; }
   int size() const noexcept { return size_; }
-  const NodePlace& place() const noexcept { return place_; }
+  const NodePlace& place() const noexcept { return placement_->place(); }
   const CommunicatorOptions& options() const noexcept { return options_; }
   MPI_Comm mpi() const noexcept { return data_; }
   Transport& transport() noexcept { return *transport_; }
@@ -82,18 +72,14 @@ class CommunicatorState {
   Queue* queue() noexcept { return queue_.get(); }
   void set_queue(std::unique_ptr<Queue> queue) noexcept { queue_ = std::move(queue); }
 
-  const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
+  const WaitPolicy& wait_policy() const noexcept { return placement_->wait_policy(); }
   Group& everyone() noexcept { return *everyone_; }
   Mailbox& mailbox() noexcept { return *mailbox_; }
 
   /// The two levels of the communicator, or nullptr if it has one: a single node, or every rank its own.
   Hierarchy* hierarchy();
 
-  const ChoiceFacts& choice_facts() const noexcept { return facts_; }
-
-  /// Costs between ranks of one node, and between nodes.
-  const TransportCosts& node_costs() const noexcept { return facts_.costs.node; }
-  const TransportCosts& network_costs() const noexcept { return facts_.costs.network; }
+  const ChoiceFacts& choice_facts() const noexcept { return placement_->facts(); }
 
   // ---- Sequence numbers and failures
 
@@ -116,6 +102,9 @@ class CommunicatorState {
 
   bool unusable() const noexcept { return reason_.has_value(); }
   [[noreturn]] void throw_unusable() const;
+
+  /// Whether whoever waits should poll_notices() at this time, which is then remembered.
+  bool are_notices_due(Clock::time_point now) noexcept;
 
   /// Drives MPI and reads notices. \throws CommunicationError if the communicator became unusable.
   void poll_notices();
@@ -146,16 +135,8 @@ class CommunicatorState {
   /// CommunicationError
   bool advance_others(const Task& task);
 
-  // ---- Memory that is reused
-
-  std::shared_ptr<OperationMemory> acquire_operation_memory();
-  void release_operation_memory(std::shared_ptr<OperationMemory> memory) noexcept;
-  Scratch acquire_scratch(std::size_t bytes);
-  void release_scratch(Scratch scratch) noexcept;
-
-  /// Memory for tasks of one size.
-  void* acquire_task_memory(std::size_t bytes);
-  void release_task_memory(void* memory) noexcept { idle_tasks_.push_back(memory); }
+  /// Memory that is used again.
+  MemoryPools& memory() noexcept { return memory_; }
 
  private:
   struct Outgoing {
@@ -163,18 +144,10 @@ class CommunicatorState {
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
-  void find_place(const ChoiceFacts* inherited);
-  void find_cores(MPI_Comm node);
-  void open_transport();
-
   /// How the ranks part: all at one time, and whether any notice was ever sent among them; or each for itself.
   enum class End : std::uint8_t { together, with_notices, apart };
   End meet_before_end() noexcept;
 
-  /// Which ranks live on other nodes.
-  std::vector<bool> ranks_elsewhere() const;
-  Surroundings surroundings() const;
-  TransportCosts shared_link_costs() const;
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
   void heed(const Notice& notice);
@@ -185,13 +158,9 @@ class CommunicatorState {
   MPI_Comm control_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
-  std::uint64_t stamp_ = 0;
-  NodePlace place_;
-  ChoiceFacts facts_;
-  WaitPolicy wait_policy_;
+  std::optional<Placement> placement_;  // made by the constructor
   std::shared_ptr<Transport> transport_;
   std::unique_ptr<Queue> queue_;
-  std::vector<int> node_of_;            // node of every rank
   std::optional<Hierarchy> hierarchy_;  // made when it is first asked for
   std::optional<Group> everyone_;       // made once the nodes are known
   std::unique_ptr<Mailbox> mailbox_;
@@ -208,9 +177,8 @@ class CommunicatorState {
   std::vector<Task*> tasks_;         // enlisted
   std::list<Outgoing> outgoing_;     // addresses must stay
   bool any_notice_ = false;          // sent or received
-  std::vector<Scratch> pool_;
-  std::vector<void*> idle_tasks_;
-  std::vector<std::shared_ptr<OperationMemory>> idle_memory_;
+  Clock::time_point last_poll_{};    // of notices, by those who wait
+  MemoryPools memory_;
 };
 
 }  // namespace tutti::detail

@@ -4,10 +4,10 @@
 #include <cstddef>
 
 #include <tutti/collectives/call.hpp>
-#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/schedule.hpp>
 #include <tutti/collectives/segments.hpp>
+#include <tutti/collectives/way.hpp>
 
 namespace tutti::detail {
 
@@ -23,23 +23,23 @@ struct Parts {
   bool is_split() const noexcept { return !is_single() && !is_packed(); }
 };
 
-/// What ranks compare of `call` as `plan` runs it; `row` is the index of its algorithm in the table.
-Signature signature(const Call& call, const Plan& plan, int row, std::uint64_t sequence,
-                    std::uint64_t history) noexcept;
+/// What ranks compare of `call` as it runs by `way`.
+Signature signature(const Call& call, const Way& way, std::uint64_t sequence, std::uint64_t history) noexcept;
 
 class DataLayout {
  public:
-  /// `call`, which stays, as the rank at `at` runs it by `plan`.
-  DataLayout(const Call& call, const Plan& plan, const Position& at);
-
-  /// Memory for the scratch slot, call.data_bytes() long.
-  void set_scratch(std::byte* scratch) noexcept { scratch_ = scratch; }
+  /// Of `call`, which stays, as it runs by `way`. `scratch` is memory for the scratch slot, call.data_bytes() long, if
+  /// the schedule needs any.
+  DataLayout(const Call& call, const Way& way, std::byte* scratch);
 
   int segment_count() const noexcept { return segments_.segments(); }
   const Segments& segments(Slot slot) const noexcept { return slot == Slot::input ? input_segments_ : segments_; }
 
-  std::size_t bytes(const ElementRange& elements) const noexcept { return elements.count * call_.element_bytes(); }
-  std::byte* address(Slot slot, std::size_t element) const noexcept;
+  std::size_t bytes(const ElementRange& elements) const noexcept { return elements.count * element_bytes_; }
+  std::byte* address(Slot slot, std::size_t element) const noexcept {
+    const Place& place = places_[static_cast<std::size_t>(slot)];
+    return place.base + (element - place.origin) * element_bytes_;
+  }
 
   /// Null for no elements, whose place may lie outside of what the slot holds.
   std::byte* address(Slot slot, const ElementRange& elements) const noexcept {
@@ -48,10 +48,19 @@ class DataLayout {
 
   /// Elements at `data` as operands of a reduction.
   Buffer buffer(std::byte* data, const ElementRange& elements) const noexcept {
-    return {data, bytes(elements) / size_of(call_.dtype), call_.dtype};
+    return {data, elements.count * units_, call_.dtype};
   }
 
-  Parts parts(int segment, Slot slot, const Blocks& blocks) const noexcept;
+  Parts parts(int segment, Slot slot, const Blocks& blocks) const noexcept {
+    Parts parts{};
+    int i = 0;
+    for (const BlockRange range : blocks) {
+      parts.range[i] = segments(slot).range(segment, range);
+      parts.bytes[i] = bytes(parts.range[i]);
+      ++i;
+    }
+    return parts;
+  }
 
   /// Where `copy` takes a segment from and to; both null if nothing has to be done.
   struct Move {
@@ -65,12 +74,20 @@ class DataLayout {
   ElementRange result(int segment) const noexcept;
 
  private:
+  /// A slot: `base` is where element `origin` lies.
+  struct Place {
+    std::byte* base;
+    std::size_t origin;
+  };
+
   const Call& call_;
-  Position at_;
+  const Position& at_;  // of the schedule, which stays
   int blocks_;
+  std::size_t element_bytes_;
+  std::size_t units_;  // of the call's dtype in an element
   Segments segments_;
-  Segments input_segments_;  ///< the same, unless input and output are cut differently
-  std::byte* scratch_ = nullptr;
+  Segments input_segments_;  // the same, unless input and output are cut differently
+  Place places_[3];          // by slot
 };
 
 }  // namespace tutti::detail

@@ -6,6 +6,7 @@
 #include <tutti/collectives/schedule_task.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/kernels/copy.hpp>
+#include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -88,14 +89,13 @@ std::string find_algorithm_problem(const Communicator& comm, const Group& group,
   return {};
 }
 
-/// How a call that has been found right runs. Without algorithm where a rank is alone.
-struct Way {
-  Plan plan;
-  int row = 0;
-};
+std::uint32_t digest_of(const Plan& plan) noexcept {
+  const int numbers[] = {plan.radix, plan.segments};
+  return crc32c(std::as_bytes(std::span(numbers)), tutti::digest_of(*plan.algorithm));
+}
 
-/// What is wrong with the call, or how it runs.
-std::string find_way(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call, Way& way) {
+/// What is wrong with the call; otherwise empty, and `way` is how it runs.
+std::string plan(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call, Way& way) {
   std::string problem = find_problem(call, group.number(), group.size());
   if (problem.empty() && call.function && comm.state().queue() != nullptr) {
     problem = "functions of the program cannot be enqueued on a device";
@@ -104,59 +104,73 @@ std::string find_way(const Communicator& comm, Group& group, AlgorithmTable tabl
   if (!problem.empty() || group.size() == 1) return problem;
   const std::size_t bytes =
       call.is_counted_by_pair() ? static_cast<std::size_t>(group.size()) * kPairBytes : call.data_bytes();
-  way.plan = group.chooser().choose(table, call.collective, bytes, wishes_of(comm, call));
-  way.row = static_cast<int>(std::find(table.begin(), table.end(), way.plan.algorithm) - table.begin());
+  const Plan plan = group.chooser().choose(table, call.collective, bytes, wishes_of(comm, call));
+  way = {.schedule = group.schedules().find(*plan.algorithm, plan.radix, call.root),
+         .segments = plan.segments,
+         .row = static_cast<int>(std::find(table.begin(), table.end(), plan.algorithm) - table.begin()),
+         .digest = digest_of(plan)};
   return {};
 }
 
-std::unique_ptr<Task> start(const Communicator& comm, const Group& group, const Way& way, const Call& call,
+/// How the call runs under this sequence number. \throws InvalidArgument, and tells the other ranks, if it is wrong.
+Way require_way(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call,
+                std::uint64_t sequence) {
+  const bool has_kind = CallKind::describes(call);
+  const CallKind kind(table.data(), call);
+  if (has_kind) {
+    const Way* known = group.ways().find(kind);
+    if (known != nullptr && !overlaps(call, group.number())) return *known;
+  }
+  Way way;
+  const std::string problem = plan(comm, group, table, call, way);
+  if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  if (has_kind) group.ways().remember(kind, way);
+  return way;
+}
+
+std::unique_ptr<Task> start(const Communicator& comm, const Group& group, Way&& way, Call&& call,
                             std::uint64_t sequence, Role role) {
-  if (way.plan.algorithm == nullptr) {
+  if (way.schedule == nullptr) {
     copy_alone(call);
     return std::make_unique<CompleteTask>();
   }
+  std::unique_ptr<CollectiveTask> task;
   if (comm.state().queue() != nullptr) {
-    auto task = std::make_unique<QueuedTask>(comm, group, way.plan, way.row, call, sequence, role);
-    task->begin();
-    return task;
+    task = std::make_unique<QueuedTask>(comm, group, std::move(way), std::move(call), sequence, role);
+  } else {
+    task.reset(new (comm.state()) ScheduleTask(comm, group, std::move(way), std::move(call), sequence, role));
   }
-  std::unique_ptr<ScheduleTask> task(new (comm.state())
-                                         ScheduleTask(comm, group, way.plan, way.row, call, sequence, role));
   task->begin();
   return task;
 }
 
-std::unique_ptr<Task> check_and_start(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call,
+std::unique_ptr<Task> check_and_start(const Communicator& comm, Group& group, AlgorithmTable table, Call&& call,
                                       std::uint64_t sequence, Role role) {
-  Way way;
-  const std::string problem = find_way(comm, group, table, call, way);
-  if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
-  return start(comm, group, way, call, sequence, role);
+  return start(comm, group, require_way(comm, group, table, call, sequence), std::move(call), sequence, role);
 }
 
 }  // namespace
 
-std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call) {
-  return check_and_start(comm, comm.state().everyone(), table, call, comm.state().take_sequence(), Role::whole);
+std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  return check_and_start(comm, comm.state().everyone(), table, std::move(call), comm.state().take_sequence(),
+                         Role::whole);
 }
 
-std::unique_ptr<Task> start_stage(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call,
+std::unique_ptr<Task> start_stage(const Communicator& comm, Group& group, AlgorithmTable table, Call&& call,
                                   std::uint64_t sequence) {
-  return check_and_start(comm, group, table, call, sequence, Role::stage);
+  return check_and_start(comm, group, table, std::move(call), sequence, Role::stage);
 }
 
-std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table,
-                                                          const Call& call) {
+std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
   Way way;
-  const std::string problem = find_way(comm, comm.state().everyone(), table, call, way);
+  const std::string problem = plan(comm, comm.state().everyone(), table, call, way);
   if (!problem.empty()) {
     const std::uint64_t sequence = comm.state().take_sequence();
     comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
   }
-  Call kept = call;
-  kept.options = {};
-  return [comm, way, call = std::move(kept)] {
-    return start(comm, comm.state().everyone(), way, call, comm.state().take_sequence(), Role::whole);
+  call.options = {};
+  return [comm, way, call = std::move(call)] {
+    return start(comm, comm.state().everyone(), Way(way), Call(call), comm.state().take_sequence(), Role::whole);
   };
 }
 

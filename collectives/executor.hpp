@@ -24,16 +24,15 @@ namespace tutti::detail {
 using AlgorithmTable = std::span<const Algorithm* const>;
 
 /// Checks the call and starts it under the next sequence number. \throws InvalidArgument, CommunicationError
-std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, const Call& call);
+std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
 
 /// Checks and plans the call; what is returned starts it, each time under the next sequence number. Its options may be
 /// forgotten. \throws InvalidArgument, CommunicationError
-std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table,
-                                                          const Call& call);
+std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
 
 /// The same as a stage of an operation that took its sequence numbers before and advances its stages itself. Among the
 /// ranks of `group`, which stays until the task is gone: ranks and size in the call are the group's.
-std::unique_ptr<Task> start_stage(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call,
+std::unique_ptr<Task> start_stage(const Communicator& comm, Group& group, AlgorithmTable table, Call&& call,
                                   std::uint64_t sequence);
 
 }  // namespace tutti::detail

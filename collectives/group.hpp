@@ -5,6 +5,8 @@
 #include <vector>
 
 #include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/compiled_schedule.hpp>
+#include <tutti/collectives/way.hpp>
 
 namespace tutti::detail {
 
@@ -14,14 +16,15 @@ class Group {
  public:
   /// All ranks.
   Group(int size, int rank, const TransportCosts& costs, const Surroundings& where)
-      : size_(size), number_(rank), chooser_(size, costs, where) {}
+      : size_(size), number_(rank), chooser_(size, costs, where), schedules_(rank, chooser_.shape()) {}
 
   /// `members` in rising order, with this rank at place `number`.
   Group(std::vector<int> members, int number, const TransportCosts& costs, const Surroundings& where = {})
       : members_(std::move(members)),
         size_(static_cast<int>(members_.size())),
         number_(number),
-        chooser_(size_, costs, where) {}
+        chooser_(size_, costs, where),
+        schedules_(number, chooser_.shape()) {}
 
   int size() const noexcept { return size_; }
 
@@ -32,12 +35,16 @@ class Group {
   }
 
   Chooser& chooser() noexcept { return chooser_; }
+  ScheduleStore& schedules() noexcept { return schedules_; }
+  WayStore& ways() noexcept { return ways_; }
 
  private:
   std::vector<int> members_;  // empty: all
   int size_;
   int number_;
   Chooser chooser_;
+  ScheduleStore schedules_;
+  WayStore ways_;
 };
 
 }  // namespace tutti::detail

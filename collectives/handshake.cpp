@@ -6,23 +6,25 @@
 
 namespace tutti::detail {
 
-int Handshake::tag() const noexcept { return static_cast<int>(own_.call.sequence % std::uint64_t{kCollectiveTags}); }
-
-Header Handshake::header_for(int peer, std::span<const std::size_t> offsets) const noexcept {
-  Header header = own_;
+/// What is compared with `peer`.
+Signature Handshake::call_with(int peer, std::span<const std::size_t> offsets) const noexcept {
+  Signature call = own_.call;
   const auto at = static_cast<std::size_t>(peer);
-  if (!offsets.empty()) header.call.count = offsets[at + 1] - offsets[at];
-  return header;
+  if (!offsets.empty()) call.count = offsets[at + 1] - offsets[at];
+  return call;
 }
 
 void Handshake::begin(const Header& own, int size, std::span<const std::size_t> sent_offsets,
                       std::span<const std::size_t> awaited_offsets) {
   own_ = own;
+  tag_ = static_cast<int>(own.call.sequence % std::uint64_t{kCollectiveTags});
   sent_offsets_ = sent_offsets;
   awaited_offsets_ = awaited_offsets;
   ++operation_;
-  greeted_.resize(static_cast<std::size_t>(size));
-  greeted_by_.resize(static_cast<std::size_t>(size));
+  if (greeted_.empty()) {
+    greeted_.resize(static_cast<std::size_t>(size));
+    greeted_by_.resize(static_cast<std::size_t>(size));
+  }
   awaited_count_ = 0;
   sent_count_ = 0;
   unverified_ = 0;
@@ -33,16 +35,17 @@ void Handshake::send(Transport& transport, int peer, std::span<const std::byte> 
   if (greeted != operation_) {
     greeted = operation_;
     const std::size_t inlined = payload.size() <= kInlinePayloadBytes ? payload.size() : 0;
+    const std::size_t size = sizeof(Header) + inlined;
     if (sent_count_ == sent_.size()) sent_.emplace_back();
     std::vector<std::byte>& message = sent_[sent_count_++];
-    message.resize(sizeof(Header) + inlined);
-    const Header header = header_for(peer, sent_offsets_);
+    if (message.size() < size) message.resize(size);
+    const Header header{call_with(peer, sent_offsets_), own_.before};
     std::memcpy(message.data(), &header, sizeof(Header));
     if (inlined > 0) std::memcpy(message.data() + sizeof(Header), payload.data(), inlined);
-    transport.send(peer, tag(), message, pending);
+    transport.send(peer, tag_, {message.data(), size}, pending);
     payload = payload.subspan(inlined);
   }
-  if (!payload.empty()) transport.send(peer, tag(), payload, pending);
+  if (!payload.empty()) transport.send(peer, tag_, payload, pending);
 }
 
 const Greeting* Handshake::receive(Transport& transport, int peer, std::span<std::byte> payload, Pending& pending) {
@@ -50,30 +53,25 @@ const Greeting* Handshake::receive(Transport& transport, int peer, std::span<std
   std::uint64_t& greeted_by = greeted_by_[static_cast<std::size_t>(peer)];
   if (greeted_by != operation_) {
     greeted_by = operation_;
-    if (awaited_count_ == awaited_.size()) {
-      awaited_.emplace_back().bytes.resize(sizeof(Header) + kInlinePayloadBytes);
-    }
-    Greeting& greeting = awaited_[awaited_count_++];
+    if (awaited_count_ == awaited_.size()) awaited_.push_back(std::make_unique_for_overwrite<Greeting>());
+    Greeting& greeting = *awaited_[awaited_count_++];
     greeting.peer = peer;
     greeting.verified = false;
-    transport.receive(peer, tag(), greeting.bytes, greeting.pending);
+    transport.receive(peer, tag_, greeting.bytes(), greeting.pending);
     ++unverified_;
     first = &greeting;
   }
   const bool inlined = first != nullptr && payload.size() <= kInlinePayloadBytes;
-  if (!inlined && !payload.empty()) transport.receive(peer, tag(), payload, pending);
+  if (!inlined && !payload.empty()) transport.receive(peer, tag_, payload, pending);
   return first;
 }
 
 std::optional<Handshake::Mismatch> Handshake::verify() {
-  if (unverified_ == 0) return std::nullopt;
-  for (std::size_t i = 0; i < awaited_count_; ++i) {
-    Greeting& greeting = awaited_[i];
+  for (std::size_t i = 0; i < awaited_count_ && unverified_ > 0; ++i) {
+    Greeting& greeting = *awaited_[i];
     if (greeting.verified || greeting.pending.messages > 0) continue;
-    Header theirs{};
-    std::memcpy(&theirs, greeting.bytes.data(), sizeof(Header));
-    const Header own = header_for(greeting.peer, awaited_offsets_);
-    if (theirs.call != own.call) return Mismatch{greeting.peer, own, theirs};
+    const Signature own = call_with(greeting.peer, awaited_offsets_);
+    if (greeting.header.call != own) return Mismatch{greeting.peer, {own, own_.before}, greeting.header};
     greeting.verified = true;
     --unverified_;
   }

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -18,15 +18,20 @@
 
 namespace tutti::detail {
 
-/// A first message that is awaited or has come.
+/// A first message that is awaited or has come: the header, and a payload that rides along.
 struct Greeting {
   int peer = 0;
   bool verified = false;
   Pending pending;
-  std::vector<std::byte> bytes;
+  Header header;
+  std::byte payload[kInlinePayloadBytes];
 
-  const std::byte* payload() const noexcept { return bytes.data() + sizeof(Header); }
+  /// Where it arrives.
+  std::span<std::byte> bytes() noexcept {
+    return {reinterpret_cast<std::byte*>(&header), sizeof(Header) + kInlinePayloadBytes};
+  }
 };
+static_assert(offsetof(Greeting, payload) == offsetof(Greeting, header) + sizeof(Header));
 
 /// Sends and receives the messages of one operation at a time; kept and reused from operation to operation. Addresses
 /// of greetings stay. All memory is MPI's until the operation ends.
@@ -38,6 +43,9 @@ class Handshake {
              std::span<const std::size_t> awaited_offsets = {});
 
   const Header& own() const noexcept { return own_; }
+
+  /// Whether there are first messages that have not come, or have not been looked at.
+  bool awaits_any() const noexcept { return unverified_ > 0; }
 
   void send(Transport& transport, int peer, std::span<const std::byte> payload, Pending& pending);
 
@@ -54,17 +62,17 @@ class Handshake {
   std::optional<Mismatch> verify();
 
  private:
-  int tag() const noexcept;
-  Header header_for(int peer, std::span<const std::size_t> offsets) const noexcept;
+  Signature call_with(int peer, std::span<const std::size_t> offsets) const noexcept;
 
   Header own_{};
+  int tag_ = 0;
   std::span<const std::size_t> sent_offsets_;
   std::span<const std::size_t> awaited_offsets_;
-  std::uint64_t operation_ = 0;              // counts begin()
-  std::vector<std::uint64_t> greeted_;       // by peer: the last operation in which our signature was sent
-  std::vector<std::uint64_t> greeted_by_;    // by peer: the last operation in which its signature was awaited
-  std::deque<Greeting> awaited_;             // the first awaited_count_ are in use
-  std::deque<std::vector<std::byte>> sent_;  // the first sent_count_ are in use
+  std::uint64_t operation_ = 0;                     // counts begin()
+  std::vector<std::uint64_t> greeted_;              // by peer: the last operation in which our signature was sent
+  std::vector<std::uint64_t> greeted_by_;           // by peer: the last operation in which its signature was awaited
+  std::vector<std::unique_ptr<Greeting>> awaited_;  // the first awaited_count_ are in use
+  std::vector<std::vector<std::byte>> sent_;        // the first sent_count_ are in use
   std::size_t awaited_count_ = 0;
   std::size_t sent_count_ = 0;
   int unverified_ = 0;

@@ -153,8 +153,8 @@ void Mailbox::deliver(Message& message, const MessageHeader& header, const std::
   message.verified = true;
 }
 
-bool Mailbox::advance() {
-  if ((any_source_.empty() && awaited_.empty()) || state_.unusable()) return false;
+bool Mailbox::look_at_messages() {
+  if (state_.unusable()) return false;
   try {
     const bool served = serve_any_source();
     return check_headers() || served;

@@ -63,7 +63,7 @@ class Mailbox {
 
   /// Does what can be done with messages that have come; true if anything could. \throws CommunicationError if one is
   /// not what is awaited; all ranks have been told then.
-  bool advance();
+  bool advance() { return (!any_source_.empty() || !awaited_.empty()) && look_at_messages(); }
 
   /// Takes back a message that is complete, for reuse.
   void release(std::shared_ptr<Message> message) noexcept;
@@ -79,6 +79,7 @@ class Mailbox {
   void start_receive(const std::shared_ptr<Message>& message, int from);
   void send_to_self(Message& message);
   void deliver(Message& message, const MessageHeader& header, const std::byte* payload);
+  bool look_at_messages();
   bool serve_any_source();
   bool check_headers();
   void require_match(const Message& message, const MessageHeader& theirs);

@@ -5,7 +5,11 @@
 
 namespace tutti::detail {
 
+[[noreturn]] void throw_mpi(int code, const char* what, const char* file, int line);
+
 /// Throws CommunicationError with MPI's own text, file and line if `code` is not MPI_SUCCESS.
-void check_mpi(int code, const char* what, const char* file = __builtin_FILE(), int line = __builtin_LINE());
+inline void check_mpi(int code, const char* what, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  if (code != MPI_SUCCESS) throw_mpi(code, what, file, line);
+}
 
 }  // namespace tutti::detail

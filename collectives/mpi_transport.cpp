@@ -25,8 +25,8 @@ std::string mpi_text(int code) {
 
 }  // namespace
 
-void check_mpi(int code, const char* what, const char* file, int line) {
-  if (code != MPI_SUCCESS) throw CommunicationError(text(what, ": ", mpi_text(code), " (", file, ":", line, ")"));
+void throw_mpi(int code, const char* what, const char* file, int line) {
+  throw CommunicationError(text(what, ": ", mpi_text(code), " (", file, ":", line, ")"));
 }
 
 void MpiTransport::send(int peer, int tag, std::span<const std::byte> bytes, Pending& pending) {
@@ -40,10 +40,10 @@ void MpiTransport::receive(int peer, int tag, std::span<std::byte> bytes, Pendin
 void MpiTransport::start(int peer, int tag, Direction direction, std::span<std::byte> bytes, Pending& pending) {
   const bool far = !far_.empty() && far_[static_cast<std::size_t>(peer)];
   const std::size_t limit = far ? kEagerBytes : kPieceBytes;
-  Queue* queue = find_queue(peer, tag, direction);
+  Queue* queue = queues_.empty() ? nullptr : find_queue(peer, tag, direction);
   if (bytes.size() <= limit && queue == nullptr) {
-    post(peer, tag, direction, {bytes.data(), static_cast<int>(bytes.size()), &pending}, nullptr);
     ++pending.messages;
+    post(peer, tag, direction, {bytes.data(), static_cast<int>(bytes.size()), &pending}, nullptr);
     return;
   }
   if (queue == nullptr) queue = &queues_.emplace_back(Queue{peer, tag, direction, 0, {}});
@@ -58,15 +58,25 @@ void MpiTransport::start(int peer, int tag, Direction direction, std::span<std::
 }
 
 void MpiTransport::post(int peer, int tag, Direction direction, const Piece& piece, Queue* queue) {
+  const Posted posted{{peer, direction, piece.pending}, queue};
   MPI_Request request = MPI_REQUEST_NULL;
-  if (direction == Direction::send) {
-    check_mpi(MPI_Isend(piece.data, piece.count, MPI_BYTE, peer, tag, comm_, &request), "MPI_Isend");
-  } else {
+  if (direction == Direction::receive) {
     check_mpi(MPI_Irecv(piece.data, piece.count, MPI_BYTE, peer, tag, comm_, &request), "MPI_Irecv");
+  } else {
+    check_mpi(MPI_Isend(piece.data, piece.count, MPI_BYTE, peer, tag, comm_, &request), "MPI_Isend");
+    if (queue == nullptr && is_done_already(request, piece)) return complete(posted);
   }
   requests_.push_back(request);
-  underway_.push_back({peer, direction, piece.pending});
-  queue_of_.push_back(queue);
+  posted_.push_back(posted);
+}
+
+/// MPI has mostly copied a small message when MPI_Isend returns: then nothing needs to wait for it.
+bool MpiTransport::is_done_already(MPI_Request& request, const Piece& piece) {
+  constexpr int kSmallBytes = 8192;
+  if (kSimulated || piece.count > kSmallBytes) return false;
+  int done = 0;
+  check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+  return done != 0;
 }
 
 void MpiTransport::post_waiting(Queue& queue) {
@@ -83,9 +93,9 @@ MpiTransport::Queue* MpiTransport::find_queue(int peer, int tag, Direction direc
   return nullptr;
 }
 
-void MpiTransport::count_down(std::size_t done) noexcept {
-  --underway_[done].pending->messages;
-  if (queue_of_[done] != nullptr) --queue_of_[done]->posted;
+void MpiTransport::complete(const Posted& posted) noexcept {
+  count_down(*posted.message.pending);
+  if (posted.queue != nullptr) --posted.queue->posted;
 }
 
 std::optional<int> MpiTransport::probe(int tag) {
@@ -96,10 +106,19 @@ std::optional<int> MpiTransport::probe(int tag) {
   return status.MPI_SOURCE;
 }
 
+std::vector<Underway> MpiTransport::underway() const {
+  std::vector<Underway> all;
+  all.reserve(posted_.size());
+  for (const Posted& posted : posted_) all.push_back(posted.message);
+  return all;
+}
+
 bool MpiTransport::progress() {
   if (kSimulated || requests_.empty()) return false;
-  completed_.resize(requests_.size());
-  statuses_.resize(requests_.size());
+  if (completed_.size() < requests_.size()) {
+    completed_.resize(requests_.size());
+    statuses_.resize(requests_.size());
+  }
   int count = 0;
   const int code =
       MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, completed_.data(), statuses_.data());
@@ -109,13 +128,13 @@ bool MpiTransport::progress() {
   std::string failure;
   for (int i = 0; i < count; ++i) {
     const auto done = static_cast<std::size_t>(completed_[static_cast<std::size_t>(i)]);
-    const Underway& message = underway_[done];
+    const Underway& message = posted_[done].message;
     const int error = statuses_[static_cast<std::size_t>(i)].MPI_ERROR;
     if (code == MPI_ERR_IN_STATUS && error != MPI_SUCCESS && error != MPI_ERR_PENDING) {
       failure = text(message.direction == Direction::send ? "message to rank " : "message from rank ", message.peer,
                      ": ", mpi_text(error));
     } else {
-      count_down(done);
+      complete(posted_[done]);
     }
   }
   drop_completed();
@@ -127,7 +146,7 @@ void MpiTransport::wait_any() {
   if (requests_.empty()) return;
   int done = 0;
   check_mpi(MPI_Waitany(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUS_IGNORE), "MPI_Waitany");
-  count_down(static_cast<std::size_t>(done));
+  complete(posted_[static_cast<std::size_t>(done)]);
   drop_completed();
 }
 
@@ -138,13 +157,12 @@ void MpiTransport::drop_completed() {
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     if (requests_[i] == MPI_REQUEST_NULL) continue;
     requests_[kept] = requests_[i];
-    underway_[kept] = underway_[i];
-    queue_of_[kept] = queue_of_[i];
+    posted_[kept] = posted_[i];
     ++kept;
   }
   requests_.resize(kept);
-  underway_.resize(kept);
-  queue_of_.resize(kept);
+  posted_.resize(kept);
+  if (queues_.empty()) return;
   for (Queue& queue : queues_) post_waiting(queue);
   std::erase_if(queues_, [](const Queue& queue) { return queue.posted == 0 && queue.waiting.empty(); });
 }

@@ -27,7 +27,7 @@ class MpiTransport final : public Transport {
   std::optional<int> probe(int tag) override;
   bool progress() override;
   void wait_any() override;
-  std::vector<Underway> underway() const override { return underway_; }
+  std::vector<Underway> underway() const override;
 
  private:
   struct Piece {
@@ -45,19 +45,25 @@ class MpiTransport final : public Transport {
     std::deque<Piece> waiting;
   };
 
+  /// A message, or a piece of one, that has been posted.
+  struct Posted {
+    Underway message;
+    Queue* queue;  ///< null: none
+  };
+
   void start(int peer, int tag, Direction direction, std::span<std::byte> bytes, Pending& pending);
   void post(int peer, int tag, Direction direction, const Piece& piece, Queue* queue);
   void post_waiting(Queue& queue);
   Queue* find_queue(int peer, int tag, Direction direction) noexcept;
-  void count_down(std::size_t done) noexcept;
+  static bool is_done_already(MPI_Request& request, const Piece& piece);
+  void complete(const Posted& posted) noexcept;
   void drop_completed();
 
   MPI_Comm comm_;
   std::vector<bool> far_;
   std::vector<MPI_Request> requests_;
-  std::vector<Underway> underway_;  // parallel to requests_
-  std::vector<Queue*> queue_of_;    // parallel to requests_, null: none
-  std::list<Queue> queues_;         // those with pieces; addresses must stay
+  std::vector<Posted> posted_;  // parallel to requests_
+  std::list<Queue> queues_;     // those with pieces; addresses must stay
   std::vector<int> completed_;
   std::vector<MPI_Status> statuses_;
 };

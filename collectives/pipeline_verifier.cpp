@@ -17,11 +17,7 @@ using detail::refute;
 class PipelineReplay {
  public:
   PipelineReplay(const Algorithm& algorithm, const Shape& shape, int segments, int spacing)
-      : algorithm_(algorithm),
-        size_(shape.size),
-        shape_(shape),
-        rounds_(algorithm.rounds(shape)),
-        segments_(segments) {
+      : algorithm_(algorithm), size_(shape.size), shape_(shape), rounds_(algorithm.rounds(shape)), segments_(segments) {
     const StepOrder order(rounds_, segments, spacing);
     for (int r = 0; r < size_; ++r) {
       ranks_.push_back({order, std::vector<Slot>(static_cast<std::size_t>(order.window())), 0});

@@ -25,6 +25,7 @@ std::optional<int> RoutedTransport::probe(int tag) {
 bool RoutedTransport::progress() {
   const bool near = near_->progress();
   const bool far = far_->progress();
+  completions_ = near_->completions() + far_->completions();
   return near || far;
 }
 

@@ -3,109 +3,89 @@
 #include <cstring>
 #include <utility>
 
-#include <tutti/collectives/mailbox.hpp>
 #include <tutti/collectives/schedule_task.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
-ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, const Plan& plan, int row, const Call& call,
-                           std::uint64_t sequence, Role role)
-    : WaitingTask(comm, sequence, role),
-      group_(group),
-      algorithm_(*plan.algorithm),
-      call_(call),
-      at_{.rank = group.number(), .size = group.size(), .root = call.root, .radix = plan.radix, .torus = plan.torus},
-      layout_(call_, plan, at_),
-      rounds_(algorithm_.rounds(at_.shape())),
-      order_(rounds_, layout_.segment_count(), segment_spacing(algorithm_, rounds_)) {
-  memory_ = state().acquire_operation_memory();
-  const Header header = {.call = signature(call_, plan, row, sequence, role == Role::whole ? state().history() : 0),
-                         .before = state().last_call()};
-  if (call_.is_counted_by_pair()) {
-    memory_->handshake.begin(header, comm.size(), call_.input_offsets, call_.offsets);
-  } else {
-    memory_->handshake.begin(header, comm.size());
-  }
-  // Stages begin when they can, not in one order on all ranks.
-  state().record(header, role == Role::whole, &group == &state().everyone());
-  const auto window = static_cast<std::size_t>(order_.window());
-  if (memory_->window.size() < window) memory_->window.resize(window);
-  if (call.collective == Collective::barrier) call_.input = ConstBuffer(&memory_->barrier_byte, 1, DType::u8);
-  if (algorithm_.needs_scratch(at_)) memory_->scratch = state().acquire_scratch(call.data_bytes());
-  layout_.set_scratch(memory_->scratch.memory.get());
+namespace {
+
+/// Scratch memory of so few bytes stays with the operation's, where the next one finds it at hand.
+constexpr std::size_t kKeptBytes = 8192;
+
+}  // namespace
+
+ScheduleTask::ScheduleTask(const Communicator& comm, const Group& group, Way&& way, Call&& call, std::uint64_t sequence,
+                           Role role)
+    : CollectiveTask(comm, group, std::move(way), std::move(call), sequence, role),
+      order_(schedule().rounds(), layout().segment_count(), schedule().spacing()),
+      window_(static_cast<std::size_t>(order_.window())) {
+  if (memory().window.size() < window_) memory().window.resize(window_);
 }
 
 ScheduleTask::~ScheduleTask() {
-  if (!complete_) {
-    state().fail(sequence(), text(label(), " was given up before it was complete"));
-    keep_until_exit(memory_);
-    return;
+  if (!complete()) return;  // which fails, and keeps all memory
+  for (ActiveSegment& active : window()) {
+    for (Scratch* scratch : {&active.staging, &active.packing}) {
+      if (scratch->capacity > kKeptBytes) state().memory().release_scratch(std::exchange(*scratch, {}));
+    }
   }
-  state().release_scratch(std::exchange(memory_->scratch, {}));
-  for (ActiveSegment& active : memory_->window) {
-    state().release_scratch(std::exchange(active.staging, {}));
-    state().release_scratch(std::exchange(active.packing, {}));
-  }
-  state().release_operation_memory(std::move(memory_));
 }
 
 void* ScheduleTask::operator new(std::size_t bytes, CommunicatorState& state) {
-  return state.acquire_task_memory(bytes);
+  return state.memory().acquire_task(bytes);
 }
 
 void ScheduleTask::operator delete(void* memory, CommunicatorState& state) noexcept {
-  state.release_task_memory(memory);
+  state.memory().release_task(memory);
 }
 
 void ScheduleTask::operator delete(ScheduleTask* task, std::destroying_delete_t) noexcept {
   const Communicator comm = task->comm();  // which may be the last to hold it
   task->~ScheduleTask();
-  comm.state().release_task_memory(task);
-}
-
-std::string ScheduleTask::label() const {
-  return text(name(call_.collective), " #", sequence(), " (", describe(memory_->handshake.own().call), ", ",
-              algorithm_.name, ")");
+  comm.state().memory().release_task(task);
 }
 
 Task::Progress ScheduleTask::advance() {
-  if (complete_) return Progress::complete;
+  if (complete()) return Progress::complete;
   if (state().unusable()) state().throw_unusable();
-  try {
-    state().transport().progress();
-  } catch (const CommunicationError& error) {
-    require_same_calls();  // calls or messages that differ explain most failures, and say more
-    state().mailbox().advance();
-    state().poll_notices();  // so does a rank that failed and then left
-    fail(error.what());
-  }
+  progress();
+  if (state().transport().completions() == seen_) return Progress::none;
   require_same_calls();
-  bool any = false;
+  const bool any = take_steps_or_fail();
+  if (complete()) return Progress::complete;
+  return any ? Progress::some : Progress::none;
+}
+
+bool ScheduleTask::take_steps_or_fail() {
   try {
-    any = take_steps();
+    const bool any = take_steps();
+    seen_ = state().transport().completions();
+    return any;
   } catch (const std::exception& error) {
     // What is combined half must not be combined again.
     if (!state().unusable()) state().fail(sequence(), text(label(), ": ", error.what()));
     throw;
   }
-  complete_ = segments_done_ == layout_.segment_count();
-  if (complete_) return Progress::complete;
-  return any ? Progress::some : Progress::none;
 }
 
 /// Completes and starts all steps that can be; true if any.
 bool ScheduleTask::take_steps() {
-  bool any = false;
-  for (bool again = true; again; any = any || again) {
+  bool any = start_steps();
+  for (bool again = true; again;) {
     again = false;
-    for (ActiveSegment& active : memory_->window) {
+    for (ActiveSegment& active : window()) {
       if (active.underway && is_complete(active)) {
         complete_step(active);
         again = true;
       }
     }
-    again = start_steps() || again;
+    any = any || again;
+    if (segments_done_ == layout().segment_count()) {
+      set_complete();
+      break;
+    }
+    if (again) start_steps();
   }
   return any;
 }
@@ -113,7 +93,7 @@ bool ScheduleTask::take_steps() {
 bool ScheduleTask::start_steps() {
   bool any = false;
   for (; !order_.done(); order_.next()) {
-    ActiveSegment& active = memory_->window[static_cast<std::size_t>(order_.segment()) % memory_->window.size()];
+    ActiveSegment& active = window()[static_cast<std::size_t>(order_.segment()) % window_];
     if (order_.round() == 0) {
       if (active.segment >= 0) break;
       active.segment = order_.segment();
@@ -128,17 +108,16 @@ bool ScheduleTask::start_steps() {
 }
 
 void ScheduleTask::start_step(ActiveSegment& active) {
-  active.plan.clear();
-  algorithm_.round(at_, active.round, active.plan);
-  copy_locally(active);
-  post_receives(active);
-  post_sends(active);
+  const Round& round = schedule().round(active.round, active.space);
+  copy_locally(active, round);
+  post_receives(active, round);
+  post_sends(active, round);
   active.underway = true;
 }
 
-void ScheduleTask::copy_locally(const ActiveSegment& active) {
-  for (const Copy& copy : active.plan.copies) {
-    const DataLayout::Move move = layout_.move(active.segment, copy);
+void ScheduleTask::copy_locally(const ActiveSegment& active, const Round& round) {
+  for (const Copy& copy : round.copies) {
+    const DataLayout::Move move = layout().move(active.segment, copy);
     if (move.bytes > 0) copy_bytes(move.to, move.from, move.bytes);
   }
 }
@@ -146,32 +125,32 @@ void ScheduleTask::copy_locally(const ActiveSegment& active) {
 /// Memory of at least `bytes` bytes.
 void ScheduleTask::reserve(Scratch& scratch, std::size_t bytes) {
   if (bytes <= scratch.capacity) return;
-  state().release_scratch(std::exchange(scratch, {}));
-  scratch = state().acquire_scratch(bytes);
+  state().memory().release_scratch(std::exchange(scratch, {}));
+  scratch = state().memory().acquire_scratch(bytes);
 }
 
-void ScheduleTask::post_receives(ActiveSegment& active) {
+void ScheduleTask::post_receives(ActiveSegment& active, const Round& round) {
   active.incoming.clear();
   std::size_t staged = 0;
-  for (const Receive& receive : active.plan.receives) {
-    const Incoming& incoming = active.incoming.emplace_back(
-        Incoming{.receive = receive, .parts = layout_.parts(active.segment, receive.to, receive.blocks)});
-    if (receive.combine != Combine::copy || incoming.parts.is_packed()) staged += incoming.parts.total();
+  for (const Receive& receive : round.receives) {
+    const Incoming& incoming =
+        active.incoming.emplace_back(receive, layout().parts(active.segment, receive.to, receive.blocks));
+    if (incoming.is_staged()) staged += incoming.parts.total();
   }
   reserve(active.staging, staged);
   std::byte* stage = active.staging.memory.get();
   for (Incoming& incoming : active.incoming) {
     const Parts& parts = incoming.parts;
-    if (incoming.receive.combine != Combine::copy || parts.is_packed()) {
+    if (incoming.is_staged()) {
       incoming.arrived[0] = stage;
       incoming.arrived[1] = stage + parts.bytes[0];
       stage += parts.total();
     } else {
-      for (const int i : {0, 1}) incoming.arrived[i] = layout_.address(incoming.receive.to, parts.range[i]);
+      for (const int i : {0, 1}) incoming.arrived[i] = layout().address(incoming.receive.to, parts.range[i]);
     }
-    Handshake& handshake = memory_->handshake;
+    Handshake& handshake = memory().handshake;
     Transport& transport = state().transport();
-    const int peer = group_.rank_of(incoming.receive.peer);
+    const int peer = rank_of(incoming.receive.peer);
     if (parts.is_split()) {
       incoming.greeting = handshake.receive(transport, peer, {incoming.arrived[0], parts.bytes[0]}, active.pending);
       handshake.receive(transport, peer, {incoming.arrived[1], parts.bytes[1]}, active.pending);
@@ -182,30 +161,31 @@ void ScheduleTask::post_receives(ActiveSegment& active) {
   }
 }
 
-void ScheduleTask::post_sends(ActiveSegment& active) {
+void ScheduleTask::post_sends(ActiveSegment& active, const Round& round) {
+  active.outgoing.clear();
   std::size_t packed = 0;
-  for (const Send& send : active.plan.sends) {
-    const Parts its = layout_.parts(active.segment, send.from, send.blocks);
+  for (const Send& send : round.sends) {
+    const Parts& its = active.outgoing.emplace_back(layout().parts(active.segment, send.from, send.blocks));
     if (its.is_packed()) packed += its.total();
   }
   reserve(active.packing, packed);
   std::byte* pack = active.packing.memory.get();
-  for (const Send& send : active.plan.sends) {
-    const int peer = group_.rank_of(send.peer);
-    const Parts its = layout_.parts(active.segment, send.from, send.blocks);
-    const auto from = [&](int i) { return layout_.address(send.from, its.range[i].first); };
+  for (std::size_t s = 0; s < round.sends.size(); ++s) {
+    const Send& send = round.sends[s];
+    const Parts& its = active.outgoing[s];
+    const auto post = [&](const std::byte* from, std::size_t bytes) {
+      memory().handshake.send(state().transport(), rank_of(send.peer), {from, bytes}, active.pending);
+    };
+    const auto from = [&](int i) { return layout().address(send.from, its.range[i].first); };
     if (its.is_packed()) {
       std::memcpy(pack, from(0), its.bytes[0]);
       std::memcpy(pack + its.bytes[0], from(1), its.bytes[1]);
-      memory_->handshake.send(state().transport(), peer, {pack, its.total()}, active.pending);
+      post(pack, its.total());
       pack += its.total();
     } else if (its.is_split()) {
-      for (const int i : {0, 1}) {
-        memory_->handshake.send(state().transport(), peer, {from(i), its.bytes[i]}, active.pending);
-      }
+      for (const int i : {0, 1}) post(from(i), its.bytes[i]);
     } else {
-      std::byte* only = layout_.address(send.from, its.range[its.bytes[0] == 0 ? 1 : 0]);
-      memory_->handshake.send(state().transport(), peer, {only, its.total()}, active.pending);
+      post(layout().address(send.from, its.range[its.bytes[0] == 0 ? 1 : 0]), its.total());
     }
   }
 }
@@ -226,7 +206,7 @@ void ScheduleTask::complete_step(ActiveSegment& active) {
   }
   active.underway = false;
   ++active.round;
-  if (active.round == rounds_) complete_segment(active);
+  if (active.round == schedule().rounds()) complete_segment(active);
 }
 
 /// Takes over what has come in messages that are combined in one pass, or in a single one that is copied.
@@ -235,47 +215,39 @@ void ScheduleTask::combine_parts(std::span<const Incoming> together) {
   for (const int part : {0, 1}) {
     const ElementRange& elements = together.front().parts.range[part];
     if (elements.count == 0) continue;
-    std::byte* to = layout_.address(receive.to, elements.first);
+    const Buffer to = layout().buffer(layout().address(receive.to, elements.first), elements);
     if (receive.combine == Combine::copy) {
       const std::byte* arrived = together.front().data(part);
-      if (arrived != to) std::memcpy(to, arrived, layout_.bytes(elements));
+      if (arrived != to.data) std::memcpy(to.data, arrived, to.size_bytes());
       continue;
     }
-    std::vector<ConstBuffer>& operands = memory_->operands;
-    operands.clear();
-    const auto add = [&](const std::byte* data) {
-      const Buffer like = layout_.buffer(to, elements);
-      operands.emplace_back(data, like.count, like.dtype);
-    };
+    std::vector<ConstBuffer>& operands = memory().operands;
+    operands.resize(together.size() + 1);
+    auto next = operands.begin();
+    const auto add = [&](const std::byte* data) { *next++ = {data, to.count, to.dtype}; };
     for (const Incoming& in : together) {
       if (in.receive.combine == Combine::incoming_left) add(in.data(part));
     }
-    add(layout_.address(receive.with, elements.first));
+    add(layout().address(receive.with, elements.first));
     for (const Incoming& in : together) {
       if (in.receive.combine == Combine::incoming_right) add(in.data(part));
     }
-    if (call_.function) {
-      combine_all(*call_.function, operands, layout_.buffer(to, elements));
+    if (call().function) {
+      combine_all(*call().function, operands, to);
     } else {
-      combine_all(call_.op, operands, layout_.buffer(to, elements));
+      combine_all(call().op, operands, to);
     }
   }
 }
 
 void ScheduleTask::complete_segment(ActiveSegment& active) {
-  if (call_.reduces() && !call_.function) {
-    const ElementRange elements = layout_.result(active.segment);
-    finish_reduction(call_.op, layout_.buffer(layout_.address(Slot::output, elements), elements), at_.size);
+  if (call().reduces() && call().op == ReduceOp::avg) {
+    const ElementRange elements = layout().result(active.segment);
+    const Buffer result = layout().buffer(layout().address(Slot::output, elements), elements);
+    finish_reduction(call().op, result, schedule().at().size);
   }
   active.segment = -1;
   ++segments_done_;
-}
-
-void ScheduleTask::require_same_calls() {
-  const auto mismatch = memory_->handshake.verify();
-  if (!mismatch) return;
-  state().poll_notices();  // a rank that found its arguments wrong and went on says more
-  fail(find_difference(comm().rank(), mismatch->own, mismatch->peer, mismatch->theirs));
 }
 
 }  // namespace tutti::detail

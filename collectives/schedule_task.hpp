@@ -1,104 +1,46 @@
 // One collective on its way: a schedule, its data, and the segments under way. executor.hpp tells the rules.
 #pragma once
 
-#include <memory>
 #include <new>
-#include <vector>
+#include <span>
 
-#include <tutti/collectives/call.hpp>
-#include <tutti/collectives/choice.hpp>
-#include <tutti/collectives/data_layout.hpp>
-#include <tutti/collectives/group.hpp>
-#include <tutti/collectives/handshake.hpp>
-#include <tutti/collectives/schedule.hpp>
+#include <tutti/collectives/collective_task.hpp>
 #include <tutti/collectives/step_order.hpp>
-#include <tutti/collectives/waiting_task.hpp>
 
 namespace tutti::detail {
 
-/// A receive of the step under way: where the bytes arrive, and what then becomes of them.
-struct Incoming {
-  Receive receive;
-  Parts parts;
-  std::byte* arrived[2] = {};          ///< where each part comes to lie, unless it comes inside `greeting`
-  const Greeting* greeting = nullptr;  ///< if this is the peer's first message
-
-  /// Where part `i` lies once it has come.
-  const std::byte* data(int i) const noexcept {
-    const std::size_t message = parts.is_split() ? parts.bytes[0] : parts.total();
-    const bool inlined = greeting != nullptr && message <= kInlinePayloadBytes;
-    if (!inlined || (parts.is_split() && i == 1)) return arrived[i];
-    return greeting->payload() + (i == 1 ? parts.bytes[0] : 0);
-  }
-};
-
-/// A segment on its way through the schedule.
-struct ActiveSegment {
-  int segment = -1;  ///< -1: free
-  int round = 0;     ///< next to be started, or under way
-  bool underway = false;
-  Pending pending;
-  Round plan;
-  std::vector<Incoming> incoming;
-  Scratch staging;  ///< for received data that is combined or unpacked
-  Scratch packing;  ///< for data sent that is packed
-};
-
-/// Everything MPI reads or writes while an operation is under way, except the caller's buffers. Reused from operation
-/// to operation, so that one like the last needs no new memory.
-struct OperationMemory {
-  Handshake handshake;
-  std::vector<ActiveSegment> window;
-  Scratch scratch;
-  std::vector<ConstBuffer> operands;  ///< of the combination at hand
-  std::byte barrier_byte{};
-};
-
-class ScheduleTask final : public WaitingTask {
+class ScheduleTask final : public CollectiveTask {
  public:
-  /// `row` is the index of the plan's algorithm in its table. The call has been checked; size >= 2.
-  ScheduleTask(const Communicator& comm, const Group& group, const Plan& plan, int row, const Call& call,
-               std::uint64_t sequence, Role role);
+  ScheduleTask(const Communicator& comm, const Group& group, Way&& way, Call&& call, std::uint64_t sequence, Role role);
   ~ScheduleTask() override;
-  ScheduleTask(const ScheduleTask&) = delete;
-  ScheduleTask& operator=(const ScheduleTask&) = delete;
 
   /// Tasks live in memory that their communicator keeps for the next one.
   static void* operator new(std::size_t bytes, CommunicatorState& state);
   static void operator delete(void* memory, CommunicatorState& state) noexcept;
   static void operator delete(ScheduleTask* task, std::destroying_delete_t) noexcept;
 
-  /// Starts the first messages.
-  void begin() { advance(); }
-
+  void begin() override { take_steps_or_fail(); }
   Progress advance() override;
 
  private:
-  std::string label() const override;
-
+  std::span<ActiveSegment> window() const noexcept { return {memory().window.data(), window_}; }
+  bool take_steps_or_fail();
   bool take_steps();
   bool start_steps();
   void start_step(ActiveSegment& active);
-  void copy_locally(const ActiveSegment& active);
+  void copy_locally(const ActiveSegment& active, const Round& round);
   void reserve(Scratch& scratch, std::size_t bytes);
-  void post_receives(ActiveSegment& active);
-  void post_sends(ActiveSegment& active);
+  void post_receives(ActiveSegment& active, const Round& round);
+  void post_sends(ActiveSegment& active, const Round& round);
   static bool is_complete(const ActiveSegment& active);
   void complete_step(ActiveSegment& active);
   void combine_parts(std::span<const Incoming> together);
   void complete_segment(ActiveSegment& active);
-  void require_same_calls();
 
-  const Group& group_;
-  const Algorithm& algorithm_;
-  Call call_;
-  Position at_;
-  DataLayout layout_;
-  int rounds_;
   StepOrder order_;  ///< the next step to be started
-  std::shared_ptr<OperationMemory> memory_;
+  std::size_t window_;
+  std::uint64_t seen_ = 0;  ///< of the transport's completions, when steps were last taken
   int segments_done_ = 0;
-  bool complete_ = false;
 };
 
 }  // namespace tutti::detail

@@ -28,11 +28,13 @@ class Segments {
         blocks_(static_cast<std::size_t>(blocks)),
         segments_(static_cast<std::size_t>(segments)),
         bound_(bound),
+        block_(bound && blocks > 1 ? count / blocks_ : count),
         offsets_(offsets) {}
 
   int segments() const noexcept { return static_cast<int>(segments_); }
 
   ElementRange range(int segment, BlockRange blocks) const noexcept {
+    if (blocks_ == 1 && segments_ == 1) return {0, blocks.count == 0 ? 0 : count_};
     const std::size_t first = begin(segment, blocks.first);
     if (blocks.count == 0) return {first, 0};
     const std::size_t last =
@@ -46,6 +48,7 @@ class Segments {
  private:
   /// Boundary `i` of `n` parts of `total`, the larger parts first.
   static std::size_t cut(std::size_t total, std::size_t i, std::size_t n) noexcept {
+    if (n == 1) return i * total;  // most data are not cut, and dividing takes long
     const std::size_t rest = total % n;
     return total / n * i + (i < rest ? i : rest);
   }
@@ -66,12 +69,13 @@ class Segments {
     if (b == blocks_) return offset(b);
     return offset(b) + cut(offset(b + 1) - offset(b), s, segments_);
   }
-  std::size_t offset(std::size_t b) const noexcept { return offsets_.empty() ? count_ / blocks_ * b : offsets_[b]; }
+  std::size_t offset(std::size_t b) const noexcept { return offsets_.empty() ? block_ * b : offsets_[b]; }
 
   std::size_t count_;
   std::size_t blocks_;
   std::size_t segments_;
   bool bound_;
+  std::size_t block_;  // elements of a bound block without offsets
   std::span<const std::size_t> offsets_;
 };
 

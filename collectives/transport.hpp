@@ -57,8 +57,19 @@ class Transport {
   /// Gives up the processor for at most so long; less if the transport can tell that a message has come.
   virtual void sleep(Clock::duration longest);
 
+  /// Messages completed so far: what waits for some need not look again before this changes.
+  std::uint64_t completions() const noexcept { return completions_; }
+
   /// Everything under way, for messages to people.
   virtual std::vector<Underway> underway() const = 0;
+
+ protected:
+  void count_down(Pending& pending) noexcept {
+    --pending.messages;
+    ++completions_;
+  }
+
+  std::uint64_t completions_ = 0;
 };
 
 }  // namespace tutti::detail

@@ -85,7 +85,7 @@ bool UcxTransport::progress() {
   for (Message& message : messages_) {
     const ucs_status_t status = test(message);
     if (status == UCS_OK) {
-      --message.who.pending->messages;
+      count_down(*message.who.pending);
       any = true;
       continue;
     }

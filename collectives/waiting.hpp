@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 namespace tutti::detail {
 
@@ -29,18 +30,34 @@ struct WaitPolicy {
   static WaitPolicy for_node(int ranks, int cores) noexcept;
 };
 
-/// One wait. pause() is called whenever there was nothing to do, progressed() whenever there was.
+/// One wait. At every poll without progress is_time_due() is asked, and pause() called if it is; progressed() at every
+/// other.
 class Waiter {
  public:
-  Waiter(const WaitPolicy& policy, Transport& transport) noexcept
-      : policy_(policy), transport_(transport), idle_since_(Clock::now()) {}
-  void progressed() noexcept { idle_since_ = Clock::now(); }
+  Waiter(const WaitPolicy& policy, Transport& transport) noexcept : policy_(policy), transport_(transport) {
+    progressed();
+  }
+
+  void progressed() noexcept {
+    idle_since_.reset();
+    polls_ = 0;
+    spins_ = policy_.spin > Clock::duration::zero();
+  }
+
+  /// Whether to look at the clock. To read it takes as long as some polls, so a rank that spins does so now and then.
+  bool is_time_due() noexcept {
+    constexpr int kPollsPerReading = 16;
+    return !spins_ || ++polls_ % kPollsPerReading == 0;
+  }
+
   void pause(Clock::time_point now);
 
  private:
   const WaitPolicy& policy_;
   Transport& transport_;
-  Clock::time_point idle_since_;
+  std::optional<Clock::time_point> idle_since_;  // as far as the clock was read
+  int polls_ = 0;
+  bool spins_ = true;
 };
 
 }  // namespace tutti::detail

@@ -9,7 +9,6 @@
 namespace tutti::detail {
 namespace {
 
-constexpr auto kNoticeInterval = std::chrono::microseconds(20);
 constexpr std::chrono::duration<double> kQuestionInterval = std::chrono::milliseconds(200);
 
 /// "`what` rank 1, 2, 5 and 3 more"; empty if there are no peers.
@@ -45,8 +44,14 @@ WaitingTask::WaitingTask(Communicator comm, std::uint64_t sequence, Role role)
 WaitingTask::~WaitingTask() { state().delist(*this); }
 
 bool WaitingTask::poll() {
-  const Progress progress = advance_within_limits();
-  if (kSimulated && progress == Progress::none) state().transport().wait_any();
+  const Progress progress = advance_all();
+  if (progress == Progress::none) {
+    if constexpr (kSimulated) {
+      state().transport().wait_any();
+    } else {
+      look_around(Clock::now());
+    }
+  }
   return progress == Progress::complete;
 }
 
@@ -54,7 +59,7 @@ void WaitingTask::wait() {
   if (const std::string why = hopeless(); !why.empty()) fail(why);
   Waiter waiter(state().wait_policy(), state().transport());
   for (;;) {
-    switch (advance_within_limits()) {
+    switch (advance_all()) {
       case Progress::complete:
         return;
       case Progress::some:
@@ -63,29 +68,31 @@ void WaitingTask::wait() {
       case Progress::none:
         if constexpr (kSimulated) {
           state().transport().wait_any();
-        } else {
-          waiter.pause(Clock::now());
+        } else if (waiter.is_time_due()) {
+          const auto now = Clock::now();
+          look_around(now);
+          waiter.pause(now);
         }
         break;
     }
   }
 }
 
-WaitingTask::Progress WaitingTask::advance_within_limits() {
+/// Advances this task and all others of the communicator; `some` also if only those got further.
+WaitingTask::Progress WaitingTask::advance_all() {
   const Progress progress = advance();
   if (progress == Progress::complete) return progress;
   const bool others = state().advance_others(*this);
   if (progress == Progress::some) idle_since_.reset();
-  if (progress == Progress::some || others) return Progress::some;
-  if constexpr (kSimulated) return Progress::none;
-  const auto now = Clock::now();
-  if (now - last_notices_ >= kNoticeInterval) {
-    last_notices_ = now;
-    state().poll_notices();
-    answer_questions();
-    check_limits(now);
-  }
-  return Progress::none;
+  return others ? Progress::some : progress;
+}
+
+/// What is to be done now and then while there is no progress.
+void WaitingTask::look_around(Clock::time_point now) {
+  if (!state().are_notices_due(now)) return;
+  state().poll_notices();
+  answer_questions();
+  check_limits(now);
 }
 
 void WaitingTask::check_limits(Clock::time_point now) {

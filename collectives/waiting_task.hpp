@@ -50,7 +50,8 @@ class WaitingTask : public Task {
   std::uint64_t sequence() const noexcept { return sequence_; }
 
  private:
-  Progress advance_within_limits();
+  Progress advance_all();
+  void look_around(Clock::time_point now);
   void check_limits(Clock::time_point now);
   void ask_around(std::chrono::duration<double> idle);
   void answer_questions();
@@ -61,7 +62,6 @@ class WaitingTask : public Task {
   Communicator comm_;
   std::uint64_t sequence_;
   std::optional<Clock::time_point> idle_since_;
-  Clock::time_point last_notices_{};
   std::chrono::duration<double> next_questions_{};  ///< asked at this idle time
   bool asked_ = false;
   bool warned_ = false;

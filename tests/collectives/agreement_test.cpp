@@ -95,7 +95,7 @@ TEST(TuningFile, OfRankZeroServesAllRanks) {
   // A part, whose first rank has no such file, goes on with what all know.
   const auto part = comm.split(0, -comm.rank());
   EXPECT_EQ(part->choice_facts().source, CostSource::tuning_file);
-  EXPECT_EQ(part->state().network_costs().latency, 1.0 / 7);
+  EXPECT_EQ(part->choice_facts().costs.network.latency, 1.0 / 7);
   MPI_Barrier(MPI_COMM_WORLD);
 }
 

@@ -1,0 +1,72 @@
+// What collectives under way have in common; see collective_task.hpp.
+#include <utility>
+
+#include <tutti/collectives/collective_task.hpp>
+#include <tutti/collectives/mailbox.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::detail {
+namespace {
+
+/// Memory for the scratch slot, if the schedule has one.
+std::byte* scratch_of(const Call& call, const CompiledSchedule& schedule, MemoryPools& pools, OperationMemory& memory) {
+  if (schedule.needs_scratch()) memory.scratch = pools.acquire_scratch(call.data_bytes());
+  return memory.scratch.memory.get();
+}
+
+}  // namespace
+
+CollectiveTask::CollectiveTask(const Communicator& comm, const Group& group, Way&& way, Call&& call,
+                               std::uint64_t sequence, Role role)
+    : WaitingTask(comm, sequence, role),
+      group_(group),
+      way_(std::move(way)),
+      memory_(state().memory().acquire_operation()),
+      call_(std::move(call)),
+      layout_(call_, way_, scratch_of(call_, schedule(), state().memory(), *memory_)) {
+  const Header header = {.call = signature(call_, way_, sequence, role == Role::whole ? state().history() : 0),
+                         .before = state().last_call()};
+  if (call_.is_counted_by_pair()) {
+    memory_->handshake.begin(header, state().size(), call_.input_offsets, call_.offsets);
+  } else {
+    memory_->handshake.begin(header, state().size());
+  }
+  // Stages begin when they can, not in one order on all ranks.
+  state().record(header, role == Role::whole, &group == &state().everyone());
+}
+
+CollectiveTask::~CollectiveTask() {
+  if (!complete_) {
+    state().fail(sequence(), text(label(), " was given up before it was complete"));
+    keep_until_exit(std::move(memory_));
+    return;
+  }
+  MemoryPools& pools = state().memory();
+  if (memory_->scratch.capacity > 0) pools.release_scratch(std::exchange(memory_->scratch, {}));
+  pools.release_operation(std::move(memory_));
+}
+
+std::string CollectiveTask::label() const {
+  return text(name(call_.collective), " #", sequence(), " (", describe(memory_->handshake.own().call), ", ",
+              schedule().algorithm().name, ")");
+}
+
+bool CollectiveTask::progress() {
+  try {
+    return state().transport().progress();
+  } catch (const CommunicationError& error) {
+    require_same_calls();  // calls or messages that differ explain most failures, and say more
+    state().mailbox().advance();
+    state().poll_notices();  // so does a rank that failed and then left
+    fail(error.what());
+  }
+}
+
+void CollectiveTask::compare_signatures() {
+  const auto mismatch = memory_->handshake.verify();
+  if (!mismatch) return;
+  state().poll_notices();  // a rank that found its arguments wrong and went on says more
+  fail(find_difference(comm().rank(), mismatch->own, mismatch->peer, mismatch->theirs));
+}
+
+}  // namespace tutti::detail

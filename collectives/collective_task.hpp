@@ -1,0 +1,61 @@
+// What all collectives under way have in common, whether run step by step or enqueued: the call, how it runs, its
+// memory, and how ranks find that they call alike.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <tutti/collectives/call.hpp>
+#include <tutti/collectives/data_layout.hpp>
+#include <tutti/collectives/group.hpp>
+#include <tutti/collectives/operation_memory.hpp>
+#include <tutti/collectives/waiting_task.hpp>
+#include <tutti/collectives/way.hpp>
+
+namespace tutti::detail {
+
+class CollectiveTask : public WaitingTask {
+ public:
+  /// Takes part in the order of calls. The call has been checked, and `way` has a schedule. `group` stays.
+  CollectiveTask(const Communicator& comm, const Group& group, Way&& way, Call&& call, std::uint64_t sequence,
+                 Role role);
+
+  /// A task that is destroyed before it is complete makes the communicator unusable.
+  ~CollectiveTask() override;
+
+  /// Starts what can be started. \throws CommunicationError
+  virtual void begin() = 0;
+
+ protected:
+  std::string label() const final;
+
+  /// Drives the transport. What fails is explained as well as can be. \throws CommunicationError
+  bool progress();
+
+  /// \throws CommunicationError if a signature that has come is of another call.
+  void require_same_calls() {
+    if (memory_->handshake.awaits_any()) compare_signatures();
+  }
+
+  const Call& call() const noexcept { return call_; }
+  const CompiledSchedule& schedule() const noexcept { return *way_.schedule; }
+  const DataLayout& layout() const noexcept { return layout_; }
+  OperationMemory& memory() const noexcept { return *memory_; }
+  int rank_of(int number) const noexcept { return group_.rank_of(number); }
+
+  bool complete() const noexcept { return complete_; }
+  void set_complete() noexcept { complete_ = true; }
+
+ private:
+  void compare_signatures();
+
+  const Group& group_;
+  Way way_;
+  std::shared_ptr<OperationMemory> memory_;
+  Call call_;
+  DataLayout layout_;
+  bool complete_ = false;
+};
+
+}  // namespace tutti::detail

@@ -1,0 +1,84 @@
+// Memory that is used again; see memory_pools.hpp.
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+#include <tutti/collectives/memory_pools.hpp>
+#include <tutti/collectives/operation_memory.hpp>
+#ifdef TUTTI_SIMULATED
+#include <mpi.h>
+#endif
+
+namespace tutti::detail {
+namespace {
+
+#ifdef TUTTI_SIMULATED
+// All ranks live in one process and share what is large, or it would not fit.
+constexpr std::size_t kSharedBytes = std::size_t{64} << 10;
+std::byte* allocate_scratch(std::size_t bytes) {
+  return static_cast<std::byte*>(bytes < kSharedBytes ? std::malloc(bytes) : SMPI_SHARED_MALLOC(bytes));
+}
+#else
+std::byte* allocate_scratch(std::size_t bytes) { return new std::byte[bytes]; }
+#endif
+
+}  // namespace
+
+#ifdef TUTTI_SIMULATED
+void FreeScratch::operator()(std::byte* memory) const noexcept { SMPI_SHARED_FREE(memory); }
+#else
+void FreeScratch::operator()(std::byte* memory) const noexcept { delete[] memory; }
+#endif
+
+MemoryPools::~MemoryPools() {
+  for (void* memory : idle_tasks_) ::operator delete(memory);
+}
+
+void* MemoryPools::acquire_task(std::size_t bytes) {
+  if (idle_tasks_.empty()) {
+    idle_tasks_.reserve(idle_tasks_.capacity() + 1);  // releasing must not fail
+    return ::operator new(bytes);
+  }
+  void* memory = idle_tasks_.back();
+  idle_tasks_.pop_back();
+  return memory;
+}
+
+std::shared_ptr<OperationMemory> MemoryPools::acquire_operation() {
+  if (idle_operations_.empty()) return std::make_shared<OperationMemory>();
+  std::shared_ptr<OperationMemory> memory = std::move(idle_operations_.back());
+  idle_operations_.pop_back();
+  return memory;
+}
+
+void MemoryPools::release_operation(std::shared_ptr<OperationMemory> memory) noexcept {
+  idle_operations_.push_back(std::move(memory));
+}
+
+Scratch MemoryPools::acquire_scratch(std::size_t bytes) {
+  auto best = idle_scratch_.end();
+  for (auto it = idle_scratch_.begin(); it != idle_scratch_.end(); ++it) {
+    if (it->capacity >= bytes && (best == idle_scratch_.end() || it->capacity < best->capacity)) best = it;
+  }
+  if (best == idle_scratch_.end()) {
+    return {std::unique_ptr<std::byte[], FreeScratch>(allocate_scratch(bytes)), bytes};
+  }
+  Scratch scratch = std::move(*best);
+  idle_scratch_.erase(best);
+  return scratch;
+}
+
+void MemoryPools::release_scratch(Scratch scratch) noexcept {
+  constexpr std::size_t kKept = 16;
+  if (scratch.memory == nullptr) return;
+  if (idle_scratch_.size() == kKept) {
+    const auto smallest = std::min_element(idle_scratch_.begin(), idle_scratch_.end(),
+                                           [](const Scratch& a, const Scratch& b) { return a.capacity < b.capacity; });
+    if (smallest->capacity > scratch.capacity) return;
+    idle_scratch_.erase(smallest);
+  }
+  idle_scratch_.push_back(std::move(scratch));
+}
+
+}  // namespace tutti::detail

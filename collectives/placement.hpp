@@ -1,0 +1,60 @@
+// Where the ranks of a communicator live, and what follows from that: how they wait, what messages cost, and which
+// ranks are far.
+#pragma once
+
+#include <mpi.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <tutti/collectives/choice_facts.hpp>
+#include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/group.hpp>
+#include <tutti/collectives/waiting.hpp>
+
+namespace tutti::detail {
+
+class Placement {
+ public:
+  /// Finds the nodes, of which the options may pretend some. In the same exchange ranks compare what they must have in
+  /// common (agreement.hpp); a part of a communicator inherits what the choice of algorithms knows. Collective over
+  /// `comm`. \throws InvalidArgument on every rank if options are wrong on any, or differ; CommunicationError
+  Placement(MPI_Comm comm, const CommunicatorOptions& options, const ChoiceFacts* inherited);
+
+  const NodePlace& place() const noexcept { return place_; }
+
+  /// Node of every rank.
+  std::span<const int> node_of() const noexcept { return node_of_; }
+
+  bool has_two_levels() const noexcept { return two_levels_; }
+  const ChoiceFacts& facts() const noexcept { return facts_; }
+
+  /// As fits the ranks of this machine and the cores that they may use together.
+  const WaitPolicy& wait_policy() const noexcept { return wait_policy_; }
+
+  /// Tells this communicator from all that were before; the same on all ranks.
+  std::uint64_t stamp() const noexcept { return stamp_; }
+
+  /// The group of all ranks, with what messages cost among them.
+  Group everyone() const;
+
+  /// Which ranks are reached by TCP; empty if none is.
+  std::vector<bool> ranks_over_tcp() const;
+
+ private:
+  void find_cores(MPI_Comm node);
+  Surroundings surroundings() const;
+  TransportCosts shared_link_costs() const;
+
+  int rank_ = 0;
+  int size_ = 1;
+  NodePlace place_;
+  std::vector<int> node_of_;
+  bool two_levels_ = false;
+  ChoiceFacts facts_;
+  WaitPolicy wait_policy_;
+  std::uint64_t stamp_ = 0;
+};
+
+}  // namespace tutti::detail

@@ -1,0 +1,96 @@
+// How calls run, remembered so that one like another before is neither checked nor planned again.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include <tutti/collectives/call.hpp>
+#include <tutti/collectives/compiled_schedule.hpp>
+
+namespace tutti::detail {
+
+/// How a call that has been found right runs. Without schedule where a rank is alone.
+struct Way {
+  std::shared_ptr<const CompiledSchedule> schedule;
+  int segments = 1;
+  int row = 0;               ///< of the algorithm in its table
+  std::uint32_t digest = 0;  ///< of the algorithm, radix and segments: what signatures compare
+};
+
+/// All that the check of a call and the choice of its way depend on, but for whether input and output overlap. Calls
+/// that name an algorithm, have a function or a count of every rank's own depend on more.
+struct CallKind {
+  const void* table;
+  std::size_t data_count;
+  std::size_t input_count;
+  std::size_t output_count;
+  std::size_t segment_bytes;
+  int radix;
+  int root;
+  Collective collective;
+  ReduceOp op;
+  DType dtype;
+  DType input_dtype;
+  DType output_dtype;
+  MemorySpace input_space;
+  MemorySpace output_space;
+  bool has_input;
+  bool has_output;
+
+  /// `of_table` is that of the algorithms.
+  CallKind(const void* of_table, const Call& call) noexcept
+      : table(of_table),
+        data_count(call.data_count),
+        input_count(call.input.count),
+        output_count(call.output.count),
+        segment_bytes(call.options.segment_bytes),
+        radix(call.options.radix),
+        root(call.root),
+        collective(call.collective),
+        op(call.op),
+        dtype(call.dtype),
+        input_dtype(call.input.dtype),
+        output_dtype(call.output.dtype),
+        input_space(call.input.space),
+        output_space(call.output.space),
+        has_input(call.input.data != nullptr),
+        has_output(call.output.data != nullptr) {}
+
+  static bool describes(const Call& call) noexcept {
+    return call.options.algorithm.empty() && !call.function && !call.is_uneven();
+  }
+
+  friend bool operator==(const CallKind&, const CallKind&) = default;
+};
+
+/// The ways of recent kinds of calls of one rank in a group.
+class WayStore {
+ public:
+  /// Null if it is not known.
+  const Way* find(const CallKind& kind) const noexcept {
+    const std::optional<Known>& known = recent_[place_of(kind)];
+    return known && known->kind == kind ? &known->way : nullptr;
+  }
+  void remember(const CallKind& kind, const Way& way) { recent_[place_of(kind)].emplace(kind, way); }
+
+ private:
+  struct Known {
+    CallKind kind;
+    Way way;
+    Known(const CallKind& k, const Way& w) : kind(k), way(w) {}
+  };
+
+  // Roots that follow each other have places that do.
+  std::size_t place_of(const CallKind& kind) const noexcept {
+    const std::size_t key = kind.data_count * 31 + kind.segment_bytes * 7 + static_cast<std::size_t>(kind.radix) * 3 +
+                            static_cast<std::size_t>(kind.collective);
+    return ((key * 0x9E3779B97F4A7C15U >> 32) + static_cast<std::size_t>(kind.root)) % recent_.size();
+  }
+
+  std::array<std::optional<Known>, 64> recent_;
+};
+
+}  // namespace tutti::detail
