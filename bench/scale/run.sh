@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# bench/scale/run.sh [--quick] [--all] [--collective NAME] BUILD_DIR: tutti against the MPI libraries that SimGrid knows,
+# bench/scale/run.sh [--quick] [--all] [--simgrid-defaults] [--collective NAME] BUILD_DIR: tutti against the MPI libraries that SimGrid knows,
 # in simulated time, on up to 1,024 ranks. Builds BUILD_DIR/scale/scale, writes BUILD_DIR/scale/NAME.csv
 # (platform,ranks,bytes,candidate,seconds), prints tables and, with gnuplot, draws BUILD_DIR/scale/NAME.svg. Needs
 # smpicxx and smpirun (Debian package libsimgrid-dev).
 #
 #   --quick            a few cells, a quarter of a minute
 #   --all              moreover every algorithm and radix of tutti that might be worth it
+#   --simgrid-defaults messages as SimGrid prices them by default: they cost processors nothing, and TCP's factors apply
 #   --collective NAME  allreduce (default), broadcast, all_gather, reduce_scatter, reduce, all_to_all
 #   --networks LIST, --ranks LIST, --sizes LIST
 #                      comma-separated, instead of the default
@@ -22,10 +23,12 @@ ranks=16,60,64,100,256
 sizes=8,64,512,4096,32768,262144,2097152,16777216
 candidates=(chosen)
 build=
+defaults=
 while [[ $# -gt 0 ]]; do
   case $1 in
     --quick) networks=flat,torus ranks=16,60 sizes=8,4096,262144,2097152 ;;
     --all) candidates=(chosen all) ;;
+    --simgrid-defaults) defaults=1 ;;
     --collective | --networks | --ranks | --sizes)
       [[ $# -ge 2 ]] || fail "$1 needs a value"
       declare "${1#--}=$2"
@@ -36,7 +39,7 @@ while [[ $# -gt 0 ]]; do
   esac
   shift
 done
-[[ -n $build ]] || fail "usage: bench/scale/run.sh [--quick] [--all] [--collective NAME] BUILD_DIR"
+[[ -n $build ]] || fail "usage: bench/scale/run.sh [--quick] [--all] [--simgrid-defaults] [--collective NAME] BUILD_DIR"
 for program in smpicxx smpirun; do
   command -v "$program" >/dev/null || fail "$program is not there: install libsimgrid-dev"
 done
@@ -55,6 +58,8 @@ settings=(
   --cfg=network/crosstraffic:0 --cfg=smpi/os:0:4e-7:0 --cfg=smpi/ois:0:4e-7:0 --cfg=smpi/or:0:4e-7:0
   --cfg=smpi/simulate-computation:no --cfg=surf/precision:1e-12 --log=root.thres:error
 )
+
+[[ -z $defaults ]] || settings=(--cfg=smpi/simulate-computation:no --log=root.thres:error)
 
 # simulate RANKS OPTION... PROGRAM ARGUMENT...: on the first hosts of the platform, for at most ten minutes
 simulate() {

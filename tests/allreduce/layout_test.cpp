@@ -1,5 +1,5 @@
 // Bits that do not depend on the layout: at level `layout` every element is the same sum, bit for bit, whatever the
-// algorithm, the cut, the place in a fused buffer or the nodes.
+// algorithm, the cut, the place in a fused buffer, the nodes or the transport.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ constexpr std::size_t kCount = 5003;
 CommunicatorOptions with_layout(int ranks_per_node = 0) {
   CommunicatorOptions options = test::patient();
   options.bits = Bits::layout;
-  options.ranks_per_node = ranks_per_node;
+  if (ranks_per_node != 0) options.ranks_per_node = ranks_per_node;
   return options;
 }
 
@@ -70,7 +70,7 @@ std::vector<std::string_view> names_at_once(Collective collective) {
 
 TEST(Layout, AllreduceIsTheSumInRankOrder) {
   for (const int ranks_per_node : {0, 2}) {
-    const Communicator comm(MPI_COMM_WORLD, with_layout(ranks_per_node));
+    const Communicator comm = test::world(with_layout(ranks_per_node));
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       const test::Bytes expected = sum_in_rank_order(dtype, comm.size(), kCount);
       for (const std::string_view name : names_at_once(Collective::allreduce)) {
@@ -88,7 +88,7 @@ TEST(Layout, AllreduceIsTheSumInRankOrder) {
 
 /// The same elements in messages of other sizes, as fusing would make them.
 TEST(Layout, PiecesAreTheWhole) {
-  const Communicator comm(MPI_COMM_WORLD, with_layout());
+  const Communicator comm = test::world(with_layout());
   const test::Bytes expected = sum_in_rank_order(DType::f32, comm.size(), kCount);
   for (const std::size_t piece : {1, 7, 333, 4000}) {
     test::Bytes data = numbers(DType::f32, comm.rank(), kCount);
@@ -101,7 +101,7 @@ TEST(Layout, PiecesAreTheWhole) {
 }
 
 TEST(Layout, ReduceAndReduceScatterAreTheSame) {
-  const Communicator comm(MPI_COMM_WORLD, with_layout());
+  const Communicator comm = test::world(with_layout());
   const auto size = static_cast<std::size_t>(comm.size());
   const std::size_t slice = kCount / size;
   const std::size_t count = slice * size;
