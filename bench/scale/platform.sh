@@ -20,7 +20,7 @@ case $ranks in
   60) hosts=64 tree='8,8;1,4' torus='5,4,3' dragonfly='4,4;2,2;4,1;2' ;;
   64) hosts=64 tree='8,8;1,4' torus='4,4,4' dragonfly='4,4;2,2;4,1;2' ;;
   100) hosts=100 tree='10,10;1,5' torus='5,5,4' dragonfly='5,4;2,2;5,1;2' ;;
-  256) hosts=256 tree='16,16;1,8' torus='8,8,4' dragonfly='8,4;4,2;4,1;2' ;;
+  256) hosts=256 tree='16,16;1,8' torus='8,8,4' dragonfly='8,4;2,2;8,1;2' ;;
   1024) hosts=1024 tree='32,32;1,16' torus='16,8,8' dragonfly='8,4;8,2;8,1;2' ;;
   *) printf 'platform.sh: error: no dimensions for %s ranks\n' "$ranks" >&2; exit 2 ;;
 esac

@@ -200,16 +200,21 @@ void call_tutti(const tutti::Communicator& comm, Collective collective, const Sh
   }
 }
 
+/// The latest instant at which a rank calls this.
+double meet() {
+  double latest = simgrid_get_clock();
+  MPI_Allreduce(MPI_IN_PLACE, &latest, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+  return latest;
+}
+
 /// Simulated seconds from the instant at which all ranks start to the one at which the last has ended.
 double time(const std::function<void()>& call) {
-  double start = simgrid_get_clock() + 1e-3;
-  MPI_Allreduce(MPI_IN_PLACE, &start, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-  start += 1e-3;  // by when every rank has learnt of it
+  meet();  // the first time it sets up what MPI's collective needs, and takes longer
+  const double start = meet() + 1e-3;
+  if (simgrid_get_clock() >= start) throw std::runtime_error("a rank learnt too late when to start");
   sg_actor_sleep_until(start);
   call();
-  double end = simgrid_get_clock();
-  MPI_Allreduce(MPI_IN_PLACE, &end, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-  return end - start;
+  return meet() - start;
 }
 
 class Program {
