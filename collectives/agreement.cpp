@@ -124,8 +124,9 @@ std::string problem_with(const CommunicatorOptions& options) {
   if (options.deadline && !(options.deadline->count() > 0))
     return text("Communicator: the deadline is ", options.deadline->count(), " s, not positive");
   if (options.network && !options.network->torus) return "Communicator: options.network has no torus";
-  if (options.network && (options.network->ports < 0 || !(options.network->hop >= 0)))
-    return "Communicator: options.network has a number of ports or a hop below 0";
+  if (options.network &&
+      (options.network->ports < 0 || !(options.network->hop >= 0 && std::isfinite(options.network->hop))))
+    return "Communicator: options.network has ports below 0, or a hop that is not a number of at least 0";
   try {
     described_network(options);
     wanted_transport(options.transport);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <tutti/collectives/cost_model.hpp>
+#include <tutti/collectives/link_use.hpp>
 #include <tutti/collectives/schedule.hpp>
 
 namespace tutti {
@@ -73,7 +74,7 @@ class Chooser {
 
   int size() const noexcept { return size_; }
   Shape shape() const noexcept { return {.size = size_, .torus = torus_}; }
-  double as_good() const noexcept { return where_.network ? kAsGoodOnTorus : kAsGood; }
+  double as_good() const noexcept { return can_follow_links(where_.network) ? kAsGoodOnTorus : kAsGood; }
   const TransportCosts& costs() const noexcept { return costs_; }
 
   /// The best plan of `table` for `bytes` of data in all blocks that meets the wishes; without algorithm if the table

@@ -245,9 +245,12 @@ Profile profile(const Algorithm& algorithm, const Shape& shape, const Surroundin
     const Position at = position_of(rank, shape);
     result.scratch = result.scratch || algorithm.needs_scratch(at);
   }
-  const LinkUse links = where.network ? links_used(algorithm, shape, ranks_per_node, where.network) : LinkUse{};
+  const bool follows = can_follow_links(where.network);
+  const LinkUse links = follows ? links_used(algorithm, shape, ranks_per_node, where.network) : LinkUse{};
   const auto over_links = [&](Load load, double moved) {
-    if (where.network) load.moved = moved, load.carried = 0;
+    if (!follows) return load;
+    load.moved = moved;
+    load.carried = 0;
     return load;
   };
   Busiest total(shape.size, ranks_per_node, result.blocks);
@@ -264,7 +267,7 @@ Profile profile(const Algorithm& algorithm, const Shape& shape, const Surroundin
       Followed passing{rank, {}, {}, {}};
       look(passing);
     }
-    const LinkUse::Ways ways = where.network ? links.rounds[static_cast<std::size_t>(index)] : LinkUse::Ways{};
+    const LinkUse::Ways ways = follows ? links.rounds[static_cast<std::size_t>(index)] : LinkUse::Ways{};
     add(result.path, over_links(busiest.load(), ways.moved), (1.0 + 1.0 / algorithm.alternating_parts) / 2);
     result.detours += std::max(0, ways.links - 1) * where.network.hop / algorithm.alternating_parts;
   }

@@ -106,7 +106,7 @@ struct Profile {
 };
 
 /// Counts a schedule on shape.size >= 2 ranks with root 0; above 128 ranks from a few of them, but for the links of a
-/// network that is known.
+/// network that is known and can be followed (link_use.hpp).
 Profile profile(const Algorithm& algorithm, const Shape& shape, const Surroundings& where = {});
 
 /// Where the time goes, in seconds.

@@ -18,6 +18,12 @@ struct LinkUse {
   double moved = 0;  ///< the same for all rounds together
 };
 
+/// Whether a network is known, and small enough that all its messages can be followed while a program waits.
+inline bool can_follow_links(const NetworkDescription& network) noexcept {
+  constexpr int kMostNodes = 4096;
+  return network && network.torus.nodes() <= kMostNodes;
+}
+
 /// `network` has as many nodes as `shape.size` ranks fill, `ranks_per_node` of them following each other on each. Exact
 /// up to 64 rounds and, to bound the work, from every k-th round of longer schedules.
 LinkUse links_used(const Algorithm& algorithm, const Shape& shape, int ranks_per_node,

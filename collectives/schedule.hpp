@@ -211,6 +211,7 @@ struct Algorithm {
 };
 
 inline bool no_scratch(const Position&) noexcept { return false; }
+inline bool scratch_everywhere(const Position&) noexcept { return true; }
 inline int one_block(const Shape&) noexcept { return 1; }
 inline int two_blocks(const Shape&) noexcept { return 2; }
 inline int block_per_rank(const Shape& shape) noexcept { return shape.size; }

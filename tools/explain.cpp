@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -138,12 +139,16 @@ std::optional<detail::HierarchicalPlan> two_levels(Collective collective, const 
   return detail::plan_hierarchical(levels, bytes, 0);
 }
 
-/// What the command line says of the network. \throws InvalidArgument if it has not as many nodes as the ranks fill.
+/// What the command line says of the network, or else the environment, as a communicator takes it.
+/// \throws InvalidArgument if the command line describes another number of nodes than the ranks fill.
 NetworkDescription described_network(const ExplainOptions& options) {
-  if (options.network.empty()) return {};
-  const NetworkDescription network = parse_network(options.network);
+  const char* variable = std::getenv("TUTTI_NETWORK");
+  const std::string description = options.network.empty() && variable != nullptr ? variable : options.network;
+  if (description.empty()) return {};
+  const NetworkDescription network = parse_network(description);
   const int nodes = network.torus.nodes();
-  if (nodes * options.ranks_per_node != options.ranks) {
+  if (options.ranks % options.ranks_per_node != 0 || options.ranks / options.ranks_per_node != nodes) {
+    if (options.network.empty()) return {};
     throw InvalidArgument(text("explain: --network is a torus of ", nodes, " nodes, --ranks ", options.ranks,
                                " with --ranks-per-node ", options.ranks_per_node, " another number"));
   }
@@ -159,7 +164,8 @@ Surroundings surroundings(const ExplainOptions& options, const ExplainedCosts& f
 }
 
 void print_choice(Collective collective, const ExplainOptions& options, std::size_t bytes, const ExplainedCosts& found,
-                  const std::vector<Plan>& plans, const std::optional<detail::HierarchicalPlan>& hierarchical) {
+                  const NetworkDescription& network, const Chooser& chooser, const std::vector<Plan>& plans,
+                  const std::optional<detail::HierarchicalPlan>& hierarchical) {
   const TransportCosts& costs = found.used();
   if (!found.refused.empty()) fmt::print("{} is refused: {}\n", options.tuning, found.refused);
   fmt::print("{} of {} on {} ranks over {}: latency {}, overhead {} per message, {:.1f} GB/s per link\n",
@@ -167,7 +173,7 @@ void print_choice(Collective collective, const ExplainOptions& options, std::siz
              time_text(costs.overhead), 1e-9 / costs.byte);
   fmt::print("costs: {}{}{}{}\n\n", name(found.source),
              found.source == CostSource::tuning_file ? " " + options.tuning : "", found.why,
-             options.network.empty() ? "" : ", " + options.network);
+             network ? ", " + to_text(network) : "");
   fmt::print("{:<20} {:>6} {:>9} {:>12} {:>11} {:>11} {:>11} {:>11}\n", "algorithm", "radix", "segments", "predicted",
              "waiting", "overhead", "moving", "local");
   const std::vector<Plan> best = best_of_each(plans);
@@ -179,8 +185,7 @@ void print_choice(Collective collective, const ExplainOptions& options, std::siz
                time_text(plan.predicted.local));
   }
   if (!hierarchical) {
-    fmt::print("\n{} runs: {}.\n", plan_text(plans.front()),
-               why(plans, best, options.network.empty() ? kAsGood : kAsGoodOnTorus));
+    fmt::print("\n{} runs: {}.\n", plan_text(plans.front()), why(plans, best, chooser.as_good()));
     return;
   }
   const bool runs = hierarchical->seconds < plans.front().predicted.total();
@@ -256,7 +261,7 @@ void explain(const ExplainOptions& options) {
                           {"ranks", options.ranks},
                           {"bytes", bytes},
                           {"ranks_per_node", options.ranks_per_node},
-                          {"network", options.network},
+                          {"network", to_text(network)},
                           {"transport", found.used().name},
                           {"costs_from", name(found.source)},
                           {"tuning_file", options.tuning},
@@ -265,7 +270,7 @@ void explain(const ExplainOptions& options) {
     if (hierarchical) all["hierarchical"] = {{"chunks", hierarchical->chunks}, {"seconds", hierarchical->seconds}};
     fmt::print("{}\n", all.dump(2));
   } else {
-    print_choice(collective, options, bytes, found, plans, hierarchical);
+    print_choice(collective, options, bytes, found, network, chooser, plans, hierarchical);
   }
   if (!options.draw.empty()) write_drawing(options.draw, plans.front(), options.ranks);
 }
@@ -281,10 +286,10 @@ void add_explain_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--bytes", options->bytes, "Bytes of all blocks together, such as 64K or 1M")
       ->capture_default_str();
-  command
-      ->add_option("--network", options->network,
-                   "What is known of the nodes' network: torus:8x8x4, and ,ports:2 and ,hop:1e-7 (seconds)")
-      ->envname("TUTTI_NETWORK");
+  command->add_option(
+      "--network", options->network,
+      "What is known of the nodes' network: torus:8x8x4, and ,ports:2 and ,hop:1e-7 (seconds); default: "
+      "TUTTI_NETWORK, if it has as many nodes");
   auto* one_node = command->add_flag("--one-node", options->one_node, "The same as --class shared-memory");
   command
       ->add_option("--class", options->transport,

@@ -11,7 +11,6 @@ namespace tutti {
 namespace {
 
 int rounds(const Shape& shape) noexcept { return knomial_rounds(shape) + 1; }
-bool always(const Position&) noexcept { return true; }
 
 /// Blocks sorted by their digit of weight `weight`, and by number among equals. Weight 0: as they are.
 struct Sorted {
@@ -85,6 +84,6 @@ const Algorithm kBruckAllToAll = {.name = "bruck",
                                   .blocks = block_per_rank,
                                   .rounds = rounds,
                                   .round = all_to_all_round,
-                                  .needs_scratch = always};
+                                  .needs_scratch = scratch_everywhere};
 
 }  // namespace tutti

@@ -1,15 +1,9 @@
 // Bucket reduce-scatter and all-gather; see bucket.hpp.
 #include <tutti/collectives/algorithms/bucket.hpp>
+#include <tutti/collectives/algorithms/two_way_ring.hpp>
 
 namespace tutti {
 namespace {
-
-/// Steps that a block goes in a row, to the right and to the left.
-struct Hops {
-  int right;
-  int left;
-  explicit constexpr Hops(int side) noexcept : right(side / 2), left((side - 1) / 2) {}
-};
 
 /// A dimension of the torus as a rank sees it: the ranks of its row, each with the run of blocks of all ranks that
 /// differ from it in lower dimensions only.
@@ -23,7 +17,7 @@ class Row {
         right_(torus.moved(rank, dimension, 1)),
         left_(torus.moved(rank, dimension, -1)) {}
 
-  Hops hops() const noexcept { return Hops(side_); }
+  TwoWayHops hops() const noexcept { return TwoWayHops(side_); }
   int right() const noexcept { return right_; }
   int left() const noexcept { return left_; }
 
@@ -42,7 +36,7 @@ class Row {
 int rounds(const Shape& shape) noexcept {
   const Torus torus = bucket_torus(shape);
   int rounds = 0;
-  for (int d = 0; d < torus.dimensions(); ++d) rounds += Hops(torus.side(d)).right;
+  for (int d = 0; d < torus.dimensions(); ++d) rounds += TwoWayHops(torus.side(d)).right;
   return rounds;
 }
 
@@ -50,7 +44,8 @@ void all_gather_round(const Position& at, int index, Round& round) {
   const Torus torus = bucket_torus(at.shape());
   if (index == 0) round.copies.push_back({Slot::input, Slot::output, {at.rank, 1}});
   int dimension = 0;
-  for (; index >= Hops(torus.side(dimension)).right; ++dimension) index -= Hops(torus.side(dimension)).right;
+  for (; index >= TwoWayHops(torus.side(dimension)).right; ++dimension)
+    index -= TwoWayHops(torus.side(dimension)).right;
   const Row row(torus, at.rank, dimension);
   round.sends.push_back({row.right(), Slot::output, row.blocks(-index)});
   round.receives.push_back({row.left(), Slot::output, row.blocks(-index - 1)});
@@ -64,9 +59,10 @@ void all_gather_round(const Position& at, int index, Round& round) {
 void reduce_scatter_round(const Position& at, int index, Round& round) {
   const Torus torus = bucket_torus(at.shape());
   int dimension = torus.dimensions() - 1;
-  for (; index >= Hops(torus.side(dimension)).right; --dimension) index -= Hops(torus.side(dimension)).right;
+  for (; index >= TwoWayHops(torus.side(dimension)).right; --dimension)
+    index -= TwoWayHops(torus.side(dimension)).right;
   const Row row(torus, at.rank, dimension);
-  const Hops hops = row.hops();
+  const TwoWayHops hops = row.hops();
   const Slot own = dimension == torus.dimensions() - 1 ? Slot::input : Slot::scratch;
   const Slot to = dimension == 0 && index == hops.right - 1 ? Slot::output : Slot::scratch;
   const int to_go = hops.right - index;
@@ -76,8 +72,6 @@ void reduce_scatter_round(const Position& at, int index, Round& round) {
   round.sends.push_back({row.left(), to_go == hops.left ? own : Slot::scratch, row.blocks(-to_go)});
   round.receives.push_back({row.right(), to, row.blocks(-to_go + 1), Combine::incoming_right, own});
 }
-
-bool always(const Position&) noexcept { return true; }
 
 }  // namespace
 
@@ -91,7 +85,7 @@ const Algorithm kBucketReduceScatter = {.name = "bucket",
                                         .blocks = block_per_rank,
                                         .rounds = rounds,
                                         .round = reduce_scatter_round,
-                                        .needs_scratch = always};
+                                        .needs_scratch = scratch_everywhere};
 
 const Algorithm kBucketAllGather = {.name = "bucket",
                                     .collective = Collective::all_gather,

@@ -1,5 +1,5 @@
-// Bucket algorithms: rings along the rows of a torus, one dimension after another (Jain and Sabharwal, PPoPP 2010, call
-// so what Barnett et al., Concurrency 1993, do on meshes).
+// Bucket algorithms: rings along the rows of a torus, one dimension after another (Barnett et al., IPPS 1993, on
+// meshes; Jain and Sabharwal, ICS 2010, on tori).
 //
 // Ranks are laid out on the torus that is given, or on the most even one of their number, so any P is served; a prime
 // number is a ring. All messages go to neighbours. In a row of side s all-gather takes floor(s/2) rounds in both

@@ -1,5 +1,6 @@
 // Factors of butterflies, all-gather and reduce-scatter; see butterfly.hpp.
 #include <algorithm>
+#include <utility>
 
 #include <tutti/collectives/algorithms/butterfly.hpp>
 #include <tutti/collectives/algorithms/fold.hpp>
@@ -30,8 +31,8 @@ Factors::Factors(const Shape& shape) noexcept {
   members_ = shape.size;
   while (rough_part(members_, shape.radix) != 1) --members_;
   while (!find(members_, rounds_, std::min(members_, shape.radix))) ++rounds_;
-  const auto power_of_two = [](int factor) { return factor & -factor; };
-  std::stable_sort(factors_, factors_ + rounds_, [&](int a, int b) { return power_of_two(a) > power_of_two(b); });
+  const auto place = [](int factor) { return std::pair(factor & -factor, factor); };
+  std::sort(factors_, factors_ + rounds_, [&](int a, int b) { return place(a) > place(b); });
 }
 
 // Factors do not increase, so the first of `count` is at least the even one; the smallest that works leaves the most

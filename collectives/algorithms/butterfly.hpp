@@ -15,8 +15,8 @@
 namespace tutti {
 
 /// The factors of the largest number of members that has factors up to the radix only, the fewest and most even that
-/// there are. Those that hold the highest powers of two come first, so that groups of neighbours, which exchange most,
-/// fit the switches and chassis of networks that are built in powers of two.
+/// there are. Those that hold the highest powers of two come first, of equal ones the larger, so that groups of
+/// neighbours, which exchange most, fit the switches and chassis of networks that are built in powers of two.
 class Factors {
  public:
   explicit Factors(const Shape& shape) noexcept;

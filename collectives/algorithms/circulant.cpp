@@ -21,8 +21,6 @@ Level level_of(const Shape& shape, int index) noexcept {
 /// Blocks that go over distance j * skip.
 int count_of(const Level& level, int j) noexcept { return std::min(level.skip, level.span - j * level.skip); }
 
-bool always(const Position&) noexcept { return true; }
-
 void reduce_scatter_round(const Position& at, int index, Round& round) {
   circulant_reduce_scatter_round(at, index, Slot::scratch, Slot::output, round);
 }
@@ -84,7 +82,7 @@ const Algorithm kCirculantReduceScatter = {.name = "circulant",
                                            .blocks = block_per_rank,
                                            .rounds = circulant_rounds,
                                            .round = reduce_scatter_round,
-                                           .needs_scratch = always};
+                                           .needs_scratch = scratch_everywhere};
 
 const Algorithm kCirculantAllGather = {.name = "circulant",
                                        .collective = Collective::all_gather,

@@ -16,8 +16,6 @@ void barrier_round(const Position& at, int index, Round& round) {
   }
 }
 
-bool always(const Position&) noexcept { return true; }
-
 }  // namespace
 
 const Algorithm kDisseminationBarrier = {.name = "dissemination",
@@ -27,6 +25,6 @@ const Algorithm kDisseminationBarrier = {.name = "dissemination",
                                          .blocks = a_block_per_message,
                                          .rounds = knomial_rounds,
                                          .round = barrier_round,
-                                         .needs_scratch = always};
+                                         .needs_scratch = scratch_everywhere};
 
 }  // namespace tutti

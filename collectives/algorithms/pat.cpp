@@ -8,8 +8,6 @@ namespace {
 
 int rounds(const Shape& shape) noexcept { return std::bit_width(static_cast<unsigned>(shape.size - 1)); }
 int rounds_and_sorting(const Shape& shape) noexcept { return rounds(shape) + 1; }
-bool always(const Position&) noexcept { return true; }
-
 /// How many multiples of `d` there are below `size`.
 constexpr int multiples(int d, int size) noexcept { return (size + d - 1) / d; }
 
@@ -83,7 +81,7 @@ const Algorithm kPatAllGather = {.name = "pat",
                                  .blocks = block_per_rank,
                                  .rounds = rounds_and_sorting,
                                  .round = all_gather_round,
-                                 .needs_scratch = always};
+                                 .needs_scratch = scratch_everywhere};
 
 const Algorithm kPatReduceScatter = {.name = "pat",
                                      .collective = Collective::reduce_scatter,
@@ -92,6 +90,6 @@ const Algorithm kPatReduceScatter = {.name = "pat",
                                      .blocks = block_per_rank,
                                      .rounds = rounds_and_sorting,
                                      .round = reduce_scatter_round,
-                                     .needs_scratch = always};
+                                     .needs_scratch = scratch_everywhere};
 
 }  // namespace tutti

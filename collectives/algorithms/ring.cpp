@@ -5,8 +5,6 @@ namespace tutti {
 namespace {
 
 int ring_rounds(const Shape& shape) noexcept { return shape.size - 1; }
-bool always(const Position&) noexcept { return true; }
-
 // Partial sums of foreign blocks travel through scratch; the last round completes the own block in the output.
 void reduce_scatter_round(const Position& at, int index, Round& round) {
   const RingStep step = ring_reduce_scatter_step(at.rank, at.size, index);
@@ -37,7 +35,7 @@ const Algorithm kRingReduceScatter = {.name = "ring",
                                       .blocks = block_per_rank,
                                       .rounds = ring_rounds,
                                       .round = reduce_scatter_round,
-                                      .needs_scratch = always};
+                                      .needs_scratch = scratch_everywhere};
 
 const Algorithm kRingAllGather = {.name = "ring",
                                   .collective = Collective::all_gather,

@@ -4,14 +4,6 @@
 namespace tutti {
 namespace {
 
-struct Hops {
-  int right;
-  int left;
-  explicit constexpr Hops(int size) noexcept : right(size / 2), left((size - 1) / 2) {}
-};
-
-bool always(const Position&) noexcept { return true; }
-
 void reduce_scatter_round(const Position& at, int index, Round& round) {
   two_way_ring_reduce_scatter_round(at, index, Slot::scratch, Slot::output, round);
 }
@@ -23,11 +15,11 @@ void all_gather_round(const Position& at, int index, Round& round) {
 
 }  // namespace
 
-int two_way_ring_rounds(const Shape& shape) noexcept { return Hops(shape.size).right; }
+int two_way_ring_rounds(const Shape& shape) noexcept { return TwoWayHops(shape.size).right; }
 
 // Both chains of a block end at its rank in the last round, so the shorter one begins later.
 void two_way_ring_reduce_scatter_round(const Position& at, int index, Slot work, Slot result, Round& round) {
-  const Hops hops(at.size);
+  const TwoWayHops hops(at.size);
   const int right = wrap(at.rank + 1, at.size);
   const int left = wrap(at.rank - 1, at.size);
   const Slot to = index == hops.right - 1 ? result : work;
@@ -44,7 +36,7 @@ void two_way_ring_all_gather_round(const Position& at, int index, Round& round) 
   const int left = wrap(at.rank - 1, at.size);
   round.sends.push_back({right, Slot::output, {wrap(at.rank - index, at.size), 1}});
   round.receives.push_back({left, Slot::output, {wrap(at.rank - index - 1, at.size), 1}});
-  if (index >= Hops(at.size).left) return;
+  if (index >= TwoWayHops(at.size).left) return;
   round.sends.push_back({left, Slot::output, {wrap(at.rank + index, at.size), 1}});
   round.receives.push_back({right, Slot::output, {wrap(at.rank + index + 1, at.size), 1}});
 }
@@ -55,7 +47,7 @@ const Algorithm kTwoWayRingReduceScatter = {.name = "two_way_ring",
                                             .blocks = block_per_rank,
                                             .rounds = two_way_ring_rounds,
                                             .round = reduce_scatter_round,
-                                            .needs_scratch = always};
+                                            .needs_scratch = scratch_everywhere};
 
 const Algorithm kTwoWayRingAllGather = {.name = "two_way_ring",
                                         .collective = Collective::all_gather,

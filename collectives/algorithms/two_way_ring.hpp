@@ -10,6 +10,13 @@
 
 namespace tutti {
 
+/// Steps that a block goes to the right and to the left, on a ring of so many ranks.
+struct TwoWayHops {
+  int right;
+  int left;
+  explicit constexpr TwoWayHops(int size) noexcept : right(size / 2), left((size - 1) / 2) {}
+};
+
 int two_way_ring_rounds(const Shape& shape) noexcept;
 
 /// Appends round `index` of a reduce-scatter of one block per rank: from the input over `work` to `result`, where the

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <limits>
 #include <string>
 
 #include <tests/collectives/grid.hpp>
@@ -99,10 +100,13 @@ TEST(Network, ATorusOfOtherNodesIsRefusedOnEveryRank) {
   EXPECT_NE(why.find(std::to_string(world_size() + 1)), std::string::npos) << why;
 }
 
-TEST(Network, OptionsWithoutATorusAreRefused) {
+TEST(Network, OptionsThatDescribeNothingAreRefused) {
   CommunicatorOptions options = on_single_nodes();
   options.network = NetworkDescription{};
   EXPECT_NE(refusal(options).find("options.network"), std::string::npos);
+  options.network = on_torus(std::to_string(world_size())).network;
+  options.network->hop = std::numeric_limits<double>::infinity();
+  EXPECT_NE(refusal(options).find("a hop that is not a number"), std::string::npos);
 }
 
 TEST(Network, RanksMustBeToldTheSame) {

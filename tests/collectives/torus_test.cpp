@@ -207,6 +207,16 @@ TEST(TorusChoice, FurtherLinksDelayMessages) {
   EXPECT_NEAR(latency("torus:2x2x2,hop:1e-7"), 3e-6, 1e-12);
 }
 
+TEST(TorusChoice, LinksOfVeryLargeToriAreNotFollowed) {
+  const Algorithm& algorithm = *find_algorithm(allreduce_algorithms(), Collective::allreduce, "recursive_doubling");
+  const auto profile_on = [&](const char* network) {
+    const Surroundings where = {.network = parse_network(network)};
+    return profile(algorithm, {where.network.torus.nodes(), 2, where.network.torus}, where).rank;
+  };
+  EXPECT_EQ(profile_on("torus:16x16x16").carried, 0);
+  EXPECT_GT(profile_on("torus:32x16x16").carried, 0);  // by distance, as where nothing is known
+}
+
 TEST(TorusChoice, ATorusOfOtherRanksIsRefused) {
   EXPECT_THROW(Chooser(61, kFabric, {.network = parse_network("torus:5x4x3")}), InvalidArgument);
   EXPECT_NO_THROW(Chooser(120, kFabric, {.ranks_per_node = 2, .network = parse_network("torus:5x4x3")}));

@@ -1,6 +1,7 @@
 // The program `tutti` as a user runs it: what it prints, its exit status, and the JSON that it writes.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -130,6 +131,31 @@ TEST(Explain, SaysWhetherTwoLevelsRun) {
   const auto wrong = with({"--ranks-per-node", "65"});
   EXPECT_NE(wrong.status, 0);
   EXPECT_TRUE(has(wrong.err, "--ranks-per-node is 65, not one of 1 to 64")) << wrong.err;
+}
+
+TEST(Explain, TakesANetworkThatIsKnown) {
+  const auto on = [](const std::string& ranks, std::vector<std::string> more) {
+    more.insert(more.begin(), {"explain", "allreduce", "--class", "network", "--bytes", "1M", "--ranks", ranks});
+    return tutti(more);
+  };
+  const auto known = on("60", {"--network", "torus:5x4x3,hop:1e-07"});
+  EXPECT_TRUE(has(known.out, "\ncosts: built-in constants, torus:5x4x3,hop:1e-07\n")) << known.out << known.err;
+  EXPECT_TRUE(has(known.out, "\nbucket ")) << known.out;
+  EXPECT_NE(known.out, on("60", {}).out);
+  EXPECT_FALSE(has(on("60", {"--network", "torus:5x4x3", "--one-node"}).out, "torus"));
+  EXPECT_EQ(on("120", {"--network", "torus:5x4x3", "--ranks-per-node", "2"}).status, 0);
+
+  const auto other = on("61", {"--network", "torus:5x4x3"});
+  EXPECT_EQ(other.status, 1);
+  EXPECT_TRUE(has(other.err, "--network is a torus of 60 nodes, --ranks 61 ")) << other.err;
+  EXPECT_TRUE(has(on("60", {"--network", "torus:5x4y3"}).err, "'5x4y3' is not 1 to 6 sides"));
+
+  // The variable is for all programs of a job: as for a communicator, it says nothing of other numbers of nodes.
+  setenv("TUTTI_NETWORK", "torus:5x4x3,hop:1e-07", 1);
+  EXPECT_EQ(on("60", {}).out, known.out);
+  EXPECT_EQ(on("61", {}).status, 0);
+  EXPECT_FALSE(has(on("61", {}).out, "torus"));
+  unsetenv("TUTTI_NETWORK");
 }
 
 TEST(Explain, NamesTheWinnerAndWhy) {
