@@ -97,6 +97,7 @@ std::vector<Plan> Chooser::candidates(std::span<const Algorithm* const> table, C
   std::vector<Plan> all;
   for (const Algorithm* row : table) {
     if (row->collective != collective || (!wishes.algorithm.empty() && row->name != wishes.algorithm)) continue;
+    if (wishes.algorithm.empty() && row->is_eligible != nullptr && !row->is_eligible({size_, 2, torus_})) continue;
     bool only_widest = false;
     if (!can_serve(*row, wishes, only_widest)) continue;
     const int widest = std::max(2, size_);

@@ -208,6 +208,9 @@ struct Algorithm {
 
   /// Whether the rank needs the scratch slot, as large as all blocks together.
   bool (*needs_scratch)(const Position& position) noexcept;
+
+  /// Whether it may be chosen where none is named; null: always.
+  bool (*is_eligible)(const Shape& shape) noexcept = nullptr;
 };
 
 inline bool no_scratch(const Position&) noexcept { return false; }

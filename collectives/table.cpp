@@ -4,6 +4,7 @@
 #include <tutti/collectives/algorithms/butterfly.hpp>
 #include <tutti/collectives/algorithms/circulant.hpp>
 #include <tutti/collectives/algorithms/dissemination.hpp>
+#include <tutti/collectives/algorithms/distance_halving.hpp>
 #include <tutti/collectives/algorithms/double_tree.hpp>
 #include <tutti/collectives/algorithms/knomial.hpp>
 #include <tutti/collectives/algorithms/pairwise.hpp>
@@ -33,6 +34,7 @@ constexpr const Algorithm* kTable[] = {
     &kTwoWayRingAllGather,
     &kRecursiveDoublingAllGather,
     &kCirculantAllGather,
+    &kDistanceHalvingAllGather,
     &kPatAllGather,
     &kBucketAllGather,
     // reduce_scatter
@@ -40,6 +42,7 @@ constexpr const Algorithm* kTable[] = {
     &kTwoWayRingReduceScatter,
     &kRecursiveHalvingReduceScatter,
     &kCirculantReduceScatter,
+    &kDistanceDoublingReduceScatter,
     &kPatReduceScatter,
     &kBucketReduceScatter,
     // reduce, gather, scatter

@@ -27,6 +27,11 @@ int even_factor(int product, int count) noexcept {
 
 }  // namespace
 
+int largest_prime_factor(int number) noexcept {
+  for (int p = 2; p * p <= number;) number % p == 0 ? number /= p : ++p;
+  return number;
+}
+
 Factors::Factors(const Shape& shape) noexcept {
   members_ = shape.size;
   while (rough_part(members_, shape.radix) != 1) --members_;

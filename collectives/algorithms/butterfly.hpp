@@ -52,6 +52,9 @@ class LevelFactors {
   int rounds_ = 0;
 };
 
+/// Of a number of at least 2: the smallest radix with which nothing is folded.
+int largest_prime_factor(int number) noexcept;
+
 extern const Algorithm kRecursiveDoublingAllGather;
 extern const Algorithm kRecursiveHalvingReduceScatter;
 

@@ -1,6 +1,7 @@
 // All-gather and reduce-scatter that send far first; see pat.hpp.
 #include <bit>
 
+#include <tutti/collectives/algorithms/butterfly.hpp>
 #include <tutti/collectives/algorithms/pat.hpp>
 
 namespace tutti {
@@ -8,6 +9,9 @@ namespace {
 
 int rounds(const Shape& shape) noexcept { return std::bit_width(static_cast<unsigned>(shape.size - 1)); }
 int rounds_and_sorting(const Shape& shape) noexcept { return rounds(shape) + 1; }
+/// Where distance_halving.hpp needs no wide exchange it is faster: its groups are aligned.
+bool is_eligible(const Shape& shape) noexcept { return largest_prime_factor(shape.size) > 7; }
+
 /// How many multiples of `d` there are below `size`.
 constexpr int multiples(int d, int size) noexcept { return (size + d - 1) / d; }
 
@@ -81,7 +85,8 @@ const Algorithm kPatAllGather = {.name = "pat",
                                  .blocks = block_per_rank,
                                  .rounds = rounds_and_sorting,
                                  .round = all_gather_round,
-                                 .needs_scratch = scratch_everywhere};
+                                 .needs_scratch = scratch_everywhere,
+                                 .is_eligible = is_eligible};
 
 const Algorithm kPatReduceScatter = {.name = "pat",
                                      .collective = Collective::reduce_scatter,
@@ -90,6 +95,7 @@ const Algorithm kPatReduceScatter = {.name = "pat",
                                      .blocks = block_per_rank,
                                      .rounds = rounds_and_sorting,
                                      .round = reduce_scatter_round,
-                                     .needs_scratch = scratch_everywhere};
+                                     .needs_scratch = scratch_everywhere,
+                                     .is_eligible = is_eligible};
 
 }  // namespace tutti
