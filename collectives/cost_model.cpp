@@ -198,7 +198,7 @@ Prediction first_segment(const Profile& profile, double bytes, const TransportCo
     sum.moving += count * moving;
     sum.local += count * local_time(load, bytes, costs);
     if (load.messages < 1) continue;
-    const bool rides = bytes * load.own / load.messages <= static_cast<double>(detail::kInlinePayloadBytes);
+    const bool rides = bytes * load.own / load.messages <= static_cast<double>(detail::kPackedBytes);
     const double messages = load.messages + (rides ? 0 : load.greetings);
     const double hidden = costs.overlaps ? std::min(costs.gap, moving / messages) : 0;
     sum.overhead += count * (2 * costs.overhead + (messages - 1) * (costs.gap - hidden));

@@ -34,7 +34,7 @@ void Handshake::send(Transport& transport, int peer, std::span<const std::byte> 
   std::uint64_t& greeted = greeted_[static_cast<std::size_t>(peer)];
   if (greeted != operation_) {
     greeted = operation_;
-    const std::size_t inlined = payload.size() <= kInlinePayloadBytes ? payload.size() : 0;
+    const std::size_t inlined = payload.size() <= kPackedBytes ? payload.size() : 0;
     const std::size_t size = sizeof(Header) + inlined;
     if (sent_count_ == sent_.size()) sent_.emplace_back();
     std::vector<std::byte>& message = sent_[sent_count_++];
@@ -61,7 +61,7 @@ const Greeting* Handshake::receive(Transport& transport, int peer, std::span<std
     ++unverified_;
     first = &greeting;
   }
-  const bool inlined = first != nullptr && payload.size() <= kInlinePayloadBytes;
+  const bool inlined = first != nullptr && payload.size() <= kPackedBytes;
   if (!inlined && !payload.empty()) transport.receive(peer, tag_, payload, pending);
   return first;
 }

@@ -24,11 +24,11 @@ struct Greeting {
   bool verified = false;
   Pending pending;
   Header header;
-  std::byte payload[kInlinePayloadBytes];
+  std::byte payload[kPackedBytes];
 
   /// Where it arrives.
   std::span<std::byte> bytes() noexcept {
-    return {reinterpret_cast<std::byte*>(&header), sizeof(Header) + kInlinePayloadBytes};
+    return {reinterpret_cast<std::byte*>(&header), sizeof(Header) + kPackedBytes};
   }
 };
 static_assert(offsetof(Greeting, payload) == offsetof(Greeting, header) + sizeof(Header));
@@ -50,7 +50,7 @@ class Handshake {
   void send(Transport& transport, int peer, std::span<const std::byte> payload, Pending& pending);
 
   /// Returns the greeting that comes with this message if it is the peer's first; a payload of at most
-  /// kInlinePayloadBytes then arrives in it instead of in `payload`.
+  /// kPackedBytes then arrives in it instead of in `payload`.
   const Greeting* receive(Transport& transport, int peer, std::span<std::byte> payload, Pending& pending);
 
   /// A peer's signature that differs from the own one, among those that have come since the last look.

@@ -5,11 +5,11 @@
 
 namespace tutti::detail {
 
-/// The largest payload that travels together with a signature, in the first message to a peer (handshake.hpp).
-inline constexpr std::size_t kInlinePayloadBytes = 4096;
-
-/// The largest payload of two ranges of blocks that is packed into one message, copied at both ends; a larger one
-/// travels as two messages.
+/// The largest payload of a collective that is copied to travel as one message: two ranges of blocks, or one together
+/// with the signature, in the first message to a peer (handshake.hpp). A larger one travels as two messages.
 inline constexpr std::size_t kPackedBytes = 16384;
+
+/// The largest payload of a message between two ranks that travels in its header (mailbox.hpp).
+inline constexpr std::size_t kInlinePayloadBytes = 4096;
 
 }  // namespace tutti::detail

@@ -26,7 +26,7 @@ struct Incoming {
   /// Where part `i` lies once it has come.
   const std::byte* data(int i) const noexcept {
     const std::size_t message = parts.is_split() ? parts.bytes[0] : parts.total();
-    const bool inlined = greeting != nullptr && message <= kInlinePayloadBytes;
+    const bool inlined = greeting != nullptr && message <= kPackedBytes;
     if (!inlined || (parts.is_split() && i == 1)) return arrived[i];
     return greeting->payload + (i == 1 ? parts.bytes[0] : 0);
   }

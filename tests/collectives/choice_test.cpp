@@ -11,6 +11,7 @@
 
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/table.hpp>
 
 namespace tutti {
@@ -89,9 +90,9 @@ TEST(CostModel, TheFirstMessageToAPeerCostsTwiceUnlessItsSignatureRidesAlong) {
     return price(Collective::allreduce, name, shape, bytes).overhead / (2 * kUnits.overhead);
   };
   // Rings have one peer in each direction; a butterfly meets everyone in its first half and again in its second.
-  EXPECT_DOUBLE_EQ(messages("ring", {16}, std::size_t{16} * 4096), 30);
-  EXPECT_DOUBLE_EQ(messages("ring", {16}, std::size_t{16} * 4097), 31);
-  EXPECT_DOUBLE_EQ(messages("halving_doubling", {16}, 4096), 8);
+  EXPECT_DOUBLE_EQ(messages("ring", {16}, 16 * detail::kPackedBytes), 30);
+  EXPECT_DOUBLE_EQ(messages("ring", {16}, 16 * (detail::kPackedBytes + 1)), 31);
+  EXPECT_DOUBLE_EQ(messages("halving_doubling", {16}, detail::kPackedBytes), 8);
   EXPECT_DOUBLE_EQ(messages("halving_doubling", {16}, 1 << 20), 12);
 }
 
@@ -197,6 +198,24 @@ TEST(Choice, TakesWideRoundsForSmallDataAndFewBytesForLarge) {
   EXPECT_GT(small.radix, 2);
   const Plan large = chooser.choose(allreduce_algorithms(), Collective::allreduce, 1 << 26, {});
   EXPECT_LT(profile(*large.algorithm, {64, large.radix}).rank.moved, 2.0);
+}
+
+TEST(Choice, TakesAlignedGroupsWhereTheNumberOfRanksHasSmallFactors) {
+  const auto chosen = [](int ranks, Collective collective, const char* wish = "") {
+    TransportCosts costs = kNetworkCosts;
+    costs.copy = costs.reduce = 0;
+    Chooser chooser(ranks, costs);
+    return chooser.choose(collective_algorithms(), collective, 2 << 20, {.algorithm = wish}).algorithm->name;
+  };
+  for (const int ranks : {60, 64, 98, 100}) {
+    EXPECT_EQ(chosen(ranks, Collective::all_gather), "distance_halving") << ranks;
+    EXPECT_EQ(chosen(ranks, Collective::reduce_scatter), "distance_doubling") << ranks;
+    EXPECT_EQ(chosen(ranks, Collective::all_gather, "pat"), "pat") << ranks;
+  }
+  for (const int ranks : {61, 62, 97}) {
+    EXPECT_EQ(chosen(ranks, Collective::all_gather), "pat") << ranks;
+    EXPECT_EQ(chosen(ranks, Collective::reduce_scatter), "pat") << ranks;
+  }
 }
 
 // A message costs TCP's hosts more than the bytes of a small one: data of up to 64 KiB are not cut, and large ones only

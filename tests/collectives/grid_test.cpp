@@ -9,6 +9,7 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -47,8 +48,8 @@ TEST_P(Grid, CountsAndSegments) {
         check({.algorithm = algorithm, .dtype = dtype, .count = count, .segment_bytes = segment}, true);
       }
     }
-    for (const std::size_t count : {std::size_t{1023}, std::size_t{1024},
-                                    std::size_t{1025}}) {  // around the largest payload that travels with a signature
+    constexpr std::size_t kTogether = detail::kPackedBytes / 4;
+    for (const std::size_t count : {kTogether - 1, kTogether, kTogether + 1}) {
       check({.algorithm = algorithm, .dtype = dtype, .count = count}, false);
       check({.algorithm = algorithm, .dtype = dtype, .count = count * size}, false);
     }
