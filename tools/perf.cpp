@@ -27,6 +27,7 @@ struct PerfOptions {
   std::string dtype = "f32";
   std::string op = "sum";
   std::string algorithm;
+  int radix = 0;
   std::string segment = "0";
   int root = 0;
   int iterations = 0;
@@ -54,6 +55,7 @@ void demand_sense(const PerfOptions& o, const Given& given, const MeasuredCollec
   if (given.root && !c.rooted) throw InvalidArgument(text("perf: ", c.name, " takes no --root"));
   if (o.in_place && !c.in_place_possible) throw InvalidArgument(text("perf: ", c.name, " has no --in-place"));
   if (!c.moves_data() && !o.algorithm.empty()) throw InvalidArgument(text("perf: ", c.name, " has no --algorithm"));
+  if (!c.moves_data() && o.radix != 0) throw InvalidArgument(text("perf: ", c.name, " has no --radix"));
   if (given.test_interval && !o.started) throw InvalidArgument("perf: --test-interval goes with --started only");
   if (!o.json.empty() && !o.csv.empty()) throw InvalidArgument("perf: give --json or --csv, not both");
 }
@@ -68,7 +70,8 @@ PerfPlan make_plan(const PerfOptions& o, const Given& given) {
   demand_sense(o, given, c);
   if (c.reduces && !is_supported(plan.op, plan.dtype))
     throw InvalidArgument(text("perf: --op ", o.op, " does not go with --dtype ", o.dtype));
-  plan.options = {.algorithm = o.algorithm, .segment_bytes = parse_size("perf: --segment", o.segment)};
+  plan.options = {
+      .algorithm = o.algorithm, .radix = o.radix, .segment_bytes = parse_size("perf: --segment", o.segment)};
   plan.ladder = {0};
   if (c.moves_data()) {
     std::optional<std::size_t> step;
@@ -117,6 +120,10 @@ void add_perf_command(CLI::App& app) {
   command->add_option("--algorithm", o.algorithm, "Algorithm by name (default: chosen by size and ranks)")
       ->envname("TUTTI_ALGORITHM")
       ->type_name("NAME");
+  command->add_option("--radix", o.radix, "How many ways its trees or exchanges branch, from 2; 0: chosen")
+      ->envname("TUTTI_RADIX")
+      ->type_name("N")
+      ->capture_default_str();
   command->add_option("--segment", o.segment, "Cut messages into pieces of so many bytes; 0: chosen")
       ->envname("TUTTI_SEGMENT")
       ->type_name("BYTES")

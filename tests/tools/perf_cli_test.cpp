@@ -45,7 +45,7 @@ void expect_sound(const nlohmann::json& row, int ranks) {
   EXPECT_GT(row.at("limit_one_way_us").get<double>(), 0.0);
   EXPECT_GT(row.at("limit_exchange_gb_s").get<double>(), 0.0);
   EXPECT_GE(row.at("limit_one_sided_gb_s"), row.at("limit_exchange_gb_s"));
-  for (const char* key : {"size_bytes", "count", "dtype", "op", "algorithm", "algbw_gb_s", "busbw_gb_s"})
+  for (const char* key : {"size_bytes", "count", "dtype", "op", "algorithm", "radix", "algbw_gb_s", "busbw_gb_s"})
     EXPECT_TRUE(row.contains(key)) << key;
 }
 
@@ -130,7 +130,7 @@ TEST(PerfRun, CsvAndOneRankWithoutLimit) {
   EXPECT_FALSE(has(outcome.out, "# point to point")) << outcome.out;
   const std::string csv = read_file(file);
   EXPECT_EQ(csv.rfind("collective,size_bytes,count,dtype,", 0), 0U) << csv;
-  EXPECT_TRUE(has(csv, "\nall_gather_v,256,64,f32,none,-1,false,false,,auto,0,5,")) << csv;
+  EXPECT_TRUE(has(csv, "\nall_gather_v,256,64,f32,none,-1,false,false,,auto,0,0,5,")) << csv;
   EXPECT_EQ(count_of(csv, "\n"), 4U) << csv;
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "rows.csv.part"));
 }

@@ -88,6 +88,7 @@ Row row_for(const PerfPlan& plan, const Call& call) {
           .started = plan.how.started,
           .test_interval = plan.how.test_interval,
           .algorithm = algorithm_name(plan),
+          .radix = plan.options.radix,
           .segment_bytes = plan.options.segment_bytes};
 }
 

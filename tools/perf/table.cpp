@@ -126,6 +126,7 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
       {"started", row.started},
       {"test_interval_us", row.started ? ordered_json(row.test_interval) : ordered_json()},
       {"algorithm", row.algorithm},
+      {"radix", row.radix},
       {"segment_bytes", row.segment_bytes},
       {"iterations", row.measurement.iterations},
   };

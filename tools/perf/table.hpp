@@ -36,6 +36,7 @@ struct Row {
   bool started = false;
   double test_interval = 0.0;  ///< microseconds; started
   std::string algorithm = {};  ///< "auto" where tutti chose
+  int radix = 0;               ///< 0 where tutti chose
   std::size_t segment_bytes = 0;
   Measurement measurement = {};
 };
