@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# table.sh times|shares HOSTS FILE: the median over rounds of what round.sh printed to FILE.
+# table.sh times|shares HOSTS FILE TRANSPORT: the median over rounds of what round.sh printed to FILE.
 #   times   time of Open MPI's allreduce over tutti's
 #   shares  bus bandwidth over what a TCP stream carried in the same round
 set -euo pipefail
 
-what=$1 hosts=$2
-awk -v what="$what" -v hosts="$hosts" '
+what=$1 hosts=$2 transport=$4
+awk -v what="$what" -v hosts="$hosts" -v transport="$transport" '
   function median(list,   values, n, i, j, swap) {
     n = split(list, values, " ")
     for (i = 2; i <= n; ++i)
@@ -33,8 +33,8 @@ awk -v what="$what" -v hosts="$hosts" '
   END {
     if (!sizes) exit 1
     if (what == "times") {
-      printf "\n%d hosts: times in us, Open MPI / tutti; a TCP stream carries %.1f MB/s each way\n%12s %12s %12s %9s\n", hosts,
-        median(streams) / 1e6, "bytes", "tutti", "Open MPI", "ratio"
+      printf "\n%d hosts, tutti by %s: times in us, Open MPI / tutti; a TCP stream carries %.1f MB/s each way\n%12s %12s %12s %9s\n", hosts,
+        transport, median(streams) / 1e6, "bytes", "tutti", "Open MPI", "ratio"
       for (i = 1; i <= sizes; ++i)
         printf "%12d %12.1f %12.1f %9.2f\n", order[i], median(time[order[i]]), median(mpi_time[order[i]]), median(ratio[order[i]])
     } else {
