@@ -9,7 +9,9 @@ namespace {
 
 int rounds(const Shape& shape) noexcept { return std::bit_width(static_cast<unsigned>(shape.size - 1)); }
 int rounds_and_sorting(const Shape& shape) noexcept { return rounds(shape) + 1; }
-/// Where distance_halving.hpp needs no wide exchange it is faster: its groups are aligned.
+
+/// Where distance_halving.hpp needs no wide exchange it is faster, since its groups are aligned: seen in bench/scale on
+/// 60, 64 and 100 ranks.
 bool is_eligible(const Shape& shape) noexcept { return largest_prime_factor(shape.size) > 7; }
 
 /// How many multiples of `d` there are below `size`.

@@ -5,6 +5,7 @@ namespace tutti {
 namespace {
 
 int ring_rounds(const Shape& shape) noexcept { return shape.size - 1; }
+
 // Partial sums of foreign blocks travel through scratch; the last round completes the own block in the output.
 void reduce_scatter_round(const Position& at, int index, Round& round) {
   const RingStep step = ring_reduce_scatter_step(at.rank, at.size, index);
