@@ -89,7 +89,8 @@ std::uint32_t digest_of(std::span<const Algorithm* const> table) noexcept {
     const int own[] = {static_cast<int>(digest_of(*row))};
     digest = digest_of_numbers(own, digest);
     for (const Shape& shape : {Shape{3, 2}, Shape{8, 2}, Shape{13, 4}}) {
-      const int counts[] = {row->blocks(shape), row->rounds(shape)};
+      const bool is_eligible = row->is_eligible == nullptr || row->is_eligible(shape);
+      const int counts[] = {row->blocks(shape), row->rounds(shape), is_eligible};
       digest = digest_of_numbers(counts, digest);
     }
   }

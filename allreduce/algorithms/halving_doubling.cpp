@@ -38,22 +38,19 @@ void round_of(const Position& at, int index, Round& round) {
   for (int i = 0; i < level; ++i) first += factors.digit(member, i) * (part /= factors[i]);
   part /= factors[level];
 
-  const int stride = factors.stride(level);
-  const int digit = factors.digit(member, level);
   const Slot from = step == 0 && !fold.is_paired(at.rank) ? Slot::input : Slot::output;
-  const BlockRange own = {first + digit * part, part};
-  for (int turn = 1; turn < factors[level]; ++turn) {
-    const int d = wrap(digit + turn, factors[level]);  // everyone begins elsewhere, so that nobody is flooded
-    const int peer = fold.rank(member + (d - digit) * stride);
-    const BlockRange theirs = {first + d * part, part};
+  const BlockRange own = {first + factors.digit(member, level) * part, part};
+  for_each_peer(factors, member, level, [&](int other, int digit) {
+    const int peer = fold.rank(other);
+    const BlockRange theirs = {first + digit * part, part};
     round.sends.push_back({peer, from, halving ? theirs : own});
     if (halving) {
       round.receives.push_back(
-          {peer, Slot::output, own, d < digit ? Combine::incoming_left : Combine::incoming_right, from});
+          {peer, Slot::output, own, other < member ? Combine::incoming_left : Combine::incoming_right, from});
     } else {
       round.receives.push_back({peer, Slot::output, theirs});
     }
-  }
+  });
 }
 
 }  // namespace

@@ -103,13 +103,10 @@ void all_gather_round(const Position& at, int index, Round& round) {
   if (fold.is_folded(at.rank)) return;
   const int member = fold.member(at.rank);
   const int stride = factors.stride(level);
-  const int digit = factors.digit(member, level);
-  for (int turn = 1; turn < factors[level]; ++turn) {
-    const int d = wrap(digit + turn, factors[level]);  // everyone begins elsewhere, so that nobody is flooded
-    const int peer = member + (d - digit) * stride;
+  for_each_peer(factors, member, level, [&](int peer, int) {
     round.sends.push_back({fold.rank(peer), Slot::output, group(fold, member, stride)});
     round.receives.push_back({fold.rank(peer), Slot::output, group(fold, peer, stride)});
-  }
+  });
 }
 
 void reduce_scatter_round(const Position& at, int index, Round& round) {
@@ -131,16 +128,13 @@ void reduce_scatter_round(const Position& at, int index, Round& round) {
   const int level = factors.rounds() - 1 - step;
   const int member = fold.member(at.rank);
   const int stride = factors.stride(level);
-  const int digit = factors.digit(member, level);
   const Slot from = step == 0 && !paired ? Slot::input : Slot::scratch;
   const Slot to = level == 0 && !paired ? Slot::output : Slot::scratch;
-  for (int turn = 1; turn < factors[level]; ++turn) {
-    const int d = wrap(digit + turn, factors[level]);  // everyone begins elsewhere, so that nobody is flooded
-    const int peer = member + (d - digit) * stride;
+  for_each_peer(factors, member, level, [&](int peer, int) {
     round.sends.push_back({fold.rank(peer), from, group(fold, peer, stride)});
     round.receives.push_back({fold.rank(peer), to, group(fold, member, stride),
-                              d < digit ? Combine::incoming_left : Combine::incoming_right, from});
-  }
+                              peer < member ? Combine::incoming_left : Combine::incoming_right, from});
+  });
 }
 
 bool halving_needs_scratch(const Position& at) noexcept {

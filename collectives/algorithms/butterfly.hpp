@@ -38,6 +38,17 @@ class Factors {
   int members_ = 1;
 };
 
+/// Calls exchange(peer, its digit) for the other members of the group of `member` in `round`. Everyone begins with the
+/// next one, so that nobody is flooded.
+template <class Exchange>
+void for_each_peer(const Factors& factors, int member, int round, Exchange exchange) {
+  const int own = factors.digit(member, round);
+  for (int turn = 1; turn < factors[round]; ++turn) {
+    const int digit = wrap(own + turn, factors[round]);
+    exchange(member + (digit - own) * factors.stride(round), digit);
+  }
+}
+
 /// The factors by which a group of all ranks is cut, level by level from all of them down to single ranks, where cuts
 /// need not come out even: as few as there are with factors up to the radix, an exact product if one has no more.
 class LevelFactors {

@@ -28,16 +28,6 @@ BlockRange alike(const Factors& factors, int rank, int level) noexcept {
   return {place(factors, rank) / count * count, count};
 }
 
-/// Calls exchange(peer, whether it has a lower number) for the other members of the group of `level`.
-template <class Exchange>
-void for_each_peer(const Factors& factors, int rank, int level, Exchange exchange) {
-  const int digit = factors.digit(rank, level);
-  for (int turn = 1; turn < factors[level]; ++turn) {
-    const int d = wrap(digit + turn, factors[level]);  // everyone begins elsewhere, so that nobody is flooded
-    exchange(rank + (d - digit) * factors.stride(level), d < digit);
-  }
-}
-
 void all_gather_round(const Position& at, int index, Round& round) {
   const Factors factors = factors_of(at.shape());
   if (index == 0) {
@@ -51,7 +41,7 @@ void all_gather_round(const Position& at, int index, Round& round) {
     return;
   }
   const int level = factors.rounds() - 1 - index;
-  for_each_peer(factors, at.rank, level, [&](int peer, bool) {
+  for_each_peer(factors, at.rank, level, [&](int peer, int) {
     round.sends.push_back({peer, Slot::scratch, alike(factors, at.rank, level + 1)});
     round.receives.push_back({peer, Slot::scratch, alike(factors, peer, level + 1)});
   });
@@ -69,10 +59,10 @@ void reduce_scatter_round(const Position& at, int index, Round& round) {
     round.copies.push_back({Slot::scratch, Slot::output, {held, 1}, at.rank - held});
     return;
   }
-  for_each_peer(factors, at.rank, index, [&](int peer, bool is_lower) {
+  for_each_peer(factors, at.rank, index, [&](int peer, int) {
     round.sends.push_back({peer, Slot::scratch, alike(factors, peer, index + 1)});
-    round.receives.push_back({peer, Slot::scratch, alike(factors, at.rank, index + 1),
-                              is_lower ? Combine::incoming_left : Combine::incoming_right, Slot::scratch});
+    round.receives.push_back(
+        {peer, Slot::scratch, alike(factors, at.rank, index + 1), Combine::incoming_right, Slot::scratch});
   });
 }
 

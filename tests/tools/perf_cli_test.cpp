@@ -151,6 +151,7 @@ TEST(PerfRun, ErrorsAlikeOnAllRanksArePrintedOnce) {
       {{"perf", "allreduce", "--json", "/nonexistent/x.json"}, "--json /nonexistent/x.json: cannot be written\n"},
       {{"perf", "allreduce", "--csv", "/nonexistent/x.csv"}, "--csv /nonexistent/x.csv: cannot be written\n"},
       {{"perf", "allreduce", "--max", "8", "--algorithm", "no_such"}, "no_such"},
+      {{"perf", "allreduce", "--max", "8", "--radix", "3"}, "radix is 3, not one of 2 to 2"},
   };
   for (const auto& [arguments, message] : wrong) {
     const auto outcome = on_ranks(2, arguments);
@@ -161,13 +162,22 @@ TEST(PerfRun, ErrorsAlikeOnAllRanksArePrintedOnce) {
 }
 
 TEST(PerfRun, OptionsBeatTheEnvironment) {
-  setenv("TUTTI_ALGORITHM", "no_such", 1);
-  const auto from_environment = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1"});
-  const auto from_option = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1", "--algorithm", "ring"});
-  unsetenv("TUTTI_ALGORITHM");
-  EXPECT_EQ(from_environment.status, 1);
-  EXPECT_TRUE(has(from_environment.err, "no_such")) << from_environment.err;
-  EXPECT_EQ(from_option.status, 0) << from_option.err;
+  struct Case {
+    const char* variable;
+    const char* refused;
+    const char* option;
+    const char* taken;
+  };
+  for (const Case& c : {Case{"TUTTI_ALGORITHM", "no_such", "--algorithm", "ring"},  //
+                        Case{"TUTTI_RADIX", "77", "--radix", "2"}}) {
+    setenv(c.variable, c.refused, 1);
+    const auto from_environment = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1"});
+    const auto from_option = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1", c.option, c.taken});
+    unsetenv(c.variable);
+    EXPECT_EQ(from_environment.status, 1);
+    EXPECT_TRUE(has(from_environment.err, c.refused)) << from_environment.err;
+    EXPECT_EQ(from_option.status, 0) << from_option.err;
+  }
 }
 
 }  // namespace
