@@ -10,6 +10,7 @@
 #include <tutti/collectives/agreement.hpp>
 #include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/node/node_group.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/collectives/transport_choice.hpp>
 #include <tutti/collectives/tuning.hpp>
@@ -97,6 +98,10 @@ constexpr Part kParts[] = {
      [](Digest& digest, const CommunicatorOptions& options) { digest.add(described_network(options)); }},
     {"the transports (options.transport, or TUTTI_TRANSPORT of each rank: mpirun -x)",
      [](Digest& digest, const CommunicatorOptions& options) { digest.add(wanted_transport(options.transport)); }},
+    {"the use of shared memory (options.shared_memory, or TUTTI_SHARED_MEMORY of each rank: mpirun -x)",
+     [](Digest& digest, const CommunicatorOptions& options) {
+       digest.add(wants_shared_memory(options.shared_memory));
+     }},
 };
 
 std::string problem_with(const TransportCosts& costs) {
@@ -130,6 +135,7 @@ std::string problem_with(const CommunicatorOptions& options) {
   try {
     described_network(options);
     wanted_transport(options.transport);
+    wants_shared_memory(options.shared_memory);
   } catch (const InvalidArgument& error) {
     return error.what();
   }

@@ -31,7 +31,7 @@ std::optional<Communicator> Communicator::split(int color, int key) const {
 
 Communicator Communicator::part_of(MPI_Comm part, const CommunicatorOptions& options) const {
   try {
-    Communicator result(std::make_shared<detail::CommunicatorState>(part, options, &choice_facts()));
+    Communicator result(std::make_shared<detail::CommunicatorState>(part, options, state_.get()));
     MPI_Comm_free(&part);
     return result;
   } catch (...) {  // on every rank of the part
@@ -52,6 +52,9 @@ Communicator Communicator::cross_group() const {
 }
 
 std::shared_ptr<void> Communicator::allocate_bytes(std::size_t bytes) const {
+  if (detail::NodeMemory* const shared = state_->node_memory(); shared != nullptr && bytes > detail::kPostedBytes) {
+    if (auto memory = shared->allocate(bytes)) return memory;
+  }
   constexpr std::size_t kAlignment = 64;
   const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   if (rounded < bytes) throw std::bad_alloc();

@@ -69,6 +69,11 @@ struct CommunicatorOptions {
   /// (choice_facts() tells); it does not pass to parts of this one unless they have all nodes.
   std::optional<NetworkDescription> network = std::nullopt;
 
+  /// Whether ranks of a node read and write each other's memory instead of exchanging messages, where that is built. By
+  /// default what the environment variable TUTTI_SHARED_MEMORY says, 0 or 1; without it they do. Must agree. Once the
+  /// communicator is made, its options tell whether memory can be shared.
+  std::optional<bool> shared_memory = std::nullopt;
+
   /// By default what the environment variable TUTTI_TRANSPORT says, mpi or ucx; without it MPI. Must agree. Once the
   /// communicator is made, its options tell what was found.
   std::optional<TransportKind> transport = std::nullopt;
@@ -120,7 +125,8 @@ class Communicator {
   /// The ranks with this rank's local rank, one of every node that has so many. Collective.
   Communicator cross_group() const;
 
-  /// Memory for `count` elements, zeroed, aligned to 64 bytes: the memory to put gradients in. Local.
+  /// Memory for `count` elements, zeroed, aligned to 64 bytes: the memory to put gradients in, since the ranks of a
+  /// node can map each other's. Local.
   template <Element T>
   Allocation<T> allocate(std::size_t count) const {
     if (count > SIZE_MAX / sizeof(T)) throw std::bad_alloc();

@@ -49,14 +49,16 @@ void keep_until_exit(std::shared_ptr<void> object) noexcept {
   kept->push_back(std::move(object));
 }
 
-CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options, const ChoiceFacts* inherited)
+CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options,
+                                     const CommunicatorState* whole)
     : options_(options), data_(duplicate(require_usable_parent(parent))) {
   control_ = duplicate(parent);
   for (Header& header : recent_) header.call.sequence = kNoSequence;
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   try {
-    placement_.emplace(data_, options_, inherited);
+    placement_.emplace(data_, options_, whole == nullptr ? nullptr : &whole->choice_facts());
+    open_node(whole);
     options_.transport = wanted_transport(options_.transport);
     transport_ = open_transport(*options_.transport, data_, placement_->node_of(), placement_->ranks_over_tcp());
   } catch (...) {  // the same on every rank, so that what is collective can be undone
@@ -66,6 +68,16 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   }
   everyone_.emplace(placement_->everyone());
   mailbox_ = std::make_unique<Mailbox>(*this);
+}
+
+void CommunicatorState::open_node(const CommunicatorState* whole) {
+  options_.shared_memory = !kSimulated && wants_shared_memory(options_.shared_memory);
+  if (!*options_.shared_memory || size_ == 1) return;
+  if (whole != nullptr) node_memory_ = whole->node_memory_;
+  if (node_memory_ == nullptr && place().local_size > 1) node_memory_ = NodeMemory::make();
+  OpenedNode opened = detail::open_node(data_, placement_->node_of(), node_memory_);
+  options_.shared_memory = opened.shares;
+  node_ = std::move(opened.mates);
 }
 
 CommunicatorState::~CommunicatorState() {

@@ -21,6 +21,7 @@
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/memory_pools.hpp>
+#include <tutti/collectives/node/node_group.hpp>
 #include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/placement.hpp>
 #include <tutti/collectives/queue.hpp>
@@ -55,8 +56,8 @@ void keep_until_exit(std::shared_ptr<void> object) noexcept;
 
 class CommunicatorState {
  public:
-  /// A part of a communicator inherits what the choice of algorithms knows.
-  CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options, const ChoiceFacts* inherited = nullptr);
+  /// A part of a communicator, `whole`, inherits what the choice of algorithms knows, and memory.
+  CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options, const CommunicatorState* whole = nullptr);
   ~CommunicatorState();
   CommunicatorState(const CommunicatorState&) = delete;
   CommunicatorState& operator=(const CommunicatorState&) = delete;
@@ -75,6 +76,12 @@ class CommunicatorState {
   const WaitPolicy& wait_policy() const noexcept { return placement_->wait_policy(); }
   Group& everyone() noexcept { return *everyone_; }
   Mailbox& mailbox() noexcept { return *mailbox_; }
+
+  /// The ranks of this one's node, whose memory it reads and writes; null if it does not.
+  NodeMates* node() noexcept { return node_.get(); }
+
+  /// Where memory comes from that they can map; null if there is none.
+  NodeMemory* node_memory() noexcept { return node_memory_.get(); }
 
   /// The two levels of the communicator, or nullptr if it has one: a single node, or every rank its own.
   Hierarchy* hierarchy();
@@ -148,6 +155,7 @@ class CommunicatorState {
   enum class End : std::uint8_t { together, with_notices, apart };
   End meet_before_end() noexcept;
 
+  void open_node(const CommunicatorState* whole);
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
   void heed(const Notice& notice);
@@ -159,6 +167,8 @@ class CommunicatorState {
   int rank_ = 0;
   int size_ = 1;
   std::optional<Placement> placement_;  // made by the constructor
+  std::shared_ptr<NodeMemory> node_memory_;
+  std::unique_ptr<NodeMates> node_;
   std::shared_ptr<Transport> transport_;
   std::unique_ptr<Queue> queue_;
   std::optional<Hierarchy> hierarchy_;  // made when it is first asked for

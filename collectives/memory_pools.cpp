@@ -35,10 +35,10 @@ MemoryPools::~MemoryPools() {
   for (void* memory : idle_tasks_) ::operator delete(memory);
 }
 
-void* MemoryPools::acquire_task(std::size_t bytes) {
+void* MemoryPools::acquire_task() {
   if (idle_tasks_.empty()) {
     idle_tasks_.reserve(idle_tasks_.capacity() + 1);  // releasing must not fail
-    return ::operator new(bytes);
+    return ::operator new(kTaskBytes);
   }
   void* memory = idle_tasks_.back();
   idle_tasks_.pop_back();

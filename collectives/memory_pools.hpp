@@ -35,8 +35,9 @@ class MemoryPools {
   Scratch acquire_scratch(std::size_t bytes);
   void release_scratch(Scratch scratch) noexcept;
 
-  /// For task objects, of one size.
-  void* acquire_task(std::size_t bytes);
+  /// For task objects, of kTaskBytes.
+  static constexpr std::size_t kTaskBytes = 768;
+  void* acquire_task();
   void release_task(void* memory) noexcept { idle_tasks_.push_back(memory); }
 
  private:

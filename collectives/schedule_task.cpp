@@ -32,20 +32,6 @@ ScheduleTask::~ScheduleTask() {
   }
 }
 
-void* ScheduleTask::operator new(std::size_t bytes, CommunicatorState& state) {
-  return state.memory().acquire_task(bytes);
-}
-
-void ScheduleTask::operator delete(void* memory, CommunicatorState& state) noexcept {
-  state.memory().release_task(memory);
-}
-
-void ScheduleTask::operator delete(ScheduleTask* task, std::destroying_delete_t) noexcept {
-  const Communicator comm = task->comm();  // which may be the last to hold it
-  task->~ScheduleTask();
-  comm.state().memory().release_task(task);
-}
-
 Task::Progress ScheduleTask::advance() {
   if (complete()) return Progress::complete;
   if (state().unusable()) state().throw_unusable();

@@ -1,28 +1,25 @@
 // One collective on its way: a schedule, its data, and the segments under way. executor.hpp tells the rules.
 #pragma once
 
-#include <new>
 #include <span>
 
 #include <tutti/collectives/collective_task.hpp>
+#include <tutti/collectives/pooled_task.hpp>
 #include <tutti/collectives/step_order.hpp>
 
 namespace tutti::detail {
 
-class ScheduleTask final : public CollectiveTask {
+class ScheduleTask final : public CollectiveTask, public PooledTask<ScheduleTask> {
  public:
   ScheduleTask(const Communicator& comm, const Group& group, Way&& way, Call&& call, std::uint64_t sequence, Role role);
   ~ScheduleTask() override;
-
-  /// Tasks live in memory that their communicator keeps for the next one.
-  static void* operator new(std::size_t bytes, CommunicatorState& state);
-  static void operator delete(void* memory, CommunicatorState& state) noexcept;
-  static void operator delete(ScheduleTask* task, std::destroying_delete_t) noexcept;
 
   void begin() override { take_steps_or_fail(); }
   Progress advance() override;
 
  private:
+  friend class PooledTask<ScheduleTask>;
+
   std::span<ActiveSegment> window() const noexcept { return {memory().window.data(), window_}; }
   bool take_steps_or_fail();
   bool take_steps();

@@ -11,20 +11,6 @@ namespace {
 
 constexpr std::chrono::duration<double> kQuestionInterval = std::chrono::milliseconds(200);
 
-/// "`what` rank 1, 2, 5 and 3 more"; empty if there are no peers.
-std::string list(const char* what, const std::set<int>& peers) {
-  constexpr std::size_t kShown = 8;
-  if (peers.empty()) return {};
-  std::string out = text(what, peers.size() == 1 ? " rank " : " ranks ");
-  std::size_t shown = 0;
-  for (const int peer : peers) {
-    if (shown == kShown) break;
-    out += text(shown == 0 ? "" : ", ", peer);
-    ++shown;
-  }
-  return shown < peers.size() ? text(out, " and ", peers.size() - shown, " more") : out;
-}
-
 /// The ranks that messages under way go to or come from.
 std::set<int> peers(const Transport& transport, std::optional<Direction> direction) {
   std::set<int> found;
@@ -35,6 +21,19 @@ std::set<int> peers(const Transport& transport, std::optional<Direction> directi
 }
 
 }  // namespace
+
+std::string list(const char* what, const std::set<int>& ranks) {
+  constexpr std::size_t kShown = 8;
+  if (ranks.empty()) return {};
+  std::string out = text(what, ranks.size() == 1 ? " rank " : " ranks ");
+  std::size_t shown = 0;
+  for (const int rank : ranks) {
+    if (shown == kShown) break;
+    out += text(shown == 0 ? "" : ", ", rank);
+    ++shown;
+  }
+  return shown < ranks.size() ? text(out, " and ", ranks.size() - shown, " more") : out;
+}
 
 WaitingTask::WaitingTask(Communicator comm, std::uint64_t sequence, Role role)
     : comm_(std::move(comm)), sequence_(sequence) {
@@ -141,11 +140,16 @@ std::string WaitingTask::answer_to(const CommunicatorState::Question& question) 
   return state().has_begun(question.sequence) ? waiting_for() : text("has not begun it and is in ", label());
 }
 
-std::string WaitingTask::waiting_for() const {
+std::string WaitingTask::awaited_in_words() const {
   const std::string receives = list("waits for messages from", peers(state().transport(), Direction::receive));
   const std::string sends = list("waits for messages to be taken by", peers(state().transport(), Direction::send));
   std::string out = awaits_anyone() ? "waits for a message from any rank" : "";
   for (const std::string& those : {receives, sends}) out += text(out.empty() || those.empty() ? "" : "; ", those);
+  return out;
+}
+
+std::string WaitingTask::waiting_for() const {
+  std::string out = awaited_in_words();
   if (!asked_) return out;
   constexpr int kTold = 4;
   int told = 0;

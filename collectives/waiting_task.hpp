@@ -14,6 +14,9 @@
 
 namespace tutti::detail {
 
+/// "`what` rank 1, 2, 5 and 3 more"; empty if there are no ranks.
+std::string list(const char* what, const std::set<int>& ranks);
+
 /// Whether a task stands for itself or is a stage of another, which then advances it.
 enum class Role { whole, stage };
 
@@ -39,6 +42,10 @@ class WaitingTask : public Task {
   /// Whether this waits for a message from a rank that nobody knows yet.
   virtual bool awaits_anyone() const { return false; }
 
+  /// The ranks that this waits for, and what for, in words; by default those it exchanges messages with.
+  virtual std::set<int> awaited() const;
+  virtual std::string awaited_in_words() const;
+
   /// Why waiting is in vain, whatever the other ranks do; empty if it is not.
   virtual std::string hopeless() const { return {}; }
 
@@ -55,7 +62,6 @@ class WaitingTask : public Task {
   void check_limits(Clock::time_point now);
   void ask_around(std::chrono::duration<double> idle);
   void answer_questions();
-  std::set<int> awaited() const;
   std::string waiting_for() const;
   std::string answer_to(const CommunicatorState::Question& question) const;
 

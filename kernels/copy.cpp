@@ -42,14 +42,14 @@ HWY_INLINE std::size_t copy_blocks(D d, std::uint8_t* to, const std::uint8_t* fr
   return i;
 }
 
-void copy_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
-  constexpr std::size_t kStreamFrom = std::size_t{16} << 20;
+/// At least one vector.
+void copy_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes, bool streams) {
   const hn::CappedTag<std::uint8_t, 64> d;
   const std::size_t lanes = hn::Lanes(d);
   // To an aligned output first, by one vector that the next ones overlap.
   hn::StoreU(hn::LoadU(d, from), d, to);
   std::size_t done = lanes - reinterpret_cast<std::uintptr_t>(to) % lanes;
-  if (bytes >= kStreamFrom) {
+  if (streams) {
     done += copy_blocks<true>(d, to + done, from + done, bytes - done);
     hwy::FlushStream();
   } else {
@@ -67,15 +67,26 @@ namespace tutti {
 
 HWY_EXPORT(copy_on_target);
 
-void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
-  // memcpy is good at short ranges, and copy_on_target() needs at least one vector.
-  constexpr std::size_t kShort = 256;
+namespace {
+
+void copy(void* to, const void* from, std::size_t bytes, bool streams) noexcept {
+  constexpr std::size_t kShort = 256;  // what memcpy is good at
   if (bytes >= kShort) {
-    HWY_DYNAMIC_DISPATCH(copy_on_target)(static_cast<std::uint8_t*>(to), static_cast<const std::uint8_t*>(from), bytes);
+    HWY_DYNAMIC_DISPATCH(copy_on_target)
+    (static_cast<std::uint8_t*>(to), static_cast<const std::uint8_t*>(from), bytes, streams);
   } else if (bytes > 0) {
     std::memcpy(to, from, bytes);
   }
 }
+
+}  // namespace
+
+void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
+  constexpr std::size_t kStreamFrom = std::size_t{16} << 20;
+  copy(to, from, bytes, bytes >= kStreamFrom);
+}
+
+void stream_bytes(void* to, const void* from, std::size_t bytes) noexcept { copy(to, from, bytes, true); }
 
 }  // namespace tutti
 #endif

@@ -11,4 +11,8 @@ namespace tutti {
 /// Figures: README.md.
 void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept;
 
+/// As copy_bytes(), but the output bypasses the caches whatever its size: for what nobody reads soon. Other processors
+/// see it as they see ordinary stores.
+void stream_bytes(void* to, const void* from, std::size_t bytes) noexcept;
+
 }  // namespace tutti

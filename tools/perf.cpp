@@ -35,6 +35,7 @@ struct PerfOptions {
   bool in_place = false;
   bool started = false;
   double test_interval = 10;
+  std::string buffers = "allocated";
   std::string compare = "mpi";
   double deadline = 300;
   std::string transport;
@@ -81,6 +82,7 @@ PerfPlan make_plan(const PerfOptions& o, const Given& given) {
   plan.iterations = o.iterations;
   plan.how = {
       .warmup = o.warmup, .with_mpi = o.compare == "mpi", .started = o.started, .test_interval = o.test_interval};
+  plan.allocated = o.buffers == "allocated";
   plan.json = o.json;
   plan.csv = o.csv;
   return plan;
@@ -132,6 +134,10 @@ void add_perf_command(CLI::App& app) {
                    ->type_name("RANK")
                    ->capture_default_str();
   command->add_flag("--in-place", o.in_place, "Input and output are the same memory (broadcast: always)");
+  command->add_option("--buffers", o.buffers, "Memory: allocated by Communicator::allocate, or any other")
+      ->check(CLI::IsMember({"allocated", "any"}))
+      ->type_name("KIND")
+      ->capture_default_str();
   command->add_flag("--started", o.started,
                     "Start the collective and wait for it; and measure how much of it hides behind computation");
   auto* test_interval = command

@@ -45,7 +45,8 @@ void expect_sound(const nlohmann::json& row, int ranks) {
   EXPECT_GT(row.at("limit_one_way_us").get<double>(), 0.0);
   EXPECT_GT(row.at("limit_exchange_gb_s").get<double>(), 0.0);
   EXPECT_GE(row.at("limit_one_sided_gb_s"), row.at("limit_exchange_gb_s"));
-  for (const char* key : {"size_bytes", "count", "dtype", "op", "algorithm", "radix", "algbw_gb_s", "busbw_gb_s"})
+  for (const char* key : {"size_bytes", "count", "dtype", "op", "algorithm", "radix", "algbw_gb_s", "busbw_gb_s",
+                          "buffers", "shared_memory"})
     EXPECT_TRUE(row.contains(key)) << key;
 }
 
@@ -133,6 +134,22 @@ TEST(PerfRun, CsvAndOneRankWithoutLimit) {
   EXPECT_TRUE(has(csv, "\nall_gather_v,256,64,f32,none,-1,false,false,,auto,0,0,5,")) << csv;
   EXPECT_EQ(count_of(csv, "\n"), 4U) << csv;
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "rows.csv.part"));
+}
+
+TEST(PerfRun, BuffersOfBothKinds) {
+  for (const std::string kind : {"allocated", "any"}) {
+    const TemporaryFolder folder;
+    const auto file = folder.path() / "rows.json";
+    const auto outcome = on_ranks(2, {"perf", "allreduce", "--min", "1K", "--max", "1M", "--factor", "1024",
+                                      "--iterations", "3", "--buffers", kind, "--json", file.string()});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(has(outcome.out, ", " + kind + " memory, ")) << outcome.out;
+    for (const auto& row : nlohmann::json::parse(read_file(file))) {
+      EXPECT_EQ(row.at("buffers"), kind);
+      EXPECT_TRUE(row.at("shared_memory"));
+      EXPECT_EQ(row.at("wrong"), 0);
+    }
+  }
 }
 
 TEST(PerfRun, InPlaceAverageOfHalfFloats) {

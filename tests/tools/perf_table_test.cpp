@@ -82,7 +82,7 @@ TEST(Rows, JsonAndCsvHaveTheSameNames) {
   std::string keys;
   for (const auto& item : rows[0].items()) keys += (keys.empty() ? std::string() : std::string(",")) + item.key();
   EXPECT_EQ(header, keys);
-  EXPECT_EQ(first.rfind("allreduce,1000,250,f32,sum,-1,false,false,,auto,0,0,7,10.0,12.0,", 0), 0U) << first;
+  EXPECT_EQ(first.rfind("allreduce,1000,250,f32,sum,-1,false,false,,auto,0,0,7,allocated,10.0,12.0,", 0), 0U) << first;
   EXPECT_NE(first.find(",\"a, \"\"b\"\"\","), std::string::npos) << first;
   EXPECT_EQ(second.rfind("barrier,1000,250,none,none,-1,", 0), 0U) << second;
 }

@@ -1,6 +1,10 @@
 #include "tools/perf/run.hpp"
 
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include <tutti/kernels/error.hpp>
@@ -46,7 +50,8 @@ RunFacts run_facts(const Communicator& comm, std::size_t largest_row) {
           .cpu = cpu_model(),
           .date = timestamp(),
           .cores = cores_allowed(),
-          .limit = measure_limit(comm, largest_row)};
+          .limit = measure_limit(comm, largest_row),
+          .shared_memory = *comm.options().shared_memory};
 }
 
 std::string algorithm_name(const PerfPlan& plan) {
@@ -54,10 +59,11 @@ std::string algorithm_name(const PerfPlan& plan) {
 }
 
 void print_heading(const PerfPlan& plan, const RunFacts& facts, const TableShape& shape, bool in_place, bool mpi_can) {
-  std::printf("# tutti %s, %s%s: %d rank%s on %d node%s%s, algorithm %s%s, %s\n", facts.version.c_str(),
+  std::printf("# tutti %s, %s%s: %d rank%s on %d node%s%s%s, algorithm %s%s, %s memory, %s\n", facts.version.c_str(),
               std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "", facts.ranks,
               facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s",
-              facts.transport == "ucx" ? " by UCX" : "", algorithm_name(plan).c_str(), in_place ? ", in place" : "",
+              facts.transport == "ucx" ? " by UCX" : "", facts.shared_memory ? "" : " by messages only",
+              algorithm_name(plan).c_str(), in_place ? ", in place" : "", plan.allocated ? "allocated" : "any",
               facts.date.c_str());
   std::printf("# MPI library: %s\n# processor: %s, %d core%s allowed to rank 0\n", facts.mpi.c_str(), facts.cpu.c_str(),
               facts.cores, facts.cores == 1 ? "" : "s");
@@ -85,6 +91,7 @@ Row row_for(const PerfPlan& plan, const Call& call) {
           .op = plan.op,
           .root = plan.root,
           .in_place = call.in_place,
+          .allocated = plan.allocated,
           .started = plan.how.started,
           .test_interval = plan.how.test_interval,
           .algorithm = algorithm_name(plan),
@@ -138,6 +145,20 @@ std::vector<std::size_t> make_ladder(std::size_t smallest, std::size_t largest, 
   return ladder;
 }
 
+namespace {
+
+/// Memory as any program has it.
+std::shared_ptr<void> private_bytes(std::size_t bytes) {
+  constexpr std::size_t kPage = 4096;
+  const std::size_t rounded = (bytes + kPage - 1) / kPage * kPage;
+  void* const memory = std::aligned_alloc(kPage, rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  std::memset(memory, 0, rounded);
+  return {memory, std::free};
+}
+
+}  // namespace
+
 void run_perf(const Communicator& comm, const PerfPlan& plan) {
   if (plan.root < 0 || plan.root >= comm.size())
     throw InvalidArgument(text("perf: --root ", plan.root, " is not a rank: there are ranks 0 to ", comm.size() - 1));
@@ -151,7 +172,7 @@ void run_perf(const Communicator& comm, const PerfPlan& plan) {
   ResultFile csv("--csv", first ? plan.csv : "");
   agree(comm, csv.problem());
   const RunFacts facts = run_facts(comm, row);
-  const auto memory = comm.allocate_bytes(bytes + 1);  // never nothing
+  const auto memory = plan.allocated ? comm.allocate_bytes(bytes + 1) : private_bytes(bytes + 1);  // never nothing
 
   const bool comparable = mpi_can(*plan.collective, call_for(comm, plan, 1));
   const TableShape shape{.overlap = plan.how.started, .compared = plan.how.with_mpi && comparable};

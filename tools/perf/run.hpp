@@ -15,6 +15,7 @@ struct PerfPlan {
   ReduceOp op = ReduceOp::sum;
   int root = 0;
   bool in_place = false;
+  bool allocated = true;  ///< buffers are of Communicator::allocate
   CollectiveOptions options = {};
   std::vector<std::size_t> ladder = {};  ///< bytes, ascending; one 0 for a collective without data
 

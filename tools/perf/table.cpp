@@ -129,6 +129,7 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
       {"radix", row.radix},
       {"segment_bytes", row.segment_bytes},
       {"iterations", row.measurement.iterations},
+      {"buffers", row.allocated ? "allocated" : "any"},
   };
   add_side(out, "", row, facts, row.measurement.tutti);
   add_side(out, "mpi_", row, facts, row.measurement.mpi);
@@ -141,6 +142,7 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
   out["ranks"] = facts.ranks;
   out["nodes"] = facts.nodes;
   out["transport"] = facts.transport;
+  out["shared_memory"] = facts.shared_memory;
   out["cores"] = facts.cores;
   out["version"] = facts.version;
   out["mpi_library"] = facts.mpi;

@@ -22,6 +22,7 @@ struct RunFacts {
   int cores = 1;
   std::optional<MachineLimit> limit = std::nullopt;
   std::string transport = "mpi";  ///< between nodes
+  bool shared_memory = false;     ///< within them
 };
 
 struct Row {
@@ -33,6 +34,7 @@ struct Row {
   ReduceOp op = ReduceOp::sum;
   int root = 0;
   bool in_place = false;
+  bool allocated = true;
   bool started = false;
   double test_interval = 0.0;  ///< microseconds; started
   std::string algorithm = {};  ///< "auto" where tutti chose

@@ -1,0 +1,159 @@
+// Node-mates; see node_group.hpp.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <string_view>
+#include <utility>
+
+#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/node/node_group.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::detail {
+namespace {
+
+/// What the ranks of a node map of each other.
+struct Shown {
+  Board board;
+  Staging staging;
+};
+
+Shown* shown_in(const SharedMemory& memory) noexcept { return reinterpret_cast<Shown*>(memory.data()); }
+
+class ProcessMates final : public NodeMates {
+ public:
+  ProcessMates(int number, std::vector<Board*> boards, std::vector<Staging*> staging,
+               std::shared_ptr<NodeMemory> memory, std::vector<SharedMemory> shown,
+               std::vector<std::unique_ptr<MateMemory>> mates)
+      : NodeMates(number, std::move(boards), std::move(staging)),
+        memory_(std::move(memory)),
+        shown_(std::move(shown)),
+        mates_(std::move(mates)) {}
+
+  Place place_of(const void* data, std::size_t bytes) override { return memory_->find(data, bytes); }
+
+  std::byte* address_of(int number, const Place& place) override {
+    MateMemory& mate = *mates_[static_cast<std::size_t>(number)];
+    mate.forget_freed();
+    return mate.address_of(place);
+  }
+
+ private:
+  std::shared_ptr<NodeMemory> memory_;
+  std::vector<SharedMemory> shown_;
+  std::vector<std::unique_ptr<MateMemory>> mates_;  // none at the own place
+};
+
+struct Address {
+  std::int32_t process;
+  std::int32_t shown_fd;  // -1: there is none
+  std::int32_t directory_fd;
+  std::int32_t unused;
+  std::uint64_t identity;
+};
+
+std::unique_ptr<NodeMates> map_node(int rank, std::span<const int> node_of, std::span<const Address> addresses,
+                                    SharedMemory own, const std::shared_ptr<NodeMemory>& memory) {
+  std::vector<Board*> boards;
+  std::vector<Staging*> staging;
+  std::vector<SharedMemory> shown;
+  std::vector<std::unique_ptr<MateMemory>> mates;
+  int number = 0;
+  for (std::size_t r = 0; r < node_of.size(); ++r) {
+    if (node_of[r] != node_of[static_cast<std::size_t>(rank)]) continue;
+    const Address& address = addresses[r];
+    if (static_cast<int>(r) == rank) {
+      number = static_cast<int>(shown.size());
+      shown.push_back(std::exchange(own, {}));
+      mates.push_back(nullptr);
+    } else {
+      shown.push_back(SharedMemory::open(address.process, address.shown_fd, sizeof(Shown)));
+      mates.push_back(std::make_unique<MateMemory>(address.process, address.directory_fd, address.identity));
+      if (shown_in(shown.back())->board.identity != address.identity) throw std::bad_alloc();
+    }
+    boards.push_back(&shown_in(shown.back())->board);
+    staging.push_back(&shown_in(shown.back())->staging);
+  }
+  return std::make_unique<ProcessMates>(number, std::move(boards), std::move(staging), memory, std::move(shown),
+                                        std::move(mates));
+}
+
+}  // namespace
+
+NodeLists NodeMates::take_lists() {
+  if (idle_lists_.empty()) return {};
+  NodeLists lists = std::move(idle_lists_.back());
+  idle_lists_.pop_back();
+  return lists;
+}
+
+bool NodeMates::may_post(std::uint64_t number) noexcept {
+  if (number < all_left_ + kPosts) return true;
+  std::uint64_t least = UINT64_MAX;
+  for (const Board* board : boards_) least = std::min(least, board->left.load(std::memory_order_acquire));
+  all_left_ = least;
+  return number < all_left_ + kPosts;
+}
+
+void NodeMates::leave(std::uint64_t number) noexcept {
+  if (number != left_) {
+    left_early_ |= std::uint64_t{1} << (number - left_ - 1);
+    return;
+  }
+  for (++left_; (left_early_ & 1) != 0; ++left_) left_early_ >>= 1;
+  left_early_ >>= 1;
+  own().left.store(left_, std::memory_order_release);
+}
+
+bool wants_shared_memory(std::optional<bool> option) {
+  if (option) return *option;
+  const char* const said = std::getenv("TUTTI_SHARED_MEMORY");
+  if (said == nullptr || *said == '\0') return true;
+  const std::string_view word = said;
+  if (word != "0" && word != "1") throw InvalidArgument(text("TUTTI_SHARED_MEMORY: '", word, "' is not 0 or 1"));
+  return word == "1";
+}
+
+OpenedNode open_node(MPI_Comm comm, std::span<const int> node_of, const std::shared_ptr<NodeMemory>& memory) {
+  int rank = 0;
+  check_mpi(MPI_Comm_rank(comm, &rank), "MPI_Comm_rank");
+  const int node = node_of[static_cast<std::size_t>(rank)];
+  const bool is_alone = std::count(node_of.begin(), node_of.end(), node) == 1;
+  Address own{static_cast<std::int32_t>(getpid()), -1, -1, 0, 0};
+  SharedMemory shown;
+  bool works = is_alone;
+  if (!is_alone && memory != nullptr) {
+    try {
+      shown = SharedMemory::create(sizeof(Shown));
+      works = static_cast<bool>(shown);
+    } catch (const std::bad_alloc&) {
+    }
+  }
+  if (shown) {
+    shown_in(shown)->board.identity = memory->identity();
+    own.shown_fd = shown.fd();
+    own.directory_fd = memory->directory_fd();
+    own.identity = memory->identity();
+  }
+  std::vector<Address> all(node_of.size());
+  check_mpi(MPI_Allgather(&own, sizeof(Address), MPI_BYTE, all.data(), sizeof(Address), MPI_BYTE, comm),
+            "MPI_Allgather");
+  OpenedNode opened;
+  if (works && !is_alone) {
+    try {
+      opened.mates = map_node(rank, node_of, all, std::move(shown), memory);
+    } catch (const std::bad_alloc&) {
+      works = false;
+    }
+  }
+  const int own_works = works ? 1 : 0;
+  int all_work = 0;
+  check_mpi(MPI_Allreduce(&own_works, &all_work, 1, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
+  opened.shares = all_work != 0;
+  if (!opened.shares) opened.mates.reset();
+  return opened;
+}
+
+}  // namespace tutti::detail

@@ -1,0 +1,100 @@
+// The ranks of a communicator that share a node: their boards, and each other's memory.
+#pragma once
+
+#include <mpi.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <tutti/collectives/node/board.hpp>
+#include <tutti/collectives/node/node_memory.hpp>
+
+namespace tutti::detail {
+
+/// How many chunks a rank can be ahead of those that read what it staged.
+inline constexpr std::uint64_t kStagedChunks = 4;
+inline constexpr std::size_t kChunkBytes = std::size_t{64} << 10;
+
+/// What a rank stages for the others: chunks of its input, and its share of results.
+struct Staging {
+  alignas(kCacheLine) std::byte inputs[kStagedChunks][kChunkBytes];
+  std::byte results[kStagedChunks][kChunkBytes];
+};
+
+/// A mate's data, as far as they are mapped here.
+struct Mapped {
+  const std::byte* input = nullptr;
+  std::byte* output = nullptr;
+};
+
+/// Lists of an operation under way. They are used again, so that one like the last needs no new memory.
+struct NodeLists {
+  std::vector<Mapped> mapped;
+  std::vector<ConstBuffer> inputs;
+  std::vector<ConstBuffer> parts;
+  std::vector<std::byte*> targets;
+};
+
+/// What collectives see of a node: `size` ranks, of which this one has number `number`, in rank order. The boards and
+/// what is staged lie where the caller says, so that threads of one process can be ranks.
+class NodeMates {
+ public:
+  NodeMates(int number, std::vector<Board*> boards, std::vector<Staging*> staging)
+      : number_(number), boards_(std::move(boards)), staging_(std::move(staging)) {}
+  NodeMates(const NodeMates&) = delete;
+  NodeMates& operator=(const NodeMates&) = delete;
+  virtual ~NodeMates() = default;
+
+  int size() const noexcept { return static_cast<int>(boards_.size()); }
+  int number() const noexcept { return number_; }
+  Board& board(int number) const noexcept { return *boards_[static_cast<std::size_t>(number)]; }
+  Board& own() const noexcept { return board(number_); }
+  Staging& staging(int number) const noexcept { return *staging_[static_cast<std::size_t>(number)]; }
+
+  /// Where the bytes lie for the others; without allocation if they cannot map them.
+  virtual Place place_of(const void* data, std::size_t bytes) = 0;
+
+  /// Where bytes of another rank lie for this one. \throws std::bad_alloc if they cannot be mapped.
+  virtual std::byte* address_of(int number, const Place& place) = 0;
+
+  /// Numbers of the next collective, and of the next that goes in chunks. All ranks take them in one order.
+  std::uint64_t take_number() noexcept { return next_++; }
+  std::uint64_t take_chunked() noexcept { return next_chunked_++; }
+
+  NodeLists take_lists();
+  void give_back(NodeLists&& lists) { idle_lists_.push_back(std::move(lists)); }
+
+  /// Whether everyone has left the collective that used the place of this one's post.
+  bool may_post(std::uint64_t number) noexcept;
+
+  /// This rank reads no post of the collective any more.
+  void leave(std::uint64_t number) noexcept;
+
+ private:
+  int number_;
+  std::vector<Board*> boards_;
+  std::vector<Staging*> staging_;
+  std::vector<NodeLists> idle_lists_;
+  std::uint64_t next_ = 0;
+  std::uint64_t next_chunked_ = 0;
+  std::uint64_t all_left_ = 0;    // what all ranks have left, when last looked
+  std::uint64_t left_ = 0;        // collectives before this number are left here
+  std::uint64_t left_early_ = 0;  // bit i: so is left_ + 1 + i
+};
+
+/// What the option says, or else the environment variable TUTTI_SHARED_MEMORY. \throws InvalidArgument
+bool wants_shared_memory(std::optional<bool> option);
+
+struct OpenedNode {
+  bool shares = false;               ///< whether all ranks map the memory of their node-mates; the same on all ranks
+  std::unique_ptr<NodeMates> mates;  ///< null if not, or if this rank is alone on its node
+};
+
+/// Opens the node of this rank. Collective over `comm`. `node_of` is the node of every rank; `memory` may be null.
+OpenedNode open_node(MPI_Comm comm, std::span<const int> node_of, const std::shared_ptr<NodeMemory>& memory);
+
+}  // namespace tutti::detail

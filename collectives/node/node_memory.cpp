@@ -1,0 +1,87 @@
+// Allocations that node-mates map; see node_memory.hpp.
+#include <new>
+#include <random>
+#include <utility>
+
+#include <tutti/collectives/node/node_memory.hpp>
+
+namespace tutti::detail {
+
+std::shared_ptr<NodeMemory> NodeMemory::make() {
+  try {
+    SharedMemory directory = SharedMemory::create(sizeof(Directory));
+    if (directory) return std::shared_ptr<NodeMemory>(new NodeMemory(std::move(directory)));
+  } catch (const std::bad_alloc&) {
+  }
+  return nullptr;
+}
+
+NodeMemory::NodeMemory(SharedMemory directory_memory) : directory_memory_(std::move(directory_memory)) {
+  std::random_device random;
+  directory().identity = std::uint64_t{random()} << 32 | random();
+}
+
+std::uint64_t NodeMemory::take_number() noexcept {
+  for (std::size_t tried = 0; tried < Directory::kMost; ++tried) {
+    const std::uint64_t number = ++last_number_;
+    if (directory().alive[number % Directory::kMost].load(std::memory_order_relaxed) == 0) return number;
+  }
+  return 0;
+}
+
+std::shared_ptr<void> NodeMemory::allocate(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t number = take_number();
+  if (number == 0) return nullptr;
+  SharedMemory memory = SharedMemory::create(bytes == 0 ? 1 : bytes);
+  if (!memory) return nullptr;
+  std::byte* const data = memory.data();
+  allocations_.emplace(data, Allocation{number, std::move(memory)});
+  directory().alive[number % Directory::kMost].store(number, std::memory_order_release);
+  return {data, [self = shared_from_this()](void* freed) { self->free(static_cast<std::byte*>(freed)); }};
+}
+
+void NodeMemory::free(std::byte* data) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto found = allocations_.find(data);
+  directory().alive[found->second.number % Directory::kMost].store(0, std::memory_order_release);
+  directory().freed.fetch_add(1, std::memory_order_release);
+  allocations_.erase(found);
+}
+
+Place NodeMemory::find(const void* data, std::size_t bytes) const {
+  const auto* const begin = static_cast<const std::byte*>(data);
+  const std::lock_guard lock(mutex_);
+  auto found = allocations_.upper_bound(begin);
+  if (found == allocations_.begin()) return {};
+  --found;
+  const SharedMemory& memory = found->second.memory;
+  const auto offset = static_cast<std::size_t>(begin - found->first);
+  if (offset > memory.bytes() || bytes > memory.bytes() - offset) return {};
+  return {.allocation = found->second.number, .offset = offset, .bytes = memory.bytes(), .fd = memory.fd()};
+}
+
+MateMemory::MateMemory(pid_t process, int directory_fd, std::uint64_t identity)
+    : process_(process), directory_memory_(SharedMemory::open(process, directory_fd, sizeof(Directory))) {
+  if (reinterpret_cast<const Directory*>(directory_memory_.data())->identity != identity) throw std::bad_alloc();
+}
+
+std::byte* MateMemory::address_of(const Place& place) {
+  auto found = mapped_.find(place.allocation);
+  if (found == mapped_.end()) {
+    found = mapped_.emplace(place.allocation, SharedMemory::open(process_, place.fd, place.bytes)).first;
+  }
+  return found->second.data() + place.offset;
+}
+
+void MateMemory::forget_freed() noexcept {
+  const auto& directory = *reinterpret_cast<const Directory*>(directory_memory_.data());
+  const std::uint64_t freed = directory.freed.load(std::memory_order_acquire);
+  if (freed == freed_seen_) return;
+  freed_seen_ = freed;
+  std::erase_if(mapped_, [&](const auto& entry) {
+    return directory.alive[entry.first % Directory::kMost].load(std::memory_order_acquire) != entry.first;
+  });
+}
+
+}  // namespace tutti::detail
