@@ -44,7 +44,7 @@ class GroupTask final : public detail::Task {
       if (piece.tensors.size() > 1) {
         std::vector<std::size_t> counts;
         for (const Buffer& tensor : piece.tensors) counts.push_back(tensor.count);
-        piece.fused = std::make_shared<const FusedBuffer>(comm, data.dtype, counts);
+        piece.fused = std::make_shared<const FusedBuffer>(data.dtype, counts);
         const std::vector<ConstBuffer> sources(piece.tensors.begin(), piece.tensors.end());
         piece.fused->copy_in(sources);
         data = piece.fused->all();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include <tutti/allreduce/direct.hpp>
 #include <tutti/kernels/copy.hpp>
@@ -14,6 +15,9 @@ constexpr std::size_t kMostRead = std::size_t{32} << 10;
 
 /// Results go to several places from the first-level cache.
 constexpr std::size_t kBlockBytes = std::size_t{8} << 10;
+
+/// Where all is mapped, a rank combines so much before it looks at anything else.
+constexpr std::size_t kShareBytes = std::size_t{1} << 20;
 
 /// Outputs of so many bytes and more bypass the caches.
 constexpr std::size_t kStreamFrom = std::size_t{4} << 20;
@@ -110,7 +114,7 @@ void DirectAllreduce::post() {
   own.digest = digest_;
   own.header = header_;
   if (is_small()) {
-    std::memcpy(own.body, input_.data, input_.size_bytes());
+    if (input_.count > 0) std::memcpy(own.body, input_.data, input_.size_bytes());
   } else {
     const Places places = {mates_.place_of(input_.data, input_.size_bytes()),
                            mates_.place_of(output_.data, output_.size_bytes())};
@@ -134,21 +138,17 @@ bool DirectAllreduce::meet() {
 }
 
 void DirectAllreduce::combine_posts() {
-  constexpr std::size_t kMany = 64;
-  std::array<ConstBuffer, kMany> few;
-  std::vector<ConstBuffer> many;
-  const auto size = static_cast<std::size_t>(mates_.size());
-  if (size > kMany) many.resize(size);
-  const std::span<ConstBuffer> inputs = size > kMany ? std::span(many) : std::span(few).first(size);
-  for (int r = 0; r < mates_.size(); ++r) {
-    inputs[static_cast<std::size_t>(r)] = {post_of(r).body, input_.count, input_.dtype};
-  }
-  combine_all(op_, inputs, output_);
+  NodeLists lists = mates_.take_lists();
+  lists.inputs.clear();
+  for (int r = 0; r < mates_.size(); ++r) lists.inputs.emplace_back(post_of(r).body, input_.count, input_.dtype);
+  combine_all(op_, lists.inputs, output_);
+  mates_.give_back(std::move(lists));
   finish_reduction(op_, output_, mates_.size());
 }
 
 void DirectAllreduce::map_mates() {
   const std::size_t element = size_of(input_.dtype);
+  mates_.tidy_up();
   lists_.mapped.assign(static_cast<std::size_t>(mates_.size()), {});
   for (int r = 0; r < mates_.size(); ++r) {
     Mapped& mate = lists_.mapped[static_cast<std::size_t>(r)];
@@ -167,20 +167,30 @@ void DirectAllreduce::map_mates() {
     reads_staged_ = reads_staged_ || !has_input;
     writes_staged_ = writes_staged_ || !has_output;
   }
-  chunk_elements_ = reads_staged_ || writes_staged_ ? kChunkBytes / element : input_.count;
+  const std::size_t chunk_bytes =
+      reads_staged_ || writes_staged_ ? kChunkBytes : kShareBytes * static_cast<std::size_t>(mates_.size());
+  chunk_elements_ = chunk_bytes / element;
   chunks_ = (input_.count + chunk_elements_ - 1) / chunk_elements_;
 }
 
 bool DirectAllreduce::advance_chunks() {
   // Those before this one first.
   if (counters(mates_.number()).taken.load(std::memory_order_relaxed) < base()) return false;
-  bool any = false;
-  while (take() || reduce() || fill()) any = true;
+  bool any = take();
+  any = reduce() || any;
+  any = fill() || any;
   if (reduced_ == chunks_ && taken_ == chunks_ && have_all(&Counters::reduced, base() + chunks_)) {
     finish();
     return true;
   }
-  return any;
+  return any || mates_got_further();
+}
+
+/// Whether any rank has combined more than when this was last asked: one that waits for it is not stuck.
+bool DirectAllreduce::mates_got_further() noexcept {
+  std::uint64_t sum = 0;
+  for (int r = 0; r < mates_.size(); ++r) sum += counters(r).reduced.load(std::memory_order_relaxed);
+  return std::exchange(reduced_by_all_, sum) != sum;
 }
 
 bool DirectAllreduce::have_all(Counter counter, std::uint64_t least) const noexcept {

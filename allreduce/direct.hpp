@@ -50,6 +50,7 @@ class DirectAllreduce {
   void combine_posts();
   void map_mates();
   bool advance_chunks();
+  bool mates_got_further() noexcept;
   bool fill();
   bool reduce();
   bool take();
@@ -91,6 +92,7 @@ class DirectAllreduce {
   std::uint64_t filled_ = 0;
   std::uint64_t reduced_ = 0;
   std::uint64_t taken_ = 0;
+  std::uint64_t reduced_by_all_ = 0;
 };
 
 }  // namespace tutti::detail

@@ -34,11 +34,16 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
   }
 
   Progress advance() override {
+    if (complete_) return Progress::complete;
+    if (state().unusable()) state().throw_unusable();
     Progress progress = Progress::none;
     try {
       progress = work_.advance();
     } catch (const std::bad_alloc&) {
-      fail("the memory of a rank of this node cannot be mapped");
+      state().poll_notices();  // a rank that failed and freed its memory says more
+      fail(
+          "memory of a rank of this node cannot be mapped: it was freed, or a limit of this process (descriptors, "
+          "address space) is reached");
     }
     if (progress == Progress::complete) complete_ = true;
     if (work_.differing()) heed_difference(*work_.differing());

@@ -3,6 +3,7 @@
 #include <new>
 
 #include <tutti/allreduce/fused_buffer.hpp>
+#include <tutti/collectives/memory_pools.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -34,7 +35,12 @@ void for_each_pair(std::span<const Tensor> tensors, std::span<const Buffer> view
 
 }  // namespace
 
-FusedBuffer::FusedBuffer(const Communicator& comm, DType dtype, std::span<const std::size_t> counts) {
+FusedBuffer::FusedBuffer(const Communicator& comm, DType dtype, std::span<const std::size_t> counts)
+    : FusedBuffer(dtype, counts, &comm) {}
+
+FusedBuffer::FusedBuffer(DType dtype, std::span<const std::size_t> counts) : FusedBuffer(dtype, counts, nullptr) {}
+
+FusedBuffer::FusedBuffer(DType dtype, std::span<const std::size_t> counts, const Communicator* comm) {
   const std::size_t step = kAlignment / size_of(dtype);
   const std::size_t limit = SIZE_MAX / size_of(dtype) - step;
   std::vector<std::size_t> firsts;
@@ -45,7 +51,8 @@ FusedBuffer::FusedBuffer(const Communicator& comm, DType dtype, std::span<const 
     firsts.push_back(total);
     total += (count + step - 1) / step * step;
   }
-  memory_ = comm.allocate_bytes(total * size_of(dtype));
+  const std::size_t bytes = total * size_of(dtype);
+  memory_ = comm != nullptr ? comm->allocate_bytes(bytes) : detail::allocate_plain(bytes);
   all_ = Buffer(memory_.get(), total, dtype);
   for (std::size_t i = 0; i < counts.size(); ++i) views_.push_back(all_.slice(firsts[i], counts[i]));
 }

@@ -16,6 +16,9 @@ class FusedBuffer {
   /// Room for tensors with these element counts, zeroed, from comm.allocate. Local.
   FusedBuffer(const Communicator& comm, DType dtype, std::span<const std::size_t> counts);
 
+  /// The same in plain memory, which costs less to allocate than memory that node-mates can map: for a short life.
+  FusedBuffer(DType dtype, std::span<const std::size_t> counts);
+
   std::size_t tensors() const noexcept { return views_.size(); }
 
   /// The i-th tensor's memory. Valid as long as a copy of this object lives.
@@ -30,6 +33,8 @@ class FusedBuffer {
   void copy_out(std::span<const Buffer> tensors) const;
 
  private:
+  FusedBuffer(DType dtype, std::span<const std::size_t> counts, const Communicator* comm);
+
   std::shared_ptr<void> memory_;
   Buffer all_;
   std::vector<Buffer> views_;

@@ -1,7 +1,5 @@
 // The public handle of a communicator; see communicator.hpp.
-#include <cstdlib>
-#include <cstring>
-#include <new>
+#include <memory>
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/communicator_state.hpp>
@@ -55,13 +53,7 @@ std::shared_ptr<void> Communicator::allocate_bytes(std::size_t bytes) const {
   if (detail::NodeMemory* const shared = state_->node_memory(); shared != nullptr && bytes > detail::kPostedBytes) {
     if (auto memory = shared->allocate(bytes)) return memory;
   }
-  constexpr std::size_t kAlignment = 64;
-  const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  if (rounded < bytes) throw std::bad_alloc();
-  void* memory = std::aligned_alloc(kAlignment, rounded == 0 ? kAlignment : rounded);
-  if (memory == nullptr) throw std::bad_alloc();
-  std::memset(memory, 0, rounded);
-  return {memory, std::free};
+  return detail::allocate_plain(bytes);
 }
 
 }  // namespace tutti

@@ -1,5 +1,6 @@
 // The state behind a Communicator; see communicator_state.hpp.
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -72,12 +73,18 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
 
 void CommunicatorState::open_node(const CommunicatorState* whole) {
   options_.shared_memory = !kSimulated && wants_shared_memory(options_.shared_memory);
-  if (!*options_.shared_memory || size_ == 1) return;
-  if (whole != nullptr) node_memory_ = whole->node_memory_;
-  if (node_memory_ == nullptr && place().local_size > 1) node_memory_ = NodeMemory::make();
-  OpenedNode opened = detail::open_node(data_, placement_->node_of(), node_memory_);
-  options_.shared_memory = opened.shares;
-  node_ = std::move(opened.mates);
+  if (!*options_.shared_memory || size_ == 1 || place().nodes > 1) return;
+  node_memory_ = whole != nullptr && whole->node_memory_ != nullptr ? whole->node_memory_ : NodeMemory::make();
+  node_ = detail::open_node(data_, node_memory_);
+  placement_->set_shared_memory(node_ != nullptr);
+  if (node_ != nullptr) return;
+  options_.shared_memory = false;
+  node_memory_.reset();
+  if (rank_ == 0) {
+    std::fprintf(stderr,
+                 "tutti: warning: the ranks of this node cannot map each other's memory (see \"Ranks of a node\" in "
+                 "collectives/README.md); they exchange messages instead\n");
+  }
 }
 
 CommunicatorState::~CommunicatorState() {

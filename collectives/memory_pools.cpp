@@ -1,6 +1,7 @@
 // Memory that is used again; see memory_pools.hpp.
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -30,6 +31,16 @@ void FreeScratch::operator()(std::byte* memory) const noexcept { SMPI_SHARED_FRE
 #else
 void FreeScratch::operator()(std::byte* memory) const noexcept { delete[] memory; }
 #endif
+
+std::shared_ptr<void> allocate_plain(std::size_t bytes) {
+  constexpr std::size_t kAlignment = 64;
+  const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  if (rounded < bytes) throw std::bad_alloc();
+  void* memory = std::aligned_alloc(kAlignment, rounded == 0 ? kAlignment : rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  std::memset(memory, 0, rounded);
+  return {memory, std::free};
+}
 
 MemoryPools::~MemoryPools() {
   for (void* memory : idle_tasks_) ::operator delete(memory);

@@ -18,6 +18,9 @@ struct Scratch {
   std::size_t capacity = 0;
 };
 
+/// Memory that node-mates cannot map: zeroed, aligned to 64 bytes. \throws std::bad_alloc
+std::shared_ptr<void> allocate_plain(std::size_t bytes);
+
 struct OperationMemory;
 
 /// Those of one communicator. What is acquired is released to the same pools, or never.

@@ -54,6 +54,11 @@ Placement::Placement(MPI_Comm comm, const CommunicatorOptions& options, const Ch
   facts_ = agreement.conclude(comm);
 }
 
+void Placement::set_shared_memory(bool shares) noexcept {
+  facts_.shared_memory = shares;
+  if (shares) facts_.digest = (facts_.digest ^ 1) * 0x100000001B3U;  // FNV-1a, as the rest of it
+}
+
 // The cores that the ranks of this machine may use together, against how many ranks there are.
 void Placement::find_cores(MPI_Comm node) {
   cpu_set_t own;

@@ -163,6 +163,12 @@ Surroundings surroundings(const ExplainOptions& options, const ExplainedCosts& f
           .network = network};
 }
 
+/// Whether such a call needs no schedule, if the node lets ranks share memory.
+bool runs_in_node_memory(Collective collective, const ExplainOptions& options, const ExplainedCosts& found) {
+  return collective == Collective::allreduce && options.algorithm.empty() && options.radix == 0 &&
+         (found.one_node || options.ranks_per_node == options.ranks);
+}
+
 void print_choice(Collective collective, const ExplainOptions& options, std::size_t bytes, const ExplainedCosts& found,
                   const NetworkDescription& network, const Chooser& chooser, const std::vector<Plan>& plans,
                   const std::optional<detail::HierarchicalPlan>& hierarchical) {
@@ -174,6 +180,11 @@ void print_choice(Collective collective, const ExplainOptions& options, std::siz
   fmt::print("costs: {}{}{}{}\n\n", name(found.source),
              found.source == CostSource::tuning_file ? " " + options.tuning : "", found.why,
              network ? ", " + to_text(network) : "");
+  if (runs_in_node_memory(collective, options, found)) {
+    fmt::print(
+        "Ranks of one node do it in each other's memory, without a schedule (allreduce/README.md); with "
+        "TUTTI_SHARED_MEMORY=0 by messages:\n\n");
+  }
   fmt::print("{:<20} {:>6} {:>9} {:>12} {:>11} {:>11} {:>11} {:>11}\n", "algorithm", "radix", "segments", "predicted",
              "waiting", "overhead", "moving", "local");
   const std::vector<Plan> best = best_of_each(plans);
@@ -262,6 +273,7 @@ void explain(const ExplainOptions& options) {
                           {"bytes", bytes},
                           {"ranks_per_node", options.ranks_per_node},
                           {"network", to_text(network)},
+                          {"in_node_memory", runs_in_node_memory(collective, options, found)},
                           {"transport", found.used().name},
                           {"costs_from", name(found.source)},
                           {"tuning_file", options.tuning},

@@ -27,8 +27,8 @@ struct Place {
   std::uint64_t allocation = 0;  ///< number of the rank's allocation; 0: in memory that they cannot map
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;  ///< of the whole allocation
-  std::int32_t fd = -1;
-  std::int32_t unused = 0;
+  std::uint64_t inode = 0;
+  std::int64_t fd = -1;
 };
 
 /// Where a rank's input and output lie.
@@ -53,7 +53,7 @@ struct Counters {
   alignas(kCacheLine) std::atomic<std::uint64_t> taken;    ///< all shares are in its output
 };
 
-constexpr std::uint64_t chunk_base(std::uint64_t collective) noexcept { return collective << 32; }
+constexpr std::uint64_t chunk_base(std::uint64_t collective) noexcept { return collective << 24; }
 
 struct Board {
   alignas(kCacheLine) std::atomic<std::uint64_t> left;  ///< collectives before this number read no post any more

@@ -35,9 +35,14 @@ class ProcessMates final : public NodeMates {
   Place place_of(const void* data, std::size_t bytes) override { return memory_->find(data, bytes); }
 
   std::byte* address_of(int number, const Place& place) override {
-    MateMemory& mate = *mates_[static_cast<std::size_t>(number)];
-    mate.forget_freed();
-    return mate.address_of(place);
+    return mates_[static_cast<std::size_t>(number)]->address_of(place);
+  }
+
+ protected:
+  void forget_freed() override {
+    for (const auto& mate : mates_) {
+      if (mate != nullptr) mate->forget_freed();
+    }
   }
 
  private:
@@ -51,38 +56,39 @@ struct Address {
   std::int32_t shown_fd;  // -1: there is none
   std::int32_t directory_fd;
   std::int32_t unused;
+  std::uint64_t shown_inode;
+  std::uint64_t directory_inode;
   std::uint64_t identity;
 };
 
-std::unique_ptr<NodeMates> map_node(int rank, std::span<const int> node_of, std::span<const Address> addresses,
-                                    SharedMemory own, const std::shared_ptr<NodeMemory>& memory) {
+std::unique_ptr<NodeMates> map_node(int rank, const std::vector<Address>& addresses, SharedMemory own,
+                                    const std::shared_ptr<NodeMemory>& memory) {
   std::vector<Board*> boards;
   std::vector<Staging*> staging;
   std::vector<SharedMemory> shown;
   std::vector<std::unique_ptr<MateMemory>> mates;
-  int number = 0;
-  for (std::size_t r = 0; r < node_of.size(); ++r) {
-    if (node_of[r] != node_of[static_cast<std::size_t>(rank)]) continue;
+  for (std::size_t r = 0; r < addresses.size(); ++r) {
     const Address& address = addresses[r];
     if (static_cast<int>(r) == rank) {
-      number = static_cast<int>(shown.size());
       shown.push_back(std::exchange(own, {}));
       mates.push_back(nullptr);
     } else {
-      shown.push_back(SharedMemory::open(address.process, address.shown_fd, sizeof(Shown)));
-      mates.push_back(std::make_unique<MateMemory>(address.process, address.directory_fd, address.identity));
+      shown.push_back(SharedMemory::open(address.process, address.shown_fd, address.shown_inode, sizeof(Shown)));
+      mates.push_back(std::make_unique<MateMemory>(address.process, address.directory_fd, address.directory_inode,
+                                                   address.identity));
       if (shown_in(shown.back())->board.identity != address.identity) throw std::bad_alloc();
     }
     boards.push_back(&shown_in(shown.back())->board);
     staging.push_back(&shown_in(shown.back())->staging);
   }
-  return std::make_unique<ProcessMates>(number, std::move(boards), std::move(staging), memory, std::move(shown),
+  return std::make_unique<ProcessMates>(rank, std::move(boards), std::move(staging), memory, std::move(shown),
                                         std::move(mates));
 }
 
 }  // namespace
 
 NodeLists NodeMates::take_lists() {
+  ++lists_out_;
   if (idle_lists_.empty()) return {};
   NodeLists lists = std::move(idle_lists_.back());
   idle_lists_.pop_back();
@@ -116,44 +122,37 @@ bool wants_shared_memory(std::optional<bool> option) {
   return word == "1";
 }
 
-OpenedNode open_node(MPI_Comm comm, std::span<const int> node_of, const std::shared_ptr<NodeMemory>& memory) {
+std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMemory>& memory) {
   int rank = 0;
+  int size = 1;
   check_mpi(MPI_Comm_rank(comm, &rank), "MPI_Comm_rank");
-  const int node = node_of[static_cast<std::size_t>(rank)];
-  const bool is_alone = std::count(node_of.begin(), node_of.end(), node) == 1;
-  Address own{static_cast<std::int32_t>(getpid()), -1, -1, 0, 0};
+  check_mpi(MPI_Comm_size(comm, &size), "MPI_Comm_size");
+  Address own{static_cast<std::int32_t>(getpid()), -1, -1, 0, 0, 0, 0};
   SharedMemory shown;
-  bool works = is_alone;
-  if (!is_alone && memory != nullptr) {
-    try {
-      shown = SharedMemory::create(sizeof(Shown));
-      works = static_cast<bool>(shown);
-    } catch (const std::bad_alloc&) {
-    }
+  try {
+    if (memory != nullptr) shown = SharedMemory::create(sizeof(Shown));
+  } catch (const std::bad_alloc&) {
   }
   if (shown) {
+    const SharedMemory& directory = memory->directory_memory();
     shown_in(shown)->board.identity = memory->identity();
-    own.shown_fd = shown.fd();
-    own.directory_fd = memory->directory_fd();
-    own.identity = memory->identity();
+    own = {own.process, shown.fd(), directory.fd(), 0, shown.inode(), directory.inode(), memory->identity()};
   }
-  std::vector<Address> all(node_of.size());
+  std::vector<Address> all(static_cast<std::size_t>(size));
   check_mpi(MPI_Allgather(&own, sizeof(Address), MPI_BYTE, all.data(), sizeof(Address), MPI_BYTE, comm),
             "MPI_Allgather");
-  OpenedNode opened;
-  if (works && !is_alone) {
+  std::unique_ptr<NodeMates> mates;
+  if (shown) {
     try {
-      opened.mates = map_node(rank, node_of, all, std::move(shown), memory);
+      mates = map_node(rank, all, std::move(shown), memory);
     } catch (const std::bad_alloc&) {
-      works = false;
     }
   }
-  const int own_works = works ? 1 : 0;
-  int all_work = 0;
-  check_mpi(MPI_Allreduce(&own_works, &all_work, 1, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
-  opened.shares = all_work != 0;
-  if (!opened.shares) opened.mates.reset();
-  return opened;
+  const int opened = mates != nullptr ? 1 : 0;
+  int all_opened = 0;
+  check_mpi(MPI_Allreduce(&opened, &all_opened, 1, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
+  if (all_opened == 0) mates.reset();
+  return mates;
 }
 
 }  // namespace tutti::detail

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <utility>
 #include <vector>
 
@@ -61,12 +60,20 @@ class NodeMates {
   /// Where bytes of another rank lie for this one. \throws std::bad_alloc if they cannot be mapped.
   virtual std::byte* address_of(int number, const Place& place) = 0;
 
+  /// Lets go of memory that others have freed, where it may be.
+  void tidy_up() {
+    if (lists_out_ <= 1) forget_freed();  // the caller's, which has no addresses yet
+  }
+
   /// Numbers of the next collective, and of the next that goes in chunks. All ranks take them in one order.
   std::uint64_t take_number() noexcept { return next_++; }
   std::uint64_t take_chunked() noexcept { return next_chunked_++; }
 
   NodeLists take_lists();
-  void give_back(NodeLists&& lists) { idle_lists_.push_back(std::move(lists)); }
+  void give_back(NodeLists&& lists) {
+    idle_lists_.push_back(std::move(lists));
+    --lists_out_;
+  }
 
   /// Whether everyone has left the collective that used the place of this one's post.
   bool may_post(std::uint64_t number) noexcept;
@@ -74,11 +81,15 @@ class NodeMates {
   /// This rank reads no post of the collective any more.
   void leave(std::uint64_t number) noexcept;
 
+ protected:
+  virtual void forget_freed() = 0;
+
  private:
   int number_;
   std::vector<Board*> boards_;
   std::vector<Staging*> staging_;
   std::vector<NodeLists> idle_lists_;
+  int lists_out_ = 0;  // of operations under way
   std::uint64_t next_ = 0;
   std::uint64_t next_chunked_ = 0;
   std::uint64_t all_left_ = 0;    // what all ranks have left, when last looked
@@ -89,12 +100,8 @@ class NodeMates {
 /// What the option says, or else the environment variable TUTTI_SHARED_MEMORY. \throws InvalidArgument
 bool wants_shared_memory(std::optional<bool> option);
 
-struct OpenedNode {
-  bool shares = false;               ///< whether all ranks map the memory of their node-mates; the same on all ranks
-  std::unique_ptr<NodeMates> mates;  ///< null if not, or if this rank is alone on its node
-};
-
-/// Opens the node of this rank. Collective over `comm`. `node_of` is the node of every rank; `memory` may be null.
-OpenedNode open_node(MPI_Comm comm, std::span<const int> node_of, const std::shared_ptr<NodeMemory>& memory);
+/// The ranks of `comm`, which share a node. Collective; null on every rank if one of them cannot map the memory of
+/// another, or has no `memory`.
+std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMemory>& memory);
 
 }  // namespace tutti::detail

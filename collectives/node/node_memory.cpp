@@ -11,7 +11,7 @@ std::shared_ptr<NodeMemory> NodeMemory::make() {
   try {
     SharedMemory directory = SharedMemory::create(sizeof(Directory));
     if (directory) return std::shared_ptr<NodeMemory>(new NodeMemory(std::move(directory)));
-  } catch (const std::bad_alloc&) {
+  } catch (const std::exception&) {
   }
   return nullptr;
 }
@@ -30,14 +30,17 @@ std::uint64_t NodeMemory::take_number() noexcept {
 }
 
 std::shared_ptr<void> NodeMemory::allocate(std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
-  const std::uint64_t number = take_number();
-  if (number == 0) return nullptr;
-  SharedMemory memory = SharedMemory::create(bytes == 0 ? 1 : bytes);
-  if (!memory) return nullptr;
-  std::byte* const data = memory.data();
-  allocations_.emplace(data, Allocation{number, std::move(memory)});
-  directory().alive[number % Directory::kMost].store(number, std::memory_order_release);
+  std::byte* data = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t number = take_number();
+    if (number == 0) return nullptr;
+    SharedMemory memory = SharedMemory::create(bytes == 0 ? 1 : bytes);
+    if (!memory) return nullptr;
+    data = memory.data();
+    allocations_.emplace(data, Allocation{number, std::move(memory)});
+    directory().alive[number % Directory::kMost].store(number, std::memory_order_release);
+  }
   return {data, [self = shared_from_this()](void* freed) { self->free(static_cast<std::byte*>(freed)); }};
 }
 
@@ -58,30 +61,34 @@ Place NodeMemory::find(const void* data, std::size_t bytes) const {
   const SharedMemory& memory = found->second.memory;
   const auto offset = static_cast<std::size_t>(begin - found->first);
   if (offset > memory.bytes() || bytes > memory.bytes() - offset) return {};
-  return {.allocation = found->second.number, .offset = offset, .bytes = memory.bytes(), .fd = memory.fd()};
+  return {.allocation = found->second.number,
+          .offset = offset,
+          .bytes = memory.bytes(),
+          .inode = memory.inode(),
+          .fd = memory.fd()};
 }
 
-MateMemory::MateMemory(pid_t process, int directory_fd, std::uint64_t identity)
-    : process_(process), directory_memory_(SharedMemory::open(process, directory_fd, sizeof(Directory))) {
-  if (reinterpret_cast<const Directory*>(directory_memory_.data())->identity != identity) throw std::bad_alloc();
+MateMemory::MateMemory(pid_t process, int directory_fd, std::uint64_t inode, std::uint64_t identity)
+    : process_(process), directory_memory_(SharedMemory::open(process, directory_fd, inode, sizeof(Directory))) {
+  if (directory().identity != identity) throw std::bad_alloc();
 }
 
 std::byte* MateMemory::address_of(const Place& place) {
   auto found = mapped_.find(place.allocation);
   if (found == mapped_.end()) {
-    found = mapped_.emplace(place.allocation, SharedMemory::open(process_, place.fd, place.bytes)).first;
+    SharedMemory memory = SharedMemory::open(process_, static_cast<int>(place.fd), place.inode, place.bytes);
+    found = mapped_.emplace(place.allocation, std::move(memory)).first;
   }
+  // A rank that gave up on a collective may have freed its memory before this one came.
+  if (!is_alive(place.allocation)) throw std::bad_alloc();
   return found->second.data() + place.offset;
 }
 
 void MateMemory::forget_freed() noexcept {
-  const auto& directory = *reinterpret_cast<const Directory*>(directory_memory_.data());
-  const std::uint64_t freed = directory.freed.load(std::memory_order_acquire);
+  const std::uint64_t freed = directory().freed.load(std::memory_order_acquire);
   if (freed == freed_seen_) return;
   freed_seen_ = freed;
-  std::erase_if(mapped_, [&](const auto& entry) {
-    return directory.alive[entry.first % Directory::kMost].load(std::memory_order_acquire) != entry.first;
-  });
+  std::erase_if(mapped_, [&](const auto& entry) { return !is_alive(entry.first); });
 }
 
 }  // namespace tutti::detail

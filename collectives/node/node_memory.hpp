@@ -36,7 +36,7 @@ class NodeMemory : public std::enable_shared_from_this<NodeMemory> {
   /// Of bytes [data, data + bytes); without allocation if they lie in other memory.
   Place find(const void* data, std::size_t bytes) const;
 
-  int directory_fd() const noexcept { return directory_memory_.fd(); }
+  const SharedMemory& directory_memory() const noexcept { return directory_memory_; }
   std::uint64_t identity() const noexcept { return directory().identity; }
 
  private:
@@ -59,15 +59,21 @@ class NodeMemory : public std::enable_shared_from_this<NodeMemory> {
 class MateMemory {
  public:
   /// \throws std::bad_alloc if its memory cannot be mapped, or is another's
-  MateMemory(pid_t process, int directory_fd, std::uint64_t identity);
+  MateMemory(pid_t process, int directory_fd, std::uint64_t inode, std::uint64_t identity);
 
-  /// Where a place of the other process lies in this one. \throws std::bad_alloc
+  /// Where a place of the other process lies in this one. \throws std::bad_alloc if it cannot be mapped, or the other
+  /// has freed it.
   std::byte* address_of(const Place& place);
 
-  /// Lets go of what the other has freed.
+  /// Lets go of what the other has freed, of which no operation under way may have an address.
   void forget_freed() noexcept;
 
  private:
+  const Directory& directory() const noexcept { return *reinterpret_cast<const Directory*>(directory_memory_.data()); }
+  bool is_alive(std::uint64_t allocation) const noexcept {
+    return directory().alive[allocation % Directory::kMost].load(std::memory_order_acquire) == allocation;
+  }
+
   pid_t process_;
   SharedMemory directory_memory_;
   std::uint64_t freed_seen_ = 0;

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace tutti::detail {
@@ -15,21 +16,27 @@ class SharedMemory {
  public:
   SharedMemory() = default;
 
-  /// `bytes` of zeros that are there: memory that a limit refuses is an error here and no signal later. A multiple of
-  /// pages is taken. Empty if the process has no descriptor left. \throws std::bad_alloc
+  /// `bytes` of zeros that are there: what the file system refuses is an error here and no signal later. A multiple of
+  /// pages is taken. Empty if the process has used half of the descriptors that it may have, or may not have files so
+  /// large. \throws std::bad_alloc
   static SharedMemory create(std::size_t bytes);
 
-  /// The same memory as another process sees it as descriptor `fd`. \throws std::bad_alloc if it cannot be mapped.
-  static SharedMemory open(pid_t process, int fd, std::size_t bytes);
+  /// The same memory as another process has it under descriptor `fd`, if that is still file `inode`. Pages are mapped
+  /// when they are touched. \throws std::bad_alloc if it cannot be mapped.
+  static SharedMemory open(pid_t process, int fd, std::uint64_t inode, std::size_t bytes);
 
   ~SharedMemory() { close(); }
   SharedMemory(SharedMemory&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_), fd_(std::exchange(other.fd_, -1)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        bytes_(other.bytes_),
+        inode_(other.inode_),
+        fd_(std::exchange(other.fd_, -1)) {}
   SharedMemory& operator=(SharedMemory&& other) noexcept {
     if (this != &other) {
       close();
       data_ = std::exchange(other.data_, nullptr);
       bytes_ = other.bytes_;
+      inode_ = other.inode_;
       fd_ = std::exchange(other.fd_, -1);
     }
     return *this;
@@ -42,12 +49,17 @@ class SharedMemory {
   /// The owner's descriptor; -1 for memory of another process.
   int fd() const noexcept { return fd_; }
 
+  /// Of the file, by which others know that a descriptor's number has not been used again.
+  std::uint64_t inode() const noexcept { return inode_; }
+
  private:
-  SharedMemory(std::byte* data, std::size_t bytes, int fd) noexcept : data_(data), bytes_(bytes), fd_(fd) {}
+  SharedMemory(std::byte* data, std::size_t bytes, std::uint64_t inode, int fd) noexcept
+      : data_(data), bytes_(bytes), inode_(inode), fd_(fd) {}
   void close() noexcept;
 
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
+  std::uint64_t inode_ = 0;
   int fd_ = -1;
 };
 

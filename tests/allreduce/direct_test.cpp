@@ -1,12 +1,16 @@
 // Allreduce in the memory of node-mates: every type, operator, size and kind of memory; many under way; calls that
 // differ and ranks that stay away; memory that comes and goes.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -229,6 +233,79 @@ TEST_F(Direct, ARankThatStaysAwayIsNamed) {
       EXPECT_NE(error.find("no progress for 0.5 s"), std::string::npos) << error;
     }
   }
+}
+
+TEST_F(Direct, ARankThatComesLateDoesNotTouchWhatAnotherHasFreed) {
+  const Communicator comm = test::world(test::with_deadline_of(std::chrono::milliseconds(500)));
+  constexpr std::size_t kCount = 50'000;
+  if (comm.rank() == 1) {
+    MPI_Barrier(comm_.mpi());  // by now the others have given up, and freed
+    auto data = comm.allocate<float>(kCount);
+    const std::string error = error_of([&] { allreduce(comm, data.span(), ReduceOp::sum); });
+    EXPECT_NE(error, "no error");
+    MPI_Barrier(comm_.mpi());
+    return;
+  }
+  std::optional data = comm.allocate<float>(kCount);
+  EXPECT_NE(error_of([&] { allreduce(comm, data->span(), ReduceOp::sum); }), "no error");
+  data.reset();
+  // The descriptor's number is used again, by memory and by a file.
+  const auto again = comm_.allocate<float>(kCount);
+  std::FILE* const file = std::tmpfile();
+  ASSERT_NE(file, nullptr);
+  const std::vector<char> text(kCount * sizeof(float), 'x');
+  std::fwrite(text.data(), 1, text.size(), file);
+  std::fflush(file);
+  MPI_Barrier(comm_.mpi());
+  MPI_Barrier(comm_.mpi());
+  EXPECT_EQ(std::count(again.begin(), again.end(), 0.0F), std::ssize(again.span()));
+  std::rewind(file);
+  std::vector<char> read(text.size());
+  EXPECT_EQ(std::fread(read.data(), 1, read.size(), file), read.size());
+  EXPECT_EQ(read, text);
+  std::fclose(file);
+}
+
+TEST_F(Direct, WhatIsUnderWayFailsWhenItsCommunicatorDoes) {
+  const Communicator comm = test::world();
+  std::vector<float> data(10);
+  if (comm.rank() == 1) return;  // so that it stays under way
+  Operation operation = iallreduce(comm, std::span(data), ReduceOp::sum);
+  comm.abandon("given up");
+  EXPECT_NE(error_of([&] { operation.wait(); }).find("given up"), std::string::npos);
+}
+
+TEST_F(Direct, WithoutDescriptorsMemoryIsPlain) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = 80;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::vector<Allocation<float>> all;
+  all.reserve(120);
+  for (int i = 0; i < 120; ++i) all.push_back(comm_.allocate<float>(2000));
+  for (Allocation<float>& one : all) {
+    std::fill(one.begin(), one.end(), 1.0F);
+    allreduce(comm_, one.span(), ReduceOp::sum);
+    EXPECT_EQ(one[1999], static_cast<float>(comm_.size()));
+  }
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+TEST_F(Direct, WithoutLargeFilesRanksExchangeMessages) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  if (comm_.rank() == 0) small.rlim_cur = 65536;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Communicator comm = test::world();
+  EXPECT_EQ(comm.state().node(), nullptr);
+  EXPECT_FALSE(comm.choice_facts().shared_memory);
+  EXPECT_NE(comm.choice_facts().digest, comm_.choice_facts().digest);
+  std::vector<float> data(5000, 1.0F);
+  allreduce(comm, std::span(data), ReduceOp::sum);
+  EXPECT_EQ(data[4999], static_cast<float>(comm.size()));
+  EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
 }
 
 TEST_F(Direct, SwitchedOffWithoutIt) {

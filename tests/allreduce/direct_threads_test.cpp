@@ -32,6 +32,7 @@ class ThreadMates final : public NodeMates {
   std::byte* address_of(int /*number*/, const Place& place) override {
     return reinterpret_cast<std::byte*>(place.offset);  // NOLINT(performance-no-int-to-ptr): it was a pointer
   }
+  void forget_freed() override {}
 };
 
 /// What ranks have in common.

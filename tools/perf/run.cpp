@@ -51,7 +51,7 @@ RunFacts run_facts(const Communicator& comm, std::size_t largest_row) {
           .date = timestamp(),
           .cores = cores_allowed(),
           .limit = measure_limit(comm, largest_row),
-          .shared_memory = *comm.options().shared_memory};
+          .shared_memory = comm.choice_facts().shared_memory};
 }
 
 std::string algorithm_name(const PerfPlan& plan) {
@@ -59,12 +59,12 @@ std::string algorithm_name(const PerfPlan& plan) {
 }
 
 void print_heading(const PerfPlan& plan, const RunFacts& facts, const TableShape& shape, bool in_place, bool mpi_can) {
-  std::printf("# tutti %s, %s%s: %d rank%s on %d node%s%s%s, algorithm %s%s, %s memory, %s\n", facts.version.c_str(),
-              std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "", facts.ranks,
-              facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s",
-              facts.transport == "ucx" ? " by UCX" : "", facts.shared_memory ? "" : " by messages only",
-              algorithm_name(plan).c_str(), in_place ? ", in place" : "", plan.allocated ? "allocated" : "any",
-              facts.date.c_str());
+  std::printf(
+      "# tutti %s, %s%s: %d rank%s on %d node%s%s%s, algorithm %s%s, %s memory, %s\n", facts.version.c_str(),
+      std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "", facts.ranks,
+      facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s", facts.transport == "ucx" ? " by UCX" : "",
+      facts.nodes > 1 || facts.ranks == 1 || facts.shared_memory ? "" : " by messages", algorithm_name(plan).c_str(),
+      in_place ? ", in place" : "", plan.allocated ? "allocated" : "any", facts.date.c_str());
   std::printf("# MPI library: %s\n# processor: %s, %d core%s allowed to rank 0\n", facts.mpi.c_str(), facts.cpu.c_str(),
               facts.cores, facts.cores == 1 ? "" : "s");
   if (facts.limit)
