@@ -73,6 +73,7 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
 
 void CommunicatorState::open_node(const CommunicatorState* whole) {
   options_.shared_memory = !kSimulated && wants_shared_memory(options_.shared_memory);
+  placement_->set_shared_memory(false);  // a part has what the whole was found to have
   if (!*options_.shared_memory || size_ == 1 || place().nodes > 1) return;
   node_memory_ = whole != nullptr && whole->node_memory_ != nullptr ? whole->node_memory_ : NodeMemory::make();
   node_ = detail::open_node(data_, node_memory_);

@@ -167,6 +167,7 @@ TEST_F(Direct, MoreAllocationsThanCanBeMapped) {
 
 TEST_F(Direct, PartsOfACommunicatorMapTheSameMemory) {
   const auto half = *comm_.split(comm_.rank() % 2);
+  EXPECT_EQ(half.choice_facts().shared_memory, half.size() > 1);
   auto data = comm_.allocate<float>(50'000);
   std::fill(data.begin(), data.end(), 1.0F);
   allreduce(half, data.span(), ReduceOp::sum);

@@ -64,17 +64,20 @@ TEST(Copy, EveryLengthAndAlignment) {
     for (std::size_t n = 0; n <= 1300; n += n < 600 ? 1 : 37) {
       const std::size_t from = n * 7 % 65;
       const std::size_t to = 64 + n * 11 % 65;
-      std::fill(target.begin(), target.end(), kGuardByte);
-      copy_bytes(target.data() + to, source.data() + from, n);
-      const auto copied = std::span(target).subspan(to, n);
-      ASSERT_TRUE(std::equal(copied.begin(), copied.end(), source.data() + from))
-          << n << " bytes from " << from << " to " << to << ", seed " << kSeed;
-      std::fill(copied.begin(), copied.end(), kGuardByte);
-      ASSERT_EQ(std::count(target.begin(), target.end(), kGuardByte), std::ssize(target))
-          << "wrote outside, " << n << " bytes";
+      for (const auto copy : {copy_bytes, stream_bytes}) {
+        std::fill(target.begin(), target.end(), kGuardByte);
+        copy(target.data() + to, source.data() + from, n);
+        const auto copied = std::span(target).subspan(to, n);
+        ASSERT_TRUE(std::equal(copied.begin(), copied.end(), source.data() + from))
+            << n << " bytes from " << from << " to " << to << ", seed " << kSeed;
+        std::fill(copied.begin(), copied.end(), kGuardByte);
+        ASSERT_EQ(std::count(target.begin(), target.end(), kGuardByte), std::ssize(target))
+            << "wrote outside, " << n << " bytes";
+      }
     }
   });
   copy_bytes(nullptr, nullptr, 0);
+  stream_bytes(nullptr, nullptr, 0);
 }
 
 TEST(Copy, LargeEnoughToBypassTheCaches) {
