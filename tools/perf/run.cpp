@@ -1,12 +1,9 @@
 #include "tools/perf/run.hpp"
 
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <new>
 #include <nlohmann/json.hpp>
 
+#include <tutti/collectives/memory_pools.hpp>
 #include <tutti/kernels/error.hpp>
 
 #include "tools/command_line.hpp"
@@ -145,20 +142,6 @@ std::vector<std::size_t> make_ladder(std::size_t smallest, std::size_t largest, 
   return ladder;
 }
 
-namespace {
-
-/// Memory as any program has it.
-std::shared_ptr<void> private_bytes(std::size_t bytes) {
-  constexpr std::size_t kPage = 4096;
-  const std::size_t rounded = (bytes + kPage - 1) / kPage * kPage;
-  void* const memory = std::aligned_alloc(kPage, rounded);
-  if (memory == nullptr) throw std::bad_alloc();
-  std::memset(memory, 0, rounded);
-  return {memory, std::free};
-}
-
-}  // namespace
-
 void run_perf(const Communicator& comm, const PerfPlan& plan) {
   if (plan.root < 0 || plan.root >= comm.size())
     throw InvalidArgument(text("perf: --root ", plan.root, " is not a rank: there are ranks 0 to ", comm.size() - 1));
@@ -172,7 +155,7 @@ void run_perf(const Communicator& comm, const PerfPlan& plan) {
   ResultFile csv("--csv", first ? plan.csv : "");
   agree(comm, csv.problem());
   const RunFacts facts = run_facts(comm, row);
-  const auto memory = plan.allocated ? comm.allocate_bytes(bytes + 1) : private_bytes(bytes + 1);  // never nothing
+  const auto memory = plan.allocated ? comm.allocate_bytes(bytes + 1) : detail::allocate_plain(bytes + 1);  // never nothing
 
   const bool comparable = mpi_can(*plan.collective, call_for(comm, plan, 1));
   const TableShape shape{.overlap = plan.how.started, .compared = plan.how.with_mpi && comparable};
