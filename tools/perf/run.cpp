@@ -155,7 +155,8 @@ void run_perf(const Communicator& comm, const PerfPlan& plan) {
   ResultFile csv("--csv", first ? plan.csv : "");
   agree(comm, csv.problem());
   const RunFacts facts = run_facts(comm, row);
-  const auto memory = plan.allocated ? comm.allocate_bytes(bytes + 1) : detail::allocate_plain(bytes + 1);  // never nothing
+  const auto memory =
+      plan.allocated ? comm.allocate_bytes(bytes + 1) : detail::allocate_plain(bytes + 1);  // never nothing
 
   const bool comparable = mpi_can(*plan.collective, call_for(comm, plan, 1));
   const TableShape shape{.overlap = plan.how.started, .compared = plan.how.with_mpi && comparable};
