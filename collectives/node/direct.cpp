@@ -86,7 +86,7 @@ class JoiningCopy {
 }  // namespace
 
 DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
-                                   Consent consent)
+                                   Consent consent, std::uint64_t number)
     : mates_(mates),
       input_(call.input),
       output_(call.output),
@@ -96,7 +96,7 @@ DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Hea
       root_(call.root),
       header_(header),
       digest_(digest),
-      number_(mates.take_number()),
+      number_(number),
       consent_(consent),
       pattern_(pulling_pattern(call.collective)) {
   if (refused()) return;
@@ -105,6 +105,11 @@ DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Hea
   pieces_ = Pieces(call, mates.size());
   lists_ = mates.take_lists();
   has_lists_ = true;
+}
+
+DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
+                                   Consent consent)
+    : DirectCollective(mates, call, header, digest, consent, mates.take_number()) {
   const auto inputs = pattern_.sources == Who::all ? static_cast<std::size_t>(mates_.size()) : 1;
   is_small_ = pieces_.input_bytes() <= kPostedBytes && pieces_.read_bytes() * inputs <= kMostRead;
   if (is_small_) {
@@ -112,6 +117,13 @@ DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Hea
   } else {
     turn_ = mates.take_turn();
   }
+}
+
+DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
+                                   const Ticket& ticket)
+    : DirectCollective(mates, call, header, digest, Consent::given, ticket.number) {
+  is_small_ = false;
+  turn_ = ticket.turn;
 }
 
 bool DirectCollective::is_among(Who who, int rank) const noexcept {

@@ -35,6 +35,10 @@ class DirectCollective {
   DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
                    Consent consent = Consent::given);
 
+  /// The same in a place that was taken before, by chunks whatever the size.
+  DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
+                   const Ticket& ticket);
+
   /// Does what can be done now. \throws std::bad_alloc if memory of a mate cannot be mapped.
   Task::Progress advance();
 
@@ -50,6 +54,9 @@ class DirectCollective {
 
  private:
   enum class Stage : std::uint8_t { posting, meeting, moving, over };
+
+  DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest, Consent consent,
+                   std::uint64_t number);
   using Counter = std::atomic<std::uint64_t> Counters::*;
 
   Who met_before() const noexcept;

@@ -13,14 +13,14 @@
 #include <tutti/collectives/pooled_task.hpp>
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/collectives/way.hpp>
+#include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
 namespace {
 
 /// In place of an algorithm's row and digest in signatures.
-constexpr int kDirectRow = UINT8_MAX - 1;
-constexpr std::uint32_t kDirectDigest = 0xD1BEC7;
+const Way kWay = {.schedule = nullptr, .segments = 1, .row = UINT8_MAX - 1, .digest = 0xD1BEC7};
 
 /// In place of a table of algorithms, for calls that are known to be right.
 constexpr char kDirect = 0;
@@ -29,6 +29,11 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
  public:
   DirectTask(const Communicator& comm, const Call& call, std::uint64_t sequence, Consent consent = Consent::given)
       : WaitingTask(comm, sequence, Role::whole), work_(make_work(call, consent)) {}
+
+  /// A stage, of the ranks of `group`, which stays.
+  DirectTask(const Communicator& comm, const Group& group, const Call& call, std::uint64_t sequence,
+             const Ticket& ticket)
+      : WaitingTask(comm, sequence, Role::stage), group_(&group), work_(make_stage(call, ticket)) {}
 
   ~DirectTask() override {
     if (!complete_) state().fail(sequence(), text(label(), " was given up before it was complete"));
@@ -58,11 +63,20 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
   friend class PooledTask<DirectTask>;
 
   DirectCollective make_work(const Call& call, Consent consent) {
-    const Way way{.schedule = nullptr, .segments = 1, .row = kDirectRow, .digest = kDirectDigest};
-    header_ = {.call = signature(call, way, sequence(), state().history()), .before = state().last_call()};
+    header_ = {.call = signature(call, kWay, sequence(), state().history()), .before = state().last_call()};
     if (consent != Consent::refused) state().record(header_, true, true);
     return {*state().node(), call, header_, state().history(), consent};
   }
+
+  // Stages begin when they can, not in one order on all ranks.
+  DirectCollective make_stage(const Call& call, const Ticket& ticket) {
+    header_ = {.call = signature(call, kWay, sequence(), 0), .before = state().last_call()};
+    state().record(header_, false, false);
+    const std::uint32_t digest = crc32c(std::as_bytes(std::span(&header_.call, 1)));
+    return {*state().node(), call, header_, digest, ticket};
+  }
+
+  int rank_of(int mate) const noexcept { return group_ == nullptr ? mate : group_->rank_of(mate); }
 
   // A mate that is in a later call has refused this one, or failed; a notice of it is on its way, and says why.
   void heed_difference(int mate) {
@@ -71,7 +85,7 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
     const auto now = Clock::now();
     if (!differs_since_) differs_since_ = now;
     if (theirs.call.sequence > sequence() && now - *differs_since_ < kNoticeLimit) return;
-    fail(find_difference(comm().rank(), header_, mate, theirs));
+    fail(find_difference(comm().rank(), header_, rank_of(mate), theirs));
   }
 
   std::string label() const override {
@@ -80,11 +94,13 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
   }
 
   std::set<int> awaited() const override {
-    const std::vector<int> mates = work_.awaited();
-    return {mates.begin(), mates.end()};
+    std::set<int> ranks;
+    for (const int mate : work_.awaited()) ranks.insert(rank_of(mate));
+    return ranks;
   }
   std::string awaited_in_words() const override { return list("waits for", awaited()); }
 
+  const Group* group_ = nullptr;  // of a stage
   Header header_ = {};
   DirectCollective work_;
   std::optional<Clock::time_point> differs_since_;
@@ -145,6 +161,13 @@ bool run_if_all_can(const Communicator& comm, const Call* call) {
   task.wait();
   if (task.refused()) state.forget_since(past);
   return !task.refused();
+}
+
+std::unique_ptr<Task> start_direct_stage(const Communicator& comm, const Group& group, const Call& call,
+                                         std::uint64_t sequence, const Ticket& ticket) {
+  std::unique_ptr<DirectTask> task(new (comm.state()) DirectTask(comm, group, call, sequence, ticket));
+  task->advance();
+  return task;
 }
 
 }  // namespace tutti::detail

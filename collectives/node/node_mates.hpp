@@ -28,6 +28,12 @@ struct NodeLists {
   std::vector<std::byte*> targets;
 };
 
+/// The place of a collective among those of its node.
+struct Ticket {
+  std::uint64_t number;
+  std::uint64_t turn;
+};
+
 /// What collectives see of a node: `size` ranks, of which this one has number `number`, in rank order. The boards and
 /// what is staged lie where the caller says, so that threads of one process can be ranks.
 class NodeMates {
@@ -61,6 +67,15 @@ class NodeMates {
   /// Collectives with chunks move them one after the other, in the order in which they took their turns here. Their
   /// chunks are numbered from first_chunk() on, when it is their turn: the same on all ranks.
   std::uint64_t take_turn() noexcept { return next_turn_++; }
+
+  /// Numbers and turns of the next `count` collectives, for stages of another, which begin when they can. The first of
+  /// them; the others follow it.
+  Ticket take_tickets(std::uint64_t count) noexcept {
+    const Ticket first = {next_, next_turn_};
+    next_ += count;
+    next_turn_ += count;
+    return first;
+  }
   bool is_turn(std::uint64_t turn) const noexcept { return turn == turn_; }
   std::uint64_t first_chunk() const noexcept { return first_chunk_; }
   void end_turn(std::uint64_t chunks) noexcept {
