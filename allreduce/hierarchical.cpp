@@ -147,7 +147,7 @@ class HierarchicalAllreduce final : public WaitingTask {
     set_counts(call, slice_counts(result.count));
     call.variant ^= variant();
     if (in_memory()) {
-      chunk.task = start_direct_stage(comm(), levels_.node, call, sequence_of(chunk), ticket_of(chunk));
+      chunk.task = start_direct_stage(comm(), levels_.node, std::move(call), sequence_of(chunk), ticket_of(chunk));
       return;
     }
     chunk.task =
