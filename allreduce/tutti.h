@@ -15,6 +15,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 typedef enum tutti_result {
   TUTTI_SUCCESS = 0,
@@ -201,6 +204,9 @@ tutti_result tutti_wait(tutti_operation* operation);
 /* Of an incomplete operation: abandons its communicator. NULL is ignored. */
 void tutti_operation_free(tutti_operation* operation);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

@@ -18,6 +18,7 @@
 #include <tutti/collectives/torus.hpp>
 #include <tutti/kernels/buffer.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// What is promised about the bits of a reduction.
@@ -174,3 +175,4 @@ class Allocation {
 };
 
 }  // namespace tutti
+#pragma GCC visibility pop
