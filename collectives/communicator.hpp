@@ -78,6 +78,10 @@ struct CommunicatorOptions {
   /// By default what the environment variable TUTTI_TRANSPORT says, mpi or ucx; without it MPI. Must agree. Once the
   /// communicator is made, its options tell what was found.
   std::optional<TransportKind> transport = std::nullopt;
+
+  /// For layers that translate options of their own: what is wrong with those on this rank, so that every rank throws
+  /// InvalidArgument with it, as with other options. Empty: nothing.
+  std::string problem = {};
 };
 
 /// Where a rank lives. Nodes are numbered in the order of their lowest rank.
