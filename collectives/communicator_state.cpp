@@ -104,6 +104,7 @@ CommunicatorState::~CommunicatorState() {
     // still need it.
     keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
     keep_until_exit(std::move(transport_));
+    keep_until_exit(std::move(meeting_));
     return;
   }
   transport_.reset();
@@ -124,41 +125,47 @@ Hierarchy* CommunicatorState::hierarchy() {
   return hierarchy_ ? &*hierarchy_ : nullptr;
 }
 
+void CommunicatorState::begin_end() noexcept {
+  if (size_ == 1 || meeting_ != nullptr || unusable()) return;
+  meeting_ = std::make_shared<Meeting>(Meeting{.own_notices = any_notice_ ? 1 : 0});
+  if constexpr (kSimulated) {
+    MPI_Allreduce(&meeting_->own_notices, &meeting_->notices, 1, MPI_INT, MPI_MAX, data_);
+  } else if (MPI_Iallreduce(&meeting_->own_notices, &meeting_->notices, 1, MPI_INT, MPI_MAX, data_,
+                            &meeting_->request) != MPI_SUCCESS) {
+    fail(kNoSequence, "the ranks cannot meet to free the communicator");
+  }
+}
+
+bool CommunicatorState::may_end() noexcept {
+  begin_end();
+  if (size_ == 1 || unusable() || meeting_->request == MPI_REQUEST_NULL) return true;
+  try {
+    int done = 0;
+    check_mpi(MPI_Test(&meeting_->request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done != 0) return true;
+    transport_->progress();
+    poll_notices();
+    return false;
+  } catch (const std::exception& error) {
+    fail(kNoSequence,
+         error.what());  // unless it is known: the communicator failed on another rank, which will not come
+    return true;
+  }
+}
+
 // A rank that destroyed its part of the connections while another still waits would look to it like one that died; and
 // no rank can know alone whether a notice is on its way to it.
 CommunicatorState::End CommunicatorState::meet_before_end() noexcept {
   if (size_ == 1) return End::together;
-  // Of this rank and of all. MPI may still touch them when not all ranks came.
-  const auto notices = std::make_shared<std::array<int, 2>>(std::array<int, 2>{any_notice_ ? 1 : 0, 0});
-  int* const own = notices->data();
-  int* const all = own + 1;
-  const auto met = [&] { return *all == 0 ? End::together : End::with_notices; };
-  if constexpr (kSimulated) {
-    MPI_Allreduce(own, all, 1, MPI_INT, MPI_MAX, data_);
-    return met();
-  }
-  MPI_Request meeting = MPI_REQUEST_NULL;
-  if (MPI_Iallreduce(own, all, 1, MPI_INT, MPI_MAX, data_, &meeting) != MPI_SUCCESS) return End::apart;
   const auto begin = Clock::now();
   Waiter waiter(wait_policy(), *transport_);
-  try {
-    for (;;) {
-      int done = 0;
-      check_mpi(MPI_Test(&meeting, &done, MPI_STATUS_IGNORE), "MPI_Test");
-      if (done != 0) return met();
-      const auto now = Clock::now();
-      if (now - begin >= kMeetingLimit) {
-        fail(kNoSequence, "the communicator was freed here, and not by all ranks");
-        break;
-      }
-      transport_->progress();
-      poll_notices();
-      waiter.pause(now);
-    }
-  } catch (const std::exception&) {  // the communicator failed on another rank, which will not come
+  while (!may_end()) {
+    const auto now = Clock::now();
+    if (now - begin >= kMeetingLimit) fail(kNoSequence, "the communicator was freed here, and not by all ranks");
+    waiter.pause(now);
   }
-  keep_until_exit(notices);
-  return End::apart;
+  if (unusable()) return End::apart;
+  return meeting_->notices == 0 ? End::together : End::with_notices;
 }
 
 std::uint64_t CommunicatorState::take_sequence(int count) {
