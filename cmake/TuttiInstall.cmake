@@ -1,6 +1,6 @@
 # Install rules and the package that find_package(tutti) finds.
 #
-#   library   kernels, collectives, allreduce, compression: headers, archives, CMake package
+#   library   kernels, collectives, allreduce, compression: headers, archives, CMake package; the preload
 #   io        HDF5 shards and checkpoints, where built
 #   cuda      kernels on device memory, where built
 #   programs  tutti and the trainer, where built
@@ -52,6 +52,9 @@ tutti_install_target(allreduce library tuttiTargets HEADERS allreduce/allreduce.
                      allreduce/version.hpp)
 tutti_install_target(compression library tuttiTargets HEADERS compression/compression.hpp)
 tutti_install_export(library tuttiTargets)
+if(TUTTI_PRELOAD)
+  install(TARGETS tutti_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+endif()
 
 if(TUTTI_IO)
   tutti_install_target(io io tuttiIoTargets HEADERS io/checkpoint.hpp io/dataset.hpp io/loader.hpp io/sampler.hpp)
