@@ -9,6 +9,7 @@
 #include <tutti/collectives/network_class.hpp>
 #include <tutti/collectives/torus.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 enum class CostSource : std::uint8_t {
@@ -26,7 +27,7 @@ struct ChoiceFacts {
   CostSource source = CostSource::built_in;
   NetworkClass network = NetworkClass::fabric;  ///< a fabric only if every node has one
   NetworkDescription description;               ///< of that network, unless it has another number of nodes
-  bool shared_memory = false;                   ///< all ranks live on one node and use each other's memory
+  bool shared_memory = false;                   ///< ranks of a node use each other's memory
   std::string tuning_file;                      ///< the one that is named, if any
   std::string refused;                          ///< why it is not used, if it is not
 
@@ -36,3 +37,4 @@ struct ChoiceFacts {
 };
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -74,16 +74,23 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
 void CommunicatorState::open_node(const CommunicatorState* whole) {
   options_.shared_memory = !kSimulated && wants_shared_memory(options_.shared_memory);
   placement_->set_shared_memory(false);  // a part has what the whole was found to have
-  if (!*options_.shared_memory || size_ == 1 || place().nodes > 1) return;
+  if (!*options_.shared_memory || place().nodes == size_) return;
   node_memory_ = whole != nullptr && whole->node_memory_ != nullptr ? whole->node_memory_ : NodeMemory::make();
-  node_ = detail::open_node(data_, node_memory_);
-  placement_->set_shared_memory(node_ != nullptr);
-  if (node_ != nullptr) return;
+  MPI_Comm node = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split(data_, place().node, rank_, &node), "MPI_Comm_split");
+  node_ = detail::open_node(node, node_memory_);
+  MPI_Comm_free(&node);
+  const int opened = node_ != nullptr ? 1 : 0;
+  int all_opened = 0;
+  check_mpi(MPI_Allreduce(&opened, &all_opened, 1, MPI_INT, MPI_MIN, data_), "MPI_Allreduce");
+  placement_->set_shared_memory(all_opened != 0);
+  if (all_opened != 0) return;
+  node_.reset();
   options_.shared_memory = false;
   node_memory_.reset();
   if (rank_ == 0) {
     std::fprintf(stderr,
-                 "tutti: warning: the ranks of this node cannot map each other's memory (see \"Ranks of a node\" in "
+                 "tutti: warning: the ranks of a node cannot map each other's memory (see \"Ranks of a node\" in "
                  "collectives/README.md); they exchange messages instead\n");
   }
 }

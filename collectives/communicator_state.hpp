@@ -77,7 +77,7 @@ class CommunicatorState {
   Group& everyone() noexcept { return *everyone_; }
   Mailbox& mailbox() noexcept { return *mailbox_; }
 
-  /// The ranks of this one's node, whose memory it reads and writes; null if it does not.
+  /// The ranks of this one's node, whose memory it reads and writes; null if ranks do not, or none shares a node.
   NodeMates* node() noexcept { return node_.get(); }
 
   /// Where memory comes from that they can map; null if there is none.

@@ -58,8 +58,7 @@ void require_own_library() {
   PMPI_Get_library_version(version.data(), &length);
   const std::string name = version.data();
   if (name.find(kOtherLibrary) == std::string::npos) return;
-  std::fprintf(stderr,
-               "tutti: error: this libtutti_mpi.so was built for another MPI library than the program runs with (%s)\n",
+  std::fprintf(stderr, "tutti: error: the preload was built for another MPI library than the program runs with (%s)\n",
                name.substr(0, name.find_first_of(",\n")).c_str());
   std::exit(EXIT_FAILURE);
 }

@@ -138,7 +138,9 @@ TEST(Handle, MayBeFreedInTwoStepsWithoutWaiting) {
   if (comm->rank() == 0) {
     // The others come only after this rank's next collective: had it waited, it would not get there.
     comm->state().begin_end();
-    if (comm->size() > 1) EXPECT_FALSE(comm->state().may_end());
+    if (comm->size() > 1) {
+      EXPECT_FALSE(comm->state().may_end());
+    }
     barrier(last);
   } else {
     barrier(last);
