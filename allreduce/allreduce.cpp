@@ -2,7 +2,6 @@
 #include <utility>
 
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/direct_task.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collective_calls.hpp>
@@ -61,14 +60,12 @@ detail::HierarchicalPlan plan_of(const Communicator& comm, const detail::Call& c
 }
 
 TaskPtr start(const Communicator& comm, detail::Call&& call) {
-  if (detail::runs_directly(comm, call)) return detail::start_direct(comm, call);
   if (!wants_two_levels(comm, call)) return detail::start_collective(comm, allreduce_algorithms(), std::move(call));
   return detail::start_hierarchical(comm, call.input, call.output, call.op, plan_of(comm, call));
 }
 
-/// As start(), and waits; without memory for a task where none is needed.
 void run(const Communicator& comm, detail::Call&& call) {
-  if (detail::runs_directly(comm, call)) return detail::run_direct(comm, call);
+  if (!wants_two_levels(comm, call)) return detail::run_collective(comm, allreduce_algorithms(), std::move(call));
   start(comm, std::move(call))->wait();
 }
 
@@ -95,10 +92,6 @@ Operation iallreduce(const Communicator& comm, ConstBuffer input, Buffer output,
 PersistentOperation allreduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                                    const CollectiveOptions& options) {
   detail::Call call = call_of(input, output, op, options);
-  if (detail::runs_directly(comm, call)) {
-    detail::require_right(comm, call);
-    return PersistentOperation([=] { return detail::start_direct(comm, call); });
-  }
   if (!wants_two_levels(comm, call)) {
     return PersistentOperation(detail::prepare_collective(comm, allreduce_algorithms(), std::move(call)));
   }

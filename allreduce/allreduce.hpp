@@ -7,6 +7,7 @@
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/persistent.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Replaces `data` on every rank by the element-wise `op` over all ranks, in place.
@@ -53,3 +54,4 @@ template <Element T>
 }
 
 }  // namespace tutti
+#pragma GCC visibility pop

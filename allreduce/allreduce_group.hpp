@@ -6,6 +6,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 struct AllreduceGroupOptions {
@@ -52,3 +53,4 @@ class AllreduceGroup {
 };
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Contiguous memory for tensors of one element type, handed out as views: fill the views, allreduce all(), read the
@@ -44,3 +45,4 @@ class FusedBuffer {
 void allreduce(const Communicator& comm, const FusedBuffer& fused, ReduceOp op, const CollectiveOptions& options = {});
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -20,6 +20,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 typedef enum tutti_result {
   TUTTI_SUCCESS = 0,
@@ -392,6 +395,9 @@ tutti_result tutti_ireduce_by(tutti_comm* comm, const void* input, void* output,
 tutti_result tutti_ireduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
                                       const tutti_reduce_function* function, tutti_operation** operation);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

@@ -14,6 +14,7 @@ if(NOT MPI_CXX_COMPILER AND NOT MPI_C_COMPILER)
 endif()
 set(MPI_CXX_SKIP_MPICXX ON)
 find_package(MPI 3.1 REQUIRED COMPONENTS C CXX)
+include(TuttiMpi)
 
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)

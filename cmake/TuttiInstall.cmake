@@ -1,16 +1,20 @@
 # Install rules and the package that find_package(tutti) finds.
 #
-#   library   kernels, collectives, allreduce, compression: headers, archives, CMake package
+#   runtime   libtutti.so.0.1: kernels, collectives, allreduce, compression
+#   library   their headers and archives, libtutti.so, CMake package, pkg-config
 #   io        HDF5 shards and checkpoints, where built
 #   cuda      kernels on device memory, where built
 #   programs  tutti and the trainer, where built
 #
-# `cmake --install BUILD --component NAME` installs one of them; io and cuda build on library.
+# `cmake --install BUILD --component NAME` installs one of them; io and cuda build on library, which without runtime has the
+# archives only.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(tutti_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tutti)
+set(tutti_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/${TUTTI_PACKAGE_NAME})
 set(tutti_header_dir ${CMAKE_INSTALL_INCLUDEDIR}/tutti)
+
+set(TUTTI_PUBLIC_HEADERS "") # of component library, where they lie in the sources
 
 # tutti_install_target(TARGET COMPONENT EXPORT HEADERS folder/name...): the archive and the public headers. Headers that are
 # not listed are for the project's own sources.
@@ -27,7 +31,11 @@ function(tutti_install_target target component export)
       FILES ${PROJECT_SOURCE_DIR}/${header}
       DESTINATION ${tutti_header_dir}/${folder}
       COMPONENT ${component})
+    if(component STREQUAL library)
+      list(APPEND TUTTI_PUBLIC_HEADERS ${PROJECT_SOURCE_DIR}/${header})
+    endif()
   endforeach()
+  set(TUTTI_PUBLIC_HEADERS ${TUTTI_PUBLIC_HEADERS} PARENT_SCOPE)
 endfunction()
 
 function(tutti_install_export component export)
@@ -53,6 +61,12 @@ tutti_install_target(allreduce library tuttiTargets HEADERS allreduce/allreduce.
 tutti_install_target(compression library tuttiTargets HEADERS compression/compression.hpp)
 tutti_install_export(library tuttiTargets)
 
+install(
+  TARGETS tutti_shared
+  EXPORT tuttiSharedTargets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT library)
+tutti_install_export(library tuttiSharedTargets)
+
 if(TUTTI_IO)
   tutti_install_target(io io tuttiIoTargets HEADERS io/checkpoint.hpp io/dataset.hpp io/loader.hpp io/sampler.hpp)
   tutti_install_export(io tuttiIoTargets)
@@ -63,17 +77,20 @@ if(TUTTI_HAVE_CUDA)
   tutti_install_export(cuda tuttiCudaTargets)
 endif()
 
-install(
-  FILES ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${PROJECT_SOURCE_DIR}/allreduce/tutti.h ${TUTTI_INCLUDE_DIR}/tutti/version.h
-  DESTINATION ${tutti_header_dir}
-  COMPONENT library)
+set(umbrella ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${PROJECT_SOURCE_DIR}/allreduce/tutti.h ${TUTTI_INCLUDE_DIR}/tutti/version.h)
+list(APPEND TUTTI_PUBLIC_HEADERS ${umbrella})
+install(FILES ${umbrella} DESTINATION ${tutti_header_dir} COMPONENT library)
 
-configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/tuttiConfig.cmake.in ${PROJECT_BINARY_DIR}/tuttiConfig.cmake
-                              INSTALL_DESTINATION ${tutti_package_dir})
+set(config ${PROJECT_BINARY_DIR}/${TUTTI_PACKAGE_NAME}Config)
+configure_package_config_file(
+  ${PROJECT_SOURCE_DIR}/cmake/tuttiConfig.cmake.in ${config}.cmake
+  INSTALL_DESTINATION ${tutti_package_dir}
+  PATH_VARS CMAKE_INSTALL_LIBDIR)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/tuttiArchives.cmake.in ${PROJECT_BINARY_DIR}/tuttiArchives.cmake @ONLY)
 # Before 1.0 a minor version may change the interface.
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/tuttiConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+write_basic_package_version_file(${config}Version.cmake COMPATIBILITY SameMinorVersion)
 install(
-  FILES ${PROJECT_BINARY_DIR}/tuttiConfig.cmake ${PROJECT_BINARY_DIR}/tuttiConfigVersion.cmake
+  FILES ${config}.cmake ${config}Version.cmake ${PROJECT_BINARY_DIR}/tuttiArchives.cmake
   DESTINATION ${tutti_package_dir}
   COMPONENT library)
 install(

@@ -40,7 +40,7 @@ function(tutti_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS")
   add_library(tutti_${name} ${arg_SOURCES})
   add_library(tutti::${name} ALIAS tutti_${name})
-  set_target_properties(tutti_${name} PROPERTIES EXPORT_NAME ${name})
+  set_target_properties(tutti_${name} PROPERTIES EXPORT_NAME ${name} OUTPUT_NAME ${TUTTI_LIBRARY_NAME}_${name})
   target_compile_features(tutti_${name} PUBLIC cxx_std_20)
   target_include_directories(tutti_${name} PUBLIC $<BUILD_INTERFACE:${TUTTI_INCLUDE_DIR}> $<INSTALL_INTERFACE:include>)
   target_link_libraries(

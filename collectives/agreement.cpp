@@ -10,7 +10,7 @@
 #include <tutti/collectives/agreement.hpp>
 #include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/node/node_group.hpp>
+#include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/collectives/transport_choice.hpp>
 #include <tutti/collectives/tuning.hpp>

@@ -9,6 +9,7 @@
 #include <tutti/collectives/network_class.hpp>
 #include <tutti/collectives/torus.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 enum class CostSource : std::uint8_t {
@@ -36,3 +37,4 @@ struct ChoiceFacts {
 };
 
 }  // namespace tutti
+#pragma GCC visibility pop

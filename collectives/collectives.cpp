@@ -16,6 +16,10 @@ Operation start(const Communicator& comm, detail::Call&& call) {
   return Operation(detail::start_collective(comm, collective_algorithms(), std::move(call)));
 }
 
+void run(const Communicator& comm, detail::Call&& call) {
+  detail::run_collective(comm, collective_algorithms(), std::move(call));
+}
+
 PersistentOperation prepare(const Communicator& comm, detail::Call&& call) {
   return PersistentOperation(detail::prepare_collective(comm, collective_algorithms(), std::move(call)));
 }
@@ -31,7 +35,7 @@ Operation ibroadcast(const Communicator& comm, Buffer data, int root, const Coll
   return start(comm, detail::broadcast_call(data, root, options));
 }
 void broadcast(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
-  ibroadcast(comm, data, root, options).wait();
+  run(comm, detail::broadcast_call(data, root, options));
 }
 PersistentOperation broadcast_init(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
   return prepare(comm, detail::broadcast_call(data, root, options));
@@ -43,7 +47,7 @@ Operation iall_gather(const Communicator& comm, ConstBuffer input, Buffer output
   return start(comm, detail::all_gather_call(input, output, options));
 }
 void all_gather(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
-  iall_gather(comm, input, output, options).wait();
+  run(comm, detail::all_gather_call(input, output, options));
 }
 PersistentOperation all_gather_init(const Communicator& comm, ConstBuffer input, Buffer output,
                                     const CollectiveOptions& options) {
@@ -57,7 +61,7 @@ Operation igather(const Communicator& comm, ConstBuffer input, Buffer output, in
   return start(comm, detail::gather_call(comm, input, output, root, options));
 }
 void gather(const Communicator& comm, ConstBuffer input, Buffer output, int root, const CollectiveOptions& options) {
-  igather(comm, input, output, root, options).wait();
+  run(comm, detail::gather_call(comm, input, output, root, options));
 }
 PersistentOperation gather_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
                                 const CollectiveOptions& options) {
@@ -71,7 +75,7 @@ Operation iscatter(const Communicator& comm, ConstBuffer input, Buffer output, i
   return start(comm, detail::scatter_call(comm, input, output, root, options));
 }
 void scatter(const Communicator& comm, ConstBuffer input, Buffer output, int root, const CollectiveOptions& options) {
-  iscatter(comm, input, output, root, options).wait();
+  run(comm, detail::scatter_call(comm, input, output, root, options));
 }
 PersistentOperation scatter_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
                                  const CollectiveOptions& options) {
@@ -86,7 +90,7 @@ Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer ou
 }
 void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                     const CollectiveOptions& options) {
-  ireduce_scatter(comm, input, output, op, options).wait();
+  run(comm, detail::reduce_scatter_call(input, output, op, options));
 }
 PersistentOperation reduce_scatter_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                                         const CollectiveOptions& options) {
@@ -99,7 +103,8 @@ Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer ou
 }
 void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, Function function,
                     const CollectiveOptions& options) {
-  ireduce_scatter(comm, input, output, std::move(function), options).wait();
+  const auto call = detail::reduce_scatter_call(detail::bytes_of(input), detail::bytes_of(output), kNone, options);
+  run(comm, detail::with_function(call, std::move(function)));
 }
 
 // ---- reduce
@@ -110,7 +115,7 @@ Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output, Re
 }
 void reduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
             const CollectiveOptions& options) {
-  ireduce(comm, input, output, op, root, options).wait();
+  run(comm, detail::reduce_call(input, output, op, root, options));
 }
 PersistentOperation reduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
                                 const CollectiveOptions& options) {
@@ -123,7 +128,8 @@ Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output, Fu
 }
 void reduce(const Communicator& comm, ConstBuffer input, Buffer output, Function function, int root,
             const CollectiveOptions& options) {
-  ireduce(comm, input, output, std::move(function), root, options).wait();
+  const auto call = detail::reduce_call(detail::bytes_of(input), detail::bytes_of(output), kNone, root, options);
+  run(comm, detail::with_function(call, std::move(function)));
 }
 
 // ---- all_to_all
@@ -132,7 +138,7 @@ Operation iall_to_all(const Communicator& comm, ConstBuffer input, Buffer output
   return start(comm, detail::all_to_all_call(input, output, options));
 }
 void all_to_all(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
-  iall_to_all(comm, input, output, options).wait();
+  run(comm, detail::all_to_all_call(input, output, options));
 }
 PersistentOperation all_to_all_init(const Communicator& comm, ConstBuffer input, Buffer output,
                                     const CollectiveOptions& options) {

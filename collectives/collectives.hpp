@@ -23,6 +23,7 @@
 #include <tutti/collectives/reduce_function.hpp>
 #include <tutti/kernels/reduce.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 struct CollectiveOptions {
@@ -228,3 +229,4 @@ void all_to_all_v(const Communicator& comm, std::span<const std::type_identity_t
 }
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -18,6 +18,7 @@
 #include <tutti/collectives/torus.hpp>
 #include <tutti/kernels/buffer.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// What is promised about the bits of a reduction.
@@ -178,3 +179,4 @@ class Allocation {
 };
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -21,7 +21,7 @@
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/memory_pools.hpp>
-#include <tutti/collectives/node/node_group.hpp>
+#include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/placement.hpp>
 #include <tutti/collectives/queue.hpp>
@@ -100,6 +100,17 @@ class CommunicatorState {
 
   /// Remembers a call: whether all ranks make it at this place in their order, and whether all of them make it at all.
   void record(const Header& header, bool in_order, bool of_all) noexcept;
+
+  /// What ranks compare of the calls before; a call that all ranks find not to have been made is forgotten.
+  struct Past {
+    Signature last;
+    std::uint64_t history;
+  };
+  Past past() const noexcept { return {last_call_, history_}; }
+  void forget_since(const Past& past) noexcept {
+    last_call_ = past.last;
+    history_ = past.history;
+  }
 
   /// This rank's arguments of operation `sequence` are wrong: tells the others and throws InvalidArgument.
   [[noreturn]] void refuse(std::uint64_t sequence, const std::string& why);

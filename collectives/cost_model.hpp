@@ -12,6 +12,7 @@
 
 #include <tutti/collectives/schedule.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Constants of a class of transport. Seconds, and seconds per byte.
@@ -125,3 +126,4 @@ Prediction predict(const Profile& profile, std::size_t bytes, int segments, int 
                    double node_byte = 0) noexcept;
 
 }  // namespace tutti
+#pragma GCC visibility pop

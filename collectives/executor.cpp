@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <tutti/collectives/executor.hpp>
+#include <tutti/collectives/node/direct_task.hpp>
 #include <tutti/collectives/queued_task.hpp>
 #include <tutti/collectives/schedule_task.hpp>
 #include <tutti/collectives/table.hpp>
@@ -152,8 +153,14 @@ std::unique_ptr<Task> check_and_start(const Communicator& comm, Group& group, Al
 }  // namespace
 
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  if (runs_directly(comm, call)) return start_direct(comm, call);
   return check_and_start(comm, comm.state().everyone(), table, std::move(call), comm.state().take_sequence(),
                          Role::whole);
+}
+
+void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  if (runs_directly(comm, call)) return run_direct(comm, call);
+  start_collective(comm, table, std::move(call))->wait();
 }
 
 std::unique_ptr<Task> start_stage(const Communicator& comm, Group& group, AlgorithmTable table, Call&& call,
@@ -162,6 +169,7 @@ std::unique_ptr<Task> start_stage(const Communicator& comm, Group& group, Algori
 }
 
 std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  if (runs_directly(comm, call)) return prepare_direct(comm, call);
   Way way;
   const std::string problem = plan(comm, comm.state().everyone(), table, call, way);
   if (!problem.empty()) {

@@ -23,8 +23,12 @@ namespace tutti::detail {
 /// The rows an operation may use: the table of the folder that owns the collective.
 using AlgorithmTable = std::span<const Algorithm* const>;
 
-/// Checks the call and starts it under the next sequence number. \throws InvalidArgument, CommunicationError
+/// Checks the call and starts it under the next sequence number: by the schedule that is chosen, or where it
+/// runs_directly() in the memory of the node. \throws InvalidArgument, CommunicationError
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
+
+/// The same, and waits; in the memory of the node without a task of its own.
+void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
 
 /// Checks and plans the call; what is returned starts it, each time under the next sequence number. Its options may be
 /// forgotten. \throws InvalidArgument, CommunicationError

@@ -7,6 +7,7 @@
 
 #include <tutti/collectives/cost_model.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 enum class NetworkClass : std::uint8_t {
@@ -25,3 +26,4 @@ const TransportCosts& built_in_costs(NetworkClass network) noexcept;
 NetworkClass find_network_class(const std::filesystem::path& devices = "/sys/class");
 
 }  // namespace tutti
+#pragma GCC visibility pop

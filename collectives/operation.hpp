@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 namespace detail {
@@ -78,3 +79,4 @@ class PersistentOperation {
 };
 
 }  // namespace tutti
+#pragma GCC visibility pop

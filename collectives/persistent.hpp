@@ -3,6 +3,7 @@
 
 #include <tutti/collectives/collectives.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 // Each has the contract of the collective of the same name. Setting one up is local, but is done by all ranks in the
@@ -26,3 +27,4 @@ namespace tutti {
 [[nodiscard]] PersistentOperation barrier_init(const Communicator& comm, const CollectiveOptions& options = {});
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -29,6 +29,7 @@
 #include <tutti/collectives/operation.hpp>
 #include <tutti/kernels/buffer.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Instead of the rank that a message comes from: any, the receiver itself included. Not in a build for a simulator.
@@ -110,3 +111,4 @@ template <Element T>
 }
 
 }  // namespace tutti
+#pragma GCC visibility pop

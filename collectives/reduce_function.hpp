@@ -12,6 +12,7 @@
 
 #include <tutti/kernels/buffer.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// A reduction of the program's own, for reduce, reduce_scatter and allreduce. All ranks give one with the same name,
@@ -51,3 +52,4 @@ requires std::is_trivially_copyable_v<T> std::shared_ptr<const ReduceFunction> m
 }
 
 }  // namespace tutti
+#pragma GCC visibility pop

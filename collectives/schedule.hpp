@@ -16,6 +16,7 @@
 
 #include <tutti/collectives/torus.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// The numeric values travel in signatures: append, never reorder.
@@ -229,3 +230,4 @@ constexpr Blocks cyclic(int first, int count, int size) noexcept {
 }
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -1,6 +1,7 @@
 // MPI's lifetime, for programs that have no MPI_Init of their own.
 #pragma once
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Initialises MPI with MPI_THREAD_FUNNELED (or more, as the environment grants) unless the program has done so, and
@@ -17,3 +18,4 @@ class Session {
 };
 
 }  // namespace tutti
+#pragma GCC visibility pop

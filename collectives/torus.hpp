@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// A grid of nodes whose rows are rings. Node i is at (i mod s_0, i / s_0 mod s_1, ...) for sides s_0, s_1, ....
@@ -68,3 +69,4 @@ NetworkDescription parse_network(std::string_view description);
 std::string to_text(const NetworkDescription& network);
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Encodes f32 values into fewer bytes. Stateless: the same input gives the same bytes on every rank.
@@ -43,3 +44,4 @@ std::shared_ptr<const Codec> make_codec(std::string_view name);
                                               std::shared_ptr<const Codec> codec);
 
 }  // namespace tutti
+#pragma GCC visibility pop

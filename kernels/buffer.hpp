@@ -10,6 +10,7 @@
 
 #include <tutti/kernels/dtype.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Where memory lies, and so who may load and store it.
@@ -63,3 +64,4 @@ struct Buffer {
 };
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 
 #include <tutti/kernels/buffer.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 constexpr float to_f32(bfloat16 x) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
@@ -26,3 +27,4 @@ float16 to_f16(float x) noexcept;
 void cast(ConstBuffer in, Buffer out);
 
 }  // namespace tutti
+#pragma GCC visibility pop

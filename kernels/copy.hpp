@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Copies `bytes` bytes; the ranges must not overlap, and may be of any alignment. As memcpy, but without its cliff:
@@ -16,3 +17,4 @@ void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept;
 void stream_bytes(void* to, const void* from, std::size_t bytes) noexcept;
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Element types. The numeric values are part of the C API and of file formats: append, never reorder.
@@ -119,3 +120,4 @@ template <Element T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Base of every error that tutti throws.
@@ -40,3 +41,4 @@ std::string text(const Parts&... parts) {
 }
 
 }  // namespace tutti
+#pragma GCC visibility pop

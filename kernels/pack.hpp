@@ -5,6 +5,7 @@
 
 #include <tutti/kernels/buffer.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Copies the pieces one after another into `out`; same dtype, counts add up to out.count.
@@ -15,3 +16,4 @@ void pack(std::span<const ConstBuffer> pieces, Buffer out);
 void unpack(ConstBuffer in, std::span<const Buffer> pieces);
 
 }  // namespace tutti
+#pragma GCC visibility pop

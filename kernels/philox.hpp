@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 using PhiloxCounter = std::array<std::uint32_t, 4>;
@@ -43,3 +44,4 @@ constexpr double random_uniform(std::uint64_t seed, std::uint64_t stream, std::u
 }
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include <tutti/kernels/buffer.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Reduction operators. `avg` is the sum divided by the number of contributions (for integers the quotient is truncated
@@ -45,3 +46,4 @@ void combine_all(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) n
 void finish_reduction(ReduceOp op, Buffer data, int contributions) noexcept;
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -3,6 +3,7 @@
 
 #include <tutti/kernels/buffer.hpp>
 
+#pragma GCC visibility push(default)
 namespace tutti {
 
 /// How one step is taken. With momentum 0 the velocity is neither read nor written and may be empty.
@@ -24,3 +25,4 @@ struct SgdStep {
 void sgd_update(Buffer parameters, ConstBuffer gradients, Buffer velocity, const SgdStep& step);
 
 }  // namespace tutti
+#pragma GCC visibility pop

@@ -2,8 +2,8 @@
 //
 // Collectives on a node are numbered; all ranks call them in one order. A rank that enters one posts what it brings: a
 // digest of the call, and its data or the place where they lie. Small data lie in the cache line of the number that the
-// others look at, so that one transfer of a line brings both. Large data go through in chunks, and each rank counts
-// what it has done of them.
+// others look at, so that one transfer of a line brings both. Large data go through in chunks, which are numbered
+// through all collectives, and each rank counts what it has done of them. Data that the others cannot map are staged.
 #pragma once
 
 #include <atomic>
@@ -37,7 +37,7 @@ struct Places {
   Place output;
 };
 
-/// What a rank posts when it enters a collective. `number` is that of the collective and one more, and is written last.
+/// What a rank posts when it enters a collective. `number` is posted_number() of the collective's, written last.
 struct alignas(kCacheLine) Post {
   std::atomic<std::uint64_t> number;
   std::uint64_t digest;
@@ -45,21 +45,37 @@ struct alignas(kCacheLine) Post {
   Header header;                 ///< for messages to people
 };
 
-/// Chunks of which a rank has done something, of all collectives that have chunks: those of collective c (they are
-/// numbered apart) begin at chunk_base(c).
-struct Counters {
-  alignas(kCacheLine) std::atomic<std::uint64_t> filled;   ///< its inputs lie where the others read them
-  alignas(kCacheLine) std::atomic<std::uint64_t> reduced;  ///< its share is combined, and lies where the others read it
-  alignas(kCacheLine) std::atomic<std::uint64_t> taken;    ///< all shares are in its output
-};
+/// Of a rank that takes part in a collective, or one that says that nobody shall.
+constexpr std::uint64_t posted_number(std::uint64_t collective, bool declines) noexcept {
+  return (collective + 1) * 2 + (declines ? 1 : 0);
+}
+constexpr bool declines(std::uint64_t posted) noexcept { return posted % 2 == 1; }
 
-constexpr std::uint64_t chunk_base(std::uint64_t collective) noexcept { return collective << 24; }
+/// Chunks with which a rank is done. One that has nothing to do with some counts them at once.
+struct Counters {
+  alignas(kCacheLine) std::atomic<std::uint64_t> filled;  ///< its input is staged
+  alignas(kCacheLine) std::atomic<std::uint64_t> moved;   ///< its pieces are read, and lie where they belong or staged
+  alignas(kCacheLine) std::atomic<std::uint64_t> taken;   ///< what others staged for it is in its output
+};
 
 struct Board {
   alignas(kCacheLine) std::atomic<std::uint64_t> left;  ///< collectives before this number read no post any more
   std::uint64_t identity;  ///< of the process: a process of another container may have its PID
   Counters counters;
   Post posts[kPosts];
+};
+
+/// How many chunks a rank can be ahead of those that read what it staged.
+inline constexpr std::uint64_t kStagedChunks = 4;
+inline constexpr std::size_t kChunkBytes = std::size_t{64} << 10;
+
+/// A chunk has room for a cache line of every rank.
+inline constexpr int kMostMates = static_cast<int>(kChunkBytes / kCacheLine);
+
+/// What a rank stages for the others.
+struct Staging {
+  alignas(kCacheLine) std::byte inputs[kStagedChunks][kChunkBytes];
+  std::byte results[kStagedChunks][kChunkBytes];
 };
 
 }  // namespace tutti::detail

@@ -29,14 +29,15 @@ Action sum_of(std::size_t count, const CollectiveOptions& options = {}) {
 template <int kBuild>
 Action sum_by_table_of(const char* algorithm) {
   static const Algorithm* const table[] = {find_algorithm(allreduce_algorithms(), Collective::allreduce, algorithm)};
-  return [](const Communicator& c) {
+  return [=](const Communicator& c) {
     const auto data = lasting<float>(1000);
     detail::start_collective(c, table,
                              {.collective = Collective::allreduce,
                               .input = Buffer(data),
                               .output = Buffer(data),
                               .data_count = data.size(),
-                              .dtype = DType::f32})
+                              .dtype = DType::f32,
+                              .options = {.algorithm = algorithm}})
         ->wait();
   };
 }

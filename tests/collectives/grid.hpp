@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,14 +46,20 @@ Bytes reductions(DType dtype, ReduceOp op, int size, std::size_t first, std::siz
 double number_at(DType dtype, const std::byte* element);
 
 /// Memory for `count` elements, `misalignment` bytes off, between guards; every byte is poison at first (NaN in every
-/// floating-point type).
+/// floating-point type). Plain memory, or that of a communicator.
 class Guarded {
  public:
-  Guarded(DType dtype, std::size_t count, std::size_t misalignment = 0)
-      : dtype_(dtype),
-        count_(count),
-        offset_(kGuard + misalignment),
-        bytes_(2 * kGuard + misalignment + count * size_of(dtype), kPoison) {}
+  Guarded(DType dtype, std::size_t count, std::size_t misalignment = 0, const Communicator* allocator = nullptr)
+      : dtype_(dtype), count_(count), offset_(kGuard + misalignment) {
+    const std::size_t bytes = 2 * kGuard + misalignment + count * size_of(dtype);
+    if (allocator != nullptr) {
+      memory_ = allocator->allocate_bytes(bytes);
+    } else {
+      memory_ = std::shared_ptr<std::byte[]>(new std::byte[bytes]);
+    }
+    bytes_ = {static_cast<std::byte*>(memory_.get()), bytes};
+    std::fill(bytes_.begin(), bytes_.end(), kPoison);
+  }
 
   std::byte* at(std::size_t i) { return bytes_.data() + offset_ + i * size_of(dtype_); }
   Buffer buffer() { return {at(0), count_, dtype_}; }
@@ -85,7 +93,8 @@ class Guarded {
   DType dtype_;
   std::size_t count_;
   std::size_t offset_;
-  Bytes bytes_;
+  std::shared_ptr<void> memory_;
+  std::span<std::byte> bytes_;
 };
 
 }  // namespace tutti::test

@@ -1,5 +1,5 @@
-// Calls drawn at random: algorithm, radix, count, type, operator, root, cut, place and pretended nodes, by a seed that
-// is printed with what fails.
+// Calls drawn at random: algorithm, radix, count, type, operator, root, cut, place, memory and pretended nodes, by a
+// seed that is printed with what fails.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -25,16 +25,22 @@ namespace {
 constexpr unsigned kSeed = 3141592;
 constexpr int kDraws = 400;
 
-/// Rows of both tables, one of each collective without a name, and the allreduce on two levels.
-std::vector<Algorithm> rows() {
+/// One of each collective without a name.
+std::vector<Algorithm> unnamed_rows() {
   std::vector<Algorithm> all;
-  for (const Algorithm* row : collective_algorithms()) all.push_back(*row);
-  for (const Algorithm* row : allreduce_algorithms()) all.push_back(*row);
   for (const Collective collective : kAllCollectives) {
     Algorithm unnamed{};
     unnamed.collective = collective;
     all.push_back(unnamed);
   }
+  return all;
+}
+
+/// Those, rows of both tables, and the allreduce on two levels.
+std::vector<Algorithm> rows() {
+  std::vector<Algorithm> all = unnamed_rows();
+  for (const Algorithm* row : collective_algorithms()) all.push_back(*row);
+  for (const Algorithm* row : allreduce_algorithms()) all.push_back(*row);
   Algorithm two_levels{};
   two_levels.collective = Collective::allreduce;
   two_levels.name = detail::kHierarchical;
@@ -55,6 +61,13 @@ class Draws {
   }
   /// Many small ones, few large.
   std::size_t count() { return below(std::size_t{1} << below(15)); }
+
+  /// Bits of ranks: none, all, or some.
+  unsigned ranks() {
+    constexpr unsigned kNoneOrAll[] = {0, ~0U};
+    const std::size_t kind = below(4);
+    return kind < 2 ? kNoneOrAll[kind] : static_cast<unsigned>(below(std::size_t{1} << 16));
+  }
 
  private:
   std::mt19937 generator_;
@@ -97,6 +110,34 @@ TEST(Random, CallsAreRight) {
     if (!problem.empty() && ++failures <= 3) {
       ADD_FAILURE() << "seed " << kSeed << ", draw " << i << ", " << comm.options().ranks_per_node
                     << " ranks a node: " << test::describe(c) << problem;
+    }
+  }
+}
+
+TEST(Random, CallsInTheMemoryOfTheNodeAreRight) {
+  const Communicator comm = test::world();
+  if (comm.state().node() == nullptr) GTEST_SKIP() << "ranks exchange messages";
+  const auto size = static_cast<std::size_t>(comm.size());
+  Draws draw(kSeed * 3 + static_cast<unsigned>(size));
+  const std::vector<Algorithm> all = unnamed_rows();
+  const std::vector<DType> dtypes(std::begin(kAllDTypes), std::end(kAllDTypes));
+  const std::vector<ReduceOp> ops(std::begin(kAllReduceOps), std::end(kAllReduceOps));
+  int failures = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const Algorithm& row = draw.of(all);
+    test::Case c{.algorithm = row,
+                 .dtype = draw.of(dtypes),
+                 .op = draw.of(ops),
+                 .count = draw.below(8) == 0 ? draw.below(300'000 / size) : draw.count(),
+                 .root = is_rooted(row.collective) ? static_cast<int>(draw.below(size)) : 0,
+                 .in_place = draw.below(2) == 0 && test::has_two_forms(row),
+                 .misalignment = draw.below(5),
+                 .mapped_inputs = draw.ranks(),
+                 .mapped_outputs = draw.ranks()};
+    if (!is_supported(c.op, c.dtype) || !reduces(row.collective)) c.op = ReduceOp::sum;
+    const std::string problem = test::try_case(comm, c);
+    if (!problem.empty() && ++failures <= 3) {
+      ADD_FAILURE() << "seed " << kSeed << ", draw " << i << ": " << test::describe(c) << problem;
     }
   }
 }

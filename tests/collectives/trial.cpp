@@ -10,7 +10,8 @@ namespace tutti::test {
 std::string describe(const Case& c) {
   return text(name(c.algorithm.collective), " ", c.algorithm.name, " ", name(c.op), " ", name(c.dtype), " x ", c.count,
               ", radix ", c.radix, ", segments of ", c.segment_bytes, " B, root ", c.root,
-              c.in_place ? ", in place" : ", out of place", ", misaligned by ", c.misalignment, ": ");
+              c.in_place ? ", in place" : ", out of place", ", misaligned by ", c.misalignment, ", inputs mapped ",
+              c.mapped_inputs, ", outputs ", c.mapped_outputs, ": ");
 }
 
 bool has_two_forms(const Algorithm& a) {
@@ -62,11 +63,15 @@ class Trial {
   Bytes of_all(std::size_t first, std::size_t count) const {
     return reductions(c_.dtype, c_.op, comm_.size(), first, count);
   }
-  Guarded memory(std::size_t count) const { return {c_.dtype, count, c_.misalignment}; }
+  Guarded memory(std::size_t count, unsigned mapped) const {
+    return {c_.dtype, count, c_.misalignment, (mapped >> rank_ & 1) != 0 ? &comm_ : nullptr};
+  }
+  Guarded input_memory(std::size_t count) const { return memory(count, c_.mapped_inputs); }
+  Guarded output_memory(std::size_t count) const { return memory(count, c_.mapped_outputs); }
 
   std::string allreduce_case() {
-    Guarded input = memory(n_);
-    Guarded output = memory(n_);
+    Guarded input = input_memory(n_);
+    Guarded output = output_memory(n_);
     const Bytes own = of_rank(rank_, 0, n_);
     input.set(0, own);
     if (c_.in_place) {
@@ -79,7 +84,7 @@ class Trial {
   }
 
   std::string broadcast_case() {
-    Guarded data = memory(n_);
+    Guarded data = output_memory(n_);
     const auto root = static_cast<std::size_t>(c_.root);
     const Bytes expected = of_rank(root, 0, n_);
     if (rank_ == root) data.set(0, expected);
@@ -88,8 +93,8 @@ class Trial {
   }
 
   std::string all_gather_case() {
-    Guarded input = memory(n_);
-    Guarded output = memory(size_ * n_);
+    Guarded input = input_memory(n_);
+    Guarded output = output_memory(size_ * n_);
     const Bytes own = of_rank(rank_, 0, n_);
     input.set(0, own);
     if (c_.in_place) output.set(rank_ * n_, own);
@@ -101,8 +106,8 @@ class Trial {
   }
 
   std::string gather_case() {
-    Guarded input = memory(n_);
-    Guarded output = memory(size_ * n_);
+    Guarded input = input_memory(n_);
+    Guarded output = output_memory(size_ * n_);
     const Bytes own = of_rank(rank_, 0, n_);
     input.set(0, own);
     const bool is_root = comm_.rank() == c_.root;
@@ -117,8 +122,8 @@ class Trial {
   }
 
   std::string scatter_case() {
-    Guarded input = memory(size_ * n_);
-    Guarded output = memory(n_);
+    Guarded input = input_memory(size_ * n_);
+    Guarded output = output_memory(n_);
     const auto root = static_cast<std::size_t>(c_.root);
     const Bytes all = of_rank(root, 0, size_ * n_);
     const Bytes expected = of_rank(root, rank_ * n_, n_);
@@ -132,8 +137,8 @@ class Trial {
   }
 
   std::string reduce_scatter_case() {
-    Guarded input = memory(size_ * n_);
-    Guarded output = memory(n_);
+    Guarded input = input_memory(size_ * n_);
+    Guarded output = output_memory(n_);
     const Bytes own = of_rank(rank_, 0, size_ * n_);
     input.set(0, own);
     const Bytes expected = of_all(rank_ * n_, n_);
@@ -148,8 +153,8 @@ class Trial {
   }
 
   std::string reduce_case() {
-    Guarded input = memory(n_);
-    Guarded output = memory(n_);
+    Guarded input = input_memory(n_);
+    Guarded output = output_memory(n_);
     const Bytes own = of_rank(rank_, 0, n_);
     const Bytes expected = of_all(0, n_);
     input.set(0, own);
@@ -164,8 +169,8 @@ class Trial {
   }
 
   std::string all_to_all_case() {
-    Guarded input = memory(size_ * n_);
-    Guarded output = memory(size_ * n_);
+    Guarded input = input_memory(size_ * n_);
+    Guarded output = output_memory(size_ * n_);
     const Bytes own = of_rank(rank_, 0, size_ * n_);
     input.set(0, own);
     all_to_all(comm_, input.buffer(), output.buffer(), options_);

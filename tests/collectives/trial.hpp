@@ -22,6 +22,10 @@ struct Case {
   bool in_place = false;
   std::size_t misalignment = 0;
   int radix = 0;
+
+  // Whose memory is the communicator's, which the ranks of a node map; the others' is plain. Bit r: rank r's.
+  unsigned mapped_inputs = 0;
+  unsigned mapped_outputs = 0;
 };
 
 std::string describe(const Case& c);

@@ -1,6 +1,7 @@
-// The allreduce of node-mates as an operation of a communicator.
+// Collectives of node-mates as operations of a communicator.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include <tutti/collectives/call.hpp>
@@ -12,11 +13,16 @@ namespace tutti::detail {
 /// Whether the call is made in the memory of node-mates; every rank answers alike.
 bool runs_directly(const Communicator& comm, const Call& call) noexcept;
 
-/// \throws InvalidArgument, and tells the other ranks, if the call is wrong.
-void require_right(const Communicator& comm, const Call& call);
-
 /// Checks the call, and starts it or waits until it is complete. \throws InvalidArgument, CommunicationError
 std::unique_ptr<Task> start_direct(const Communicator& comm, const Call& call);
 void run_direct(const Communicator& comm, const Call& call);
+
+/// Checks the call; what is returned starts it. Its options may be forgotten. \throws InvalidArgument,
+/// CommunicationError
+std::function<std::unique_ptr<Task>()> prepare_direct(const Communicator& comm, const Call& call);
+
+/// Makes a collective if every rank can, each of which says so; null: this one cannot. False on every rank, with
+/// nothing done, if one cannot. The call of a rank that can is right, and runs_directly(). \throws CommunicationError
+bool run_if_all_can(const Communicator& comm, const Call* call);
 
 }  // namespace tutti::detail

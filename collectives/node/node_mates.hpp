@@ -14,16 +14,6 @@
 
 namespace tutti::detail {
 
-/// How many chunks a rank can be ahead of those that read what it staged.
-inline constexpr std::uint64_t kStagedChunks = 4;
-inline constexpr std::size_t kChunkBytes = std::size_t{64} << 10;
-
-/// What a rank stages for the others: chunks of its input, and its share of results.
-struct Staging {
-  alignas(kCacheLine) std::byte inputs[kStagedChunks][kChunkBytes];
-  std::byte results[kStagedChunks][kChunkBytes];
-};
-
 /// A mate's data, as far as they are mapped here.
 struct Mapped {
   const std::byte* input = nullptr;
@@ -65,9 +55,18 @@ class NodeMates {
     if (lists_out_ <= 1) forget_freed();  // the caller's, which has no addresses yet
   }
 
-  /// Numbers of the next collective, and of the next that goes in chunks. All ranks take them in one order.
+  /// The number of the next collective. All ranks take them in one order.
   std::uint64_t take_number() noexcept { return next_++; }
-  std::uint64_t take_chunked() noexcept { return next_chunked_++; }
+
+  /// Collectives with chunks move them one after the other, in the order in which they took their turns here. Their
+  /// chunks are numbered from first_chunk() on, when it is their turn: the same on all ranks.
+  std::uint64_t take_turn() noexcept { return next_turn_++; }
+  bool is_turn(std::uint64_t turn) const noexcept { return turn == turn_; }
+  std::uint64_t first_chunk() const noexcept { return first_chunk_; }
+  void end_turn(std::uint64_t chunks) noexcept {
+    ++turn_;
+    first_chunk_ += chunks;
+  }
 
   NodeLists take_lists();
   void give_back(NodeLists&& lists) {
@@ -91,7 +90,9 @@ class NodeMates {
   std::vector<NodeLists> idle_lists_;
   int lists_out_ = 0;  // of operations under way
   std::uint64_t next_ = 0;
-  std::uint64_t next_chunked_ = 0;
+  std::uint64_t next_turn_ = 0;
+  std::uint64_t turn_ = 0;
+  std::uint64_t first_chunk_ = 0;
   std::uint64_t all_left_ = 0;    // what all ranks have left, when last looked
   std::uint64_t left_ = 0;        // collectives before this number are left here
   std::uint64_t left_early_ = 0;  // bit i: so is left_ + 1 + i

@@ -1,14 +1,15 @@
-// Allreduce of node-mates as a task; see direct_task.hpp.
+// Collectives of node-mates as tasks; see direct_task.hpp.
 #include <chrono>
 #include <new>
 #include <optional>
 #include <set>
 #include <utility>
 
-#include <tutti/allreduce/direct.hpp>
-#include <tutti/allreduce/direct_task.hpp>
+#include <tutti/collectives/collective_calls.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/data_layout.hpp>
+#include <tutti/collectives/node/direct.hpp>
+#include <tutti/collectives/node/direct_task.hpp>
 #include <tutti/collectives/pooled_task.hpp>
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/collectives/way.hpp>
@@ -26,12 +27,15 @@ constexpr char kDirect = 0;
 
 class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
  public:
-  DirectTask(const Communicator& comm, const Call& call, std::uint64_t sequence)
-      : WaitingTask(comm, sequence, Role::whole), work_(make_work(call)) {}
+  DirectTask(const Communicator& comm, const Call& call, std::uint64_t sequence, Consent consent = Consent::given)
+      : WaitingTask(comm, sequence, Role::whole), work_(make_work(call, consent)) {}
 
   ~DirectTask() override {
     if (!complete_) state().fail(sequence(), text(label(), " was given up before it was complete"));
   }
+
+  /// Once it is complete: whether it was made, or a rank refused.
+  bool refused() const noexcept { return work_.refused(); }
 
   Progress advance() override {
     if (complete_) return Progress::complete;
@@ -53,11 +57,11 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
  private:
   friend class PooledTask<DirectTask>;
 
-  DirectAllreduce make_work(const Call& call) {
+  DirectCollective make_work(const Call& call, Consent consent) {
     const Way way{.schedule = nullptr, .segments = 1, .row = kDirectRow, .digest = kDirectDigest};
     header_ = {.call = signature(call, way, sequence(), state().history()), .before = state().last_call()};
-    state().record(header_, true, true);
-    return {*state().node(), call.input, call.output, call.op, header_, state().history()};
+    if (consent != Consent::refused) state().record(header_, true, true);
+    return {*state().node(), call, header_, state().history(), consent};
   }
 
   // A mate that is in a later call has refused this one, or failed; a notice of it is on its way, and says why.
@@ -71,7 +75,8 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
   }
 
   std::string label() const override {
-    return text("allreduce #", sequence(), " (", describe(header_.call), ", in the node's memory)");
+    return text(name(header_.call.collective), " #", sequence(), " (", describe(header_.call),
+                ", in the node's memory)");
   }
 
   std::set<int> awaited() const override {
@@ -81,7 +86,7 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
   std::string awaited_in_words() const override { return list("waits for", awaited()); }
 
   Header header_ = {};
-  DirectAllreduce work_;
+  DirectCollective work_;
   std::optional<Clock::time_point> differs_since_;
   bool complete_ = false;
 };
@@ -91,14 +96,8 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
 bool runs_directly(const Communicator& comm, const Call& call) noexcept {
   const CollectiveOptions& options = call.options;
   return comm.place().nodes == 1 && comm.state().node() != nullptr && comm.state().queue() == nullptr &&
-         options.algorithm.empty() && options.radix == 0 && options.segment_bytes == 0 && !call.function;
-}
-
-void require_right(const Communicator& comm, const Call& call) {
-  const std::string problem = find_problem(call, comm.rank(), comm.size());
-  if (problem.empty()) return;
-  const std::uint64_t sequence = comm.state().take_sequence();
-  comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+         options.algorithm.empty() && options.radix == 0 && options.segment_bytes == 0 && !call.function &&
+         !call.is_counted_by_pair();
 }
 
 namespace {
@@ -108,11 +107,12 @@ std::uint64_t begin_right(const Communicator& comm, const Call& call) {
   CommunicatorState& state = comm.state();
   const std::uint64_t sequence = state.take_sequence();
   WayStore& known = state.everyone().ways();
+  const bool has_kind = CallKind::describes(call);
   const CallKind kind(&kDirect, call);
-  if (known.find(kind) == nullptr || overlaps(call, comm.rank())) {
+  if (!has_kind || known.find(kind) == nullptr || overlaps(call, comm.rank())) {
     const std::string problem = find_problem(call, comm.rank(), comm.size());
     if (!problem.empty()) state.refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
-    known.remember(kind, Way());
+    if (has_kind) known.remember(kind, Way());
   }
   return sequence;
 }
@@ -127,5 +127,24 @@ std::unique_ptr<Task> start_direct(const Communicator& comm, const Call& call) {
 }
 
 void run_direct(const Communicator& comm, const Call& call) { DirectTask(comm, call, begin_right(comm, call)).wait(); }
+
+std::function<std::unique_ptr<Task>()> prepare_direct(const Communicator& comm, const Call& call) {
+  if (const std::string problem = find_problem(call, comm.rank(), comm.size()); !problem.empty()) {
+    const std::uint64_t sequence = comm.state().take_sequence();
+    comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  }
+  return [comm, call] { return start_direct(comm, call); };
+}
+
+bool run_if_all_can(const Communicator& comm, const Call* call) {
+  static const Call none = barrier_call({});
+  CommunicatorState& state = comm.state();
+  const CommunicatorState::Past past = state.past();
+  const std::uint64_t sequence = state.take_sequence();
+  DirectTask task(comm, call != nullptr ? *call : none, sequence, call != nullptr ? Consent::asked : Consent::refused);
+  task.wait();
+  if (task.refused()) state.forget_since(past);
+  return !task.refused();
+}
 
 }  // namespace tutti::detail

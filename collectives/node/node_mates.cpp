@@ -1,4 +1,4 @@
-// Node-mates; see node_group.hpp.
+// Node-mates; see node_mates.hpp.
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 #include <utility>
 
 #include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/node/node_group.hpp>
+#include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -130,7 +130,7 @@ std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMe
   Address own{static_cast<std::int32_t>(getpid()), -1, -1, 0, 0, 0, 0};
   SharedMemory shown;
   try {
-    if (memory != nullptr) shown = SharedMemory::create(sizeof(Shown));
+    if (memory != nullptr && size <= kMostMates) shown = SharedMemory::create(sizeof(Shown));
   } catch (const std::bad_alloc&) {
   }
   if (shown) {

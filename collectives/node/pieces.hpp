@@ -1,0 +1,96 @@
+// Who moves what when ranks of a node make a collective by loads and stores: a pure function of the call, the number of
+// ranks, and whose memory the others can map.
+//
+// The data are cut into chunks, and each chunk into pieces. A piece has an owner, the rank that moves it: it reads the
+// piece from the inputs of its sources, and writes it to the outputs of its targets. How pieces are cut depends on
+// where their sources and targets are:
+//
+//   shares  every rank owns an equal share of the chunk: where any rank may read any input and write any output
+//   blocks  a chunk is a range of every block; a piece is that of one block
+//   whole   the piece is the chunk: every rank reads it for itself
+//
+// Where a rank's input cannot be mapped it stages the pieces that others read; where an output cannot be mapped,
+// collectives cut into shares stage the result, and others pull, that is, write only to their own outputs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <tutti/collectives/call.hpp>
+#include <tutti/collectives/node/board.hpp>
+
+namespace tutti::detail {
+
+/// Some of the ranks, as one of them sees it.
+enum class Who : std::uint8_t { nobody, self, root, all, all_but_root };
+
+enum class Cut : std::uint8_t { shares, blocks, whole };
+
+struct Pattern {
+  Cut cut = Cut::whole;
+  Who owners = Who::nobody;
+  Who sources = Who::nobody;  ///< of an owner's pieces
+  Who targets = Who::nobody;
+  friend bool operator==(const Pattern&, const Pattern&) = default;
+};
+
+/// That in which ranks write to no output but their own: what small data use, which are posted, and data whose outputs
+/// not all can map. Shares are cut where ranks would otherwise all combine the same.
+Pattern pulling_pattern(Collective collective) noexcept;
+
+/// The fastest for large data. `mapped_outputs`: others can map the output of every rank that has one; `mapped_root`:
+/// the input of the root too, where it has one of interest.
+Pattern pattern_of(Collective collective, bool mapped_outputs, bool mapped_root) noexcept;
+
+/// Elements: where they lie in the owner's source and target, and where they are staged.
+struct Piece {
+  std::size_t input;
+  std::size_t output;
+  std::size_t count;
+  std::size_t staged;
+};
+
+class Pieces {
+ public:
+  Pieces() = default;
+
+  /// The data of a call, in one chunk and whole.
+  Pieces(const Call& call, int ranks);
+
+  /// Cuts them as the pattern says, in chunks that fit into what ranks stage, or in larger ones, or in one.
+  enum class Chunks : std::uint8_t { staged, mapped, single };
+  void cut(Cut cut, Chunks chunks);
+
+  std::uint64_t chunks() const noexcept { return chunks_; }
+
+  /// Of the largest input.
+  std::size_t input_bytes() const noexcept { return (whole_input_ ? count_ : longest_block_) * element_; }
+
+  /// Of those that a rank reads of each input, where it writes to its own output only.
+  std::size_t read_bytes() const noexcept {
+    return (whole_output_ && whole_input_ ? count_ : longest_block_) * element_;
+  }
+
+  std::size_t all_bytes() const noexcept { return count_ * element_; }
+
+  /// The piece that `owner` reads from `source`.
+  Piece piece(int owner, int source, std::uint64_t chunk) const noexcept;
+
+ private:
+  std::size_t offset(int block) const noexcept;
+  std::size_t length(int block) const noexcept { return offset(block + 1) - offset(block); }
+
+  Cut cut_ = Cut::whole;
+  bool whole_input_ = true;   // an input holds all blocks, or that of its rank alone
+  bool whole_output_ = true;  // so does an output
+  int ranks_ = 1;
+  std::size_t element_ = 1;
+  std::size_t count_ = 0;  // in all blocks together
+  std::size_t longest_block_ = 0;
+  std::vector<std::size_t> offsets_;  // of blocks of any size; empty where all have the same
+  std::size_t chunk_elements_ = 1;    // of a chunk, or of a block's part of it
+  std::uint64_t chunks_ = 0;
+};
+
+}  // namespace tutti::detail

@@ -1,0 +1,290 @@
+// Collectives in each other's memory with threads as ranks: the same code under ThreadSanitizer, which sees one address
+// space.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tutti/collectives/node/direct.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti {
+namespace {
+
+using namespace detail;
+
+constexpr unsigned kSeed = 20261122;
+
+/// A thread as a rank: everyone can map everyone's memory, but for what is said not to be mapped.
+class ThreadMates final : public NodeMates {
+ public:
+  using NodeMates::NodeMates;
+  std::set<const void*> unmapped;
+
+  Place place_of(const void* data, std::size_t bytes) override {
+    if (unmapped.count(data) != 0 || bytes == 0) return {};
+    return {.allocation = 1, .offset = reinterpret_cast<std::uintptr_t>(data), .bytes = bytes, .fd = 0};
+  }
+  std::byte* address_of(int /*number*/, const Place& place) override {
+    return reinterpret_cast<std::byte*>(place.offset);  // NOLINT(performance-no-int-to-ptr): it was a pointer
+  }
+  void forget_freed() override {}
+};
+
+/// What ranks have in common.
+struct Node {
+  std::vector<std::unique_ptr<Board>> boards;
+  std::vector<std::unique_ptr<Staging>> staging;
+
+  explicit Node(int size) {
+    for (int r = 0; r < size; ++r) {
+      boards.push_back(std::make_unique<Board>());
+      staging.push_back(std::make_unique<Staging>());
+    }
+  }
+  ThreadMates mates(int number) const {
+    std::vector<Board*> all_boards;
+    std::vector<Staging*> all_staging;
+    for (const auto& board : boards) all_boards.push_back(board.get());
+    for (const auto& stage : staging) all_staging.push_back(stage.get());
+    return {number, std::move(all_boards), std::move(all_staging)};
+  }
+};
+
+/// A call as all ranks make it.
+struct Draw {
+  Collective collective;
+  int root;
+  bool in_place;
+  std::vector<std::size_t> blocks;  // elements of each; where there are no blocks, of the data in shares
+  bool uneven;                      // counts of every rank's own
+  std::vector<bool> maps_input;     // of every rank
+  std::vector<bool> maps_output;
+  int refuses = -1;  // the rank that cannot
+
+  std::size_t total() const {
+    std::size_t sum = 0;
+    for (const std::size_t block : blocks) sum += block;
+    return sum;
+  }
+  std::size_t before(int block) const {
+    std::size_t sum = 0;
+    for (int b = 0; b < block; ++b) sum += blocks[static_cast<std::size_t>(b)];
+    return sum;
+  }
+};
+
+std::vector<Draw> draws(int size, int how_many) {
+  std::mt19937 generator(kSeed + static_cast<unsigned>(size));
+  std::vector<Draw> all;
+  for (int i = 0; i < how_many; ++i) {
+    constexpr std::size_t kLargest[] = {1, 12, 1024, 1025, 20'000, 200'000};
+    std::uniform_int_distribution<std::size_t> draw_count(0, kLargest[generator() % std::size(kLargest)]);
+    Draw draw{};
+    draw.collective = kAllCollectives[generator() % std::size(kAllCollectives)];
+    draw.root = static_cast<int>(generator() % static_cast<unsigned>(size));
+    draw.in_place = generator() % 2 == 0 && draw.collective != Collective::all_to_all;
+    draw.uneven = generator() % 3 == 0 && (has_own_input(draw.collective) || has_own_output(draw.collective));
+    const std::size_t even = draw_count(generator) / static_cast<std::size_t>(size);
+    const auto kind = generator() % 3;  // all, none, or some
+    const auto maps = [&] { return kind == 0 || (kind == 2 && generator() % 2 == 0); };
+    for (int r = 0; r < size; ++r) {
+      draw.blocks.push_back(draw.uneven ? draw_count(generator) / static_cast<std::size_t>(size) : even);
+      draw.maps_input.push_back(maps());
+      draw.maps_output.push_back(maps());
+    }
+    if (generator() % 8 == 0) draw.refuses = static_cast<int>(generator() % static_cast<unsigned>(size));
+    all.push_back(std::move(draw));
+  }
+  return all;
+}
+
+std::int32_t contribution(int rank, std::size_t operation, std::size_t i) {
+  return static_cast<std::int32_t>(static_cast<std::size_t>(rank + 1) * (operation + 3) + i * 7);
+}
+
+std::int32_t sum(int size, std::size_t operation, std::size_t i) {
+  std::int32_t all = 0;
+  for (int r = 0; r < size; ++r) all += contribution(r, operation, i);
+  return all;
+}
+
+/// What the output of `rank` has to hold; empty if it has none.
+std::vector<std::int32_t> expected(const Draw& draw, std::size_t operation, int rank, int size) {
+  std::vector<std::int32_t> out;
+  const auto own = draw.blocks[static_cast<std::size_t>(rank)];
+  const std::size_t first = draw.before(rank);
+  switch (draw.collective) {
+    case Collective::allreduce:
+    case Collective::reduce:
+      if (draw.collective == Collective::reduce && rank != draw.root) break;
+      for (std::size_t i = 0; i < draw.total(); ++i) out.push_back(sum(size, operation, i));
+      break;
+    case Collective::broadcast:
+      for (std::size_t i = 0; i < draw.total(); ++i) out.push_back(contribution(draw.root, operation, i));
+      break;
+    case Collective::all_gather:
+    case Collective::gather:
+      if (draw.collective == Collective::gather && rank != draw.root) break;
+      for (int r = 0; r < size; ++r) {
+        for (std::size_t i = 0; i < draw.blocks[static_cast<std::size_t>(r)]; ++i) {
+          out.push_back(contribution(r, operation, i));
+        }
+      }
+      break;
+    case Collective::reduce_scatter:
+      for (std::size_t i = 0; i < own; ++i) out.push_back(sum(size, operation, first + i));
+      break;
+    case Collective::scatter:
+      for (std::size_t i = 0; i < own; ++i) out.push_back(contribution(draw.root, operation, first + i));
+      break;
+    case Collective::all_to_all:
+      for (int r = 0; r < size; ++r) {
+        for (std::size_t i = 0; i < own; ++i) out.push_back(contribution(r, operation, first + i));
+      }
+      break;
+    case Collective::barrier:
+      break;
+  }
+  return out;
+}
+
+/// One operation of one rank, and its memory: an input of its own, or a part of the output's memory.
+struct Operation {
+  std::vector<std::int32_t> input;
+  std::vector<std::int32_t> output;
+  ConstBuffer in;
+  Buffer out;
+  std::unique_ptr<DirectCollective> work;
+  bool complete = false;
+
+  Operation() = default;
+  Operation(const Draw& draw, std::size_t number, int rank, ThreadMates& mates) {
+    const auto own = draw.blocks[static_cast<std::size_t>(rank)];
+    const bool is_block = has_own_input(draw.collective);
+    const bool has_input = draw.collective != Collective::broadcast && draw.collective != Collective::barrier &&
+                           (draw.collective != Collective::scatter || rank == draw.root);
+    const bool has_output =
+        draw.collective != Collective::barrier &&
+        ((draw.collective != Collective::reduce && draw.collective != Collective::gather) || rank == draw.root);
+    if (has_input) fill(input, is_block ? own : draw.total(), rank, number);
+    if (has_output) output.assign(has_own_output(draw.collective) ? own : draw.total(), -1);
+    if (draw.collective == Collective::broadcast && rank == draw.root) fill(output, draw.total(), rank, number);
+    in = ConstBuffer(input.data(), input.size(), DType::i32);
+    out = Buffer(output.data(), output.size(), DType::i32);
+    if (draw.in_place && has_input && has_output) share(draw, rank);
+    const auto index = static_cast<std::size_t>(rank);
+    if (!draw.maps_input[index]) mates.unmapped.insert(in.data);
+    if (!draw.maps_output[index]) mates.unmapped.insert(out.data);
+  }
+
+  void start(const Draw& draw, ThreadMates& mates) {
+    Call call = {.collective = draw.collective,
+                 .input = in,
+                 .output = out,
+                 .data_count = draw.total(),
+                 .dtype = DType::i32,
+                 .root = draw.root};
+    if (draw.uneven) set_counts(call, draw.blocks);
+    const Consent consent = draw.refuses == -1               ? Consent::given
+                            : draw.refuses == mates.number() ? Consent::refused
+                                                             : Consent::asked;
+    work = std::make_unique<DirectCollective>(mates, call, Header{}, 42, consent);
+    complete = work->advance() == Task::Progress::complete;
+  }
+
+ private:
+  static void fill(std::vector<std::int32_t>& data, std::size_t count, int rank, std::size_t number) {
+    data.resize(count);
+    for (std::size_t i = 0; i < count; ++i) data[i] = contribution(rank, number, i);
+  }
+
+  /// In place: the smaller of the two is a part of the larger.
+  void share(const Draw& draw, int rank) {
+    const std::size_t first = draw.before(rank);
+    if (has_own_input(draw.collective)) {
+      std::copy(input.begin(), input.end(), output.begin() + static_cast<std::ptrdiff_t>(first));
+      in = ConstBuffer(output.data() + first, input.size(), DType::i32);
+    } else if (has_own_output(draw.collective)) {
+      out = Buffer(input.data() + first, output.size(), DType::i32);
+    } else {
+      output = input;
+      in = out = Buffer(output.data(), output.size(), DType::i32);
+    }
+  }
+};
+
+bool advance(std::vector<Operation>& underway) {
+  bool all = true;
+  for (Operation& operation : underway) {
+    operation.complete = operation.complete || operation.work->advance() == Task::Progress::complete;
+    all = all && operation.complete;
+  }
+  return all;
+}
+
+/// What is wrong with an operation that is complete; empty if nothing is.
+std::string find_mistake(const Draw& draw, std::size_t number, const Operation& operation, int rank, int size) {
+  const std::string what = text(name(draw.collective), " #", number, " on rank ", rank, ": ");
+  const bool asked = draw.refuses != -1;
+  if (operation.work->refused() != asked) return text(what, "refused: ", operation.work->refused());
+  if (asked) return {};
+  const std::vector<std::int32_t> wanted = expected(draw, number, rank, size);
+  const auto* const got = static_cast<const std::int32_t*>(operation.out.data);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (got[i] != wanted[i])
+      return text(what, "element ", i, " of ", wanted.size(), " is ", got[i], ", not ", wanted[i]);
+  }
+  return {};
+}
+
+class NodeThreads : public testing::TestWithParam<int> {};
+
+TEST_P(NodeThreads, CollectivesOfAllKindsAndSizesSeveralUnderWay) {
+  const int size = GetParam();
+  const Node node(size);
+  const std::vector<Draw> all = draws(size, 300);
+  std::vector<std::string> mistakes(static_cast<std::size_t>(size));
+  std::atomic<bool> late{false};
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto rank = [&](int number) {
+    ThreadMates mates = node.mates(number);
+    std::mt19937 generator(kSeed * 7 + static_cast<unsigned>(number));
+    for (std::size_t first = 0; first < all.size() && !late; first += 3) {
+      std::vector<Operation> underway(std::min<std::size_t>(3, all.size() - first));
+      mates.unmapped.clear();
+      for (std::size_t k = 0; k < underway.size(); ++k) {
+        underway[k] = Operation(all[first + k], first + k, number, mates);
+        underway[k].start(all[first + k], mates);
+        if (generator() % 8 == 0) std::this_thread::sleep_for(std::chrono::microseconds(generator() % 200));
+      }
+      while (!advance(underway) && !late) {
+        if (std::chrono::steady_clock::now() > limit) late = true;
+        std::this_thread::yield();
+      }
+      for (std::size_t k = 0; k < underway.size() && !late; ++k) {
+        std::string mistake = find_mistake(all[first + k], first + k, underway[k], number, size);
+        if (mistakes[static_cast<std::size_t>(number)].empty()) mistakes[static_cast<std::size_t>(number)] = mistake;
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<std::size_t>(size));
+  for (int r = 0; r < size; ++r) threads.emplace_back(rank, r);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_FALSE(late) << "seed " << kSeed;
+  for (const std::string& mistake : mistakes) EXPECT_EQ(mistake, "") << "seed " << kSeed;
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, NodeThreads, testing::Values(2, 3, 5, 8));
+
+}  // namespace
+}  // namespace tutti
