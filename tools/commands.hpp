@@ -7,6 +7,7 @@
 namespace tutti::tools {
 
 void add_info_command(CLI::App& app);
+void add_doctor_command(CLI::App& app);
 void add_explain_command(CLI::App& app);
 void add_perf_command(CLI::App& app);
 void add_tune_command(CLI::App& app);

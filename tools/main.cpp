@@ -33,6 +33,7 @@ void add_commands(CLI::App& app) {
   tutti::tools::add_tune_command(app);
   tutti::tools::add_report_command(app);
   tutti::tools::add_info_command(app);
+  tutti::tools::add_doctor_command(app);
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
