@@ -19,8 +19,8 @@ void run(const Communicator& comm, const detail::Call& call) {
 }  // namespace
 
 bool run_if_all_can(const Communicator& comm, const detail::Call* call) {
-  // Where ranks share memory they say so when they meet. Elsewhere that takes a message of its own.
-  if (comm.choice_facts().shared_memory) return detail::run_if_all_can(comm, call);
+  // Where all ranks share memory they say so when they meet. Elsewhere that takes a message of its own.
+  if (comm.place().nodes == 1 && comm.choice_facts().shared_memory) return detail::run_if_all_can(comm, call);
   std::uint8_t can = call != nullptr ? 1 : 0;
   allreduce(comm, Buffer(&can, 1, DType::u8), ReduceOp::min);
   if (can != 0) run(comm, *call);
