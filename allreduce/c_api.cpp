@@ -1,5 +1,6 @@
 // The C interface over the C++ one: errors, communicators, memory, operations; see tutti.h.
-#include <tutti/allreduce/allreduce.hpp>
+#include <chrono>
+
 #include <tutti/allreduce/c_api.hpp>
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/communicator_state.hpp>
@@ -20,7 +21,52 @@ tutti_result make_part(tutti_comm* comm, tutti_comm** part, Make make) noexcept 
     if (part != nullptr) *part = nullptr;
     const std::optional<Communicator> made = make(whole);  // first: the other ranks take part
     if (part == nullptr) throw InvalidArgument("the place for the new communicator is NULL");
-    if (made) *part = new tutti_comm{*made, {}};
+    if (made) *part = new tutti_comm{*made};
+  });
+}
+
+/// What `options` are to the C++ interface. What is wrong with them goes along, for all ranks to hear of.
+CommunicatorOptions translate(const tutti_comm_options* options) {
+  CommunicatorOptions to;
+  if (options == nullptr) return to;
+  if (options->struct_bytes != sizeof(tutti_comm_options)) {
+    to.problem = text("tutti_comm_options: struct_bytes is ", options->struct_bytes, ", not the ",
+                      sizeof(tutti_comm_options), " that sizeof gives");
+    return to;
+  }
+  to.bits = static_cast<Bits>(number_of(options->bits));
+  if (options->deadline_s != 0) to.deadline = std::chrono::duration<double>(options->deadline_s);
+  if (options->stall_warning_s != 0) {
+    to.stall_warning = std::chrono::duration<double>(std::max(options->stall_warning_s, 0.0));
+  }
+  if (options->tuning_file != nullptr) to.tuning_file = options->tuning_file;
+  to.ranks_per_node = options->ranks_per_node;
+  const unsigned shared_memory = number_of(options->shared_memory);
+  if (shared_memory > TUTTI_SHARED_MEMORY_OFF) {
+    to.problem = text("tutti_comm_options: there is no shared_memory ", shared_memory);
+  } else if (shared_memory != TUTTI_SHARED_MEMORY_DEFAULT) {
+    to.shared_memory = shared_memory == TUTTI_SHARED_MEMORY_ON;
+  }
+  const unsigned transport = number_of(options->transport);
+  if (transport > TUTTI_TRANSPORT_UCX) {
+    to.problem = text("tutti_comm_options: there is no transport ", transport);
+  } else if (transport != TUTTI_TRANSPORT_DEFAULT) {
+    to.transport = transport == TUTTI_TRANSPORT_MPI ? TransportKind::mpi : TransportKind::ucx;
+  }
+  if (options->network == nullptr) return to;
+  try {
+    to.network = parse_network(options->network);
+  } catch (const InvalidArgument& error) {
+    to.problem = text("tutti_comm_options: network: ", error.what());
+  }
+  return to;
+}
+
+tutti_result create(MPI_Comm parent, const CommunicatorOptions& options, tutti_comm** comm) noexcept {
+  return guarded([&] {
+    const Communicator made(parent, options);  // first: the other ranks take part
+    if (comm == nullptr) throw InvalidArgument("tutti_comm_create: comm is NULL");
+    *comm = new tutti_comm{made};
   });
 }
 
@@ -57,14 +103,21 @@ const char* tutti_version(void) { return tutti::version(); }
 
 const char* tutti_error_text(void) { return tutti::c_api::last_error().c_str(); }
 
+size_t tutti_dtype_size(tutti_dtype dtype) { return tutti::size_of(dtype_of(dtype)); }
+
 tutti_result tutti_comm_create(MPI_Comm parent, double deadline_s, tutti_comm** comm) {
-  return guarded([&] {
-    tutti::CommunicatorOptions options;
-    if (deadline_s != 0) options.deadline = std::chrono::duration<double>(deadline_s);
-    const tutti::Communicator made(parent, options);  // first: the other ranks take part
-    if (comm == nullptr) throw tutti::InvalidArgument("tutti_comm_create: comm is NULL");
-    *comm = new tutti_comm{made, {}};
-  });
+  tutti_comm_options options{};
+  options.struct_bytes = sizeof options;
+  options.deadline_s = deadline_s;
+  return tutti_comm_create_with(parent, &options, comm);
+}
+
+tutti_result tutti_comm_create_with(MPI_Comm parent, const tutti_comm_options* options, tutti_comm** comm) {
+  return tutti::c_api::create(parent, tutti::c_api::translate(options), comm);
+}
+
+tutti_result tutti_comm_create_f(MPI_Fint parent, const tutti_comm_options* options, tutti_comm** comm) {
+  return tutti_comm_create_with(MPI_Comm_f2c(parent), options, comm);
 }
 
 void tutti_comm_free(tutti_comm* comm) {
@@ -73,8 +126,35 @@ void tutti_comm_free(tutti_comm* comm) {
   delete comm;
 }
 
-int tutti_comm_rank(const tutti_comm* comm) { return comm->comm.rank(); }
-int tutti_comm_size(const tutti_comm* comm) { return comm->comm.size(); }
+int tutti_comm_rank(const tutti_comm* comm) { return comm == nullptr ? -1 : comm->comm.rank(); }
+int tutti_comm_size(const tutti_comm* comm) { return comm == nullptr ? 0 : comm->comm.size(); }
+
+tutti_result tutti_comm_place(const tutti_comm* comm, tutti_place* place) {
+  return guarded([&] {
+    const tutti::NodePlace& found = require(comm).comm.place();
+    if (place == nullptr) throw tutti::InvalidArgument("tutti_comm_place: place is NULL");
+    *place = {found.node, found.nodes, found.local_rank, found.local_size};
+  });
+}
+
+int tutti_comm_shares_memory(const tutti_comm* comm) {
+  return comm != nullptr && comm->comm.choice_facts().shared_memory ? 1 : 0;
+}
+
+uint64_t tutti_comm_choice_digest(const tutti_comm* comm) {
+  return comm == nullptr ? 0 : comm->comm.choice_facts().digest;
+}
+
+MPI_Comm tutti_comm_mpi(const tutti_comm* comm) { return comm == nullptr ? MPI_COMM_NULL : comm->comm.mpi(); }
+
+tutti_result tutti_comm_set_algorithm(tutti_comm* comm, const char* algorithm, int radix, size_t segment_bytes) {
+  return guarded([&] {
+    tutti_comm& of = require(comm);
+    of.algorithm = algorithm == nullptr ? "" : algorithm;
+    of.radix = radix;
+    of.segment_bytes = segment_bytes;
+  });
+}
 
 tutti_result tutti_allocate(tutti_comm* comm, size_t count, tutti_dtype dtype, void** memory) {
   return guarded([&] {
@@ -117,21 +197,30 @@ tutti_result tutti_comm_abandon(tutti_comm* comm, const char* reason) {
   return guarded([&] { require(comm).comm.abandon(reason != nullptr ? reason : "no reason was given"); });
 }
 
-int tutti_comm_unusable(const tutti_comm* comm) { return comm->comm.unusable() ? 1 : 0; }
+int tutti_comm_unusable(const tutti_comm* comm) { return comm != nullptr && comm->comm.unusable() ? 1 : 0; }
 
 tutti_result tutti_test(tutti_operation* operation, int* complete) {
   return guarded([&] {
     if (operation == nullptr) throw tutti::InvalidArgument("tutti_test: the operation is NULL");
     if (complete == nullptr) throw tutti::InvalidArgument("tutti_test: complete is NULL");
     *complete = 0;
-    *complete = operation->operation.test() ? 1 : 0;
+    *complete = std::visit([](auto& its) { return its.test(); }, operation->operation) ? 1 : 0;
   });
 }
 
 tutti_result tutti_wait(tutti_operation* operation) {
   return guarded([&] {
     if (operation == nullptr) throw tutti::InvalidArgument("tutti_wait: the operation is NULL");
-    operation->operation.wait();
+    std::visit([](auto& its) { its.wait(); }, operation->operation);
+  });
+}
+
+tutti_result tutti_start(tutti_operation* operation) {
+  return guarded([&] {
+    if (operation == nullptr) throw tutti::InvalidArgument("tutti_start: the operation is NULL");
+    auto* const persistent = std::get_if<tutti::PersistentOperation>(&operation->operation);
+    if (persistent == nullptr) throw tutti::InvalidArgument("tutti_start: the operation is not a persistent one");
+    persistent->start();
   });
 }
 

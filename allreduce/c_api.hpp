@@ -9,7 +9,9 @@
 #include <new>
 #include <string>
 #include <unordered_map>
+#include <variant>
 
+#include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/operation.hpp>
 #include <tutti/kernels/error.hpp>
@@ -17,11 +19,20 @@
 
 struct tutti_comm {
   tutti::Communicator comm;
-  std::unordered_map<void*, std::shared_ptr<void>> memory;  // by address, until tutti_free
+  std::unordered_map<void*, std::shared_ptr<void>> memory = {};  // by address, until tutti_free
+
+  // How collectives run: tutti_comm_set_algorithm().
+  std::string algorithm = {};
+  int radix = 0;
+  std::size_t segment_bytes = 0;
+
+  tutti::CollectiveOptions options() const noexcept {
+    return {.algorithm = algorithm, .radix = radix, .segment_bytes = segment_bytes};
+  }
 };
 
 struct tutti_operation {
-  tutti::Operation operation;
+  std::variant<tutti::Operation, tutti::PersistentOperation> operation;
 };
 
 namespace tutti::c_api {
@@ -46,9 +57,16 @@ tutti_result guarded(Body body) noexcept {
   }
 }
 
-inline tutti_comm& require(tutti_comm* comm) {
+template <class Comm>
+Comm& require(Comm* comm) {
   if (comm == nullptr) throw InvalidArgument("the communicator is NULL");
   return *comm;
+}
+
+template <class Group>
+Group& require_group(Group* group) {
+  if (group == nullptr) throw InvalidArgument("the group is NULL");
+  return *group;
 }
 
 // A C program can pass any number. Those that stand for nothing go on as such: the call that finds them tells the other
@@ -63,17 +81,32 @@ unsigned number_of(const Enum& value) noexcept {
 inline DType dtype_of(const tutti_dtype& dtype) noexcept { return static_cast<DType>(number_of(dtype)); }
 inline ReduceOp op_of(const tutti_op& op) noexcept { return static_cast<ReduceOp>(number_of(op)); }
 
-/// What is started on `comm` becomes `*operation`. Without a place for it nothing is started, and `refuse` tells the
-/// other ranks and throws InvalidArgument.
+/// What `start` gives becomes `*operation`. Without a place for it nothing is started, and `refuse` tells the other
+/// ranks and throws InvalidArgument.
 template <class Refuse, class Start>
-tutti_result started(tutti_comm* comm, tutti_operation** operation, Refuse refuse, Start start) noexcept {
+tutti_result started(tutti_operation** operation, Refuse refuse, Start start) noexcept {
   if (operation != nullptr) *operation = nullptr;
   return guarded([&] {
-    const Communicator& of = require(comm).comm;
-    if (operation == nullptr) refuse(of);
+    if (operation == nullptr) refuse();
     auto handle = std::make_unique<tutti_operation>();
-    handle->operation = start(of);
+    handle->operation = start();
     *operation = handle.release();
+  });
+}
+
+/// Nothing is where a collective needs a place for its operation: refused under its number, as wrong arguments are.
+[[noreturn]] void refuse_placeless_collective(const Communicator& comm);
+
+/// The same of messages. The peer may wait already: the communicator is lost.
+[[noreturn]] void refuse_placeless_message(const Communicator& comm);
+
+/// `*place` becomes what `make` gives. \throws InvalidArgument if there is no place.
+template <class Thing, class Make>
+tutti_result created(Thing** place, Make make) noexcept {
+  if (place != nullptr) *place = nullptr;
+  return guarded([&] {
+    if (place == nullptr) throw InvalidArgument("the place for what is created is NULL");
+    *place = new Thing(make());
   });
 }
 

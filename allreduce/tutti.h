@@ -1,14 +1,19 @@
 /* The C interface of tutti: communicators, memory, collectives, messages between two ranks, errors with text.
  *
- * Every function returns TUTTI_SUCCESS or an error, whose text tutti_error_text() gives to the thread that got it. What
- * is collective, what must agree between ranks, what may be in place and what remains after an error is as in the C++
- * headers of the same names (<tutti/collectives/communicator.hpp>, <tutti/allreduce/allreduce.hpp>,
- * <tutti/collectives/collectives.hpp>, <tutti/collectives/point_to_point.hpp>). Algorithms are chosen. */
+ * Every function that can fail returns TUTTI_SUCCESS or an error, whose text tutti_error_text() gives to the thread
+ * that got it. What is collective, what must agree between ranks, what may be in place and what remains after an error
+ * is as in the C++ headers of the same names (<tutti/collectives/communicator.hpp>, <tutti/allreduce/allreduce.hpp>,
+ * <tutti/collectives/collectives.hpp>, <tutti/collectives/persistent.hpp>, <tutti/collectives/point_to_point.hpp>,
+ * <tutti/collectives/reduce_function.hpp>, <tutti/allreduce/allreduce_group.hpp>).
+ *
+ * One thread at a time may use a communicator and what was made with it. Counts are elements. What a function creates
+ * is freed by the function of that name that ends in _free, for which NULL is nothing. */
 #ifndef TUTTI_TUTTI_H
 #define TUTTI_TUTTI_H
 
 #include <mpi.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <tutti/version.h>
 
@@ -56,7 +61,7 @@ typedef enum tutti_op {
 } tutti_op;
 
 typedef struct tutti_comm tutti_comm;           /* opaque */
-typedef struct tutti_operation tutti_operation; /* opaque: a collective or message that has been started */
+typedef struct tutti_operation tutti_operation; /* opaque: a collective or messages, started or to be started */
 
 /* The version of the library that is linked, "0.1.0". */
 const char* tutti_version(void);
@@ -65,14 +70,94 @@ const char* tutti_version(void);
  * fails. */
 const char* tutti_error_text(void);
 
+/* Bytes of an element; 0 if there is no such dtype. */
+size_t tutti_dtype_size(tutti_dtype dtype);
+
+/* ---- Communicators */
+
+/* What is promised about the bits of a reduction. */
+typedef enum tutti_bits {
+  TUTTI_BITS_RUN = 0,   /* same inputs, ranks and options give the same bits on every run and on every rank */
+  TUTTI_BITS_LAYOUT = 1 /* moreover element i does not depend on algorithm, message size, nodes or transport */
+} tutti_bits;
+
+/* Whether ranks of a node read and write each other's memory instead of exchanging messages. */
+typedef enum tutti_shared_memory {
+  TUTTI_SHARED_MEMORY_DEFAULT = 0, /* what the environment variable TUTTI_SHARED_MEMORY says, or else they do */
+  TUTTI_SHARED_MEMORY_ON = 1,
+  TUTTI_SHARED_MEMORY_OFF = 2
+} tutti_shared_memory;
+
+/* What carries messages between nodes. */
+typedef enum tutti_transport {
+  TUTTI_TRANSPORT_DEFAULT = 0, /* what the environment variable TUTTI_TRANSPORT says, or else MPI */
+  TUTTI_TRANSPORT_MPI = 1,
+  TUTTI_TRANSPORT_UCX = 2
+} tutti_transport;
+
+/* How a communicator is made. Fields that are 0 or NULL stand for the default:
+ *
+ *     const tutti_comm_options options = {.struct_bytes = sizeof options, .deadline_s = 60}; */
+typedef struct tutti_comm_options {
+  size_t struct_bytes; /* sizeof(tutti_comm_options): later versions may add fields at the end */
+
+  /* What is computed. Must agree. */
+  tutti_bits bits;
+
+  /* How long to wait. */
+  double deadline_s;      /* seconds without progress after which an operation fails; 0: none */
+  double stall_warning_s; /* seconds without progress after which a line on standard error says who waits for whom; 0:
+                             60, less than 0: never */
+
+  /* Who is near, and what carries messages. Must agree, but for tuning_file, which rank 0 alone reads. */
+  const char* tuning_file; /* what `tutti tune` wrote; NULL: TUTTI_TUNING, or else built-in constants */
+  const char* network;     /* as "torus:8x8x4"; NULL: TUTTI_NETWORK, or else nothing is known of it */
+  int ranks_per_node;      /* pretend that so many ranks share a node, for tests; 0: ask MPI */
+  tutti_shared_memory shared_memory;
+  tutti_transport transport;
+} tutti_comm_options;
+
+/* Where a rank lives. Nodes are numbered in the order of their lowest rank. */
+typedef struct tutti_place {
+  int node;       /* index of this rank's node */
+  int nodes;      /* number of nodes */
+  int local_rank; /* index among the ranks of the node, in rank order */
+  int local_size; /* ranks on this node */
+} tutti_place;
+
 /* Duplicates `parent`. Collective. deadline_s: seconds without progress after which an operation fails; 0 for none. */
 tutti_result tutti_comm_create(MPI_Comm parent, double deadline_s, tutti_comm** comm);
 
-/* Collective; operations must be complete. NULL is ignored. */
+/* The same with all options; NULL: the defaults. Options that are wrong on one rank are TUTTI_ERROR_INVALID_ARGUMENT on
+ * all. They may be forgotten once the call returns. */
+tutti_result tutti_comm_create_with(MPI_Comm parent, const tutti_comm_options* options, tutti_comm** comm);
+
+/* The same for programs that have Fortran's handle of `parent`, as MPI_Comm_c2f() gives it. */
+tutti_result tutti_comm_create_f(MPI_Fint parent, const tutti_comm_options* options, tutti_comm** comm);
+
+/* Collective: ranks wait for each other, for at most 5 s. What was made with `comm` is freed before: operations, which
+ * must be complete, and groups. Memory of tutti_allocate() that is left is freed with it. */
 void tutti_comm_free(tutti_comm* comm);
 
-int tutti_comm_rank(const tutti_comm* comm);
-int tutti_comm_size(const tutti_comm* comm);
+int tutti_comm_rank(const tutti_comm* comm); /* -1 of NULL */
+int tutti_comm_size(const tutti_comm* comm); /* 0 of NULL */
+tutti_result tutti_comm_place(const tutti_comm* comm, tutti_place* place);
+
+/* 1 if all ranks live on one node and use each other's memory instead of exchanging messages; otherwise 0. */
+int tutti_comm_shares_memory(const tutti_comm* comm);
+
+/* Of all that the choice of algorithms depends on: runs of one version with the same digest choose alike. */
+uint64_t tutti_comm_choice_digest(const tutti_comm* comm);
+
+/* The private duplicate, for MPI's own collectives beside tutti's. MPI_COMM_NULL of NULL. */
+MPI_Comm tutti_comm_mpi(const tutti_comm* comm);
+
+/* How the collectives of `comm` that are called, started or set up from now on run: by the algorithm of that name, from
+ * the tables in collectives/README.md and allreduce/README.md, or "" or NULL for the one that is chosen by size and
+ * ranks; `radix` ways at a time, in pieces of `segment_bytes`, each 0 for what is chosen. Local; must agree. Nothing is
+ * checked here: a collective that has no such algorithm is TUTTI_ERROR_INVALID_ARGUMENT. Parts of `comm` have their
+ * own. */
+tutti_result tutti_comm_set_algorithm(tutti_comm* comm, const char* algorithm, int radix, size_t segment_bytes);
 
 /* The ranks that give the same `color`, ordered by (key, rank), with the options of `comm`. Collective; a negative
  * color gets NULL. */
@@ -88,8 +173,10 @@ tutti_result tutti_comm_abandon(tutti_comm* comm, const char* reason);
 /* 1 once an operation failed or the communicator was abandoned, here or, as far as known, elsewhere; otherwise 0. */
 int tutti_comm_unusable(const tutti_comm* comm);
 
-/* Memory for `count` elements, zeroed: the memory to put gradients in. Local. Free it with tutti_free() before the
- * communicator. */
+/* ---- Memory */
+
+/* Memory for `count` elements, zeroed, aligned to 64 bytes: the memory to put gradients in, since the ranks of a node
+ * can map each other's. Local. Free it with tutti_free() before the communicator. */
 tutti_result tutti_allocate(tutti_comm* comm, size_t count, tutti_dtype dtype, void** memory);
 tutti_result tutti_free(tutti_comm* comm, void* memory);
 
@@ -163,12 +250,14 @@ tutti_result tutti_receive(tutti_comm* comm, void* data, size_t count, tutti_dty
 
 /* ---- Started operations
  *
- * Each function above but tutti_allreduce_into has a form that only starts it: an i before the name, and a last
- * argument for the operation, which is NULL after an error. The same contract; buffers belong to the operation until it
- * is complete, and so does `source`. Several may be under way. Counts may be forgotten at once. */
+ * Each function above has a form that only starts it: an i before the name, and a last argument for the operation,
+ * which is NULL after an error. The same contract; buffers belong to the operation until it is complete, and so does
+ * `source`. Several may be under way. Counts may be forgotten at once. */
 
 tutti_result tutti_iallreduce(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, tutti_op op,
                               tutti_operation** operation);
+tutti_result tutti_iallreduce_into(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
+                                   tutti_op op, tutti_operation** operation);
 tutti_result tutti_ibroadcast(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int root,
                               tutti_operation** operation);
 tutti_result tutti_iall_gather(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
@@ -205,8 +294,110 @@ tutti_result tutti_test(tutti_operation* operation, int* complete);
 /* Waits for completion. The operation still has to be freed. */
 tutti_result tutti_wait(tutti_operation* operation);
 
-/* Of an incomplete operation: abandons its communicator. NULL is ignored. */
+/* Of an incomplete operation: abandons its communicator. */
 void tutti_operation_free(tutti_operation* operation);
+
+/* ---- Persistent operations
+ *
+ * They are set up once, and started by tutti_start() as often as wanted. Setting one up is local, but is done by all
+ * ranks in the same order among their calls. Buffers stay where they are until the operation is freed; what they hold
+ * is read at each start. tutti_test() and tutti_wait() find one complete that has not been started. */
+
+/* `input` may be exactly `output`. */
+tutti_result tutti_allreduce_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
+                                  tutti_op op, tutti_operation** operation);
+tutti_result tutti_broadcast_init(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int root,
+                                  tutti_operation** operation);
+tutti_result tutti_all_gather_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
+                                   tutti_operation** operation);
+tutti_result tutti_gather_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
+                               int root, tutti_operation** operation);
+tutti_result tutti_scatter_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
+                                int root, tutti_operation** operation);
+tutti_result tutti_reduce_scatter_init(tutti_comm* comm, const void* input, void* output, size_t count,
+                                       tutti_dtype dtype, tutti_op op, tutti_operation** operation);
+tutti_result tutti_reduce_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
+                               tutti_op op, int root, tutti_operation** operation);
+tutti_result tutti_all_to_all_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
+                                   tutti_operation** operation);
+tutti_result tutti_barrier_init(tutti_comm* comm, tutti_operation** operation);
+
+/* Starts it: collective, as the call that it stands for. TUTTI_ERROR_INVALID_ARGUMENT if the last start is not
+ * complete, or the operation is not a persistent one. */
+tutti_result tutti_start(tutti_operation* operation);
+
+/* ---- Groups of messages
+ *
+ * They are started together, receives before sends: exchanges among ranks that all use groups cannot deadlock, whatever
+ * the order. */
+
+typedef struct tutti_message_group tutti_message_group; /* opaque */
+
+tutti_result tutti_message_group_create(tutti_comm* comm, tutti_message_group** group);
+
+/* As tutti_isend() and tutti_ireceive(), but started by tutti_message_group_start(). Wrong arguments are found here. */
+tutti_result tutti_message_group_send(tutti_message_group* group, const void* data, size_t count, tutti_dtype dtype,
+                                      int to);
+tutti_result tutti_message_group_receive(tutti_message_group* group, void* data, size_t count, tutti_dtype dtype,
+                                         int from, int* source);
+
+/* Starts what was added and forgets it; the group may be filled anew. The operation is complete when all messages are:
+ * at once if there are none. */
+tutti_result tutti_message_group_start(tutti_message_group* group, tutti_operation** operation);
+
+/* Messages that were added and not started are forgotten. */
+void tutti_message_group_free(tutti_message_group* group);
+
+/* ---- Groups of allreduces
+ *
+ * They are started together; small ones of one dtype and operator travel fused. */
+
+typedef struct tutti_allreduce_group tutti_allreduce_group; /* opaque */
+
+#define TUTTI_DEFAULT_BYTES ((size_t)-1)
+
+/* Tensors of at most `fused_bytes` are copied together into pieces of at most `piece_bytes`; fused_bytes of 0: none
+ * are. TUTTI_DEFAULT_BYTES: 64 KiB, and 4 MiB. Must agree. Local. */
+tutti_result tutti_allreduce_group_create(tutti_comm* comm, size_t fused_bytes, size_t piece_bytes,
+                                          tutti_allreduce_group** group);
+
+/* Adds tutti_allreduce(comm, data, ...). `data` stays until the group is started, and then belongs to the operation. */
+tutti_result tutti_allreduce_group_add(tutti_allreduce_group* group, void* data, size_t count, tutti_dtype dtype,
+                                       tutti_op op);
+
+/* Starts all that was added and empties the group. Collective: all ranks have added the same counts, dtypes and
+ * operators in the same order. */
+tutti_result tutti_allreduce_group_start(tutti_allreduce_group* group, tutti_operation** operation);
+void tutti_allreduce_group_free(tutti_allreduce_group* group);
+
+/* ---- Reductions by a function of the program's */
+
+/* out[i] = left[i] op right[i] for `count` elements; `out` may be exactly `left` or exactly `right`. Memory has any
+ * alignment. Must be associative, and must not call tutti. `context` is what the function was created with. */
+typedef void (*tutti_combine)(const void* left, const void* right, void* out, size_t count, void* context);
+
+typedef struct tutti_reduce_function tutti_reduce_function; /* opaque */
+
+/* For elements of `element_bytes`. commutative of 0: contributions are combined strictly in rank order. `name` stands
+ * in messages; it, the bytes of an element and commutativity are compared between ranks. Local. */
+tutti_result tutti_reduce_function_create(const char* name, size_t element_bytes, int commutative,
+                                          tutti_combine combine, void* context, tutti_reduce_function** function);
+
+/* Operations that use the function may still be under way: `context` has to stay until they are complete. */
+void tutti_reduce_function_free(tutti_reduce_function* function);
+
+/* As the collectives without _by; counts are elements of the function. */
+tutti_result tutti_allreduce_by(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function);
+tutti_result tutti_reduce_by(tutti_comm* comm, const void* input, void* output, size_t count,
+                             const tutti_reduce_function* function, int root);
+tutti_result tutti_reduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
+                                     const tutti_reduce_function* function);
+tutti_result tutti_iallreduce_by(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function,
+                                 tutti_operation** operation);
+tutti_result tutti_ireduce_by(tutti_comm* comm, const void* input, void* output, size_t count,
+                              const tutti_reduce_function* function, int root, tutti_operation** operation);
+tutti_result tutti_ireduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
+                                      const tutti_reduce_function* function, tutti_operation** operation);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

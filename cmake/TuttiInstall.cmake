@@ -2,6 +2,7 @@
 #
 #   runtime   libtutti.so.0.1: kernels, collectives, allreduce, compression
 #   library   their headers and archives, libtutti.so, CMake package, pkg-config, manual
+#   preload   libtutti_mpi.so, for MPI programs as they are, where built
 #   io        HDF5 shards and checkpoints, where built
 #   cuda      kernels on device memory, where built
 #   programs  tutti and its manual, where built
@@ -65,6 +66,9 @@ install(
   EXPORT tuttiSharedTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT library)
 tutti_install_export(library tuttiSharedTargets)
+if(TUTTI_PRELOAD)
+  install(TARGETS tutti_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT preload)
+endif()
 
 if(TUTTI_IO)
   tutti_install_target(io io tuttiIoTargets HEADERS io/checkpoint.hpp io/dataset.hpp io/loader.hpp io/sampler.hpp)
@@ -80,7 +84,6 @@ set(umbrella ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${PROJECT_SOURCE_DIR}/all
 list(APPEND TUTTI_PUBLIC_HEADERS ${umbrella})
 install(FILES ${umbrella} DESTINATION ${tutti_header_dir} COMPONENT library)
 
-set(config ${PROJECT_BINARY_DIR}/${TUTTI_PACKAGE_NAME}Config)
 set(config ${PROJECT_BINARY_DIR}/${TUTTI_PACKAGE_NAME}Config)
 configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/cmake/tuttiConfig.cmake.in ${config}.cmake
@@ -98,9 +101,9 @@ install(
 set(module_of_openmpi ompi-c)
 set(module_of_mpich mpich)
 set(mpi_module "")
-pkg_check_modules(TUTTI_MPI_MODULE QUIET ${module_of_${TUTTI_MPI_NAME}})
+pkg_check_modules(TUTTI_MPI_MODULE QUIET ${module_of_${TUTTI_MPI}})
 if(MPI_C_HEADER_DIR IN_LIST TUTTI_MPI_MODULE_INCLUDE_DIRS)
-  set(mpi_module ${module_of_${TUTTI_MPI_NAME}})
+  set(mpi_module ${module_of_${TUTTI_MPI}})
 endif()
 file(RELATIVE_PATH include_from_pkgconfig /${CMAKE_INSTALL_LIBDIR}/pkgconfig /${TUTTI_INSTALL_INCLUDEDIR})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/tutti.pc.in ${PROJECT_BINARY_DIR}/${TUTTI_PACKAGE_NAME}.pc @ONLY)
@@ -110,7 +113,7 @@ install(
   COMPONENT library)
 
 # The manual of the interface is the same for every MPI library.
-if(TUTTI_MPI_NAME STREQUAL openmpi)
+if(TUTTI_MPI STREQUAL openmpi)
   install(
     FILES ${TUTTI_MAN3}
     DESTINATION ${CMAKE_INSTALL_MANDIR}/man3

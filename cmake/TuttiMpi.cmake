@@ -1,7 +1,7 @@
 # Finds the MPI library. Its binary interface is part of the names of what is installed, so that builds for several can lie
 # side by side: for Open MPI there is no addition, others are called by it (libtutti_mpich.so, package tutti-mpich).
 #
-#   TUTTI_MPI_NAME             openmpi or mpich (and all with its interface: Intel MPI, MVAPICH), or what TUTTI_MPI says
+#   TUTTI_MPI                  openmpi or mpich (and all with its interface: Intel MPI, MVAPICH), or what was given
 #   TUTTI_LIBRARY_NAME         tutti, tutti_mpich, ...
 #   TUTTI_PACKAGE_NAME         tutti, tutti-mpich, ...
 #   TUTTI_INSTALL_INCLUDEDIR   include, include/tutti-mpich, ...: the same headers, but packages cannot share files
@@ -29,25 +29,24 @@ set(CMAKE_REQUIRED_LIBRARIES MPI::MPI_CXX)
 check_cxx_symbol_exists(OMPI_MAJOR_VERSION mpi.h TUTTI_MPI_IS_OPENMPI)
 check_cxx_symbol_exists(MPICH_VERSION mpi.h TUTTI_MPI_IS_MPICH)
 unset(CMAKE_REQUIRED_LIBRARIES)
+set(asked ${TUTTI_MPI})
 if(TUTTI_MPI_IS_OPENMPI)
-  set(TUTTI_MPI_NAME openmpi)
+  set(TUTTI_MPI openmpi)
 elseif(TUTTI_MPI_IS_MPICH)
-  set(TUTTI_MPI_NAME mpich)
-else()
-  set(TUTTI_MPI_NAME ${TUTTI_MPI})
+  set(TUTTI_MPI mpich)
 endif()
-if(NOT TUTTI_MPI_NAME)
+if(NOT TUTTI_MPI)
   message(FATAL_ERROR "This MPI library is neither Open MPI nor like MPICH: -DTUTTI_MPI=NAME says what to call it in names of files")
-elseif(TUTTI_MPI AND NOT TUTTI_MPI STREQUAL TUTTI_MPI_NAME)
-  message(FATAL_ERROR "TUTTI_MPI is ${TUTTI_MPI}, but ${MPI_CXX_COMPILER} compiles for ${TUTTI_MPI_NAME}")
+elseif(asked AND NOT asked STREQUAL TUTTI_MPI)
+  message(FATAL_ERROR "TUTTI_MPI is ${asked}, but ${MPI_CXX_COMPILER} compiles for ${TUTTI_MPI}")
 endif()
 
 set(TUTTI_LIBRARY_NAME tutti)
 set(TUTTI_PACKAGE_NAME tutti)
 set(TUTTI_INSTALL_INCLUDEDIR ${CMAKE_INSTALL_INCLUDEDIR})
-if(NOT TUTTI_MPI_NAME STREQUAL openmpi)
-  string(APPEND TUTTI_LIBRARY_NAME _${TUTTI_MPI_NAME})
-  string(APPEND TUTTI_PACKAGE_NAME -${TUTTI_MPI_NAME})
+if(NOT TUTTI_MPI STREQUAL openmpi)
+  string(APPEND TUTTI_LIBRARY_NAME _${TUTTI_MPI})
+  string(APPEND TUTTI_PACKAGE_NAME -${TUTTI_MPI})
   string(APPEND TUTTI_INSTALL_INCLUDEDIR /${TUTTI_PACKAGE_NAME})
 endif()
-message(STATUS "MPI: ${TUTTI_MPI_NAME}; the library is lib${TUTTI_LIBRARY_NAME}.so")
+message(STATUS "MPI: ${TUTTI_MPI}; the library is lib${TUTTI_LIBRARY_NAME}.so")

@@ -115,6 +115,7 @@ std::string problem_with(const TransportCosts& costs) {
 
 /// What is wrong with the options whatever the other ranks say; empty if nothing is.
 std::string problem_with(const CommunicatorOptions& options) {
+  if (!options.problem.empty()) return options.problem;
   if (options.bits != Bits::run && options.bits != Bits::layout) {
     return "Communicator: only the bits levels 'run' and 'layout' are built";
   }

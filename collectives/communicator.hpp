@@ -71,13 +71,17 @@ struct CommunicatorOptions {
   std::optional<NetworkDescription> network = std::nullopt;
 
   /// Whether ranks of a node read and write each other's memory instead of exchanging messages, where that is built. By
-  /// default what the environment variable TUTTI_SHARED_MEMORY says, 0 or 1; without it they do. Must agree. Where all
-  /// live on one node, choice_facts() tell whether it is so.
+  /// default what the environment variable TUTTI_SHARED_MEMORY says, 0 or 1; without it they do. Must agree. Where
+  /// several live on one node, choice_facts() tell whether it is so.
   std::optional<bool> shared_memory = std::nullopt;
 
   /// By default what the environment variable TUTTI_TRANSPORT says, mpi or ucx; without it MPI. Must agree. Once the
   /// communicator is made, its options tell what was found.
   std::optional<TransportKind> transport = std::nullopt;
+
+  /// For layers that translate options of their own: what is wrong with those on this rank, so that every rank throws
+  /// InvalidArgument with it, as with other options. Empty: nothing.
+  std::string problem = {};
 };
 
 /// Where a rank lives. Nodes are numbered in the order of their lowest rank.

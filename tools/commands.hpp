@@ -7,6 +7,7 @@
 namespace tutti::tools {
 
 void add_info_command(CLI::App& app);
+void add_doctor_command(CLI::App& app);
 void add_explain_command(CLI::App& app);
 void add_perf_command(CLI::App& app);
 void add_tune_command(CLI::App& app);
@@ -18,5 +19,12 @@ void add_train_command(CLI::App& app);
 /// Becomes tutti-train, which lies beside this program, with the arguments behind `train`. Returns only by throwing.
 /// \throws DataError if the trainer was not built or cannot be started.
 [[noreturn]] void exec_trainer(int argc, char** argv);
+
+/// `preload` with a program is main()'s too, see exec_preloaded().
+void add_preload_command(CLI::App& app);
+
+/// Becomes `program`, a list of words with a null behind, with libtutti_mpi.so preloaded. Returns only by throwing.
+/// \throws DataError if the library was not built or the program cannot be started.
+[[noreturn]] void exec_preloaded(char** program);
 
 }  // namespace tutti::tools

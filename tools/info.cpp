@@ -41,21 +41,6 @@ std::vector<RankFacts> gather_facts(const Communicator& comm) {
   return all;
 }
 
-std::string thread_level() {
-  int level = 0;
-  tutti::detail::check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
-  switch (level) {
-    case MPI_THREAD_SINGLE:
-      return "MPI_THREAD_SINGLE";
-    case MPI_THREAD_FUNNELED:
-      return "MPI_THREAD_FUNNELED";
-    case MPI_THREAD_SERIALIZED:
-      return "MPI_THREAD_SERIALIZED";
-    default:
-      return "MPI_THREAD_MULTIPLE";
-  }
-}
-
 /// The instruction sets that the host kernels may use here, best first.
 std::vector<std::string> simd_targets() {
   std::vector<std::string> names;

@@ -2,11 +2,13 @@
 #include <iterator>
 
 #include <tutti/tutti.h>
+#include <tutti/collectives/communicator.hpp>
 #include <tutti/kernels/dtype.hpp>
 #include <tutti/kernels/reduce.hpp>
 
 namespace {
 
+using tutti::Bits;
 using tutti::DType;
 using tutti::ReduceOp;
 
@@ -27,5 +29,7 @@ static_assert(equal(TUTTI_SUM, ReduceOp::sum) && equal(TUTTI_AVG, ReduceOp::avg)
               equal(TUTTI_BIT_XOR, ReduceOp::bit_xor) && equal(TUTTI_LOGICAL_AND, ReduceOp::logical_and) &&
               equal(TUTTI_LOGICAL_OR, ReduceOp::logical_or));
 static_assert(std::size(tutti::kAllReduceOps) == TUTTI_LOGICAL_OR + 1, "a new operator needs its number in tutti.h");
+
+static_assert(equal(TUTTI_BITS_RUN, Bits::run) && equal(TUTTI_BITS_LAYOUT, Bits::layout));
 
 }  // namespace

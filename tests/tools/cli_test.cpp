@@ -25,7 +25,7 @@ TEST(Cli, VersionAndHelp) {
   EXPECT_EQ(version.out, "tutti " TUTTI_PROJECT_VERSION "\n");
   const auto help = tutti({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const std::string command : {"train", "perf", "explain", "tune", "report", "info"}) {
+  for (const std::string command : {"train", "perf", "explain", "tune", "report", "info", "doctor"}) {
     EXPECT_TRUE(has(help.out, "\n  " + command + " ")) << help.out;
     if (command == "train") continue;  // the trainer's own help
     const auto of_command = tutti({command, "--help"});
@@ -33,6 +33,28 @@ TEST(Cli, VersionAndHelp) {
     EXPECT_TRUE(has(of_command.out, "Usage: tutti " + command)) << of_command.out;
   }
 }
+
+#ifdef TUTTI_PRELOAD_LIBRARY
+TEST(Cli, PreloadBecomesTheProgram) {
+  EXPECT_TRUE(has(tutti({"preload", "--help"}).out, "Usage: tutti preload"));
+  const std::string print = R"(printf '%s|' "$LD_PRELOAD" "$0" "$@"; exit 3)";
+  const auto outcome = tutti({"preload", "sh", "-c", print, "name", "--help", "a b", "-n"});
+  EXPECT_EQ(outcome.status, 3) << outcome.err;
+  EXPECT_EQ(outcome.out, TUTTI_PRELOAD_LIBRARY "|name|--help|a b|-n|");
+  // What is preloaded already stays, behind.
+  const auto twice = tutti({"preload", TUTTI_PROGRAM, "preload", "sh", "-c", print, "name"});
+  EXPECT_EQ(twice.out, TUTTI_PRELOAD_LIBRARY ":" TUTTI_PRELOAD_LIBRARY "|name|");
+}
+
+TEST(Cli, PreloadWithoutAProgramIsOneClearLine) {
+  const auto none = tutti({"preload"});
+  EXPECT_EQ(none.status, 1);
+  EXPECT_EQ(none.err, "tutti: error: preload: name the program to run\n");
+  const auto missing = tutti({"preload", "/nonexistent/program"});
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_EQ(missing.err, "tutti: error: preload: cannot start /nonexistent/program: No such file or directory\n");
+}
+#endif
 
 struct Misuse {
   std::vector<std::string> arguments;

@@ -10,6 +10,8 @@
 #include <limits>
 #include <optional>
 
+#include <tutti/collectives/mpi_call.hpp>
+
 namespace tutti::tools {
 namespace {
 
@@ -69,6 +71,21 @@ std::string node_name() {
   MPI_Get_processor_name(name.data(), &length);
   name.resize(static_cast<std::size_t>(length));
   return name;
+}
+
+std::string thread_level() {
+  int level = 0;
+  detail::check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
+  switch (level) {
+    case MPI_THREAD_SINGLE:
+      return "MPI_THREAD_SINGLE";
+    case MPI_THREAD_FUNNELED:
+      return "MPI_THREAD_FUNNELED";
+    case MPI_THREAD_SERIALIZED:
+      return "MPI_THREAD_SERIALIZED";
+    default:
+      return "MPI_THREAD_MULTIPLE";
+  }
 }
 
 std::string timestamp() {

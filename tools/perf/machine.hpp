@@ -18,6 +18,9 @@ std::size_t memory_available();
 /// Name of the node, as MPI gives it.
 std::string node_name();
 
+/// What MPI gave, "MPI_THREAD_FUNNELED" for instance.
+std::string thread_level();
+
 /// Now, in UTC, as 2026-01-31T23:59:59Z.
 std::string timestamp();
 
