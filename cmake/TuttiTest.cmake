@@ -3,9 +3,11 @@
 #
 # A GoogleTest program. Without RANKS it runs alone; with RANKS it runs under the MPI launcher once for each n, as test NAME.nK, with the
 # main of tests/support (the worst result of any rank is the result; no test run is a failure). With QUICK_RANKS only those have the label
-# `quick`: what runs under the sanitizers as well.
+# `quick`: what runs under the sanitizers as well. The target `quick_tests` builds the programs of these, and no others.
 # Every test has a time limit, says how many processors it takes, and leaves the launcher's own limit a little below ctest's.
 include_guard()
+
+add_custom_target(quick_tests)
 
 function(tutti_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;PROCESSORS" "SOURCES;DEPENDS;RANKS;QUICK_RANKS;LABELS")
@@ -38,6 +40,9 @@ function(tutti_test name)
   endif()
   set_tests_properties(${tests} PROPERTIES TIMEOUT ${arg_TIMEOUT} PROCESSORS ${processors} LABELS "${arg_LABELS}"
                                            ENVIRONMENT "${TUTTI_TEST_ENVIRONMENT}")
+  if(arg_QUICK_RANKS OR "quick" IN_LIST arg_LABELS)
+    add_dependencies(quick_tests ${name})
+  endif()
   foreach(ranks ${arg_QUICK_RANKS})
     set_property(TEST ${name}.n${ranks} APPEND PROPERTY LABELS quick)
   endforeach()

@@ -1,4 +1,4 @@
-/* How the ranks of a node use each other's memory: the protocol of collectives/node (board.hpp, direct.cpp), made so small
+/* How the ranks of a node use each other's memory: the protocol of collectives/node (board.hpp, direct.cpp, moving.cpp), made so small
  * that spin can try every order in which ranks take the steps of a few collectives after each other.
  *
  * A collective of a rank is a process: those that a rank has under way advance in any order. Data are the number of what was
