@@ -9,6 +9,7 @@
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/executor.hpp>
 #include <tutti/collectives/hierarchy.hpp>
+#include <tutti/collectives/node/direct_task.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/kernels/crc32c.hpp>
@@ -50,6 +51,7 @@ class HierarchicalAllreduce final : public WaitingTask {
                              .op = op,
                              .algorithm = UINT8_MAX};
     state().record({.call = whole, .before = state().last_call()}, true, true);
+    if (in_memory()) first_ticket_ = state().node()->take_tickets(2 * chunks_);
   }
 
   // Stages that are given up tell the others themselves; their memory stays as theirs.
@@ -80,6 +82,19 @@ class HierarchicalAllreduce final : public WaitingTask {
 
   std::uint64_t sequence_of(const Chunk& chunk) const noexcept {
     return sequence() + 1 + std::uint64_t{kStages} * chunk.index + static_cast<std::uint64_t>(chunk.stage);
+  }
+
+  /// Whether the stages inside the node are made in its memory.
+  bool in_memory() const noexcept { return state().node() != nullptr && levels_.node.size() > 1; }
+
+  /// The order in which the node makes the stages of all chunks: that in which they begin if each is as fast as the
+  /// others. A chunk is reduced once the one `active_` before it is gathered.
+  Ticket ticket_of(const Chunk& chunk) const noexcept {
+    const std::uint64_t c = chunk.index;
+    const std::uint64_t ahead = active_.size();
+    std::uint64_t place = c < ahead ? c : 2 * c - ahead + 1;
+    if (chunk.stage == Stage::gather_in_node) place = c < chunks_ - ahead ? ahead + 2 * c : chunks_ + c;
+    return {first_ticket_.number + place, first_ticket_.turn + place};
   }
 
   /// Ranks must agree on more than what a stage moves.
@@ -131,6 +146,10 @@ class HierarchicalAllreduce final : public WaitingTask {
     if (stage == Stage::gather_in_node) call.output = result;
     set_counts(call, slice_counts(result.count));
     call.variant ^= variant();
+    if (in_memory()) {
+      chunk.task = start_direct_stage(comm(), levels_.node, std::move(call), sequence_of(chunk), ticket_of(chunk));
+      return;
+    }
     chunk.task =
         detail::start_stage(comm(), levels_.node, collective_algorithms(), std::move(call), sequence_of(chunk));
   }
@@ -165,6 +184,7 @@ class HierarchicalAllreduce final : public WaitingTask {
   std::size_t begun_ = 0;
   std::size_t done_ = 0;
   std::vector<Chunk> active_;
+  Ticket first_ticket_{};
 };
 
 /// Predicted seconds of `bytes` in so many chunks.

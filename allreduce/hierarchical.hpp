@@ -9,8 +9,8 @@
 // Slices are as many as the smallest node has ranks (collectives/hierarchy.hpp). With N nodes of k ranks and n bytes, a
 // rank sends 2 (N-1)/N n/k bytes to other nodes and 2 (k-1)/k n inside its own.
 //
-// The stages are ordinary schedules over groups of ranks, each chosen for its level, so any engine that runs a
-// collective inside a node can stand in for stages 1 and 3.
+// Stages 1 and 3 are made in the memory of the node where its ranks share it, and otherwise, as stage 2, by schedules
+// that are chosen for their level.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 # Install rules and the package that find_package(tutti) finds.
 #
-#   runtime   libtutti.so.0.1: kernels, collectives, allreduce, compression
+#   runtime   libtutti.so.0.1: kernels, collectives, allreduce, compression; the preload
 #   library   their headers and archives, libtutti.so, CMake package, pkg-config
 #   io        HDF5 shards and checkpoints, where built
 #   cuda      kernels on device memory, where built
@@ -66,6 +66,9 @@ install(
   EXPORT tuttiSharedTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT library)
 tutti_install_export(library tuttiSharedTargets)
+if(TUTTI_PRELOAD)
+  install(TARGETS tutti_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime)
+endif()
 
 if(TUTTI_IO)
   tutti_install_target(io io tuttiIoTargets HEADERS io/checkpoint.hpp io/dataset.hpp io/loader.hpp io/sampler.hpp)

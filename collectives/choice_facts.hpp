@@ -27,7 +27,7 @@ struct ChoiceFacts {
   CostSource source = CostSource::built_in;
   NetworkClass network = NetworkClass::fabric;  ///< a fabric only if every node has one
   NetworkDescription description;               ///< of that network, unless it has another number of nodes
-  bool shared_memory = false;                   ///< all ranks live on one node and use each other's memory
+  bool shared_memory = false;                   ///< ranks of a node use each other's memory
   std::string tuning_file;                      ///< the one that is named, if any
   std::string refused;                          ///< why it is not used, if it is not
 

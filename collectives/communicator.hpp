@@ -71,8 +71,8 @@ struct CommunicatorOptions {
   std::optional<NetworkDescription> network = std::nullopt;
 
   /// Whether ranks of a node read and write each other's memory instead of exchanging messages, where that is built. By
-  /// default what the environment variable TUTTI_SHARED_MEMORY says, 0 or 1; without it they do. Must agree. Where all
-  /// live on one node, choice_facts() tell whether it is so.
+  /// default what the environment variable TUTTI_SHARED_MEMORY says, 0 or 1; without it they do. Must agree. Where
+  /// several live on one node, choice_facts() tell whether it is so.
   std::optional<bool> shared_memory = std::nullopt;
 
   /// By default what the environment variable TUTTI_TRANSPORT says, mpi or ucx; without it MPI. Must agree. Once the

@@ -74,16 +74,23 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
 void CommunicatorState::open_node(const CommunicatorState* whole) {
   options_.shared_memory = !kSimulated && wants_shared_memory(options_.shared_memory);
   placement_->set_shared_memory(false);  // a part has what the whole was found to have
-  if (!*options_.shared_memory || size_ == 1 || place().nodes > 1) return;
+  if (!*options_.shared_memory || place().nodes == size_) return;
   node_memory_ = whole != nullptr && whole->node_memory_ != nullptr ? whole->node_memory_ : NodeMemory::make();
-  node_ = detail::open_node(data_, node_memory_);
-  placement_->set_shared_memory(node_ != nullptr);
-  if (node_ != nullptr) return;
+  MPI_Comm node = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split(data_, place().node, rank_, &node), "MPI_Comm_split");
+  node_ = detail::open_node(node, node_memory_);
+  MPI_Comm_free(&node);
+  const int opened = node_ != nullptr ? 1 : 0;
+  int all_opened = 0;
+  check_mpi(MPI_Allreduce(&opened, &all_opened, 1, MPI_INT, MPI_MIN, data_), "MPI_Allreduce");
+  placement_->set_shared_memory(all_opened != 0);
+  if (all_opened != 0) return;
+  node_.reset();
   options_.shared_memory = false;
   node_memory_.reset();
   if (rank_ == 0) {
     std::fprintf(stderr,
-                 "tutti: warning: the ranks of this node cannot map each other's memory (see \"Ranks of a node\" in "
+                 "tutti: warning: the ranks of a node cannot map each other's memory (see \"Ranks of a node\" in "
                  "collectives/README.md); they exchange messages instead\n");
   }
 }
@@ -97,6 +104,7 @@ CommunicatorState::~CommunicatorState() {
     // still need it.
     keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
     keep_until_exit(std::move(transport_));
+    keep_until_exit(std::move(meeting_));
     return;
   }
   transport_.reset();
@@ -117,41 +125,47 @@ Hierarchy* CommunicatorState::hierarchy() {
   return hierarchy_ ? &*hierarchy_ : nullptr;
 }
 
+void CommunicatorState::begin_end() noexcept {
+  if (size_ == 1 || meeting_ != nullptr || unusable()) return;
+  meeting_ = std::make_shared<Meeting>(Meeting{.own_notices = any_notice_ ? 1 : 0});
+  if constexpr (kSimulated) {
+    MPI_Allreduce(&meeting_->own_notices, &meeting_->notices, 1, MPI_INT, MPI_MAX, data_);
+  } else if (MPI_Iallreduce(&meeting_->own_notices, &meeting_->notices, 1, MPI_INT, MPI_MAX, data_,
+                            &meeting_->request) != MPI_SUCCESS) {
+    fail(kNoSequence, "the ranks cannot meet to free the communicator");
+  }
+}
+
+bool CommunicatorState::may_end() noexcept {
+  begin_end();
+  if (size_ == 1 || unusable() || meeting_->request == MPI_REQUEST_NULL) return true;
+  try {
+    int done = 0;
+    check_mpi(MPI_Test(&meeting_->request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done != 0) return true;
+    transport_->progress();
+    poll_notices();
+    return false;
+  } catch (const std::exception& error) {
+    fail(kNoSequence,
+         error.what());  // unless it is known: the communicator failed on another rank, which will not come
+    return true;
+  }
+}
+
 // A rank that destroyed its part of the connections while another still waits would look to it like one that died; and
 // no rank can know alone whether a notice is on its way to it.
 CommunicatorState::End CommunicatorState::meet_before_end() noexcept {
   if (size_ == 1) return End::together;
-  // Of this rank and of all. MPI may still touch them when not all ranks came.
-  const auto notices = std::make_shared<std::array<int, 2>>(std::array<int, 2>{any_notice_ ? 1 : 0, 0});
-  int* const own = notices->data();
-  int* const all = own + 1;
-  const auto met = [&] { return *all == 0 ? End::together : End::with_notices; };
-  if constexpr (kSimulated) {
-    MPI_Allreduce(own, all, 1, MPI_INT, MPI_MAX, data_);
-    return met();
-  }
-  MPI_Request meeting = MPI_REQUEST_NULL;
-  if (MPI_Iallreduce(own, all, 1, MPI_INT, MPI_MAX, data_, &meeting) != MPI_SUCCESS) return End::apart;
   const auto begin = Clock::now();
   Waiter waiter(wait_policy(), *transport_);
-  try {
-    for (;;) {
-      int done = 0;
-      check_mpi(MPI_Test(&meeting, &done, MPI_STATUS_IGNORE), "MPI_Test");
-      if (done != 0) return met();
-      const auto now = Clock::now();
-      if (now - begin >= kMeetingLimit) {
-        fail(kNoSequence, "the communicator was freed here, and not by all ranks");
-        break;
-      }
-      transport_->progress();
-      poll_notices();
-      waiter.pause(now);
-    }
-  } catch (const std::exception&) {  // the communicator failed on another rank, which will not come
+  while (!may_end()) {
+    const auto now = Clock::now();
+    if (now - begin >= kMeetingLimit) fail(kNoSequence, "the communicator was freed here, and not by all ranks");
+    waiter.pause(now);
   }
-  keep_until_exit(notices);
-  return End::apart;
+  if (unusable()) return End::apart;
+  return meeting_->notices == 0 ? End::together : End::with_notices;
 }
 
 std::uint64_t CommunicatorState::take_sequence(int count) {

@@ -77,7 +77,7 @@ class CommunicatorState {
   Group& everyone() noexcept { return *everyone_; }
   Mailbox& mailbox() noexcept { return *mailbox_; }
 
-  /// The ranks of this one's node, whose memory it reads and writes; null if it does not.
+  /// The ranks of this one's node, whose memory it reads and writes; null if ranks do not, or none shares a node.
   NodeMates* node() noexcept { return node_.get(); }
 
   /// Where memory comes from that they can map; null if there is none.
@@ -156,9 +156,25 @@ class CommunicatorState {
   /// Memory that is used again.
   MemoryPools& memory() noexcept { return memory_; }
 
+  // ---- The end: the destructor waits for the other ranks, unless this was done before
+
+  /// Begins to free the communicator, without waiting: no operation may follow. Collective.
+  void begin_end() noexcept;
+
+  /// Whether all ranks have begun to, or it failed. Then the destructor does not wait.
+  bool may_end() noexcept;
+
  private:
   struct Outgoing {
     Notice notice;
+    MPI_Request request = MPI_REQUEST_NULL;
+  };
+
+  /// Of all ranks before the end, where they learn whether any notice was ever sent among them. MPI may still touch it
+  /// when not all ranks came.
+  struct Meeting {
+    int own_notices;  // 0 or 1
+    int notices = 0;
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
@@ -200,6 +216,7 @@ class CommunicatorState {
   bool any_notice_ = false;          // sent or received
   Clock::time_point last_poll_{};    // of notices, by those who wait
   MemoryPools memory_;
+  std::shared_ptr<Meeting> meeting_;  // null until the end begins
 };
 
 }  // namespace tutti::detail

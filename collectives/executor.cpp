@@ -153,7 +153,7 @@ std::unique_ptr<Task> check_and_start(const Communicator& comm, Group& group, Al
 }  // namespace
 
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
-  if (runs_directly(comm, call)) return start_direct(comm, call);
+  if (runs_directly(comm, call)) return start_direct(comm, std::move(call));
   return check_and_start(comm, comm.state().everyone(), table, std::move(call), comm.state().take_sequence(),
                          Role::whole);
 }

@@ -30,7 +30,7 @@ class Placement {
   bool has_two_levels() const noexcept { return two_levels_; }
   const ChoiceFacts& facts() const noexcept { return facts_; }
 
-  /// Once it is known whether the ranks, all on one node, use each other's memory: that is among the facts.
+  /// Once it is known whether the ranks of a node use each other's memory: that is among the facts.
   void set_shared_memory(bool shares) noexcept;
 
   /// As fits the ranks of this machine and the cores that they may use together.

@@ -28,17 +28,8 @@ struct CallKind {
   std::size_t input_count;
   std::size_t output_count;
   std::size_t segment_bytes;
-  int radix;
-  int root;
-  Collective collective;
-  ReduceOp op;
-  DType dtype;
-  DType input_dtype;
-  DType output_dtype;
-  MemorySpace input_space;
-  MemorySpace output_space;
-  bool has_input;
-  bool has_output;
+  std::uint64_t root_and_radix;
+  std::uint64_t kinds;  ///< collective, operator, types, spaces, and which buffers there are; a byte each, or a bit
 
   /// `of_table` is that of the algorithms.
   CallKind(const void* of_table, const Call& call) noexcept
@@ -47,23 +38,27 @@ struct CallKind {
         input_count(call.input.count),
         output_count(call.output.count),
         segment_bytes(call.options.segment_bytes),
-        radix(call.options.radix),
-        root(call.root),
-        collective(call.collective),
-        op(call.op),
-        dtype(call.dtype),
-        input_dtype(call.input.dtype),
-        output_dtype(call.output.dtype),
-        input_space(call.input.space),
-        output_space(call.output.space),
-        has_input(call.input.data != nullptr),
-        has_output(call.output.data != nullptr) {}
+        root_and_radix(
+            joined(static_cast<std::uint32_t>(call.root), static_cast<std::uint32_t>(call.options.radix), 32)),
+        kinds(call.input.data != nullptr ? 1 : 0) {
+    kinds = joined(kinds, call.output.data != nullptr ? 1 : 0, 1);
+    kinds = joined(kinds, static_cast<std::uint64_t>(call.input.space), 3);
+    kinds = joined(kinds, static_cast<std::uint64_t>(call.output.space), 3);
+    for (const DType dtype : {call.dtype, call.input.dtype, call.output.dtype}) {
+      kinds = joined(kinds, static_cast<std::uint64_t>(dtype), 8);
+    }
+    kinds = joined(kinds, static_cast<std::uint64_t>(call.op), 8);
+    kinds = joined(kinds, static_cast<std::uint64_t>(call.collective), 8);
+  }
 
   static bool describes(const Call& call) noexcept {
     return call.options.algorithm.empty() && !call.function && !call.is_uneven();
   }
 
   friend bool operator==(const CallKind&, const CallKind&) = default;
+
+ private:
+  static std::uint64_t joined(std::uint64_t high, std::uint64_t low, int bits) noexcept { return high << bits | low; }
 };
 
 /// The ways of recent kinds of calls of one rank in a group.
@@ -85,9 +80,9 @@ class WayStore {
 
   // Roots that follow each other have places that do.
   std::size_t place_of(const CallKind& kind) const noexcept {
-    const std::size_t key = kind.data_count * 31 + kind.segment_bytes * 7 + static_cast<std::size_t>(kind.radix) * 3 +
-                            static_cast<std::size_t>(kind.collective);
-    return ((key * 0x9E3779B97F4A7C15U >> 32) + static_cast<std::size_t>(kind.root)) % recent_.size();
+    const std::size_t key = kind.data_count * 31 + kind.segment_bytes * 7 + (kind.root_and_radix & UINT32_MAX) * 3 +
+                            (kind.kinds & UINT8_MAX);
+    return ((key * 0x9E3779B97F4A7C15U >> 32) + (kind.root_and_radix >> 32)) % recent_.size();
   }
 
   std::array<std::optional<Known>, 64> recent_;

@@ -20,4 +20,11 @@ void add_train_command(CLI::App& app);
 /// \throws DataError if the trainer was not built or cannot be started.
 [[noreturn]] void exec_trainer(int argc, char** argv);
 
+/// `preload` with a program is main()'s too, see exec_preloaded().
+void add_preload_command(CLI::App& app);
+
+/// Becomes `program`, a list of words with a null behind, with libtutti_mpi.so preloaded. Returns only by throwing.
+/// \throws DataError if the library was not built or the program cannot be started.
+[[noreturn]] void exec_preloaded(char** program);
+
 }  // namespace tutti::tools

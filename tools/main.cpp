@@ -25,6 +25,9 @@ void add_commands(CLI::App& app) {
 #ifdef TUTTI_TOOLS_DATA
   tutti::tools::add_data_command(app);
 #endif
+#ifdef TUTTI_TOOLS_PRELOAD
+  tutti::tools::add_preload_command(app);
+#endif
   tutti::tools::add_perf_command(app);
   tutti::tools::add_explain_command(app);
   tutti::tools::add_tune_command(app);
@@ -87,6 +90,9 @@ int run(int argc, char** argv) {
   const bool speaks = tutti::tools::launched_rank() == 0;
 
   if (argc > 1 && std::string(argv[1]) == "train") tutti::tools::exec_trainer(argc, argv);
+#ifdef TUTTI_TOOLS_PRELOAD
+  if (argc > 2 && std::string(argv[1]) == "preload" && argv[2][0] != '-') tutti::tools::exec_preloaded(argv + 2);
+#endif
   const auto names = command_names(app);
   if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
     const std::string message = "unknown command '" + std::string(argv[1]) + "'";

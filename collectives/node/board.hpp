@@ -60,6 +60,7 @@ struct Counters {
 
 struct Board {
   alignas(kCacheLine) std::atomic<std::uint64_t> left;  ///< collectives before this number read no post any more
+  std::atomic<std::int32_t> processor;                  ///< on which the rank was when it last posted
   std::uint64_t identity;  ///< of the process: a process of another container may have its PID
   Counters counters;
   Post posts[kPosts];

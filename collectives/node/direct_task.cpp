@@ -1,4 +1,6 @@
 // Collectives of node-mates as tasks; see direct_task.hpp.
+#include <sched.h>
+
 #include <chrono>
 #include <new>
 #include <optional>
@@ -13,22 +15,38 @@
 #include <tutti/collectives/pooled_task.hpp>
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/collectives/way.hpp>
+#include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
 namespace {
 
 /// In place of an algorithm's row and digest in signatures.
-constexpr int kDirectRow = UINT8_MAX - 1;
-constexpr std::uint32_t kDirectDigest = 0xD1BEC7;
+const Way kWay = {.schedule = nullptr, .segments = 1, .row = UINT8_MAX - 1, .digest = 0xD1BEC7};
 
 /// In place of a table of algorithms, for calls that are known to be right.
 constexpr char kDirect = 0;
 
+DirectCollective make_work(const Communicator& comm, const Call& call, std::uint64_t sequence,
+                           Consent consent = Consent::given) {
+  CommunicatorState& state = comm.state();
+  const Header header = {.call = signature(call, kWay, sequence, state.history()), .before = state.last_call()};
+  if (consent != Consent::refused) state.record(header, true, true);
+  return {*state.node(), call, header, state.history(), consent};
+}
+
 class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
  public:
-  DirectTask(const Communicator& comm, const Call& call, std::uint64_t sequence, Consent consent = Consent::given)
-      : WaitingTask(comm, sequence, Role::whole), work_(make_work(call, consent)) {}
+  /// What is under way already. Its call stays.
+  DirectTask(const Communicator& comm, std::uint64_t sequence, DirectCollective&& work)
+      : WaitingTask(comm, sequence, Role::whole), work_(std::move(work)) {}
+
+  DirectTask(const Communicator& comm, Call&& call, std::uint64_t sequence)
+      : WaitingTask(comm, sequence, Role::whole), call_(std::move(call)), work_(make_work(comm, call_, sequence)) {}
+
+  /// A stage, of the ranks of `group`, which stays.
+  DirectTask(const Communicator& comm, const Group& group, Call&& call, std::uint64_t sequence, const Ticket& ticket)
+      : WaitingTask(comm, sequence, Role::stage), group_(&group), call_(std::move(call)), work_(make_stage(ticket)) {}
 
   ~DirectTask() override {
     if (!complete_) state().fail(sequence(), text(label(), " was given up before it was complete"));
@@ -57,12 +75,15 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
  private:
   friend class PooledTask<DirectTask>;
 
-  DirectCollective make_work(const Call& call, Consent consent) {
-    const Way way{.schedule = nullptr, .segments = 1, .row = kDirectRow, .digest = kDirectDigest};
-    header_ = {.call = signature(call, way, sequence(), state().history()), .before = state().last_call()};
-    if (consent != Consent::refused) state().record(header_, true, true);
-    return {*state().node(), call, header_, state().history(), consent};
+  // Stages begin when they can, not in one order on all ranks.
+  DirectCollective make_stage(const Ticket& ticket) {
+    const Header header = {.call = signature(call_, kWay, sequence(), 0), .before = state().last_call()};
+    state().record(header, false, false);
+    const std::uint32_t digest = crc32c(std::as_bytes(std::span(&header.call, 1)));
+    return {*state().node(), call_, header, digest, ticket};
   }
+
+  int rank_of(int mate) const noexcept { return group_ == nullptr ? mate : group_->rank_of(mate); }
 
   // A mate that is in a later call has refused this one, or failed; a notice of it is on its way, and says why.
   void heed_difference(int mate) {
@@ -71,21 +92,23 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
     const auto now = Clock::now();
     if (!differs_since_) differs_since_ = now;
     if (theirs.call.sequence > sequence() && now - *differs_since_ < kNoticeLimit) return;
-    fail(find_difference(comm().rank(), header_, mate, theirs));
+    fail(find_difference(comm().rank(), work_.header(), rank_of(mate), theirs));
   }
 
   std::string label() const override {
-    return text(name(header_.call.collective), " #", sequence(), " (", describe(header_.call),
-                ", in the node's memory)");
+    const Signature& call = work_.header().call;
+    return text(name(call.collective), " #", sequence(), " (", describe(call), ", in the node's memory)");
   }
 
   std::set<int> awaited() const override {
-    const std::vector<int> mates = work_.awaited();
-    return {mates.begin(), mates.end()};
+    std::set<int> ranks;
+    for (const int mate : work_.awaited()) ranks.insert(rank_of(mate));
+    return ranks;
   }
   std::string awaited_in_words() const override { return list("waits for", awaited()); }
 
-  Header header_ = {};
+  const Group* group_ = nullptr;  // of a stage
+  const Call call_ = {};          // unless the caller keeps it
   DirectCollective work_;
   std::optional<Clock::time_point> differs_since_;
   bool complete_ = false;
@@ -117,23 +140,43 @@ std::uint64_t begin_right(const Communicator& comm, const Call& call) {
   return sequence;
 }
 
+/// Whether it is complete within the time in which a rank spins, and nothing else has to be looked at. A task is only
+/// made of what takes longer.
+bool completes_soon(const Communicator& comm, DirectCollective& work) {
+  constexpr int kPolls = 100;
+  const bool spins = comm.state().wait_policy().spin > Clock::duration::zero();
+  try {
+    for (int poll = 0; poll < kPolls; ++poll) {
+      if (work.advance() == Task::Progress::complete) return true;
+      if (work.differing()) return false;
+      if (!spins || work.is_in_the_way()) sched_yield();
+    }
+  } catch (const std::bad_alloc&) {  // which happens again, and is explained then
+  }
+  return false;
+}
+
 }  // namespace
 
-std::unique_ptr<Task> start_direct(const Communicator& comm, const Call& call) {
+std::unique_ptr<Task> start_direct(const Communicator& comm, Call&& call) {
   const std::uint64_t sequence = begin_right(comm, call);
-  std::unique_ptr<DirectTask> task(new (comm.state()) DirectTask(comm, call, sequence));
+  std::unique_ptr<DirectTask> task(new (comm.state()) DirectTask(comm, std::move(call), sequence));
   task->advance();
   return task;
 }
 
-void run_direct(const Communicator& comm, const Call& call) { DirectTask(comm, call, begin_right(comm, call)).wait(); }
+void run_direct(const Communicator& comm, const Call& call) {
+  const std::uint64_t sequence = begin_right(comm, call);
+  DirectCollective work = make_work(comm, call, sequence);
+  if (!completes_soon(comm, work)) DirectTask(comm, sequence, std::move(work)).wait();
+}
 
 std::function<std::unique_ptr<Task>()> prepare_direct(const Communicator& comm, const Call& call) {
   if (const std::string problem = find_problem(call, comm.rank(), comm.size()); !problem.empty()) {
     const std::uint64_t sequence = comm.state().take_sequence();
     comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
   }
-  return [comm, call] { return start_direct(comm, call); };
+  return [comm, call] { return start_direct(comm, Call(call)); };
 }
 
 bool run_if_all_can(const Communicator& comm, const Call* call) {
@@ -141,10 +184,25 @@ bool run_if_all_can(const Communicator& comm, const Call* call) {
   CommunicatorState& state = comm.state();
   const CommunicatorState::Past past = state.past();
   const std::uint64_t sequence = state.take_sequence();
-  DirectTask task(comm, call != nullptr ? *call : none, sequence, call != nullptr ? Consent::asked : Consent::refused);
-  task.wait();
-  if (task.refused()) state.forget_since(past);
-  return !task.refused();
+  DirectCollective work =
+      make_work(comm, call != nullptr ? *call : none, sequence, call != nullptr ? Consent::asked : Consent::refused);
+  bool refused = false;
+  if (completes_soon(comm, work)) {
+    refused = work.refused();
+  } else {
+    DirectTask task(comm, sequence, std::move(work));
+    task.wait();
+    refused = task.refused();
+  }
+  if (refused) state.forget_since(past);
+  return !refused;
+}
+
+std::unique_ptr<Task> start_direct_stage(const Communicator& comm, const Group& group, Call&& call,
+                                         std::uint64_t sequence, const Ticket& ticket) {
+  std::unique_ptr<DirectTask> task(new (comm.state()) DirectTask(comm, group, std::move(call), sequence, ticket));
+  task->advance();
+  return task;
 }
 
 }  // namespace tutti::detail

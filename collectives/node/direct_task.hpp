@@ -6,6 +6,8 @@
 
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/group.hpp>
+#include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/operation.hpp>
 
 namespace tutti::detail {
@@ -14,7 +16,7 @@ namespace tutti::detail {
 bool runs_directly(const Communicator& comm, const Call& call) noexcept;
 
 /// Checks the call, and starts it or waits until it is complete. \throws InvalidArgument, CommunicationError
-std::unique_ptr<Task> start_direct(const Communicator& comm, const Call& call);
+std::unique_ptr<Task> start_direct(const Communicator& comm, Call&& call);
 void run_direct(const Communicator& comm, const Call& call);
 
 /// Checks the call; what is returned starts it. Its options may be forgotten. \throws InvalidArgument,
@@ -24,5 +26,10 @@ std::function<std::unique_ptr<Task>()> prepare_direct(const Communicator& comm, 
 /// Makes a collective if every rank can, each of which says so; null: this one cannot. False on every rank, with
 /// nothing done, if one cannot. The call of a rank that can is right, and runs_directly(). \throws CommunicationError
 bool run_if_all_can(const Communicator& comm, const Call* call);
+
+/// A stage of an operation that took its numbers before and advances its stages itself: among the ranks of the node,
+/// which are `group`. The call is right.
+std::unique_ptr<Task> start_direct_stage(const Communicator& comm, const Group& group, Call&& call,
+                                         std::uint64_t sequence, const Ticket& ticket);
 
 }  // namespace tutti::detail

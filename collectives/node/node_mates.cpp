@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/node/moving.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -87,16 +88,25 @@ std::unique_ptr<NodeMates> map_node(int rank, const std::vector<Address>& addres
 
 }  // namespace
 
-NodeLists NodeMates::take_lists() {
-  ++lists_out_;
-  if (idle_lists_.empty()) return {};
-  NodeLists lists = std::move(idle_lists_.back());
-  idle_lists_.pop_back();
-  return lists;
+NodeMates::NodeMates(int number, std::vector<Board*> boards, std::vector<Staging*> staging)
+    : number_(number), boards_(std::move(boards)), staging_(std::move(staging)) {}
+
+NodeMates::~NodeMates() = default;
+
+std::unique_ptr<Moving> NodeMates::take_moving() {
+  if (moving_++ == 0) forget_freed();
+  if (idle_.empty()) return std::make_unique<Moving>();
+  std::unique_ptr<Moving> moving = std::move(idle_.back());
+  idle_.pop_back();
+  return moving;
 }
 
-bool NodeMates::may_post(std::uint64_t number) noexcept {
-  if (number < all_left_ + kPosts) return true;
+void NodeMates::give_back(std::unique_ptr<Moving> moving) {
+  idle_.push_back(std::move(moving));
+  --moving_;
+}
+
+bool NodeMates::have_left(std::uint64_t number) noexcept {
   std::uint64_t least = UINT64_MAX;
   for (const Board* board : boards_) least = std::min(least, board->left.load(std::memory_order_acquire));
   all_left_ = least;

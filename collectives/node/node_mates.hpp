@@ -14,29 +14,22 @@
 
 namespace tutti::detail {
 
-/// A mate's data, as far as they are mapped here.
-struct Mapped {
-  const std::byte* input = nullptr;
-  std::byte* output = nullptr;
-};
+class Moving;
 
-/// Lists of an operation under way. They are used again, so that one like the last needs no new memory.
-struct NodeLists {
-  std::vector<Mapped> mapped;
-  std::vector<ConstBuffer> inputs;
-  std::vector<ConstBuffer> parts;
-  std::vector<std::byte*> targets;
+/// The place of a collective among those of its node.
+struct Ticket {
+  std::uint64_t number;
+  std::uint64_t turn;
 };
 
 /// What collectives see of a node: `size` ranks, of which this one has number `number`, in rank order. The boards and
 /// what is staged lie where the caller says, so that threads of one process can be ranks.
 class NodeMates {
  public:
-  NodeMates(int number, std::vector<Board*> boards, std::vector<Staging*> staging)
-      : number_(number), boards_(std::move(boards)), staging_(std::move(staging)) {}
+  NodeMates(int number, std::vector<Board*> boards, std::vector<Staging*> staging);
   NodeMates(const NodeMates&) = delete;
   NodeMates& operator=(const NodeMates&) = delete;
-  virtual ~NodeMates() = default;
+  virtual ~NodeMates();
 
   int size() const noexcept { return static_cast<int>(boards_.size()); }
   int number() const noexcept { return number_; }
@@ -50,17 +43,21 @@ class NodeMates {
   /// Where bytes of another rank lie for this one. \throws std::bad_alloc if they cannot be mapped.
   virtual std::byte* address_of(int number, const Place& place) = 0;
 
-  /// Lets go of memory that others have freed, where it may be.
-  void tidy_up() {
-    if (lists_out_ <= 1) forget_freed();  // the caller's, which has no addresses yet
-  }
-
   /// The number of the next collective. All ranks take them in one order.
   std::uint64_t take_number() noexcept { return next_++; }
 
   /// Collectives with chunks move them one after the other, in the order in which they took their turns here. Their
   /// chunks are numbered from first_chunk() on, when it is their turn: the same on all ranks.
   std::uint64_t take_turn() noexcept { return next_turn_++; }
+
+  /// Numbers and turns of the next `count` collectives, for stages of another, which begin when they can. The first of
+  /// them; the others follow it.
+  Ticket take_tickets(std::uint64_t count) noexcept {
+    const Ticket first = {next_, next_turn_};
+    next_ += count;
+    next_turn_ += count;
+    return first;
+  }
   bool is_turn(std::uint64_t turn) const noexcept { return turn == turn_; }
   std::uint64_t first_chunk() const noexcept { return first_chunk_; }
   void end_turn(std::uint64_t chunks) noexcept {
@@ -68,14 +65,13 @@ class NodeMates {
     first_chunk_ += chunks;
   }
 
-  NodeLists take_lists();
-  void give_back(NodeLists&& lists) {
-    idle_lists_.push_back(std::move(lists));
-    --lists_out_;
-  }
+  /// What moves large data, and may know addresses of others' memory until it is given back. When nobody has one,
+  /// memory that others have freed is let go of.
+  std::unique_ptr<Moving> take_moving();
+  void give_back(std::unique_ptr<Moving> moving);
 
   /// Whether everyone has left the collective that used the place of this one's post.
-  bool may_post(std::uint64_t number) noexcept;
+  bool may_post(std::uint64_t number) noexcept { return number < all_left_ + kPosts || have_left(number); }
 
   /// This rank reads no post of the collective any more.
   void leave(std::uint64_t number) noexcept;
@@ -84,11 +80,13 @@ class NodeMates {
   virtual void forget_freed() = 0;
 
  private:
+  bool have_left(std::uint64_t number) noexcept;
+
   int number_;
   std::vector<Board*> boards_;
   std::vector<Staging*> staging_;
-  std::vector<NodeLists> idle_lists_;
-  int lists_out_ = 0;  // of operations under way
+  std::vector<std::unique_ptr<Moving>> idle_;
+  int moving_ = 0;  // taken and not given back
   std::uint64_t next_ = 0;
   std::uint64_t next_turn_ = 0;
   std::uint64_t turn_ = 0;

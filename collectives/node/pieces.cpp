@@ -20,28 +20,6 @@ std::size_t cut_at_lines(std::size_t count, std::size_t element, int i, int part
 
 }  // namespace
 
-Pattern pulling_pattern(Collective collective) noexcept {
-  switch (collective) {
-    case Collective::allreduce:
-      return {Cut::whole, Who::all, Who::all, Who::self};
-    case Collective::reduce:
-      return {Cut::whole, Who::root, Who::all, Who::self};
-    case Collective::broadcast:
-      return {Cut::whole, Who::all_but_root, Who::root, Who::self};
-    case Collective::all_gather:
-    case Collective::all_to_all:
-    case Collective::reduce_scatter:
-      return {Cut::blocks, Who::all, Who::all, Who::self};
-    case Collective::gather:
-      return {Cut::blocks, Who::root, Who::all, Who::self};
-    case Collective::scatter:
-      return {Cut::blocks, Who::all, Who::root, Who::self};
-    case Collective::barrier:
-      break;
-  }
-  return {};
-}
-
 Pattern pattern_of(Collective collective, bool mapped_outputs, bool mapped_root) noexcept {
   switch (collective) {
     case Collective::allreduce:

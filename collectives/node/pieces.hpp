@@ -25,6 +25,11 @@ namespace tutti::detail {
 /// Some of the ranks, as one of them sees it.
 enum class Who : std::uint8_t { nobody, self, root, all, all_but_root };
 
+constexpr bool is_among(Who who, int rank, int self, int root) noexcept {
+  return who == Who::all || (who == Who::root && rank == root) || (who == Who::self && rank == self) ||
+         (who == Who::all_but_root && rank != root);
+}
+
 enum class Cut : std::uint8_t { shares, blocks, whole };
 
 struct Pattern {
@@ -37,7 +42,27 @@ struct Pattern {
 
 /// That in which ranks write to no output but their own: what small data use, which are posted, and data whose outputs
 /// not all can map. Shares are cut where ranks would otherwise all combine the same.
-Pattern pulling_pattern(Collective collective) noexcept;
+constexpr Pattern pulling_pattern(Collective collective) noexcept {
+  switch (collective) {
+    case Collective::allreduce:
+      return {Cut::whole, Who::all, Who::all, Who::self};
+    case Collective::reduce:
+      return {Cut::whole, Who::root, Who::all, Who::self};
+    case Collective::broadcast:
+      return {Cut::whole, Who::all_but_root, Who::root, Who::self};
+    case Collective::all_gather:
+    case Collective::all_to_all:
+    case Collective::reduce_scatter:
+      return {Cut::blocks, Who::all, Who::all, Who::self};
+    case Collective::gather:
+      return {Cut::blocks, Who::root, Who::all, Who::self};
+    case Collective::scatter:
+      return {Cut::blocks, Who::all, Who::root, Who::self};
+    case Collective::barrier:
+      break;
+  }
+  return {};
+}
 
 /// The fastest for large data. `mapped_outputs`: others can map the output of every rank that has one; `mapped_root`:
 /// the input of the root too, where it has one of interest.

@@ -1,8 +1,9 @@
-// More elements than an int counts, in messages larger than MPI's int counts: only the pieces that the transport cuts
-// them into make that possible. Takes 2 GiB a rank.
+// More elements than an int counts: in messages larger than MPI's int counts, where only the pieces that the transport
+// cuts them into make that possible, and in memory that ranks map. Takes 2 GiB a rank.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -11,11 +12,13 @@
 #include <tests/collectives/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/communicator_state.hpp>
 
 namespace tutti {
 namespace {
 
 constexpr std::size_t kCount = (std::size_t{1} << 31) + 5;
+constexpr auto kDeadline = std::chrono::seconds(100);     // one message takes seconds, more on a busy machine
 constexpr std::size_t kPeriod = std::size_t{251} * 4096;  // no divisor of a piece: a piece in the wrong place shows
 
 std::vector<std::uint8_t> pattern(unsigned factor) {
@@ -34,7 +37,7 @@ std::size_t first_difference(const std::uint8_t* data, const std::vector<std::ui
 }
 
 TEST(Large, MessagesTravelInPieces) {
-  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  const Communicator comm(MPI_COMM_WORLD, test::with_deadline_of(kDeadline));
   const std::unique_ptr<std::uint8_t[]> memory(new std::uint8_t[kCount]);
   const Buffer data(memory.get(), kCount, DType::u8);
   const std::vector<std::uint8_t> once = pattern(1);
@@ -50,6 +53,23 @@ TEST(Large, MessagesTravelInPieces) {
   ASSERT_EQ(first_difference(memory.get(), once), kCount);
   allreduce(comm, data, ReduceOp::sum);
   ASSERT_EQ(first_difference(memory.get(), pattern(static_cast<unsigned>(comm.size()))), kCount);
+}
+
+TEST(Large, InMemoryThatRanksMap) {
+  const Communicator comm(MPI_COMM_WORLD, test::with_deadline_of(kDeadline));
+  ASSERT_NE(comm.state().node(), nullptr) << "the ranks of this node cannot map each other's memory";
+  auto memory = comm.allocate<std::int8_t>(kCount);
+  auto* const bytes = reinterpret_cast<std::uint8_t*>(memory.data());
+  const std::vector<std::uint8_t> own = pattern(static_cast<unsigned>(comm.rank() + 1));
+  for (std::size_t first = 0; first < kCount; first += kPeriod) {
+    std::memcpy(bytes + first, own.data(), std::min(kPeriod, kCount - first));
+  }
+  allreduce(comm, memory.span(), ReduceOp::sum);
+  const int sum = comm.size() * (comm.size() + 1) / 2;
+  ASSERT_EQ(first_difference(bytes, pattern(static_cast<unsigned>(sum))), kCount);
+  if (comm.rank() != 0) std::memset(bytes, 0xEE, kCount);
+  broadcast(comm, Buffer(memory.span()), 0);
+  ASSERT_EQ(first_difference(bytes, pattern(static_cast<unsigned>(sum))), kCount);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <new>
 #include <numeric>
@@ -12,6 +13,7 @@
 #include <tests/collectives/members.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/communicator_state.hpp>
 
 namespace tutti {
 namespace {
@@ -127,6 +129,39 @@ TEST(Handle, ManyAreMadeAndFreed) {
     allreduce(comm, std::span(&one, 1), ReduceOp::sum);
     ASSERT_EQ(one, comm.size());
   }
+}
+
+TEST(Handle, MayBeFreedInTwoStepsWithoutWaiting) {
+  const Communicator last(MPI_COMM_WORLD, test::patient());
+  std::optional<Communicator> comm(std::in_place, MPI_COMM_WORLD, test::patient());
+  expect_works(*comm, every(0, 1));
+  if (comm->rank() == 0) {
+    // The others come only after this rank's next collective: had it waited, it would not get there.
+    comm->state().begin_end();
+    if (comm->size() > 1) {
+      EXPECT_FALSE(comm->state().may_end());
+    }
+    barrier(last);
+  } else {
+    barrier(last);
+    comm->state().begin_end();
+  }
+  const auto begin = detail::Clock::now();
+  while (!comm->state().may_end()) ASSERT_LT(detail::Clock::now() - begin, std::chrono::seconds(60));
+  comm.reset();
+  expect_works(last, every(0, 1));
+}
+
+TEST(Handle, FreedInTwoStepsEndsWithTheRankThatFails) {
+  std::optional<Communicator> comm(std::in_place, MPI_COMM_WORLD, test::patient());
+  if (comm->rank() == 0) {
+    comm->abandon("of no more use");
+  } else {
+    comm->state().begin_end();
+  }
+  const auto begin = detail::Clock::now();
+  while (!comm->state().may_end()) ASSERT_LT(detail::Clock::now() - begin, std::chrono::seconds(60));
+  EXPECT_EQ(comm->unusable(), comm->rank() == 0 || comm->size() > 1);
 }
 
 TEST(Memory, IsAlignedAndZeroed) {

@@ -163,6 +163,7 @@ struct Operation {
   std::vector<std::int32_t> output;
   ConstBuffer in;
   Buffer out;
+  Call call{};
   std::unique_ptr<DirectCollective> work;
   bool complete = false;
 
@@ -187,12 +188,12 @@ struct Operation {
   }
 
   void start(const Draw& draw, ThreadMates& mates) {
-    Call call = {.collective = draw.collective,
-                 .input = in,
-                 .output = out,
-                 .data_count = draw.total(),
-                 .dtype = DType::i32,
-                 .root = draw.root};
+    call = {.collective = draw.collective,
+            .input = in,
+            .output = out,
+            .data_count = draw.total(),
+            .dtype = DType::i32,
+            .root = draw.root};
     if (draw.uneven) set_counts(call, draw.blocks);
     const Consent consent = draw.refuses == -1               ? Consent::given
                             : draw.refuses == mates.number() ? Consent::refused

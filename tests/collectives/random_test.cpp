@@ -131,7 +131,7 @@ TEST(Random, CallsInTheMemoryOfTheNodeAreRight) {
                  .count = draw.below(8) == 0 ? draw.below(300'000 / size) : draw.count(),
                  .root = is_rooted(row.collective) ? static_cast<int>(draw.below(size)) : 0,
                  .in_place = draw.below(2) == 0 && test::has_two_forms(row),
-                 .misalignment = draw.below(5),
+                 .misalignment = (draw.below(5) + static_cast<std::size_t>(comm.rank())) % 5,  // each its own
                  .mapped_inputs = draw.ranks(),
                  .mapped_outputs = draw.ranks()};
     if (!is_supported(c.op, c.dtype) || !reduces(row.collective)) c.op = ReduceOp::sum;

@@ -11,6 +11,7 @@
 
 #include <tests/collectives/grid.hpp>
 #include <tests/collectives/members.hpp>
+#include <tests/collectives/trial.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
 
@@ -76,9 +77,8 @@ TEST(Traffic, OfTwoCommunicatorsIsKeptApart) {
 /// if the waiting rank drives MPI does the send of a large message return.
 class Progress : public testing::TestWithParam<std::size_t> {
  protected:
-  template <class Collective>
-  void run(int a, int b, Collective collective) {
-    const Communicator comm(MPI_COMM_WORLD, test::patient());
+  template <class Call>
+  void run(const Communicator& comm, int a, int b, Call collective) {
     std::vector<std::byte> message(GetParam(), std::byte(comm.rank() == b ? 77 : 0));
     const int bytes = static_cast<int>(message.size());
     MPI_Request request = MPI_REQUEST_NULL;
@@ -91,11 +91,12 @@ class Progress : public testing::TestWithParam<std::size_t> {
     }
   }
 
-  template <class Collective>
-  void run_both_directions(Collective collective) {
+  template <class Call>
+  void run_both_directions(Call collective) {
     if (world_size() == 1) GTEST_SKIP() << "needs a peer";
-    run(0, world_size() - 1, collective);
-    run(world_size() - 1, 0, collective);
+    const Communicator comm(MPI_COMM_WORLD, test::patient());
+    run(comm, 0, world_size() - 1, collective);
+    run(comm, world_size() - 1, 0, collective);
   }
 };
 
@@ -117,6 +118,26 @@ TEST_P(Progress, InALargeAllreduce) {
     allreduce(comm, std::span(ones), ReduceOp::sum);
     EXPECT_EQ(ones.back(), static_cast<float>(comm.size()));
   });
+}
+
+/// Small, large in memory that node-mates map, and large in other.
+TEST_P(Progress, InEveryCollective) {
+  if (world_size() == 1) GTEST_SKIP() << "needs a peer";
+  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  for (const Collective collective : kAllCollectives) {
+    Algorithm unnamed{};
+    unnamed.collective = collective;
+    const auto call = [&](std::size_t count, unsigned mapped) {
+      return [=](const Communicator& on) {
+        const test::Case c{.algorithm = unnamed, .count = count, .mapped_inputs = mapped, .mapped_outputs = mapped};
+        EXPECT_EQ(test::try_case(on, c), "") << test::describe(c);
+      };
+    };
+    for (const auto& one : {call(3, 0), call(40'000, ~0U), call(40'000, 0)}) {
+      run(comm, 0, comm.size() - 1, one);
+      run(comm, comm.size() - 1, 0, one);
+    }
+  }
 }
 
 TEST_P(Progress, InTestOfAStartedOperation) {

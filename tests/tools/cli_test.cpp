@@ -34,6 +34,28 @@ TEST(Cli, VersionAndHelp) {
   }
 }
 
+#ifdef TUTTI_PRELOAD_LIBRARY
+TEST(Cli, PreloadBecomesTheProgram) {
+  EXPECT_TRUE(has(tutti({"preload", "--help"}).out, "Usage: tutti preload"));
+  const std::string print = R"(printf '%s|' "$LD_PRELOAD" "$0" "$@"; exit 3)";
+  const auto outcome = tutti({"preload", "sh", "-c", print, "name", "--help", "a b", "-n"});
+  EXPECT_EQ(outcome.status, 3) << outcome.err;
+  EXPECT_EQ(outcome.out, TUTTI_PRELOAD_LIBRARY "|name|--help|a b|-n|");
+  // What is preloaded already stays, behind.
+  const auto twice = tutti({"preload", TUTTI_PROGRAM, "preload", "sh", "-c", print, "name"});
+  EXPECT_EQ(twice.out, TUTTI_PRELOAD_LIBRARY ":" TUTTI_PRELOAD_LIBRARY "|name|");
+}
+
+TEST(Cli, PreloadWithoutAProgramIsOneClearLine) {
+  const auto none = tutti({"preload"});
+  EXPECT_EQ(none.status, 1);
+  EXPECT_EQ(none.err, "tutti: error: preload: name the program to run\n");
+  const auto missing = tutti({"preload", "/nonexistent/program"});
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_EQ(missing.err, "tutti: error: preload: cannot start /nonexistent/program: No such file or directory\n");
+}
+#endif
+
 struct Misuse {
   std::vector<std::string> arguments;
   int status;

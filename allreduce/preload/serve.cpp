@@ -1,0 +1,87 @@
+// Serving calls; see serve.hpp.
+#include "allreduce/preload/serve.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <string>
+
+#include "allreduce/preload/counts.hpp"
+#include "allreduce/preload/vote.hpp"
+
+namespace tutti::preload {
+namespace {
+
+/// A code of MPI's with that text. Each is kept by MPI for ever, so there is one for each communicator that fails.
+int new_error_code(const std::string& what) {
+  int error_class = MPI_ERR_OTHER;
+  int code = MPI_ERR_OTHER;
+  if (PMPI_Add_error_class(&error_class) != MPI_SUCCESS || PMPI_Add_error_code(error_class, &code) != MPI_SUCCESS) {
+    return MPI_ERR_OTHER;
+  }
+  const std::string told = ("tutti: " + what).substr(0, MPI_MAX_ERROR_STRING - 1);
+  PMPI_Add_error_string(code, told.c_str());
+  return code;
+}
+
+/// Tells the communicator's own error handler, which may end the program.
+int report_failure(const Shadow& shadow) noexcept {
+  PMPI_Comm_call_errhandler(shadow.comm, shadow.failure);
+  return shadow.failure;
+}
+
+/// Whether all ranks look at calls of so many bytes at all: each knows for itself, and so do the others.
+bool is_looked_at(const Shadow& shadow, Operation operation, std::optional<std::size_t> bytes) noexcept {
+  if ((shadow.operations & set_of(operation)) == 0) return false;
+  if (operation == Operation::barrier) return shadow.least_bytes == 0;
+  if (!bytes) return shadow.least_bytes == 0;  // wrong arguments: this rank will pass, and with it all
+  return *bytes > 0 && *bytes >= shadow.least_bytes;
+}
+
+/// Whether it was served. \throws whatever tutti throws
+bool run(Shadow& shadow, Operation operation, const Arguments& arguments) {
+  const Inside inside;
+  const auto call = make_call(shadow, operation, arguments);
+  if (!run_if_all_can(shadow.own, call ? &*call : nullptr)) return false;
+  finish_call(shadow, operation, arguments, *call);
+  return true;
+}
+
+/// Of a communicator without a shadow; of one that joins two groups only the call is counted.
+std::size_t bytes_passed(Operation operation, MPI_Comm comm, const Arguments& arguments) noexcept {
+  if (comm == MPI_COMM_NULL) return 0;
+  int inter = 0;
+  int size = 1;
+  PMPI_Comm_test_inter(comm, &inter);
+  PMPI_Comm_size(comm, &size);
+  return inter != 0 ? 0 : data_bytes(operation, arguments, size).value_or(0);
+}
+
+void count(Tally& tally, std::size_t bytes) noexcept {
+  ++tally.calls;
+  tally.bytes += bytes;
+}
+
+}  // namespace
+
+std::optional<int> try_to_serve(Operation operation, MPI_Comm comm, const Arguments& arguments) noexcept {
+  Shadow* const shadow = find_shadow(comm);
+  if (shadow == nullptr) {
+    if (counts()) count_passed(operation, bytes_passed(operation, comm, arguments));
+    return std::nullopt;
+  }
+  if (shadow->failure != MPI_SUCCESS) return report_failure(*shadow);
+  const auto bytes = data_bytes(operation, arguments, shadow->own.size());
+  try {
+    const bool served = is_looked_at(*shadow, operation, bytes) && run(*shadow, operation, arguments);
+    count((served ? shadow->counts.served : shadow->counts.passed)[index(operation)], bytes.value_or(0));
+    if (served) return MPI_SUCCESS;
+    return std::nullopt;
+  } catch (const std::exception& error) {
+    shadow->failure = new_error_code(error.what());
+    const Inside inside;
+    shadow->own.abandon(error.what());  // unless it has failed: no memory, say, where others wait
+  }
+  return report_failure(*shadow);
+}
+
+}  // namespace tutti::preload

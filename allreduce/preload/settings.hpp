@@ -1,0 +1,33 @@
+// What the environment says of the preload; the table of its variables is in README.md.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "allreduce/preload/operations.hpp"
+
+namespace tutti::preload {
+
+/// Which ranks print at the end how many calls were served.
+enum class Report : std::uint8_t { none, first, all };
+
+struct Settings {
+  // ---- What is served. Ranks that say different things serve what all of them would.
+
+  OperationSet operations = kAllOperations;    ///< TUTTI_PRELOAD and TUTTI_PRELOAD_SERVE
+  std::size_t communicators = 32;              ///< TUTTI_PRELOAD_COMMUNICATORS: so many at a time
+  std::uint64_t message_bytes = 256UL << 10U;  ///< TUTTI_PRELOAD_MESSAGE_BYTES: least data where ranks share no memory
+
+  // ---- How long to wait, and what to tell
+
+  std::optional<std::chrono::duration<double>> deadline = std::nullopt;    ///< TUTTI_PRELOAD_DEADLINE
+  std::chrono::duration<double> stall_warning = std::chrono::seconds(60);  ///< TUTTI_PRELOAD_STALL_WARNING
+  Report report = Report::none;                                            ///< TUTTI_PRELOAD_REPORT
+};
+
+/// \throws InvalidArgument naming a variable and what is wrong with it.
+Settings read_settings();
+
+}  // namespace tutti::preload

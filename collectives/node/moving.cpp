@@ -1,0 +1,318 @@
+// Moving pieces in each other's memory; see moving.hpp.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include <tutti/collectives/node/moving.hpp>
+#include <tutti/kernels/copy.hpp>
+
+namespace tutti::detail {
+namespace {
+
+/// What goes to several places does so from the first-level cache.
+constexpr std::size_t kBlockBytes = std::size_t{8} << 10;
+
+/// Data of so many bytes and more bypass the caches on their way to outputs.
+constexpr std::size_t kStreamFrom = std::size_t{4} << 20;
+
+void copy_to(std::byte* to, const std::byte* from, std::size_t bytes, bool streams) noexcept {
+  if (to == from) return;
+  if (streams) {
+    stream_bytes(to, from, bytes);
+  } else {
+    copy_bytes(to, from, bytes);
+  }
+}
+
+/// Copies to all of `targets`, of which one may be where the bytes are.
+void copy_into(const std::byte* from, std::size_t bytes, std::span<std::byte* const> targets, bool streams) noexcept {
+  const std::size_t step = targets.size() == 1 ? bytes : kBlockBytes;
+  for (std::size_t first = 0; first < bytes; first += step) {
+    const std::size_t n = std::min(step, bytes - first);
+    for (std::byte* const target : targets) copy_to(target + first, from + first, n, streams);
+  }
+}
+
+/// Combines `inputs`, to be found at all of `targets`. Each target may be exactly one of the inputs.
+void combine_into(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets, bool streams,
+                  std::vector<ConstBuffer>& parts) {
+  const DType dtype = inputs.front().dtype;
+  const std::size_t count = inputs.front().count;
+  const auto contributions = static_cast<int>(inputs.size());
+  if (targets.size() == 1 && !streams) {
+    const Buffer out(targets.front(), count, dtype);
+    combine_all(op, inputs, out);
+    return finish_reduction(op, out, contributions);
+  }
+  alignas(kCacheLine) std::array<std::byte, kBlockBytes> block;
+  const std::size_t element = size_of(dtype);
+  const std::size_t step = kBlockBytes / element;
+  parts.resize(inputs.size());
+  for (std::size_t first = 0; first < count; first += step) {
+    const std::size_t n = std::min(step, count - first);
+    for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = inputs[i].slice(first, n);
+    const Buffer out(block.data(), n, dtype);
+    combine_all(op, parts, out);
+    finish_reduction(op, out, contributions);
+    for (std::byte* const target : targets) copy_to(target + first * element, block.data(), n * element, streams);
+  }
+}
+
+/// Copies pieces one after the other, those that follow each other in both places at once.
+class JoiningCopy {
+ public:
+  void add(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+    if (to == to_ + bytes_ && from == from_ + bytes_) {
+      bytes_ += bytes;
+      return;
+    }
+    flush();
+    to_ = to;
+    from_ = from;
+    bytes_ = bytes;
+  }
+  void flush() noexcept { copy_bytes(to_, from_, std::exchange(bytes_, 0)); }
+
+ private:
+  std::byte* to_ = nullptr;
+  const std::byte* from_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace
+
+void Moving::begin(NodeMates& mates, const Call& call, std::uint64_t number, std::uint64_t turn) {
+  mates_ = &mates;
+  number_ = number;
+  turn_ = turn;
+  collective_ = call.collective;
+  input_ = input_of(call, mates.number());
+  output_ = call.output;
+  dtype_ = call.dtype;
+  op_ = call.op;
+  root_ = call.root;
+  has_begun_ = false;
+  filled_ = moved_ = taken_ = moved_by_all_ = 0;
+  pieces_ = Pieces(call, mates.size());
+  map_mates();
+}
+
+void Moving::begin_nothing(NodeMates& mates, std::uint64_t turn) {
+  mates_ = &mates;
+  turn_ = turn;
+  has_begun_ = stages_ = takes_ = is_touched_ = false;
+  filled_ = moved_ = taken_ = moved_by_all_ = 0;
+  pattern_ = {};
+  pieces_ = {};
+}
+
+/// Learns whose memory can be mapped, and decides how the data are moved.
+void Moving::map_mates() {
+  const Who sources = pulling_pattern(collective_).sources;
+  const bool has_root_output = collective_ == Collective::reduce || collective_ == Collective::gather;
+  mapped_.assign(static_cast<std::size_t>(mates_->size()), {});
+  bool inputs = true;
+  bool outputs = true;
+  bool root_input = true;
+  const auto places_of = [&](int r) {
+    Places places;
+    std::memcpy(&places, mates_->board(r).posts[number_ % kPosts].body, sizeof places);
+    return places;
+  };
+  for (int r = 0; r < mates_->size(); ++r) {
+    const Places places = places_of(r);
+    const bool has_input = places.input.allocation != 0;
+    if (is_among(sources, r)) inputs = inputs && has_input;
+    if (r == root_) root_input = has_input;
+    if (!has_root_output || r == root_) outputs = outputs && places.output.allocation != 0;
+  }
+  pattern_ = pattern_of(collective_, outputs, root_input);
+  reads_staged_ = pattern_.sources != Who::self && !inputs;
+  writes_staged_ = pattern_.cut == Cut::shares && !outputs;
+  for (int r = 0; r < mates_->size(); ++r) {
+    const Places places = places_of(r);
+    const bool is_read = pattern_.sources != Who::self && is_among(pattern_.sources, r);
+    const bool is_written = pattern_.targets != Who::self && is_among(pattern_.targets, r);
+    Mapped& mate = mapped_[static_cast<std::size_t>(r)];
+    const bool has_input = places.input.allocation != 0;
+    const bool has_output = places.output.allocation != 0;
+    if (is_self(r)) {
+      mate = {static_cast<const std::byte*>(input_.data), static_cast<std::byte*>(output_.data)};
+      stages_ = is_read && !has_input;
+      takes_ = is_written && !has_output;
+      is_touched_ = (is_read && has_input) || (is_written && has_output);
+    } else if (is_among(pattern_.owners, mates_->number())) {  // others may have left, and freed
+      if (is_read && has_input) mate.input = mates_->address_of(r, places.input);
+      if (is_written && has_output) mate.output = mates_->address_of(r, places.output);
+    }
+  }
+  pieces_.cut(pattern_.cut, reads_staged_ || writes_staged_ ? Pieces::Chunks::staged : Pieces::Chunks::mapped);
+}
+
+Task::Progress Moving::advance() {
+  using Progress = Task::Progress;
+  if (!mates_->is_turn(turn_)) return Progress::none;
+  if (!has_begun_) begin_chunks();
+  bool any = take();
+  any = move() || any;
+  any = fill() || any;
+  if (is_over()) {
+    mates_->end_turn(pieces_.chunks());
+    return Progress::complete;
+  }
+  return any || mates_got_further() ? Progress::some : Progress::none;
+}
+
+/// This rank's turn has come. What it has not to do with any chunk is done.
+void Moving::begin_chunks() {
+  has_begun_ = true;
+  first_ = mates_->first_chunk();
+  if (!stages_) filled_ = pieces_.chunks();
+  if (!is_among(pattern_.owners, mates_->number())) moved_ = pieces_.chunks();
+  if (!takes_) taken_ = pieces_.chunks();
+  own().filled.store(first_ + filled_, std::memory_order_release);
+  own().moved.store(first_ + moved_, std::memory_order_release);
+  own().taken.store(first_ + taken_, std::memory_order_release);
+}
+
+/// Whether any rank has moved more than when this was last asked: one that waits for it is not stuck.
+bool Moving::mates_got_further() noexcept {
+  std::uint64_t sum = 0;
+  for (int r = 0; r < mates_->size(); ++r) sum += counters(r).moved.load(std::memory_order_relaxed);
+  return std::exchange(moved_by_all_, sum) != sum;
+}
+
+bool Moving::have(Who who, Counter counter, std::uint64_t least) const noexcept {
+  for (int r = 0; r < mates_->size(); ++r) {
+    if (is_among(who, r) && (counters(r).*counter).load(std::memory_order_acquire) < least) return false;
+  }
+  return true;
+}
+
+/// What all ranks must have counted before a chunk can be staged: what lay in its place has been read then.
+std::uint64_t Moving::once_free(std::uint64_t chunk) const noexcept {
+  const std::uint64_t number = first_ + chunk + 1;
+  return number < kStagedChunks ? 0 : number - kStagedChunks;
+}
+
+/// Where `rank` has a piece that this one reads.
+const std::byte* Moving::source(int rank, const Piece& piece) const noexcept {
+  const std::size_t element = size_of(dtype_);
+  if (is_self(rank)) return static_cast<const std::byte*>(input_.data) + piece.input * element;
+  const std::byte* const input = mapped_[static_cast<std::size_t>(rank)].input;
+  if (input != nullptr) return input + piece.input * element;
+  return mates_->staging(rank).inputs[slot(moved_)] + piece.staged * element;
+}
+
+/// Lists where a piece of this rank's belongs.
+void Moving::find_targets(const Piece& piece) {
+  const std::size_t element = size_of(dtype_);
+  targets_.clear();
+  if (pattern_.targets == Who::self) {
+    targets_.push_back(static_cast<std::byte*>(output_.data) + piece.output * element);
+    return;
+  }
+  for (int r = 0; r < mates_->size(); ++r) {
+    std::byte* const output = mapped_[static_cast<std::size_t>(r)].output;
+    if (output != nullptr && is_among(pattern_.targets, r)) targets_.push_back(output + piece.output * element);
+  }
+  if (writes_staged_)
+    targets_.push_back(mates_->staging(mates_->number()).results[slot(moved_)] + piece.staged * element);
+}
+
+bool Moving::streams() const noexcept { return !writes_staged_ && pieces_.all_bytes() >= kStreamFrom; }
+
+void Moving::combine_piece() {
+  const int self = mates_->number();
+  const Piece piece = pieces_.piece(self, self, moved_);
+  if (piece.count == 0) return;
+  inputs_.clear();
+  for (int r = 0; r < mates_->size(); ++r) inputs_.emplace_back(source(r, piece), piece.count, dtype_);
+  find_targets(piece);
+  combine_into(op_, inputs_, targets_, streams(), parts_);
+}
+
+void Moving::copy_pieces() {
+  for (int r = 0; r < mates_->size(); ++r) {
+    if (!is_among(pattern_.sources, r)) continue;
+    const Piece piece = pieces_.piece(mates_->number(), r, moved_);
+    if (piece.count == 0) continue;
+    find_targets(piece);
+    copy_into(source(r, piece), piece.count * size_of(dtype_), targets_, streams());
+  }
+}
+
+/// Stages a chunk of what others read of the input.
+bool Moving::fill() {
+  if (filled_ == pieces_.chunks() || !have(Who::all, &Counters::moved, once_free(filled_))) return false;
+  const std::size_t element = size_of(dtype_);
+  const int self = mates_->number();
+  const auto* const from = static_cast<const std::byte*>(input_.data);
+  std::byte* const to = mates_->staging(self).inputs[slot(filled_)];
+  const bool is_for_each = pattern_.cut == Cut::shares || !has_own_input(collective_);
+  JoiningCopy copy;
+  for (int owner = 0; owner < mates_->size(); ++owner) {
+    if (is_self(owner) || !is_among(pattern_.owners, owner)) continue;
+    const Piece piece = pieces_.piece(owner, self, filled_);
+    copy.add(to + piece.staged * element, from + piece.input * element, piece.count * element);
+    if (pattern_.cut == Cut::whole || !is_for_each) break;
+  }
+  copy.flush();
+  ++filled_;
+  own().filled.store(first_ + filled_, std::memory_order_release);
+  return true;
+}
+
+/// Moves this rank's pieces of a chunk.
+bool Moving::move() {
+  if (moved_ == pieces_.chunks()) return false;
+  if (reads_staged_ && !have(pattern_.sources, &Counters::filled, first_ + moved_ + 1)) return false;
+  if (writes_staged_ && !have(Who::all, &Counters::taken, once_free(moved_))) return false;
+  if (reduces(collective_)) {
+    combine_piece();
+  } else {
+    copy_pieces();
+  }
+  ++moved_;
+  own().moved.store(first_ + moved_, std::memory_order_release);
+  return true;
+}
+
+/// Copies what others staged of a result to the output.
+bool Moving::take() {
+  if (taken_ == pieces_.chunks() || taken_ == moved_) return false;
+  if (!have(Who::all, &Counters::moved, first_ + taken_ + 1)) return false;
+  const std::size_t element = size_of(dtype_);
+  for (int owner = 0; owner < mates_->size(); ++owner) {
+    if (is_self(owner)) continue;
+    const Piece piece = pieces_.piece(owner, owner, taken_);
+    copy_bytes(static_cast<std::byte*>(output_.data) + piece.output * element,
+               mates_->staging(owner).results[slot(taken_)] + piece.staged * element, piece.count * element);
+  }
+  ++taken_;
+  own().taken.store(first_ + taken_, std::memory_order_release);
+  return true;
+}
+
+/// Whether nothing is left to be done here, nor by others with this rank's memory.
+bool Moving::is_over() const noexcept {
+  const std::uint64_t all = pieces_.chunks();
+  return moved_ == all && taken_ == all && filled_ == all &&
+         (!is_touched_ || have(pattern_.owners, &Counters::moved, first_ + all));
+}
+
+bool Moving::awaits(int rank) const noexcept {
+  const auto count = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_acquire); };
+  const Counters& theirs = counters(rank);
+  const std::uint64_t all = pieces_.chunks();
+  if (!has_begun_) return count(theirs.moved) <= mates_->first_chunk();
+  return (reads_staged_ && moved_ < all && is_among(pattern_.sources, rank) &&
+          count(theirs.filled) <= first_ + moved_) ||
+         (writes_staged_ && moved_ < all && count(theirs.taken) < once_free(moved_)) ||
+         (filled_ < all && count(theirs.moved) < once_free(filled_)) ||
+         (taken_ < all && count(theirs.moved) <= first_ + taken_) ||
+         (is_touched_ && is_among(pattern_.owners, rank) && count(theirs.moved) < first_ + all);
+}
+
+}  // namespace tutti::detail

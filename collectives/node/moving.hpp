@@ -1,0 +1,101 @@
+// Moving the pieces of large data between the ranks of a node, chunk by chunk (pieces.hpp).
+//
+// Where all memory is mapped, the owners of pieces read and write it. An input that is not is staged by its rank, chunk
+// by chunk, and so are results for outputs that are not; counters (board.hpp) tell how far each rank is. A chunk is
+// staged once everyone is done with the one that lay in its place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <tutti/collectives/node/node_mates.hpp>
+#include <tutti/collectives/node/pieces.hpp>
+#include <tutti/collectives/operation.hpp>
+#include <tutti/kernels/buffer.hpp>
+#include <tutti/kernels/reduce.hpp>
+
+namespace tutti::detail {
+
+/// What a rank brings: its input, or of a broadcast the root's data.
+inline ConstBuffer input_of(const Call& call, int rank) noexcept {
+  if (call.collective != Collective::broadcast) return call.input;
+  return rank == call.root ? ConstBuffer(call.output) : ConstBuffer();
+}
+
+/// The part of one rank in one collective. Used again for the next, which then needs no new memory.
+class Moving {
+ public:
+  /// Begins with what the ranks posted under this number; `turn` is its own (NodeMates::take_turn). \throws
+  /// std::bad_alloc if memory of a mate cannot be mapped.
+  void begin(NodeMates& mates, const Call& call, std::uint64_t number, std::uint64_t turn);
+
+  /// Of a collective that is not made: only lets its turn pass.
+  void begin_nothing(NodeMates& mates, std::uint64_t turn);
+
+  /// Does what can be done now.
+  Task::Progress advance();
+
+  /// Whether this rank waits for `rank`.
+  bool awaits(int rank) const noexcept;
+
+ private:
+  using Counter = std::atomic<std::uint64_t> Counters::*;
+
+  /// A mate's data, as far as they are mapped here.
+  struct Mapped {
+    const std::byte* input = nullptr;
+    std::byte* output = nullptr;
+  };
+
+  void map_mates();
+  void begin_chunks();
+  bool mates_got_further() noexcept;
+  bool fill();
+  bool move();
+  void combine_piece();
+  void copy_pieces();
+  bool take();
+  bool is_over() const noexcept;
+
+  bool is_self(int rank) const noexcept { return rank == mates_->number(); }
+  bool is_among(Who who, int rank) const noexcept { return detail::is_among(who, rank, mates_->number(), root_); }
+  Counters& counters(int number) const noexcept { return mates_->board(number).counters; }
+  Counters& own() const noexcept { return counters(mates_->number()); }
+  std::size_t slot(std::uint64_t chunk) const noexcept { return (first_ + chunk) % kStagedChunks; }
+  std::uint64_t once_free(std::uint64_t chunk) const noexcept;
+  bool have(Who who, Counter counter, std::uint64_t least) const noexcept;
+  const std::byte* source(int rank, const Piece& piece) const noexcept;
+  void find_targets(const Piece& piece);
+  bool streams() const noexcept;
+
+  NodeMates* mates_ = nullptr;
+  std::uint64_t number_ = 0;
+  std::uint64_t turn_ = 0;
+  Collective collective_{};
+  ConstBuffer input_;
+  Buffer output_;
+  DType dtype_{};
+  ReduceOp op_{};
+  int root_ = 0;
+
+  Pattern pattern_;
+  Pieces pieces_;
+  std::vector<Mapped> mapped_;
+  std::vector<ConstBuffer> inputs_;
+  std::vector<ConstBuffer> parts_;
+  std::vector<std::byte*> targets_;
+  bool has_begun_ = false;      // its turn
+  bool reads_staged_ = false;   // whether any input is staged
+  bool writes_staged_ = false;  // whether results are
+  bool stages_ = false;         // whether this rank's input has to be staged for the others
+  bool takes_ = false;          // whether this rank has to take results
+  bool is_touched_ = false;     // whether others read or write this rank's memory
+  std::uint64_t first_ = 0;     // number of the first chunk
+  std::uint64_t filled_ = 0;
+  std::uint64_t moved_ = 0;
+  std::uint64_t taken_ = 0;
+  std::uint64_t moved_by_all_ = 0;
+};
+
+}  // namespace tutti::detail
