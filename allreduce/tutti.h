@@ -219,8 +219,10 @@ tutti_result tutti_all_to_all(tutti_comm* comm, const void* input, void* output,
 /* Returns once every rank has called it. */
 tutti_result tutti_barrier(tutti_comm* comm);
 
-/* ---- Every rank its own count: `counts` has an element for each rank and agrees on all ranks, unless said otherwise.
- * Blocks follow each other in rank order. */
+/* ---- Every rank its own count
+ *
+ * `counts` has an element for each rank and agrees on all ranks, unless said otherwise. Blocks follow each other in
+ * rank order. */
 
 tutti_result tutti_all_gather_v(tutti_comm* comm, const void* input, void* output, const size_t* counts,
                                 tutti_dtype dtype);
@@ -235,7 +237,9 @@ tutti_result tutti_reduce_scatter_v(tutti_comm* comm, const void* input, void* o
 tutti_result tutti_all_to_all_v(tutti_comm* comm, const void* input, const size_t* input_counts, void* output,
                                 const size_t* output_counts, tutti_dtype dtype);
 
-/* ---- Messages between two ranks, which match in the order in which they are started on either side */
+/* ---- Messages between two ranks
+ *
+ * They match in the order in which they are started on either side. */
 
 #define TUTTI_ANY_SOURCE (-1)
 

@@ -1,19 +1,6 @@
 # What the project needs from outside. Optional parts that are asked for and cannot be built stop the configuration with
 # the name of the Debian package that is missing.
 find_package(Threads REQUIRED)
-
-# Open MPI and MPICH may both be installed; Open MPI is the default, MPI_CXX_COMPILER chooses otherwise.
-if(NOT MPI_CXX_COMPILER AND NOT MPI_C_COMPILER)
-  find_program(TUTTI_MPICXX NAMES mpicxx.openmpi mpicxx)
-  find_program(TUTTI_MPICC NAMES mpicc.openmpi mpicc)
-  find_program(TUTTI_MPIEXEC NAMES mpirun.openmpi mpirun mpiexec)
-  mark_as_advanced(TUTTI_MPICXX TUTTI_MPICC TUTTI_MPIEXEC)
-  set(MPI_CXX_COMPILER ${TUTTI_MPICXX})
-  set(MPI_C_COMPILER ${TUTTI_MPICC})
-  set(MPIEXEC_EXECUTABLE ${TUTTI_MPIEXEC} CACHE FILEPATH "The MPI launcher that the tests use")
-endif()
-set(MPI_CXX_SKIP_MPICXX ON)
-find_package(MPI 3.1 REQUIRED COMPONENTS C CXX)
 include(TuttiMpi)
 
 find_package(PkgConfig REQUIRED)

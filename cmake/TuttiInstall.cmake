@@ -1,19 +1,19 @@
-# Install rules and the package that find_package(tutti) finds.
+# Install rules and the packages that find_package() and pkg-config find.
 #
-#   runtime   libtutti.so.0.1: kernels, collectives, allreduce, compression; the preload
-#   library   their headers and archives, libtutti.so, CMake package, pkg-config
+#   runtime   libtutti.so.0.1: kernels, collectives, allreduce, compression
+#   library   their headers and archives, libtutti.so, CMake package, pkg-config, manual
+#   preload   libtutti_mpi.so, for MPI programs as they are, where built
 #   io        HDF5 shards and checkpoints, where built
 #   cuda      kernels on device memory, where built
-#   programs  tutti and the trainer, where built
+#   programs  tutti and its manual, where built
+#   trainer   tutti-train, where built
 #
 # `cmake --install BUILD --component NAME` installs one of them; io and cuda build on library, which without runtime has the
 # archives only.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(tutti_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/${TUTTI_PACKAGE_NAME})
-set(tutti_header_dir ${CMAKE_INSTALL_INCLUDEDIR}/tutti)
-
+set(tutti_header_dir ${TUTTI_INSTALL_INCLUDEDIR}/tutti)
 set(TUTTI_PUBLIC_HEADERS "") # of component library, where they lie in the sources
 
 # tutti_install_target(TARGET COMPONENT EXPORT HEADERS folder/name...): the archive and the public headers. Headers that are
@@ -67,7 +67,7 @@ install(
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT library)
 tutti_install_export(library tuttiSharedTargets)
 if(TUTTI_PRELOAD)
-  install(TARGETS tutti_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime)
+  install(TARGETS tutti_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT preload)
 endif()
 
 if(TUTTI_IO)
@@ -96,13 +96,38 @@ install(
   FILES ${config}.cmake ${config}Version.cmake ${PROJECT_BINARY_DIR}/tuttiArchives.cmake
   DESTINATION ${tutti_package_dir}
   COMPONENT library)
+
+# For pkg-config, with the module of the MPI library, if that is the one that is used. Its compilers know without.
+set(module_of_openmpi ompi-c)
+set(module_of_mpich mpich)
+set(mpi_module "")
+pkg_check_modules(TUTTI_MPI_MODULE QUIET ${module_of_${TUTTI_MPI}})
+if(MPI_C_HEADER_DIR IN_LIST TUTTI_MPI_MODULE_INCLUDE_DIRS)
+  set(mpi_module ${module_of_${TUTTI_MPI}})
+endif()
+file(RELATIVE_PATH include_from_pkgconfig /${CMAKE_INSTALL_LIBDIR}/pkgconfig /${TUTTI_INSTALL_INCLUDEDIR})
+configure_file(${PROJECT_SOURCE_DIR}/cmake/tutti.pc.in ${PROJECT_BINARY_DIR}/${TUTTI_PACKAGE_NAME}.pc @ONLY)
+install(
+  FILES ${PROJECT_BINARY_DIR}/${TUTTI_PACKAGE_NAME}.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+  COMPONENT library)
+
+# The manual of the interface is the same for every MPI library.
+if(TUTTI_MPI STREQUAL openmpi)
+  install(
+    FILES ${TUTTI_MAN3}
+    DESTINATION ${CMAKE_INSTALL_MANDIR}/man3
+    COMPONENT library)
+endif()
 install(
   FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
   DESTINATION ${CMAKE_INSTALL_DOCDIR}
   COMPONENT library)
 
-foreach(program tutti tutti-train)
-  if(TARGET ${program})
-    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
-  endif()
-endforeach()
+if(TARGET tutti)
+  install(TARGETS tutti RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
+  install(FILES ${TUTTI_MAN1} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT programs)
+endif()
+if(TARGET tutti-train)
+  install(TARGETS tutti-train RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT trainer)
+endif()

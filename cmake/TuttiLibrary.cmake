@@ -25,7 +25,7 @@ set_target_properties(
              SOVERSION ${TUTTI_ABI_VERSION}
              LINKER_LANGUAGE CXX
              LINK_DEPENDS ${symbol_map})
-target_include_directories(tutti_shared INTERFACE $<BUILD_INTERFACE:${TUTTI_INCLUDE_DIR}> $<INSTALL_INTERFACE:include>)
+target_include_directories(tutti_shared INTERFACE $<BUILD_INTERFACE:${TUTTI_INCLUDE_DIR}> $<INSTALL_INTERFACE:${TUTTI_INSTALL_INCLUDEDIR}>)
 # What users link and compile with, where it is installed, follows from their languages: tuttiConfig.cmake.in.
 target_compile_features(tutti_shared INTERFACE $<BUILD_INTERFACE:cxx_std_20>)
 target_link_options(tutti_shared PRIVATE LINKER:--version-script=${symbol_map})

@@ -9,6 +9,8 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release)
 endif()
 
+include(GNUInstallDirs)
+
 # Headers are spelled <tutti/folder/name.hpp> in the tree as when installed: a folder of links in the build tree.
 set(TUTTI_INCLUDE_DIR ${PROJECT_BINARY_DIR}/include)
 foreach(folder kernels collectives allreduce compression io trainer)
@@ -42,7 +44,7 @@ function(tutti_library name)
   add_library(tutti::${name} ALIAS tutti_${name})
   set_target_properties(tutti_${name} PROPERTIES EXPORT_NAME ${name} OUTPUT_NAME ${TUTTI_LIBRARY_NAME}_${name})
   target_compile_features(tutti_${name} PUBLIC cxx_std_20)
-  target_include_directories(tutti_${name} PUBLIC $<BUILD_INTERFACE:${TUTTI_INCLUDE_DIR}> $<INSTALL_INTERFACE:include>)
+  target_include_directories(tutti_${name} PUBLIC $<BUILD_INTERFACE:${TUTTI_INCLUDE_DIR}> $<INSTALL_INTERFACE:${TUTTI_INSTALL_INCLUDEDIR}>)
   target_link_libraries(
     tutti_${name}
     PUBLIC ${arg_DEPENDS}
