@@ -33,19 +33,19 @@ namespace tutti::tools::doctor {
 namespace {
 
 struct FileSystem {
-  std::uint32_t magic;
   const char* name;
+  std::uint32_t magic;
   bool network;
 };
 
 /// From the kernel's linux/magic.h and the documentation of the file systems.
 constexpr FileSystem kFileSystems[] = {
-    {0x01021994, "tmpfs", false}, {0x794C7630, "overlayfs", false}, {0xEF53, "ext4", false},
-    {0x58465342, "xfs", false},   {0x9123683E, "btrfs", false},     {0x2FC12FC1, "zfs", false},
-    {0x6969, "nfs", true},        {0xFF534D42, "cifs", true},       {0xFE534D42, "smb2", true},
-    {0x0BD00BD0, "lustre", true}, {0x47504653, "gpfs", true},       {0x19830326, "beegfs", true},
-    {0x00C36400, "ceph", true},   {0x5346414F, "afs", true},        {0xAAD7AAEA, "panfs", true},
-    {0x01161970, "gfs2", true},   {0x7461636F, "ocfs2", true},      {0x65735546, "fuse", true},
+    {"tmpfs", 0x01021994, false}, {"overlayfs", 0x794C7630, false}, {"ext4", 0xEF53, false},
+    {"xfs", 0x58465342, false},   {"btrfs", 0x9123683E, false},     {"zfs", 0x2FC12FC1, false},
+    {"nfs", 0x6969, true},        {"cifs", 0xFF534D42, true},       {"smb2", 0xFE534D42, true},
+    {"lustre", 0x0BD00BD0, true}, {"gpfs", 0x47504653, true},       {"beegfs", 0x19830326, true},
+    {"ceph", 0x00C36400, true},   {"afs", 0x5346414F, true},        {"panfs", 0xAAD7AAEA, true},
+    {"gfs2", 0x01161970, true},   {"ocfs2", 0x7461636F, true},      {"fuse", 0x65735546, true},
 };
 
 FolderFacts look_at(const std::string& path) {

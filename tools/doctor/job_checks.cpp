@@ -21,8 +21,22 @@ namespace tutti::tools::doctor {
 namespace {
 
 constexpr std::string_view kKnownVariables[] = {
-    "TUTTI_ALGORITHM", "TUTTI_DEADLINE",      "TUTTI_GNUPLOT",   "TUTTI_NETWORK", "TUTTI_RADIX",
-    "TUTTI_SEGMENT",   "TUTTI_SHARED_MEMORY", "TUTTI_TRANSPORT", "TUTTI_TUNING",
+    "TUTTI_ALGORITHM",
+    "TUTTI_DEADLINE",
+    "TUTTI_GNUPLOT",
+    "TUTTI_NETWORK",
+    "TUTTI_PRELOAD",
+    "TUTTI_PRELOAD_COMMUNICATORS",
+    "TUTTI_PRELOAD_DEADLINE",
+    "TUTTI_PRELOAD_MESSAGE_BYTES",
+    "TUTTI_PRELOAD_REPORT",
+    "TUTTI_PRELOAD_SERVE",
+    "TUTTI_PRELOAD_STALL_WARNING",
+    "TUTTI_RADIX",
+    "TUTTI_SEGMENT",
+    "TUTTI_SHARED_MEMORY",
+    "TUTTI_TRANSPORT",
+    "TUTTI_TUNING",
 };
 
 constexpr std::string_view kPrefix = "TUTTI_";

@@ -31,7 +31,7 @@ bool is_limited(const HostFacts& host, Limit limit) {
 /// The first rank's answer that is no success; empty if there is none.
 std::string first_error(const HostFacts& host, std::optional<std::string> RankFacts::*answer) {
   for (const RankFacts& rank : host.ranks) {
-    if ((rank.*answer).value_or("") != "") return *(rank.*answer);
+    if (!(rank.*answer).value_or("").empty()) return *(rank.*answer);
   }
   return {};
 }

@@ -19,6 +19,7 @@
 #include <thread>
 
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -129,7 +130,8 @@ std::vector<int> find_silent_ranks(Seconds limit) {
     std::vector<char> greetings;
     std::vector<char> answers;
   };
-  auto texts = std::make_unique<Texts>(Texts{std::vector<char>(sent.size(), 'g'), std::vector<char>(sent.size())});
+  const auto texts =
+      std::make_shared<Texts>(Texts{std::vector<char>(sent.size(), 'g'), std::vector<char>(sent.size())});
   const auto exchange_with = [&](int peer) {
     const auto at = static_cast<std::size_t>(peer);
     check_mpi(MPI_Irecv(&texts->answers[at], 1, MPI_CHAR, peer, kTag, MPI_COMM_WORLD, &awaited[at]), "MPI_Irecv");
@@ -141,7 +143,7 @@ std::vector<int> find_silent_ranks(Seconds limit) {
     const bool heard = completes(awaited[at], end) && completes(sent[at], end);
     if (!heard) silent.push_back(rank == 0 ? peer : rank);
   }
-  if (!silent.empty()) static_cast<void>(texts.release());  // MPI may still touch them
+  if (!silent.empty()) tutti::detail::keep_until_exit(texts);  // MPI may still touch them
   return silent;
 }
 
@@ -206,6 +208,7 @@ std::vector<HostFacts> gather(const RankFacts& facts) {
     host.ranks.push_back(std::move(rank));
   }
   std::vector<HostFacts> in_order;
+  in_order.reserve(hosts.size());
   for (auto& [node, host] : hosts) in_order.push_back(std::move(host));
   return in_order;
 }
