@@ -15,7 +15,7 @@ namespace tutti::tools {
 struct MemoryFloor {
   double node_gb_s = 0.0;  ///< loaded and stored by all ranks together while all copy
   double core_gb_s = 0.0;  ///< loaded and stored by a rank that copies alone; at least its part of node_gb_s
-  std::optional<double> combine_gb_s = std::nullopt;  ///< combined by a rank while all do, in cache; if it reduces
+  std::optional<double> combine_gb_s = std::nullopt;  ///< combined by a rank, in cache; if it reduces
   std::size_t cache_bytes = 0;                        ///< of all last-level caches that so many ranks can use at a time
 };
 
