@@ -24,6 +24,7 @@ struct PerfOptions {
   std::string max = "256M";
   std::size_t factor = 2;
   std::string step;
+  std::vector<std::string> sizes;
   std::string dtype = "f32";
   std::string op = "sum";
   std::string algorithm;
@@ -32,11 +33,14 @@ struct PerfOptions {
   int root = 0;
   int iterations = 0;
   int warmup = 5;
+  int batch = 1;
+  double seconds = 0;
   bool in_place = false;
   bool started = false;
   double test_interval = 10;
   std::string buffers = "allocated";
   std::string compare = "mpi";
+  std::string limits = "all";
   double deadline = 300;
   std::string transport;
   std::string json;
@@ -58,7 +62,19 @@ void demand_sense(const PerfOptions& o, const Given& given, const MeasuredCollec
   if (!c.moves_data() && !o.algorithm.empty()) throw InvalidArgument(text("perf: ", c.name, " has no --algorithm"));
   if (!c.moves_data() && o.radix != 0) throw InvalidArgument(text("perf: ", c.name, " has no --radix"));
   if (given.test_interval && !o.started) throw InvalidArgument("perf: --test-interval goes with --started only");
+  if (o.batch != 1 && o.started) throw InvalidArgument("perf: --batch does not go with --started");
   if (!o.json.empty() && !o.csv.empty()) throw InvalidArgument("perf: give --json or --csv, not both");
+}
+
+std::vector<std::size_t> ladder_of(const PerfOptions& o) {
+  if (!o.sizes.empty()) {
+    std::vector<std::size_t> ladder;
+    for (const auto& size : o.sizes) ladder.push_back(parse_size("perf: --sizes", size));
+    return checked_ladder(std::move(ladder));
+  }
+  std::optional<std::size_t> step;
+  if (!o.step.empty()) step = parse_size("perf: --step", o.step);
+  return make_ladder(parse_size("perf: --min", o.min), parse_size("perf: --max", o.max), o.factor, step);
 }
 
 PerfPlan make_plan(const PerfOptions& o, const Given& given) {
@@ -74,14 +90,17 @@ PerfPlan make_plan(const PerfOptions& o, const Given& given) {
   plan.options = {
       .algorithm = o.algorithm, .radix = o.radix, .segment_bytes = parse_size("perf: --segment", o.segment)};
   plan.ladder = {0};
-  if (c.moves_data()) {
-    std::optional<std::size_t> step;
-    if (!o.step.empty()) step = parse_size("perf: --step", o.step);
-    plan.ladder = make_ladder(parse_size("perf: --min", o.min), parse_size("perf: --max", o.max), o.factor, step);
-  }
+  if (c.moves_data()) plan.ladder = ladder_of(o);
   plan.iterations = o.iterations;
-  plan.how = {
-      .warmup = o.warmup, .with_mpi = o.compare == "mpi", .started = o.started, .test_interval = o.test_interval};
+  plan.batch = o.batch;
+  plan.how = {.warmup = o.warmup,
+              .seconds = o.seconds,
+              .with_tutti = o.compare != "mpi-only",
+              .with_mpi = o.compare != "none",
+              .started = o.started,
+              .test_interval = o.test_interval};
+  plan.message_limits = o.limits == "all" || o.limits == "messages";
+  plan.memory_limits = o.limits == "all" || o.limits == "memory";
   plan.allocated = o.buffers == "allocated";
   plan.json = o.json;
   plan.csv = o.csv;
@@ -102,16 +121,20 @@ void add_perf_command(CLI::App& app) {
   const auto options = std::make_shared<PerfOptions>();
   auto& o = *options;
   command->add_option("collective", o.collective, collective_names())->required()->type_name("COLLECTIVE");
-  command->add_option("--min", o.min, "Smallest size, in bytes (K, M and G are powers of 1024)")
-      ->type_name("BYTES")
-      ->capture_default_str();
-  command->add_option("--max", o.max, "Largest size")->type_name("BYTES")->capture_default_str();
+  auto* min = command->add_option("--min", o.min, "Smallest size, in bytes (K, M and G are powers of 1024)")
+                  ->type_name("BYTES")
+                  ->capture_default_str();
+  auto* max = command->add_option("--max", o.max, "Largest size")->type_name("BYTES")->capture_default_str();
   auto* factor = command->add_option("--factor", o.factor, "Each size is so many times the one before")
                      ->type_name("N")
                      ->capture_default_str();
-  command->add_option("--step", o.step, "Each size is so many bytes more than the one before")
+  auto* step = command->add_option("--step", o.step, "Each size is so many bytes more than the one before")
+                   ->type_name("BYTES")
+                   ->excludes(factor);
+  command->add_option("--sizes", o.sizes, "These sizes and no others, rising, separated by commas")
+      ->delimiter(',')
       ->type_name("BYTES")
-      ->excludes(factor);
+      ->excludes(min, max, factor, step);
   command->add_option("--dtype", o.dtype, "Element type: f64 f32 bf16 f16 i64 i32 i16 i8 u64 u32 u16 u8")
       ->type_name("TYPE")
       ->capture_default_str();
@@ -154,9 +177,24 @@ void add_perf_command(CLI::App& app) {
       ->check(CLI::Range(0, 1'000'000))
       ->type_name("N")
       ->capture_default_str();
-  command->add_option("--compare", o.compare, "Measure the MPI library's own collective too: mpi or none")
-      ->check(CLI::IsMember({"mpi", "none"}))
+  command->add_option("--batch", o.batch, "Calls that an iteration makes one after the other; 0: chosen by size")
+      ->check(CLI::Range(0, 1000))
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      ->add_option("--seconds", o.seconds, "Fewer iterations where a size takes longer, with its warm-up; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("S")
+      ->capture_default_str();
+  command
+      ->add_option("--compare", o.compare,
+                   "Measure the MPI library's own collective: mpi (beside tutti's), mpi-only, or none")
+      ->check(CLI::IsMember({"mpi", "mpi-only", "none"}))
       ->type_name("WHOM")
+      ->capture_default_str();
+  command->add_option("--limits", o.limits, "Measure first what this machine allows: messages, memory, all, none")
+      ->check(CLI::IsMember({"all", "messages", "memory", "none"}))
+      ->type_name("WHAT")
       ->capture_default_str();
   command->add_option("--deadline", o.deadline, "Give up on a call after so many seconds; 0: never")
       ->envname("TUTTI_DEADLINE")

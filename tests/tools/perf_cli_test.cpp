@@ -1,6 +1,7 @@
 // `tutti perf` as a user runs it: every collective, out of place and in place, at once and started.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -116,7 +117,7 @@ TEST(PerfRun, StartedHasOverlap) {
 
 TEST(PerfRun, InPlace) {
   for (const std::string collective : {"allreduce", "reduce_scatter", "gather", "scatter", "all_gather_v"}) {
-    const auto outcome = on_ranks(3, small_perf(collective, {"--in-place"}));
+    const auto outcome = on_ranks(3, small_perf(collective, {"--in-place", "--limits", "none"}));
     EXPECT_EQ(outcome.status, 0) << collective << ": " << outcome.err;  // a wrong element is a failure
     EXPECT_TRUE(has(outcome.out, ", in place, ")) << outcome.out;
   }
@@ -131,7 +132,7 @@ TEST(PerfRun, CsvAndOneRankWithoutLimit) {
   EXPECT_FALSE(has(outcome.out, "# point to point")) << outcome.out;
   const std::string csv = read_file(file);
   EXPECT_EQ(csv.rfind("collective,size_bytes,count,dtype,", 0), 0U) << csv;
-  EXPECT_TRUE(has(csv, "\nall_gather_v,256,64,f32,none,-1,false,false,,auto,0,0,5,")) << csv;
+  EXPECT_TRUE(has(csv, "\nall_gather_v,256,64,f32,none,-1,false,false,,auto,0,0,5,1,")) << csv;
   EXPECT_EQ(count_of(csv, "\n"), 4U) << csv;
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "rows.csv.part"));
 }
@@ -140,8 +141,9 @@ TEST(PerfRun, BuffersOfBothKinds) {
   for (const std::string kind : {"allocated", "any"}) {
     const TemporaryFolder folder;
     const auto file = folder.path() / "rows.json";
-    const auto outcome = on_ranks(2, {"perf", "allreduce", "--min", "1K", "--max", "1M", "--factor", "1024",
-                                      "--iterations", "3", "--buffers", kind, "--json", file.string()});
+    const auto outcome =
+        on_ranks(2, {"perf", "allreduce", "--min", "1K", "--max", "1M", "--factor", "1024", "--iterations", "3",
+                     "--limits", "none", "--buffers", kind, "--json", file.string()});
     ASSERT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_TRUE(has(outcome.out, ", " + kind + " memory, ")) << outcome.out;
     for (const auto& row : nlohmann::json::parse(read_file(file))) {
@@ -152,10 +154,81 @@ TEST(PerfRun, BuffersOfBothKinds) {
   }
 }
 
+/// More than a quarter of what two ranks' caches hold, in MiB, of which the kernel tells like this; 0 if it does not.
+std::size_t megabytes_beyond_caches() {
+  for (const char* index : {"3", "2"}) {
+    const std::string size = read_file(std::string("/sys/devices/system/cpu/cpu0/cache/index") + index + "/size");
+    if (!size.empty()) return std::stoul(size) / 1024 * 2 + 1;  // "32768K", perhaps two of them
+  }
+  return 0;
+}
+
+TEST(PerfRun, FloorOfWhatCachesCannotHold) {
+  const std::size_t large = megabytes_beyond_caches();
+  if (large == 0) GTEST_SKIP() << "the kernel does not tell of caches";
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "rows.json";
+  const auto outcome = on_ranks(2, {"perf", "allreduce", "--sizes", "1K," + std::to_string(large) + "M", "--limits",
+                                    "memory", "--seconds", "0.1", "--json", file.string()});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(has(outcome.out, "# memory: ")) << outcome.out;
+  EXPECT_TRUE(has(outcome.out, " %floor ")) << outcome.out;
+  EXPECT_FALSE(has(outcome.out, "# point to point: ")) << outcome.out;
+  const auto rows = nlohmann::json::parse(read_file(file));
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_TRUE(rows[0].at("floor_fraction").is_null());
+  EXPECT_TRUE(rows[0].at("limit_percent").is_null());
+  // 2 P n through the node, 2 n through a core, n / 2 combined by each of 2 ranks; in microseconds.
+  const auto time_of = [&](double times, const char* rate) {
+    return times * rows[1].at("size_bytes").get<double>() / rows[1].at(rate).get<double>() / 1e3;
+  };
+  const double least =
+      std::max({time_of(4, "floor_node_gb_s"), time_of(2, "floor_core_gb_s"), time_of(0.5, "floor_combine_gb_s")});
+  for (const std::string side : {"", "mpi_"}) {
+    const double fraction = rows[1].at(side + "floor_fraction").get<double>();
+    EXPECT_NEAR(fraction * rows[1].at(side + "time_us_median").get<double>(), least, 1e-6 * least);
+  }
+}
+
+TEST(PerfRun, BatchesAreRight) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "rows.json";
+  for (const std::string collective : {"allreduce", "broadcast", "all_gather_v", "barrier"}) {
+    const auto outcome =
+        on_ranks(3, small_perf(collective, {"--batch", "0", "--limits", "none", "--json", file.string()}));
+    ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
+    EXPECT_TRUE(has(outcome.out, "# batches: ")) << outcome.out;
+    const auto rows = nlohmann::json::parse(read_file(file));
+    EXPECT_EQ(rows[0].at("batch"), 64);
+    if (rows.size() > 1) {
+      EXPECT_LT(rows.back().at("batch"), 64);
+    }
+    for (const auto& row : rows) EXPECT_EQ(row.at("mpi_wrong"), 0);
+  }
+}
+
+TEST(PerfRun, TheMpiLibraryAlone) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "rows.json";
+  const auto outcome =
+      on_ranks(2, small_perf("allreduce", {"--compare", "mpi-only", "--limits", "none", "--json", file.string()}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  for (const auto& row : nlohmann::json::parse(read_file(file))) {
+    EXPECT_TRUE(row.at("time_us_median").is_null());
+    EXPECT_TRUE(row.at("wrong").is_null());
+    EXPECT_GT(row.at("mpi_time_us_median").get<double>(), 0.0);
+    EXPECT_EQ(row.at("mpi_wrong"), 0);
+  }
+  const auto average = on_ranks(2, {"perf", "allreduce", "--op", "avg", "--compare", "mpi-only"});
+  EXPECT_GT(average.status, 0);
+  EXPECT_TRUE(has(average.err, "tutti: error: perf: --compare mpi-only: the MPI library has no such allreduce\n"))
+      << average.err;
+}
+
 TEST(PerfRun, InPlaceAverageOfHalfFloats) {
   for (const std::string collective : {"allreduce", "reduce_scatter", "reduce"}) {
     const auto outcome = on_ranks(3, {"perf", collective, "--in-place", "--op", "avg", "--dtype", "bf16", "--min", "1K",
-                                      "--max", "1K", "--iterations", "3"});
+                                      "--max", "1K", "--iterations", "3", "--limits", "none"});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_TRUE(has(outcome.out, "no comparison")) << outcome.out;
   }

@@ -63,6 +63,16 @@ TEST(Iterations, DependOnSizeAlone) {
   EXPECT_GT(iterations_for(1 << 20), iterations_for(16 << 20));
 }
 
+TEST(Iterations, OfBatchesAreFewer) {
+  EXPECT_EQ(batch_for(0), 64);
+  EXPECT_EQ(batch_for(8), 64);
+  EXPECT_EQ(batch_for(4096), 32);
+  EXPECT_EQ(batch_for(128 << 10), 1);
+  EXPECT_EQ(batch_for(std::size_t{1} << 40), 1);
+  EXPECT_EQ(iterations_for(8, 64), 15);
+  EXPECT_EQ(iterations_for(8, 1000), 10);
+}
+
 /// What rank `rank` contributes, as bytes.
 std::vector<std::byte> contribution(const Pattern& pattern, DType dtype, std::size_t count, int rank, int iteration) {
   std::vector<std::byte> bytes(count * size_of(dtype));

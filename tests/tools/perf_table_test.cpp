@@ -30,7 +30,7 @@ TEST(Limit, IsTheLargerOfMessagesAndBytes) {
 Row row_of(const char* name) {
   Row row{
       .collective = &collective_from_name(name), .bytes = 1000, .count = 250, .bus_factor = 1.5, .algorithm = "auto"};
-  row.measurement = {.iterations = 7, .tutti = {.median = 10, .p99 = 12}, .mpi = Timing{.median = 20, .p99 = 30}};
+  row.measurement = {.iterations = 7, .tutti = Timing{.median = 10, .p99 = 12}, .mpi = Timing{.median = 20, .p99 = 30}};
   return row;
 }
 
@@ -47,13 +47,51 @@ TEST(Rows, PercentOfTheLimit) {
   EXPECT_DOUBLE_EQ(percent_of_limit(row_of("broadcast"), facts, 10).value(), 30);
 }
 
+TEST(Rows, ShareOfTheFloor) {
+  constexpr std::size_t kCaches = 1000;
+  RunFacts facts{.ranks = 2, .floor = MemoryFloor{.node_gb_s = 2, .core_gb_s = 1, .cache_bytes = kCaches}};
+  Row row = row_of("allreduce");
+  row.work = {.moved = 8000};
+  EXPECT_DOUBLE_EQ(fraction_of_floor(row, facts, 10).value(), 0.4);  // 8000 bytes in 4 us
+  auto json = table_json(row, facts);
+  EXPECT_DOUBLE_EQ(json.at("floor_fraction").get<double>(), 0.4);
+  EXPECT_DOUBLE_EQ(json.at("mpi_floor_fraction").get<double>(), 0.2);
+  EXPECT_EQ(json.at("floor_cache_bytes"), kCaches);
+  EXPECT_TRUE(json.at("floor_combine_gb_s").is_null());
+  EXPECT_NE(table_line(row, facts, {.floor = true}).find("  40.0\n"), std::string::npos);
+
+  row.work = {.moved = 3999};  // caches could hold too much of it
+  json = table_json(row, facts);
+  EXPECT_TRUE(json.at("floor_fraction").is_null());
+  EXPECT_TRUE(json.at("mpi_floor_fraction").is_null());
+  EXPECT_NE(table_line(row, facts, {.floor = true}).find("      -\n"), std::string::npos);
+
+  facts.floor.reset();
+  row.work = {.moved = 8000};
+  EXPECT_FALSE(fraction_of_floor(row, facts, 10).has_value());
+  EXPECT_TRUE(table_json(row, facts).at("floor_node_gb_s").is_null());
+}
+
+TEST(Rows, OfTheMpiLibraryAloneSayNothingOfTutti) {
+  Row row = row_of("allreduce");
+  row.measurement.tutti.reset();
+  const std::string line = table_line(row, {.ranks = 2}, {.compared = true});
+  EXPECT_EQ(words(line), 14U) << line;
+  EXPECT_NE(line.find(" 20.00     30.00         -\n"), std::string::npos) << line;
+  EXPECT_TRUE(table_json(row, {}).at("time_us_median").is_null());
+  EXPECT_DOUBLE_EQ(table_json(row, {}).at("mpi_time_us_median").get<double>(), 20);
+  EXPECT_NO_THROW(demand_right_results(std::vector{row}));
+  row.measurement.mpi->wrong = 1;
+  EXPECT_THROW(demand_right_results(std::vector{row}), InvalidArgument);
+}
+
 TEST(Rows, LinesHaveTheColumnsThatWereAskedForAndFitTheScreen) {
   const RunFacts facts{.ranks = 2};
   Row row = row_of("allreduce");
-  row.measurement.tutti.overlap = Overlap{.compute = 10, .both = 15, .achieved = 0.5};
+  row.measurement.tutti->overlap = Overlap{.compute = 10, .both = 15, .achieved = 0.5};
   for (const auto& [shape, columns, width] :
        {std::tuple{TableShape{}, 11U, 92U}, std::tuple{TableShape{.compared = true}, 14U, 123U},
-        std::tuple{TableShape{.overlap = true}, 12U, 100U},
+        std::tuple{TableShape{.floor = true}, 12U, 99U}, std::tuple{TableShape{.overlap = true}, 12U, 100U},
         std::tuple{TableShape{.overlap = true, .compared = true}, 16U, 139U}}) {
     const std::string line = table_line(row, facts, shape);
     EXPECT_EQ(words(line), columns) << line;
@@ -82,7 +120,8 @@ TEST(Rows, JsonAndCsvHaveTheSameNames) {
   std::string keys;
   for (const auto& item : rows[0].items()) keys += (keys.empty() ? std::string() : std::string(",")) + item.key();
   EXPECT_EQ(header, keys);
-  EXPECT_EQ(first.rfind("allreduce,1000,250,f32,sum,-1,false,false,,auto,0,0,7,allocated,10.0,12.0,", 0), 0U) << first;
+  EXPECT_EQ(first.rfind("allreduce,1000,250,f32,sum,-1,false,false,,auto,0,0,7,1,allocated,10.0,12.0,", 0), 0U)
+      << first;
   EXPECT_NE(first.find(",\"a, \"\"b\"\"\","), std::string::npos) << first;
   EXPECT_EQ(second.rfind("barrier,1000,250,none,none,-1,", 0), 0U) << second;
 }
@@ -93,6 +132,7 @@ TEST(Rows, WrongElementsAreAnErrorThatNamesThem) {
           .count = 1024,
           .algorithm = "auto",
           .measurement = {}};
+  row.measurement.tutti = Timing{};
   row.measurement.mpi = Timing{};
   EXPECT_NO_THROW(demand_right_results(std::vector{row, row}));
   const auto message_of = [](const Row& wrong) {
@@ -105,7 +145,7 @@ TEST(Rows, WrongElementsAreAnErrorThatNamesThem) {
   };
   row.measurement.mpi->wrong = 5;
   EXPECT_EQ(message_of(row), "perf: allreduce of 4096 bytes by the MPI library gave 5 wrong elements");
-  row.measurement.tutti.wrong = 3;
+  row.measurement.tutti->wrong = 3;
   EXPECT_EQ(message_of(row), "perf: allreduce of 4096 bytes gave 3 wrong elements");
 }
 

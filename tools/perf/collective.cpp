@@ -81,6 +81,18 @@ double all_but_roots(const Call& c) {
 }
 double none(const Call& /*c*/) { return 0.0; }
 
+// ---- What the ranks of a node must load and store, see bench/README.md
+
+double largest(const Call& c) {
+  const std::size_t blocks = std::max(c.input_blocks.total, c.output_blocks.total);
+  return real(blocks > 0 ? blocks : c.count);
+}
+double all_in_all_out(const Call& c) { return 2.0 * c.ranks * largest(c); }
+double all_in_one_out(const Call& c) { return (c.ranks + 1.0) * largest(c); }
+double one_in_all_out(const Call& c) { return (c.ranks + (c.in_place ? 0.0 : 1.0)) * largest(c); }
+double one_in_others_out(const Call& c) { return c.ranks * largest(c); }
+double one_in_one_out(const Call& c) { return 2.0 * (c.in_place ? all_but_roots(c) : largest(c)); }
+
 // ---- The table
 
 constexpr bool kReduces = true;
@@ -91,38 +103,43 @@ constexpr bool kApart = true;
 
 using enum Holds;
 
-// name, input, output, reduces, rooted, uneven, in place, out of place, calls, check, bus
+// name, input, output, reduces, rooted, uneven, in place, out of place, calls, check, bus, moved
 constexpr std::array kCollectives = {
     MeasuredCollective{"allreduce", data, data, kReduces, !kRooted, !kUneven, kInPlace, kApart, &tutti_calls::allreduce,
-                       &mpi_calls::allreduce, wrong_result, all_twice_but_own},
+                       &mpi_calls::allreduce, wrong_result, all_twice_but_own, all_in_all_out},
     MeasuredCollective{"broadcast", data, data, !kReduces, kRooted, !kUneven, kInPlace, !kApart,
-                       &tutti_calls::broadcast, &mpi_calls::broadcast, wrong_copy_of_root, all},
+                       &tutti_calls::broadcast, &mpi_calls::broadcast, wrong_copy_of_root, all, one_in_others_out},
     MeasuredCollective{"reduce", data, data, kReduces, kRooted, !kUneven, kInPlace, kApart, &tutti_calls::reduce,
-                       &mpi_calls::reduce, wrong_result_at_root, all},
+                       &mpi_calls::reduce, wrong_result_at_root, all, all_in_one_out},
     MeasuredCollective{"all_gather", own_block, blocks, !kReduces, !kRooted, !kUneven, kInPlace, kApart,
-                       &tutti_calls::all_gather, &mpi_calls::all_gather, wrong_gathered, all_but_smallest},
+                       &tutti_calls::all_gather, &mpi_calls::all_gather, wrong_gathered, all_but_smallest,
+                       one_in_all_out},
     MeasuredCollective{"reduce_scatter", blocks, own_block, kReduces, !kRooted, !kUneven, kInPlace, kApart,
                        &tutti_calls::reduce_scatter, &mpi_calls::reduce_scatter, wrong_block_of_result,
-                       all_but_smallest},
+                       all_but_smallest, all_in_one_out},
     MeasuredCollective{"gather", own_block, blocks, !kReduces, kRooted, !kUneven, kInPlace, kApart,
-                       &tutti_calls::gather, &mpi_calls::gather, wrong_gathered_at_root, all_but_roots},
+                       &tutti_calls::gather, &mpi_calls::gather, wrong_gathered_at_root, all_but_roots, one_in_one_out},
     MeasuredCollective{"scatter", blocks, own_block, !kReduces, kRooted, !kUneven, kInPlace, kApart,
-                       &tutti_calls::scatter, &mpi_calls::scatter, wrong_block_of_root, all_but_roots},
+                       &tutti_calls::scatter, &mpi_calls::scatter, wrong_block_of_root, all_but_roots, one_in_one_out},
     MeasuredCollective{"all_to_all", blocks, blocks, !kReduces, !kRooted, !kUneven, !kInPlace, kApart,
-                       &tutti_calls::all_to_all, &mpi_calls::all_to_all, wrong_all_to_all, all_but_own},
+                       &tutti_calls::all_to_all, &mpi_calls::all_to_all, wrong_all_to_all, all_but_own, all_in_all_out},
     MeasuredCollective{"all_gather_v", own_block, blocks, !kReduces, !kRooted, kUneven, kInPlace, kApart,
-                       &tutti_calls::all_gather_v, &mpi_calls::all_gather_v, wrong_gathered, all_but_smallest},
+                       &tutti_calls::all_gather_v, &mpi_calls::all_gather_v, wrong_gathered, all_but_smallest,
+                       one_in_all_out},
     MeasuredCollective{"reduce_scatter_v", blocks, own_block, kReduces, !kRooted, kUneven, kInPlace, kApart,
                        &tutti_calls::reduce_scatter_v, &mpi_calls::reduce_scatter_v, wrong_block_of_result,
-                       all_but_smallest},
+                       all_but_smallest, all_in_one_out},
     MeasuredCollective{"gather_v", own_block, blocks, !kReduces, kRooted, kUneven, kInPlace, kApart,
-                       &tutti_calls::gather_v, &mpi_calls::gather_v, wrong_gathered_at_root, all_but_roots},
+                       &tutti_calls::gather_v, &mpi_calls::gather_v, wrong_gathered_at_root, all_but_roots,
+                       one_in_one_out},
     MeasuredCollective{"scatter_v", blocks, own_block, !kReduces, kRooted, kUneven, kInPlace, kApart,
-                       &tutti_calls::scatter_v, &mpi_calls::scatter_v, wrong_block_of_root, all_but_roots},
+                       &tutti_calls::scatter_v, &mpi_calls::scatter_v, wrong_block_of_root, all_but_roots,
+                       one_in_one_out},
     MeasuredCollective{"all_to_all_v", blocks, blocks, !kReduces, !kRooted, kUneven, !kInPlace, kApart,
-                       &tutti_calls::all_to_all_v, &mpi_calls::all_to_all_v, wrong_all_to_all_v, all_but_own},
+                       &tutti_calls::all_to_all_v, &mpi_calls::all_to_all_v, wrong_all_to_all_v, all_but_own,
+                       all_in_all_out},
     MeasuredCollective{"barrier", nothing, nothing, !kReduces, !kRooted, !kUneven, !kInPlace, kApart,
-                       &tutti_calls::barrier, &mpi_calls::barrier, nothing_wrong, none},
+                       &tutti_calls::barrier, &mpi_calls::barrier, nothing_wrong, none, none},
 };
 
 /// Both buffers start on a cache line.
@@ -190,6 +207,12 @@ double bus_factor(const MeasuredCollective& collective, const Call& call) {
   const std::size_t bytes = row_bytes(collective, call);
   if (bytes == 0) return 0.0;
   return collective.bus_elements(call) * real(size_of(call.output.dtype)) / real(bytes);
+}
+
+NodeWork node_work(const MeasuredCollective& collective, const Call& call) {
+  const double element = real(size_of(call.output.dtype));
+  return {.moved = collective.moved_elements(call) * element,
+          .combined = collective.reduces ? (call.ranks - 1) * largest(call) * element : 0.0};
 }
 
 std::size_t memory_bytes(const Call& call) {

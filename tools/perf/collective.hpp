@@ -1,5 +1,5 @@
 // The collectives that can be measured, as a table: for each what its buffers are, how tutti and the MPI library are
-// called on them, how they are filled and checked, and its factor of bus bandwidth (bench/README.md).
+// called on them, how they are filled and checked, and what must be moved at least (bench/README.md).
 //
 // Vocabulary: P is the number of ranks; a block is what one rank gives to or gets from another. `count` is the elements
 // of a block, their mean where blocks differ, and all elements where there are no blocks. The size of a row is that of
@@ -62,6 +62,8 @@ struct MeasuredCollective {
   std::size_t (*count_wrong)(const Call&, const Pattern&, int iteration);
   /// Elements that the busiest link must carry, at least.
   double (*bus_elements)(const Call&);
+  /// Elements that all ranks together must load and store, at least, where they share memory.
+  double (*moved_elements)(const Call&);
 
   bool moves_data() const { return output != Holds::nothing; }
   bool has_blocks() const { return input == Holds::blocks || output == Holds::blocks; }
@@ -83,6 +85,13 @@ std::size_t row_bytes(const MeasuredCollective& collective, const Call& call);
 
 /// The least bytes that the busiest link carries, over the size of the row. After set_count().
 double bus_factor(const MeasuredCollective& collective, const Call& call);
+
+/// What all ranks of a node together have to do at least, in bytes (bench/README.md). After set_count().
+struct NodeWork {
+  double moved = 0.0;     ///< loaded and stored
+  double combined = 0.0;  ///< of contributions that are combined with what there is already
+};
+NodeWork node_work(const MeasuredCollective& collective, const Call& call);
 
 /// The two buffers inside `memory`, which has as many bytes as memory_bytes() says. After set_count().
 void place_buffers(const MeasuredCollective& collective, Call& call, std::byte* memory);

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <limits>
 #include <optional>
+#include <set>
+#include <system_error>
 
 #include <tutti/collectives/mpi_call.hpp>
 
@@ -49,7 +51,48 @@ std::size_t control_group_available() {
   return kUnlimited;
 }
 
+std::string first_line(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+/// A cache as one processor sees it.
+struct Cache {
+  std::size_t level = 0;
+  std::size_t bytes = 0;
+  std::string processors = {};  ///< that share it
+};
+
+/// The one of the highest level among those in the folder `caches`.
+Cache last_level_cache(const std::filesystem::path& caches) {
+  Cache last;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(caches, none)) {
+    const std::size_t level = number_in(entry.path() / "level").value_or(0);
+    const std::size_t kilobytes = number_in(entry.path() / "size").value_or(0);  // "32768K"
+    if (level <= last.level || kilobytes == 0) continue;
+    last = {.level = level, .bytes = kilobytes * 1024, .processors = first_line(entry.path() / "shared_cpu_list")};
+  }
+  return last;
+}
+
 }  // namespace
+
+LastLevelCaches last_level_caches(const std::filesystem::path& cpus) {
+  LastLevelCaches found;
+  std::set<std::string> known;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(cpus, none)) {
+    const Cache cache = last_level_cache(entry.path() / "cache");
+    if (cache.bytes == 0) continue;
+    known.insert(cache.processors);
+    found.bytes = std::max(found.bytes, cache.bytes);
+  }
+  found.count = static_cast<int>(known.size());
+  return found;
+}
 
 int cores_allowed() {
   cpu_set_t set;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 
 #include <tutti/collectives/fingerprint.hpp>
@@ -14,6 +15,15 @@ int cores_allowed();
 /// Bytes that can still be had on this node: the smaller of what the kernel calls available and what the control group
 /// leaves.
 std::size_t memory_available();
+
+/// The caches of this node that are nearest to its memory.
+struct LastLevelCaches {
+  int count = 0;          ///< 0 where the kernel does not tell
+  std::size_t bytes = 0;  ///< of the largest
+};
+
+/// Of the processors below `cpus`, as Linux describes them.
+LastLevelCaches last_level_caches(const std::filesystem::path& cpus = "/sys/devices/system/cpu");
 
 /// Name of the node, as MPI gives it.
 std::string node_name();

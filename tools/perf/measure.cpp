@@ -4,50 +4,47 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <span>
 
 #include <tutti/collectives/mpi_call.hpp>
+
+#include "tools/perf/spans.hpp"
 
 namespace tutti::tools {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Samples of the slowest rank, valid on rank 0.
-std::vector<double> slowest_rank(const Communicator& comm, const std::vector<double>& mine) {
-  std::vector<double> slowest(mine.size());
-  detail::check_mpi(
-      MPI_Reduce(mine.data(), slowest.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_MAX, 0, comm.mpi()),
-      "MPI_Reduce");
-  return slowest;
-}
-
 /// One library's part of a row on this rank: what it is, its samples in microseconds, and its mistakes.
 class Side {
  public:
-  Side(const MeasuredCollective& collective, const Calls& calls, const Call& call, const Pattern& pattern,
+  Side(const MeasuredCollective& collective, const Calls& calls, std::span<const Call> batch, const Pattern& pattern,
        const Computation& computation)
-      : collective_(collective), calls_(calls), call_(call), pattern_(pattern), computation_(computation) {}
+      : collective_(collective),
+        calls_(calls),
+        batch_(batch),
+        comm_(*batch.front().comm),
+        pattern_(pattern),
+        computation_(computation) {}
 
   void at_once(int iteration) {
     timed(
-        iteration, [&] { calls_.run(call_); }, times_);
+        iteration, [&](const Call& call) { calls_.run(call); }, times_);
   }
 
   void started(int iteration) {
     timed(
-        iteration, [&] { calls_.start(call_).wait(); }, times_);
+        iteration, [&](const Call& call) { calls_.start(call).wait(); }, times_);
   }
 
   /// The computation alone, then together with the collective.
   void overlapped(int iteration) {
     meet();
-    const auto start = Clock::now();
-    computation_.run([] {});
-    computing_.push_back(microseconds_since(start));
+    computing_.time([&] { computation_.run([] {}); });
     timed(
         iteration,
-        [&] {
-          Operation operation = calls_.start(call_);
+        [&](const Call& call) {
+          Operation operation = calls_.start(call);
           computation_.run([&] { operation.test(); });
           operation.wait();
         },
@@ -57,51 +54,80 @@ class Side {
   /// Warm-up is checked but not timed. Started, its times say how long to compute.
   void end_warmup(bool started, double test_interval) {
     if (started) {
-      double length = summarize(slowest_rank(*call_.comm, times_)).median;
-      detail::check_mpi(MPI_Bcast(&length, 1, MPI_DOUBLE, 0, call_.comm->mpi()), "MPI_Bcast");
+      double length = summarize(per_call(times_)).median;
+      detail::check_mpi(MPI_Bcast(&length, 1, MPI_DOUBLE, 0, comm_.mpi()), "MPI_Bcast");
       computation_.set_length(std::max(length, 0.01), test_interval);
     }
     times_.clear();
   }
 
   Timing timing() const {
-    Timing timing = summarize(slowest_rank(*call_.comm, times_));
+    Timing timing = summarize(per_call(times_));
     const std::uint64_t mine = wrong_;
     std::uint64_t all = 0;
-    detail::check_mpi(MPI_Allreduce(&mine, &all, 1, MPI_UINT64_T, MPI_SUM, call_.comm->mpi()), "MPI_Allreduce");
+    detail::check_mpi(MPI_Allreduce(&mine, &all, 1, MPI_UINT64_T, MPI_SUM, comm_.mpi()), "MPI_Allreduce");
     timing.wrong = all;
     if (both_.empty()) return timing;
-    const double compute = summarize(slowest_rank(*call_.comm, computing_)).median;
-    const double both = summarize(slowest_rank(*call_.comm, both_)).median;
+    const double compute = summarize(computing_.microseconds(comm_)).median;
+    const double both = summarize(per_call(both_)).median;
     timing.overlap = Overlap{.compute = compute, .both = both, .achieved = overlap_of(timing.median, compute, both)};
     return timing;
   }
 
  private:
-  static double microseconds_since(Clock::time_point start) {
-    return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+  void meet() const { detail::check_mpi(MPI_Barrier(comm_.mpi()), "MPI_Barrier"); }
+
+  std::vector<double> per_call(const Spans& batches) const {
+    std::vector<double> times = batches.microseconds(comm_);
+    for (double& time : times) time /= static_cast<double>(batch_.size());
+    return times;
   }
-  void meet() const { detail::check_mpi(MPI_Barrier(call_.comm->mpi()), "MPI_Barrier"); }
+
+  /// Calls of a batch get data of their own, so that what one leaves behind is no result of another.
+  int data_of(int iteration, std::size_t index) const {
+    return static_cast<int>(static_cast<std::size_t>(iteration) * batch_.size() + index);
+  }
 
   template <class Body>
-  void timed(int iteration, Body body, std::vector<double>& samples) {
-    prepare(collective_, call_, pattern_, iteration);
+  void timed(int iteration, Body body, Spans& spans) {
+    for (std::size_t i = 0; i < batch_.size(); ++i) prepare(collective_, batch_[i], pattern_, data_of(iteration, i));
     meet();
-    const auto start = Clock::now();
-    body();
-    samples.push_back(microseconds_since(start));
-    wrong_ += collective_.count_wrong(call_, pattern_, iteration);
+    spans.time([&] {
+      for (const Call& call : batch_) body(call);
+    });
+    for (std::size_t i = 0; i < batch_.size(); ++i)
+      wrong_ += collective_.count_wrong(batch_[i], pattern_, data_of(iteration, i));
   }
 
   const MeasuredCollective& collective_;
   const Calls& calls_;
-  const Call& call_;
+  std::span<const Call> batch_;
+  const Communicator& comm_;
   const Pattern& pattern_;
   Computation computation_;  // a copy: each side computes as long as its own collective takes
-  std::vector<double> times_;
-  std::vector<double> computing_;
-  std::vector<double> both_;
+  Spans times_;
+  Spans computing_;
+  Spans both_;
   std::size_t wrong_ = 0;
+};
+
+/// Whether a row has had its time.
+class Patience {
+ public:
+  Patience(const Communicator& comm, double seconds) : comm_(comm), seconds_(seconds) {}
+
+  /// Whether `share` of the time is over, by rank 0's clock. Collective where there is a limit.
+  bool ends(double share) const {
+    if (!(seconds_ > 0)) return false;
+    int over = std::chrono::duration<double>(Clock::now() - start_).count() > share * seconds_ ? 1 : 0;
+    detail::check_mpi(MPI_Bcast(&over, 1, MPI_INT, 0, comm_.mpi()), "MPI_Bcast");
+    return over != 0;
+  }
+
+ private:
+  const Communicator& comm_;
+  double seconds_;
+  Clock::time_point start_ = Clock::now();
 };
 
 }  // namespace
@@ -113,34 +139,48 @@ Timing summarize(std::vector<double> samples) {
   return {.median = (samples[(n - 1) / 2] + samples[n / 2]) / 2.0, .p99 = samples[rank99 - 1]};
 }
 
-int iterations_for(std::size_t bytes) {
-  constexpr std::size_t kBytesPerRow = std::size_t{256} << 20;
-  constexpr std::size_t kMost = 1000;
-  constexpr std::size_t kFewest = 10;
-  return static_cast<int>(std::clamp(kBytesPerRow / std::max<std::size_t>(bytes, 1), kFewest, kMost));
+int batch_for(std::size_t bytes) {
+  constexpr std::size_t kBytes = std::size_t{128} << 10;
+  constexpr std::size_t kMost = 64;
+  return static_cast<int>(std::clamp<std::size_t>(kBytes / std::max<std::size_t>(bytes, 1), 1, kMost));
 }
 
-Measurement measure(const MeasuredCollective& collective, const Call& call, const Pattern& pattern,
+int iterations_for(std::size_t bytes, int batch) {
+  constexpr std::size_t kBytesPerRow = std::size_t{256} << 20;
+  constexpr std::size_t kMost = 1000;
+  constexpr int kFewest = 10;
+  const auto calls = static_cast<int>(std::min(kBytesPerRow / std::max<std::size_t>(bytes, 1), kMost));
+  return std::max(calls / batch, kFewest);
+}
+
+Measurement measure(const MeasuredCollective& collective, std::span<const Call> batch, const Pattern& pattern,
                     const MeasureOptions& options, const Computation& computation) {
-  Side ours(collective, *collective.tutti, call, pattern, computation);
-  Side theirs(collective, *collective.mpi, call, pattern, computation);
+  Side ours(collective, *collective.tutti, batch, pattern, computation);
+  Side theirs(collective, *collective.mpi, batch, pattern, computation);
   const auto in_turn = [&](int i, auto part) {
     const bool mpi_first = i % 2 == 1;
     if (options.with_mpi && mpi_first) part(theirs);
-    part(ours);
+    if (options.with_tutti) part(ours);
     if (options.with_mpi && !mpi_first) part(theirs);
   };
-  const int warmup = options.started ? std::max(options.warmup, 3) : options.warmup;
-  for (int i = 0; i < warmup + options.iterations; ++i) {
-    if (i == warmup) in_turn(0, [&](Side& side) { side.end_warmup(options.started, options.test_interval); });
+  const Patience patience(*batch.front().comm, options.seconds);
+  const int most_warmup = options.started ? std::max(options.warmup, 3) : options.warmup;
+  int i = 0;
+  for (; i < most_warmup && (i == 0 || !patience.ends(0.5)); ++i) {
+    in_turn(i, [&](Side& side) { options.started ? side.started(2 * i) : side.at_once(i); });
+  }
+  const int warmup = i;
+  in_turn(0, [&](Side& side) { side.end_warmup(options.started, options.test_interval); });
+  for (; i - warmup < options.iterations && (i == warmup || !patience.ends(1)); ++i) {
     if (!options.started) {
       in_turn(i, [&](Side& side) { side.at_once(i); });
       continue;
     }
     in_turn(i, [&](Side& side) { side.started(2 * i); });  // data of every call's own
-    if (i >= warmup) in_turn(i, [&](Side& side) { side.overlapped(2 * i + 1); });
+    in_turn(i, [&](Side& side) { side.overlapped(2 * i + 1); });
   }
-  Measurement result{.iterations = options.iterations, .tutti = ours.timing()};
+  Measurement result{.iterations = i - warmup};
+  if (options.with_tutti) result.tutti = ours.timing();
   if (options.with_mpi) result.mpi = theirs.timing();
   return result;
 }

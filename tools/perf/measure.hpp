@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "tools/perf/collective.hpp"
@@ -25,14 +26,16 @@ struct Timing {
 };
 
 struct Measurement {
-  int iterations = 0;
-  Timing tutti;
+  int iterations = 0;  ///< that were timed
+  std::optional<Timing> tutti = std::nullopt;
   std::optional<Timing> mpi = std::nullopt;
 };
 
 struct MeasureOptions {
   int iterations = 10;
-  int warmup = 5;  ///< iterations before those; the started form has at least 3
+  int warmup = 5;        ///< iterations before those; the started form has at least 3
+  double seconds = 0.0;  ///< fewer iterations of both kinds, at least one of each, if they take longer; 0: no limit
+  bool with_tutti = true;
   bool with_mpi = true;
 
   /// Start the collective and wait for it, instead of calling it; then measure its overlap, too.
@@ -43,11 +46,16 @@ struct MeasureOptions {
 /// Median (of an even number: the mean of the middle two) and 99th percentile (nearest rank). `samples` is not empty.
 Timing summarize(std::vector<double> samples);
 
-/// How many iterations a row of `bytes` gets: a function of nothing else, so that all ranks agree.
-int iterations_for(std::size_t bytes);
+/// How many calls of a row of `bytes` follow each other at once where nobody says: a function of nothing else, so that
+/// all ranks agree.
+int batch_for(std::size_t bytes);
 
-/// Collective. Each iteration: write the buffers, meet at MPI_Barrier, time the call, check the result; tutti's and
-/// MPI's calls follow each other, and who is first alternates. An iteration's time is that of its slowest rank.
+/// How many iterations a row of `bytes` gets, of so many calls each; again of nothing else.
+int iterations_for(std::size_t bytes, int batch = 1);
+
+/// Collective. Each iteration: write the buffers, meet at MPI_Barrier, time the calls of `batch`, which have buffers of
+/// their own and follow each other at once, check the results; tutti's and MPI's turns follow each other, and who is
+/// first alternates. An iteration's time is that of Spans::microseconds(), over the calls of the batch.
 ///
 /// Started, an iteration has three parts that are timed so: start and wait; the computation; start, the computation
 /// with tests in between, and wait. The computation is about as long as the side's own start and wait took in the
@@ -55,7 +63,7 @@ int iterations_for(std::size_t bytes);
 ///
 /// The result is valid on rank 0 except for `wrong`, which is valid everywhere. `computation` is used by the started
 /// form.
-Measurement measure(const MeasuredCollective& collective, const Call& call, const Pattern& pattern,
+Measurement measure(const MeasuredCollective& collective, std::span<const Call> batch, const Pattern& pattern,
                     const MeasureOptions& options, const Computation& computation);
 
 }  // namespace tutti::tools

@@ -39,7 +39,23 @@ Call call_for(const Communicator& comm, const PerfPlan& plan, std::size_t bytes)
   return call;
 }
 
-RunFacts run_facts(const Communicator& comm, std::size_t largest_row) {
+int batch_of(const PerfPlan& plan, std::size_t bytes) { return plan.batch > 0 ? plan.batch : batch_for(bytes); }
+
+/// All calls of an iteration, one behind the other.
+std::size_t batch_bytes(const PerfPlan& plan, const Call& call) {
+  return static_cast<std::size_t>(batch_of(plan, row_bytes(*plan.collective, call))) * memory_bytes(call);
+}
+
+std::vector<Call> batch_in(const PerfPlan& plan, const Call& call, std::byte* memory) {
+  std::vector<Call> batch(static_cast<std::size_t>(batch_of(plan, row_bytes(*plan.collective, call))), call);
+  for (Call& one : batch) {
+    place_buffers(*plan.collective, one, memory);
+    memory += memory_bytes(one);
+  }
+  return batch;
+}
+
+RunFacts run_facts(const Communicator& comm, const PerfPlan& plan, const Call& largest) {
   return {.ranks = comm.size(),
           .nodes = comm.place().nodes,
           .version = TUTTI_VERSION,
@@ -47,7 +63,9 @@ RunFacts run_facts(const Communicator& comm, std::size_t largest_row) {
           .cpu = cpu_model(),
           .date = timestamp(),
           .cores = cores_allowed(),
-          .limit = measure_limit(comm, largest_row),
+          .limit = plan.message_limits ? measure_limit(comm, row_bytes(*plan.collective, largest)) : std::nullopt,
+          .floor = plan.memory_limits ? measure_floor(comm, node_work(*plan.collective, largest), plan.op, plan.dtype)
+                                      : std::nullopt,
           .shared_memory = comm.choice_facts().shared_memory};
 }
 
@@ -67,14 +85,22 @@ void print_heading(const PerfPlan& plan, const RunFacts& facts, const TableShape
   if (facts.limit)
     std::printf("# point to point: %.3g us one way, %.3g GB/s sent while as much is received, %.3g GB/s one-sided\n",
                 facts.limit->one_way_us, facts.limit->exchange_gb_s, facts.limit->one_sided_gb_s);
+  if (facts.floor) {
+    std::printf("# memory: %.3g GB/s loaded and stored by all ranks that copy at once, %.3g by one alone",
+                facts.floor->node_gb_s, facts.floor->core_gb_s);
+    if (facts.floor->combine_gb_s) std::printf("; %.3g combined by each", *facts.floor->combine_gb_s);
+    std::printf("\n");
+  }
+  if (plan.batch != 1)
+    std::printf("# batches: a time is that of %s calls one after the other, over their number\n",
+                plan.batch == 0 ? text("up to ", batch_for(0)).c_str() : text(plan.batch).c_str());
   if (plan.how.with_mpi && !mpi_can)
     std::printf("# the MPI library has no %s over %s: no comparison\n", std::string(name(plan.op)).c_str(),
                 std::string(name(plan.dtype)).c_str());
   if (plan.how.started)
     std::printf("# overlap: with computation as long as the collective, which tests every %.3g us\n",
                 plan.how.test_interval);
-  std::printf(
-      "# times are medians over iterations of the slowest rank; all columns are explained in bench/README.md\n");
+  std::printf("# times are medians over iterations; all columns are explained in bench/README.md\n");
   std::fputs(table_heading(shape).c_str(), stdout);
   std::fflush(stdout);
 }
@@ -84,6 +110,7 @@ Row row_for(const PerfPlan& plan, const Call& call) {
           .bytes = row_bytes(*plan.collective, call),
           .count = call.count,
           .bus_factor = bus_factor(*plan.collective, call),
+          .work = node_work(*plan.collective, call),
           .dtype = plan.dtype,
           .op = plan.op,
           .root = plan.root,
@@ -93,7 +120,8 @@ Row row_for(const PerfPlan& plan, const Call& call) {
           .test_interval = plan.how.test_interval,
           .algorithm = algorithm_name(plan),
           .radix = plan.options.radix,
-          .segment_bytes = plan.options.segment_bytes};
+          .segment_bytes = plan.options.segment_bytes,
+          .batch = batch_of(plan, row_bytes(*plan.collective, call))};
 }
 
 /// Measures all rows on all ranks, and prints them on rank 0, where they are complete.
@@ -105,14 +133,14 @@ std::vector<Row> measure_ladder(const Communicator& comm, const PerfPlan& plan, 
   const Computation computation;
   std::vector<Row> rows;
   for (const std::size_t bytes : plan.ladder) {
-    Call call = call_for(comm, plan, bytes);
+    const Call call = call_for(comm, plan, bytes);
     if (!rows.empty() && rows.back().count == call.count) continue;  // rounding made two sizes the same
-    place_buffers(collective, call, memory);
+    const std::vector<Call> batch = batch_in(plan, call, memory);
     Row row = row_for(plan, call);
     MeasureOptions how = plan.how;
-    how.iterations = plan.iterations > 0 ? plan.iterations : iterations_for(row.bytes);
+    how.iterations = plan.iterations > 0 ? plan.iterations : iterations_for(row.bytes, row.batch);
     how.with_mpi = plan.how.with_mpi && mpi_can(collective, call);
-    row.measurement = measure(collective, call, pattern, how, computation);
+    row.measurement = measure(collective, batch, pattern, how, computation);
     if (comm.rank() == 0) {
       std::fputs(table_line(row, facts, shape).c_str(), stdout);
       std::fflush(stdout);
@@ -142,24 +170,41 @@ std::vector<std::size_t> make_ladder(std::size_t smallest, std::size_t largest, 
   return ladder;
 }
 
+std::vector<std::size_t> checked_ladder(std::vector<std::size_t> sizes) {
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == 0) throw InvalidArgument("perf: --sizes must be at least 1");
+    if (i > 0 && sizes[i] <= sizes[i - 1])
+      throw InvalidArgument(
+          text("perf: --sizes must rise: ", format_size(sizes[i]), " follows ", format_size(sizes[i - 1])));
+  }
+  return sizes;
+}
+
 void run_perf(const Communicator& comm, const PerfPlan& plan) {
   if (plan.root < 0 || plan.root >= comm.size())
     throw InvalidArgument(text("perf: --root ", plan.root, " is not a rank: there are ranks 0 to ", comm.size() - 1));
   const bool first = comm.rank() == 0;
+  const bool comparable = mpi_can(*plan.collective, call_for(comm, plan, 1));
+  if (!plan.how.with_tutti && !mpi_can(*plan.collective, call_for(comm, plan, plan.ladder.back())))
+    throw InvalidArgument(text("perf: --compare mpi-only: the MPI library has no such ", plan.collective->name));
   const Call largest = call_for(comm, plan, plan.ladder.back());
   const std::size_t row = row_bytes(*plan.collective, largest);
-  const std::size_t bytes = memory_bytes(largest);
-  agree(comm, memory_problem(comm, bytes, std::max(row, limit_memory(row))));
+  std::size_t bytes = 0;
+  for (const std::size_t size : plan.ladder) bytes = std::max(bytes, batch_bytes(plan, call_for(comm, plan, size)));
+  std::size_t meanwhile = row;
+  if (plan.message_limits) meanwhile = std::max(meanwhile, limit_memory(row));
+  if (plan.memory_limits) meanwhile = std::max(meanwhile, floor_memory(comm, node_work(*plan.collective, largest)));
+  agree(comm, memory_problem(comm, bytes, meanwhile));
   ResultFile json("--json", first ? plan.json : "");
   agree(comm, json.problem());
   ResultFile csv("--csv", first ? plan.csv : "");
   agree(comm, csv.problem());
-  const RunFacts facts = run_facts(comm, row);
+  const RunFacts facts = run_facts(comm, plan, largest);
   const auto memory =
       plan.allocated ? comm.allocate_bytes(bytes + 1) : detail::allocate_plain(bytes + 1);  // never nothing
 
-  const bool comparable = mpi_can(*plan.collective, call_for(comm, plan, 1));
-  const TableShape shape{.overlap = plan.how.started, .compared = plan.how.with_mpi && comparable};
+  const TableShape shape{
+      .floor = facts.floor.has_value(), .overlap = plan.how.started, .compared = plan.how.with_mpi && comparable};
   if (first) print_heading(plan, facts, shape, largest.in_place, comparable);
   const auto rows = measure_ladder(comm, plan, facts, shape, static_cast<std::byte*>(memory.get()));
   if (first) {

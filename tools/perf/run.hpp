@@ -19,9 +19,12 @@ struct PerfPlan {
   CollectiveOptions options = {};
   std::vector<std::size_t> ladder = {};  ///< bytes, ascending; one 0 for a collective without data
 
-  int iterations = 0;       ///< 0: by size
-  MeasureOptions how = {};  ///< its iterations do not count
-  std::string json = {};    ///< files; empty: none
+  int iterations = 0;          ///< 0: by size
+  int batch = 1;               ///< calls of an iteration; 0: by size
+  MeasureOptions how = {};     ///< its iterations do not count
+  bool message_limits = true;  ///< measure what messages allow
+  bool memory_limits = true;   ///< measure what memory allows
+  std::string json = {};       ///< files; empty: none
   std::string csv = {};
 };
 
@@ -29,6 +32,9 @@ struct PerfPlan {
 /// \throws InvalidArgument in the words of the options --min, --max, --factor and --step.
 std::vector<std::size_t> make_ladder(std::size_t smallest, std::size_t largest, std::size_t factor,
                                      std::optional<std::size_t> step);
+
+/// `sizes`, if they are a ladder. \throws InvalidArgument in the words of the option --sizes.
+std::vector<std::size_t> checked_ladder(std::vector<std::size_t> sizes);
 
 /// Collective. \throws InvalidArgument alike on all ranks: the root is no rank, memory does not suffice, a file cannot
 /// be written, an element was wrong.

@@ -32,6 +32,7 @@ double bus_bandwidth(const Row& row, double microseconds) {
 }
 
 constexpr const char* kColumns = "{:>10} {:>10} {:>5} {:>7} {:>5} {:>9} {:>9} {:>7} {:>7} {:>6} {:>6}";
+constexpr const char* kFloorColumn = " {:>6}";
 constexpr const char* kOverlapColumn = " {:>7}";
 constexpr const char* kMpiColumns = "  {:>9} {:>9} {:>9}";
 constexpr const char* kMpiOverlapColumn = " {:>7}";
@@ -42,6 +43,7 @@ std::string names_or_units(const TableShape& shape, bool names) {
       fmt::format(kColumns, pick("size", "(B)"), pick("count", "(elem)"), pick("type", ""), pick("redop", ""),
                   pick("root", ""), pick("time", "(us)"), pick("p99", "(us)"), pick("algbw", "(GB/s)"),
                   pick("busbw", "(GB/s)"), pick("%limit", "(%)"), pick("#wrong", ""));
+  if (shape.floor) line += fmt::format(kFloorColumn, pick("%floor", "(%)"));
   if (shape.overlap) line += fmt::format(kOverlapColumn, pick("overlap", "(%)"));
   if (shape.compared) {
     line += fmt::format(kMpiColumns, pick("MPI time", "(us)"), pick("MPI p99", "(us)"), pick("MPI/tutti", "(x)"));
@@ -55,8 +57,8 @@ std::string names_or_units(const TableShape& shape, bool names) {
 void add_side(ordered_json& out, const std::string& prefix, const Row& row, const RunFacts& facts,
               const std::optional<Timing>& timing) {
   const auto add = [&](const char* key, const auto& value) { out[prefix + key] = value; };
-  for (const char* key : {"time_us_median", "time_us_p99", "algbw_gb_s", "busbw_gb_s", "limit_percent", "wrong",
-                          "compute_us", "both_us", "overlap"})
+  for (const char* key : {"time_us_median", "time_us_p99", "algbw_gb_s", "busbw_gb_s", "limit_percent",
+                          "floor_fraction", "wrong", "compute_us", "both_us", "overlap"})
     add(key, nullptr);
   if (!timing) return;
   add("time_us_median", timing->median);
@@ -64,6 +66,7 @@ void add_side(ordered_json& out, const std::string& prefix, const Row& row, cons
   add("algbw_gb_s", gigabytes_per_second(row.bytes, timing->median));
   add("busbw_gb_s", bus_bandwidth(row, timing->median));
   if (const auto share = percent_of_limit(row, facts, timing->median)) add("limit_percent", *share);
+  if (const auto share = fraction_of_floor(row, facts, timing->median)) add("floor_fraction", *share);
   add("wrong", timing->wrong);
   if (!timing->overlap) return;
   add("compute_us", timing->overlap->compute);
@@ -93,6 +96,12 @@ std::optional<double> percent_of_limit(const Row& row, const RunFacts& facts, do
   return 100 * least_time(*facts.limit, facts.ranks, bus_bytes, row.collective->rooted) / microseconds;
 }
 
+std::optional<double> fraction_of_floor(const Row& row, const RunFacts& facts, double microseconds) {
+  if (!facts.floor || !(microseconds > 0)) return std::nullopt;
+  const auto least = floor_time(*facts.floor, facts.ranks, row.work);
+  return least ? std::optional(*least / microseconds) : std::nullopt;
+}
+
 std::string table_heading(const TableShape& shape) {
   return names_or_units(shape, true) + names_or_units(shape, false);
 }
@@ -100,16 +109,31 @@ std::string table_heading(const TableShape& shape) {
 std::string table_line(const Row& row, const RunFacts& facts, const TableShape& shape) {
   const auto& ours = row.measurement.tutti;
   const auto& mpi = row.measurement.mpi;
-  std::string line = fmt::format(kColumns, row.bytes, row.count, row.collective->moves_data() ? name(row.dtype) : "-",
-                                 redop(row), root_or_none(row), short_number(ours.median), short_number(ours.p99),
-                                 short_number(gigabytes_per_second(row.bytes, ours.median)),
-                                 short_number(bus_bandwidth(row, ours.median)),
-                                 percent(percent_of_limit(row, facts, ours.median)), ours.wrong);
-  if (shape.overlap) line += fmt::format(kOverlapColumn, overlap(ours.overlap));
+  /// Of one side, whose median `figure` turns into a figure; "-" where there is none.
+  const auto of = [](const std::optional<Timing>& side, const auto& figure) {
+    return side ? figure(*side) : std::string("-");
+  };
+  const auto median = [](const Timing& t) { return short_number(t.median); };
+  const auto p99 = [](const Timing& t) { return short_number(t.p99); };
+  const auto floor = [&](const Timing& t) {
+    const auto share = fraction_of_floor(row, facts, t.median);
+    return percent(share ? std::optional(100 * *share) : std::nullopt);
+  };
+  const auto hidden = [](const Timing& t) { return overlap(t.overlap); };
+
+  std::string line =
+      fmt::format(kColumns, row.bytes, row.count, row.collective->moves_data() ? name(row.dtype) : "-", redop(row),
+                  root_or_none(row), of(ours, median), of(ours, p99),
+                  of(ours, [&](const Timing& t) { return short_number(gigabytes_per_second(row.bytes, t.median)); }),
+                  of(ours, [&](const Timing& t) { return short_number(bus_bandwidth(row, t.median)); }),
+                  of(ours, [&](const Timing& t) { return percent(percent_of_limit(row, facts, t.median)); }),
+                  of(ours, [](const Timing& t) { return std::to_string(t.wrong); }));
+  if (shape.floor) line += fmt::format(kFloorColumn, of(ours, floor));
+  if (shape.overlap) line += fmt::format(kOverlapColumn, of(ours, hidden));
   if (shape.compared) {
-    line += fmt::format(kMpiColumns, mpi ? short_number(mpi->median) : "-", mpi ? short_number(mpi->p99) : "-",
-                        mpi ? fmt::format("{:.2f}", mpi->median / ours.median) : "-");
-    if (shape.overlap) line += fmt::format(kMpiOverlapColumn, mpi ? overlap(mpi->overlap) : "-");
+    line += fmt::format(kMpiColumns, of(mpi, median), of(mpi, p99),
+                        ours && mpi ? fmt::format("{:.2f}", mpi->median / ours->median) : "-");
+    if (shape.overlap) line += fmt::format(kMpiOverlapColumn, of(mpi, hidden));
   }
   return line + "\n";
 }
@@ -129,6 +153,7 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
       {"radix", row.radix},
       {"segment_bytes", row.segment_bytes},
       {"iterations", row.measurement.iterations},
+      {"batch", row.batch},
       {"buffers", row.allocated ? "allocated" : "any"},
   };
   add_side(out, "", row, facts, row.measurement.tutti);
@@ -139,6 +164,14 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
   out["limit_one_way_us"] = limit(&MachineLimit::one_way_us);
   out["limit_exchange_gb_s"] = limit(&MachineLimit::exchange_gb_s);
   out["limit_one_sided_gb_s"] = limit(&MachineLimit::one_sided_gb_s);
+  const auto floor = [&](const auto& value) {
+    return facts.floor ? ordered_json(value(*facts.floor)) : ordered_json();
+  };
+  out["floor_node_gb_s"] = floor([](const MemoryFloor& f) { return f.node_gb_s; });
+  out["floor_core_gb_s"] = floor([](const MemoryFloor& f) { return f.core_gb_s; });
+  out["floor_combine_gb_s"] =
+      floor([](const MemoryFloor& f) { return f.combine_gb_s ? ordered_json(*f.combine_gb_s) : ordered_json(); });
+  out["floor_cache_bytes"] = floor([](const MemoryFloor& f) { return f.cache_bytes; });
   out["ranks"] = facts.ranks;
   out["nodes"] = facts.nodes;
   out["transport"] = facts.transport;
@@ -168,13 +201,13 @@ std::string csv_text(const ordered_json& rows) {
 }
 
 void demand_right_results(std::span<const Row> rows) {
+  const auto wrong_of = [](const std::optional<Timing>& side) { return side ? side->wrong : 0; };
   for (const auto& row : rows) {
-    const auto& m = row.measurement;
-    const bool by_mpi = m.tutti.wrong == 0 && m.mpi && m.mpi->wrong > 0;
-    if (m.tutti.wrong == 0 && !by_mpi) continue;
+    const std::size_t ours = wrong_of(row.measurement.tutti);
+    const std::size_t wrong = ours > 0 ? ours : wrong_of(row.measurement.mpi);
+    if (wrong == 0) continue;
     throw InvalidArgument(text("perf: ", row.collective->name, " of ", row.bytes, " bytes",
-                               by_mpi ? " by the MPI library" : "", " gave ", by_mpi ? m.mpi->wrong : m.tutti.wrong,
-                               " wrong elements"));
+                               ours == 0 ? " by the MPI library" : "", " gave ", wrong, " wrong elements"));
   }
 }
 

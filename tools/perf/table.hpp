@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "tools/perf/floor.hpp"
 #include "tools/perf/limit.hpp"
 #include "tools/perf/measure.hpp"
 
@@ -21,6 +22,7 @@ struct RunFacts {
   std::string date = {};
   int cores = 1;
   std::optional<MachineLimit> limit = std::nullopt;
+  std::optional<MemoryFloor> floor = std::nullopt;
   std::string transport = "mpi";  ///< between nodes
   bool shared_memory = false;     ///< within them
 };
@@ -30,6 +32,7 @@ struct Row {
   std::size_t bytes = 0;
   std::size_t count = 0;
   double bus_factor = 0.0;  ///< bus bandwidth over algorithm bandwidth
+  NodeWork work = {};
   DType dtype = DType::f32;
   ReduceOp op = ReduceOp::sum;
   int root = 0;
@@ -40,6 +43,7 @@ struct Row {
   std::string algorithm = {};  ///< "auto" where tutti chose
   int radix = 0;               ///< 0 where tutti chose
   std::size_t segment_bytes = 0;
+  int batch = 1;  ///< calls of an iteration
   Measurement measurement = {};
 };
 
@@ -49,8 +53,12 @@ double gigabytes_per_second(std::size_t bytes, double microseconds);
 /// least_time() over `microseconds`, in percent. Nothing for a single rank.
 std::optional<double> percent_of_limit(const Row& row, const RunFacts& facts, double microseconds);
 
+/// floor_time() over `microseconds`. Nothing where there is no floor.
+std::optional<double> fraction_of_floor(const Row& row, const RunFacts& facts, double microseconds);
+
 /// Which columns a table has besides those of every table.
 struct TableShape {
+  bool floor = false;     ///< the share of the memory floor
   bool overlap = false;   ///< of the started form
   bool compared = false;  ///< with the MPI library
 };
