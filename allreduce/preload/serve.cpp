@@ -32,9 +32,11 @@ int report_failure(const Shadow& shadow) noexcept {
 /// Whether all ranks look at calls of so many bytes at all: each knows for itself, and so do the others.
 bool is_looked_at(const Shadow& shadow, Operation operation, std::optional<std::size_t> bytes) noexcept {
   if ((shadow.operations & set_of(operation)) == 0) return false;
-  if (operation == Operation::barrier) return shadow.least_bytes == 0;
-  if (!bytes) return shadow.least_bytes == 0;  // wrong arguments: this rank will pass, and with it all
-  return *bytes > 0 && *bytes >= shadow.least_bytes;
+  const bool has_root = operation == Operation::bcast || operation == Operation::reduce;
+  const std::uint64_t least = has_root ? shadow.least_rooted_bytes : shadow.least_bytes;
+  if (operation == Operation::barrier) return least == 0;
+  if (!bytes) return least == 0;  // wrong arguments: this rank will pass, and with it all
+  return *bytes > 0 && *bytes >= least;
 }
 
 /// Whether it was served. \throws whatever tutti throws

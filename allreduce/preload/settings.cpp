@@ -77,6 +77,7 @@ Settings read_settings() {
     refuse("TUTTI_PRELOAD", "0 or 1");
   }
   read_number("TUTTI_PRELOAD_COMMUNICATORS", settings.communicators);
+  read_number("TUTTI_PRELOAD_ROOTED_BYTES", settings.rooted_bytes);
   read_number("TUTTI_PRELOAD_MESSAGE_BYTES", settings.message_bytes);
   if (const auto seconds = read_seconds("TUTTI_PRELOAD_DEADLINE"); seconds && *seconds > 0) {
     settings.deadline = std::chrono::duration<double>(*seconds);

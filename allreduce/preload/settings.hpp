@@ -16,8 +16,10 @@ enum class Report : std::uint8_t { none, first, all };
 struct Settings {
   // ---- What is served. Ranks that say different things serve what all of them would.
 
-  OperationSet operations = kAllOperations;    ///< TUTTI_PRELOAD and TUTTI_PRELOAD_SERVE
-  std::size_t communicators = 32;              ///< TUTTI_PRELOAD_COMMUNICATORS: so many at a time
+  OperationSet operations = kAllOperations;  ///< TUTTI_PRELOAD and TUTTI_PRELOAD_SERVE
+  std::size_t communicators = 32;            ///< TUTTI_PRELOAD_COMMUNICATORS: so many at a time
+  std::uint64_t rooted_bytes = 512;          ///< TUTTI_PRELOAD_ROOTED_BYTES: least data of a broadcast or reduction to
+                                             ///< one rank, where ranks share memory
   std::uint64_t message_bytes = 256UL << 10U;  ///< TUTTI_PRELOAD_MESSAGE_BYTES: least data where ranks share no memory
 
   // ---- How long to wait, and what to tell

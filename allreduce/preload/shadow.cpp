@@ -28,6 +28,7 @@ std::atomic<std::uint64_t> edition = 1;
 
 /// What ranks tell each other before they make a shadow.
 struct Offer {
+  std::uint64_t rooted_bytes;
   std::uint64_t message_bytes;
   OperationSet operations;
   std::uint8_t has_room;
@@ -38,7 +39,8 @@ struct Offer {
 Offer own_offer() {
   Process& all = process();
   const std::lock_guard lock(all.mutex);
-  return {.message_bytes = all.settings.message_bytes,
+  return {.rooted_bytes = all.settings.rooted_bytes,
+          .message_bytes = all.settings.message_bytes,
           .operations = all.settings.operations,
           .has_room = all.shadows.size() < all.settings.communicators ? std::uint8_t{1} : std::uint8_t{0},
           .shares_memory = all.shares_memory ? std::uint8_t{1} : std::uint8_t{0},
@@ -53,6 +55,7 @@ Offer agree(MPI_Comm comm, int size) {
                     "MPI_Allgather");
   Offer common = own;
   for (const Offer& offer : offers) {
+    common.rooted_bytes = std::max(common.rooted_bytes, offer.rooted_bytes);
     common.message_bytes = std::max(common.message_bytes, offer.message_bytes);
     common.operations &= offer.operations;
     common.has_room &= offer.has_room;
@@ -87,10 +90,12 @@ ShadowPtr make_shadow(MPI_Comm comm, const Offer& common) {
   Communicator own(plain.get(), options);
   const bool shares_memory = own.choice_facts().shared_memory;
   if (own.place().nodes == 1 && !shares_memory) all.shares_memory = false;
-  return std::make_unique<Shadow>(Shadow{.comm = comm,
-                                         .own = std::move(own),
-                                         .operations = common.operations,
-                                         .least_bytes = shares_memory ? 0 : common.message_bytes});
+  return std::make_unique<Shadow>(
+      Shadow{.comm = comm,
+             .own = std::move(own),
+             .operations = common.operations,
+             .least_bytes = shares_memory ? 0 : common.message_bytes,
+             .least_rooted_bytes = shares_memory ? common.rooted_bytes : common.message_bytes});
 }
 
 void enter(ShadowPtr shadow) {

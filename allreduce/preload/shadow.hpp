@@ -23,8 +23,9 @@ namespace tutti::preload {
 struct Shadow {
   MPI_Comm comm;  ///< the program's
   Communicator own;
-  OperationSet operations;    ///< served here
-  std::uint64_t least_bytes;  ///< of calls that are served
+  OperationSet operations;           ///< served here
+  std::uint64_t least_bytes;         ///< of calls that are served
+  std::uint64_t least_rooted_bytes;  ///< of those that have a root
   Counts counts = {};
   int failure = MPI_SUCCESS;            ///< what calls return since tutti failed
   std::vector<std::byte> scratch = {};  ///< used again from call to call
