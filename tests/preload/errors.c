@@ -1,5 +1,5 @@
-/* What fails goes through the communicator's own error handler. Run with the preload alone: MPI might wait for ever. With an
-   argument, a call is left to the handler that ends the program. */
+/* What fails goes through the communicator's own error handler. Run with the preload alone: MPI might wait for ever.
+   With an argument, a call is left to the handler that ends the program. */
 #include <unistd.h>
 
 #include "program.h"
@@ -61,8 +61,8 @@ static int through_own_handler(void) {
   return failed + world_works();
 }
 
-/* With a deadline, TUTTI_PRELOAD_DEADLINE: the last rank comes too late. The others have come, so its own barrier is one; of
-   what became of them it learns in the next. */
+/* With a deadline, TUTTI_PRELOAD_DEADLINE: the last rank comes too late. The others have come, so its own barrier is
+   one; of what became of them it learns in the next. */
 static int too_late(void) {
   MPI_Comm comm;
   const int late = size - 1;

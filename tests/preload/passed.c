@@ -1,5 +1,5 @@
-/* Calls that pass: those of which some rank, or every rank, asks for what tutti has not. In between others are served, so
-   that a rank which took one for the other would not find its peers. */
+/* Calls that pass: those of which some rank, or every rank, asks for what tutti has not. In between others are served,
+   so that a rank which took one for the other would not find its peers. */
 #include <complex.h>
 
 #include "program.h"

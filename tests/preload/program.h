@@ -1,6 +1,6 @@
-/* What the programs in this folder share. They are MPI programs that know nothing of tutti: they run with and without the
-   preload, and compare.sh compares what they print. What they print besides is how many of their calls the preload should
-   serve and pass, in the words of its report. */
+/* What the programs in this folder share. They are MPI programs that know nothing of tutti: they run with and without
+   the preload, and compare.sh compares what they print. What they print besides is how many of their calls the preload
+   should serve and pass, in the words of its report. */
 #ifndef TUTTI_TESTS_PRELOAD_PROGRAM_H
 #define TUTTI_TESTS_PRELOAD_PROGRAM_H
 
@@ -10,14 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALLREDUCE, BCAST, REDUCE, ALLGATHER, ALLGATHERV, REDUCE_SCATTER, REDUCE_SCATTER_BLOCK, ALLTOALL, BARRIER, OPERATIONS };
+enum {
+  ALLREDUCE,
+  BCAST,
+  REDUCE,
+  ALLGATHER,
+  ALLGATHERV,
+  REDUCE_SCATTER,
+  REDUCE_SCATTER_BLOCK,
+  ALLTOALL,
+  BARRIER,
+  OPERATIONS
+};
 
 static int rank = 0;
 static int size = 1;
 
-static struct {
-  long served, served_bytes, passed, passed_bytes, started;
-} expected[OPERATIONS];
+static struct { long served, served_bytes, passed, passed_bytes, started; } expected[OPERATIONS];
 
 /* MPI is initialised. Each rank has a file of its own for what it prints: launchers mix the lines of several. */
 static inline void begin(void) {
@@ -70,12 +79,13 @@ static inline void* numbers(size_t bytes, int seed) {
 }
 
 static inline void end(void) {
-  static const char* const kNames[OPERATIONS] = {"allreduce",      "bcast",                "reduce",   "allgather", "allgatherv",
-                                                 "reduce_scatter", "reduce_scatter_block", "alltoall", "barrier"};
+  static const char* const kNames[OPERATIONS] = {
+      "allreduce", "bcast",  "reduce", "allgather", "allgatherv", "reduce_scatter", "reduce_scatter_block",
+      "alltoall",  "barrier"};
   for (int i = 0; i < OPERATIONS; ++i) {
     if (expected[i].served + expected[i].passed + expected[i].started == 0) continue;
-    printf("expected: rank %d: %s: served %ld (%ld bytes), passed %ld (%ld bytes), non-blocking or persistent %ld\n", rank,
-           kNames[i], expected[i].served, expected[i].served_bytes, expected[i].passed, expected[i].passed_bytes,
+    printf("expected: rank %d: %s: served %ld (%ld bytes), passed %ld (%ld bytes), non-blocking or persistent %ld\n",
+           rank, kNames[i], expected[i].served, expected[i].served_bytes, expected[i].passed, expected[i].passed_bytes,
            expected[i].started);
   }
   MPI_Finalize();

@@ -10,19 +10,19 @@ static int own = 0;
 static int ranks = 1;
 
 /* Elements of small whole numbers, so that every order of additions gives the same. */
-#define FILL(type, count, factor)                          \
-  type* in = malloc(sizeof(type) * (size_t)(count) + 1);   \
-  type* out = calloc((size_t)(count) + 1, sizeof(type));   \
+#define FILL(type, count, factor)                        \
+  type* in = malloc(sizeof(type) * (size_t)(count) + 1); \
+  type* out = calloc((size_t)(count) + 1, sizeof(type)); \
   for (int i = 0; i < (count); ++i) in[i] = (type)((own + 1) * (factor) + i % 5)
 
-#define ALLREDUCE_OF(type, mpi_type, op, count)                                 \
-  do {                                                                          \
-    FILL(type, count, 1);                                                       \
-    is_served(ALLREDUCE, comm, (long)sizeof(type) * (count));                   \
-    MPI_Allreduce(in, out, count, mpi_type, op, comm);                          \
+#define ALLREDUCE_OF(type, mpi_type, op, count)                                  \
+  do {                                                                           \
+    FILL(type, count, 1);                                                        \
+    is_served(ALLREDUCE, comm, (long)sizeof(type) * (count));                    \
+    MPI_Allreduce(in, out, count, mpi_type, op, comm);                           \
     result("allreduce " #mpi_type " " #op, out, sizeof(type) * (size_t)(count)); \
-    free(in);                                                                   \
-    free(out);                                                                  \
+    free(in);                                                                    \
+    free(out);                                                                   \
   } while (0)
 
 static void types_and_operators(void) {
@@ -71,7 +71,7 @@ static void allreduce_and_reduce(int count) {
 
 static void reduce_scatters(int count) {
   const long all = (long)sizeof(int) * count * ranks;
-  FILL(int, count * ranks, 2);
+  FILL(int, count* ranks, 2);
   is_served(REDUCE_SCATTER_BLOCK, comm, all);
   MPI_Reduce_scatter_block(in, out, count, MPI_INT, MPI_SUM, comm);
   result("reduce_scatter_block", out, (size_t)all);

@@ -1,5 +1,5 @@
-/* From which size on calls are served as the preload comes: those with a root where ranks share memory, or, with the argument
-   "messages", all where they do not. */
+/* From which size on calls are served as the preload comes: those with a root where ranks share memory, or, with the
+   argument "messages", all where they do not. */
 #include "program.h"
 
 static char* data;
