@@ -88,8 +88,9 @@ ShadowPtr make_shadow(MPI_Comm comm, const Offer& common) {
   if (common.shares_memory == 0) options.shared_memory = false;  // which was said when it was found
   const PlainCopy plain(comm);
   Communicator own(plain.get(), options);
-  const bool shares_memory = own.choice_facts().shared_memory;
-  if (own.place().nodes == 1 && !shares_memory) all.shares_memory = false;
+  const bool one_node = own.place().nodes == 1;
+  const bool shares_memory = one_node && own.choice_facts().shared_memory;
+  if (one_node && !shares_memory) all.shares_memory = false;
   return std::make_unique<Shadow>(
       Shadow{.comm = comm,
              .own = std::move(own),
