@@ -1,5 +1,6 @@
 // Allreduce on two levels; see hierarchical.hpp.
 #include <algorithm>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -76,6 +77,18 @@ class HierarchicalAllreduce final : public WaitingTask {
     Stage stage = Stage::reduce_in_node;
     std::unique_ptr<Task> task;
   };
+
+  /// Those that any stage waits for.
+  std::set<int> awaited() const override {
+    std::set<int> ranks;
+    for (const Chunk& chunk : active_) {
+      if (const auto* const stage = dynamic_cast<const WaitingTask*>(chunk.task.get())) {
+        ranks.merge(stage->awaited_by_stage());
+      }
+    }
+    return ranks;
+  }
+  std::string awaited_in_words() const override { return list("waits for", awaited()); }
 
   std::string label() const override { return text("hierarchical allreduce #", sequence(), " (", call(), ")"); }
   std::string call() const { return text(name(op_), " ", name(output_.dtype), " x ", output_.count); }

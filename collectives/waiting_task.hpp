@@ -29,6 +29,9 @@ class WaitingTask : public Task {
   bool poll() final;
   void wait() final;
 
+  /// For an operation of which this is a stage.
+  std::set<int> awaited_by_stage() const { return awaited(); }
+
  protected:
   /// `sequence` is kNoSequence for messages between two ranks.
   WaitingTask(Communicator comm, std::uint64_t sequence, Role role);
