@@ -49,7 +49,8 @@ class HierarchicalAllreduce final : public WaitingTask {
                              .dtype = output.dtype,
                              .op = op,
                              .algorithm = UINT8_MAX};
-    state().record({.call = whole, .before = state().last_call()}, true, true);
+    state().record({.call = whole, .before = state().last_call()}, true, true,
+                   {.name = kHierarchical, .segments = plan.chunks});
   }
 
   // Stages that are given up tell the others themselves; their memory stays as theirs.

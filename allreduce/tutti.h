@@ -201,6 +201,14 @@ tutti_result tutti_wait(tutti_operation* operation);
 /* Of an incomplete operation: abandons its communicator. NULL is ignored. */
 void tutti_operation_free(tutti_operation* operation);
 
+/* ---- What happened (<tutti/collectives/flight_recorder.hpp>) */
+
+/* Writes this process's last operations to `path`, as JSON. Local. */
+tutti_result tutti_write_flight_record(const char* path);
+
+/* Rank 0 writes the timeline of all ranks' last operations to `path`, for chrome://tracing or Perfetto. Collective. */
+tutti_result tutti_write_trace(tutti_comm* comm, const char* path);
+
 #ifdef __cplusplus
 }
 #endif
