@@ -23,7 +23,7 @@ refuses() {
 }
 refuses "bench/node: error: --ranks wants numbers separated by commas, got 2,x" --ranks 2,x
 refuses "bench/node: error: --peers knows open-mpi, open-mpi-sm and mpich, not gloo" --peers gloo
-refuses "bench/node: error: --max 4 leaves no size" --max 4
+refuses "bench/node: error: --max 4 leaves no size" --max 4 --peers open-mpi
 refuses "bench/node: error: no option --fast" --fast
 refuses "bench/node: error: --rounds needs a value" --rounds --quick
 refuses "/nonexistent/bin/tutti is not there" /nonexistent
