@@ -10,8 +10,8 @@ using namespace tutti::preload::fortran;  // NOLINT(google-build-using-namespace
 namespace {
 
 std::vector<int> truths(const MPI_Fint* logicals, int count) {
-  std::vector<int> values;
-  for (int i = 0; i < count; ++i) values.push_back(truth(logicals[i]));
+  std::vector<int> values(count > 0 ? static_cast<std::size_t>(count) : 0);
+  for (int& value : values) value = truth(*logicals++);
   return values;
 }
 

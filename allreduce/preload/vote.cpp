@@ -23,8 +23,9 @@ bool run_if_all_can(const Communicator& comm, const detail::Call* call) {
   if (comm.place().nodes == 1 && comm.choice_facts().shared_memory) return detail::run_if_all_can(comm, call);
   std::uint8_t can = call != nullptr ? 1 : 0;
   allreduce(comm, Buffer(&can, 1, DType::u8), ReduceOp::min);
-  if (can != 0) run(comm, *call);
-  return can != 0;
+  if (can == 0 || call == nullptr) return false;
+  run(comm, *call);
+  return true;
 }
 
 }  // namespace tutti::preload
