@@ -18,7 +18,7 @@ namespace {
 /// The library lies beside this program in a build, and where libraries lie in an installation.
 std::filesystem::path find_preload() {
   const auto here = program_path().parent_path();
-  const auto beside = here / TUTTI_PRELOAD_NAME;
+  auto beside = here / TUTTI_PRELOAD_NAME;
   if (std::filesystem::exists(beside)) return beside;
   const auto installed = here / TUTTI_PRELOAD_INSTALLED / TUTTI_PRELOAD_NAME;
   if (std::filesystem::exists(installed)) return std::filesystem::canonical(installed);
