@@ -108,7 +108,9 @@ TEST(Doctor, FindsVariables) {
   const auto outcome = on_ranks(2, {"doctor", "--json"});
   EXPECT_TRUE(tells_the_truth(outcome)) << outcome.out << outcome.err;
   EXPECT_EQ(finding(outcome, "variables").at("remedy"), "did you mean TUTTI_TUNING?");
-  EXPECT_EQ(finding(outcome, "contradictions").at("status"), "warning");
+  // The second one says something to Open MPI alone.
+  const auto library = nlohmann::json::parse(outcome.out).at("ranks").at(0).at("mpi_library").get<std::string>();
+  EXPECT_EQ(finding(outcome, "contradictions").at("status"), library.starts_with("Open MPI") ? "warning" : "ok");
 }
 
 TEST(Doctor, OutlivesACommunicatorThatCannotBeMade) {
