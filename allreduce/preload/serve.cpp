@@ -1,7 +1,8 @@
 // Serving calls; see serve.hpp.
 #include "allreduce/preload/serve.hpp"
 
-#include <algorithm>
+#include <array>
+#include <cstdio>
 #include <exception>
 #include <string>
 
@@ -23,8 +24,27 @@ int new_error_code(const std::string& what) {
   return code;
 }
 
+bool ends_the_program(MPI_Comm comm) noexcept {
+  MPI_Errhandler handler = MPI_ERRHANDLER_NULL;
+  if (PMPI_Comm_get_errhandler(comm, &handler) != MPI_SUCCESS) return false;
+  const bool ends = handler == MPI_ERRORS_ARE_FATAL;
+  PMPI_Errhandler_free(&handler);
+  return ends;
+}
+
+/// Says it before the program ends: launchers of Open MPI now and then lose what its own handler says.
+void say_failure(const Shadow& shadow) noexcept {
+  std::array<char, MPI_MAX_ERROR_STRING> text{};
+  int length = 0;
+  int rank = 0;
+  PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (PMPI_Error_string(shadow.failure, text.data(), &length) != MPI_SUCCESS) return;
+  (void)std::fprintf(stderr, "rank %d: %s\n", rank, text.data());
+}
+
 /// Tells the communicator's own error handler, which may end the program.
 int report_failure(const Shadow& shadow) noexcept {
+  if (ends_the_program(shadow.comm)) say_failure(shadow);
   PMPI_Comm_call_errhandler(shadow.comm, shadow.failure);
   return shadow.failure;
 }

@@ -1,7 +1,5 @@
 /* What fails goes through the communicator's own error handler. Run with the preload alone: MPI might wait for ever.
    With an argument, a call is left to the handler that ends the program. */
-#include <unistd.h>
-
 #include "program.h"
 
 static MPI_Comm handled = MPI_COMM_NULL;
@@ -61,8 +59,8 @@ static int through_own_handler(void) {
   return failed + world_works();
 }
 
-/* With a deadline, TUTTI_PRELOAD_DEADLINE: the last rank comes too late. The others have come, so its own barrier is
-   one; of what became of them it learns in the next. */
+/* With a deadline, TUTTI_PRELOAD_DEADLINE: the last rank comes too late, after the others have given up, as they tell
+   it. The others have come, so its own barrier is one; of what became of them it learns in the next. */
 static int too_late(void) {
   MPI_Comm comm;
   const int late = size - 1;
@@ -71,7 +69,7 @@ static int too_late(void) {
   MPI_Comm_dup(MPI_COMM_WORLD, &comm);
   MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
   if (rank == late) {
-    sleep(2);
+    for (int r = 0; r < late; ++r) MPI_Recv(NULL, 0, MPI_INT, r, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     is_served(BARRIER, comm, 0);
     failed += check(MPI_Barrier(comm) == MPI_SUCCESS, "the late rank has not met the others");
   }
@@ -82,6 +80,7 @@ static int too_late(void) {
     snprintf(missing, sizeof missing, "rank %d gives no sign", late);
     failed += check(says(code, missing), "the missing rank is not named");
   }
+  if (rank != late) MPI_Send(NULL, 0, MPI_INT, late, 1, MPI_COMM_WORLD);
   MPI_Comm_free(&comm);
   return failed + world_works();
 }

@@ -4,7 +4,7 @@ set -euo pipefail
 
 library=$1
 needed=$(ldd "$library")
-if grep -E 'torch|c10|hdf5|libfmt|not found' <<<"$needed"; then
+if grep -E '^[[:space:]]*lib(torch|c10|hdf5|fmt)|not found' <<<"$needed"; then
   echo "library.sh: $library needs these"
   exit 1
 fi
