@@ -4,6 +4,7 @@
 #include <tutti/allreduce/c_api.hpp>
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/flight_recorder.hpp>
 
 namespace tutti::c_api {
 namespace {
@@ -225,5 +226,20 @@ tutti_result tutti_start(tutti_operation* operation) {
 }
 
 void tutti_operation_free(tutti_operation* operation) { delete operation; }
+
+tutti_result tutti_write_flight_record(const char* path) {
+  return guarded([&] {
+    if (path == nullptr) throw tutti::InvalidArgument("tutti_write_flight_record: the path is NULL");
+    tutti::write_flight_record(path);
+  });
+}
+
+tutti_result tutti_write_trace(tutti_comm* comm, const char* path) {
+  return guarded([&] {
+    const tutti::Communicator& of = tutti::c_api::require(comm).comm;
+    if (path == nullptr && of.rank() == 0) of.abandon("tutti_write_trace: the path is NULL");
+    tutti::write_trace(of, path == nullptr ? "" : path);
+  });
+}
 
 }  // extern "C"

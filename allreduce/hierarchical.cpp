@@ -51,7 +51,8 @@ class HierarchicalAllreduce final : public WaitingTask {
                              .dtype = output.dtype,
                              .op = op,
                              .algorithm = UINT8_MAX};
-    state().record({.call = whole, .before = state().last_call()}, true, true);
+    state().record({.call = whole, .before = state().last_call()}, true, true,
+                   {.name = kHierarchical, .segments = plan.chunks});
     if (in_memory()) first_ticket_ = state().node()->take_tickets(2 * chunks_);
   }
 

@@ -399,6 +399,14 @@ tutti_result tutti_ireduce_by(tutti_comm* comm, const void* input, void* output,
 tutti_result tutti_ireduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
                                       const tutti_reduce_function* function, tutti_operation** operation);
 
+/* ---- What happened (<tutti/collectives/flight_recorder.hpp>) */
+
+/* Writes this process's last operations to `path`, as JSON. Local. */
+tutti_result tutti_write_flight_record(const char* path);
+
+/* Rank 0 writes the timeline of all ranks' last operations to `path`, for chrome://tracing or Perfetto. Collective. */
+tutti_result tutti_write_trace(tutti_comm* comm, const char* path);
+
 #ifdef __GNUC__
 #pragma GCC visibility pop
 #endif

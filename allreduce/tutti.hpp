@@ -7,6 +7,7 @@
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/collectives/point_to_point.hpp>
 #include <tutti/collectives/session.hpp>
 #include <tutti/kernels/error.hpp>

@@ -53,7 +53,7 @@ tutti_install_target(
 tutti_install_target(
   collectives library tuttiTargets
   HEADERS collectives/choice_facts.hpp collectives/collectives.hpp collectives/communicator.hpp collectives/cost_model.hpp
-          collectives/network_class.hpp collectives/operation.hpp collectives/persistent.hpp collectives/point_to_point.hpp
+          collectives/flight_recorder.hpp collectives/network_class.hpp collectives/operation.hpp collectives/persistent.hpp collectives/point_to_point.hpp
           collectives/reduce_function.hpp collectives/schedule.hpp collectives/session.hpp
           collectives/torus.hpp)
 tutti_install_target(allreduce library tuttiTargets HEADERS allreduce/allreduce.hpp allreduce/allreduce_group.hpp allreduce/fused_buffer.hpp

@@ -32,7 +32,11 @@ CollectiveTask::CollectiveTask(const Communicator& comm, const Group& group, Way
     memory_->handshake.begin(header, state().size());
   }
   // Stages begin when they can, not in one order on all ranks.
-  state().record(header, role == Role::whole, &group == &state().everyone());
+  const Manner how = {.name = schedule().algorithm().name,
+                      .radix = schedule().at().radix,
+                      .segments = way_.segments,
+                      .element_bytes = call_.element_bytes()};
+  state().record(header, role == Role::whole, &group == &state().everyone(), how);
 }
 
 CollectiveTask::~CollectiveTask() {

@@ -9,6 +9,11 @@
 #include <tutti/collectives/mailbox.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/transport_choice.hpp>
+#include <tutti/collectives/waiting_task.hpp>
+#include <tutti/collectives/watch/own_block.hpp>
+#include <tutti/collectives/watch/record_file.hpp>
+#include <tutti/collectives/watch/roll_call.hpp>
+#include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -62,6 +67,7 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
     open_node(whole);
     options_.transport = wanted_transport(options_.transport);
     transport_ = open_transport(*options_.transport, data_, placement_->node_of(), placement_->ranks_over_tcp());
+    show();
   } catch (...) {  // the same on every rank, so that what is collective can be undone
     MPI_Comm_free(&control_);
     MPI_Comm_free(&data_);
@@ -69,6 +75,15 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   }
   everyone_.emplace(placement_->everyone());
   mailbox_ = std::make_unique<Mailbox>(*this);
+}
+
+void CommunicatorState::show() {
+  if constexpr (kSimulated) {
+    presence_.emplace();
+  } else {
+    presence_.emplace(OwnBlock::get(), placement_->stamp(), rank_, size_);
+    begin_trace_if_asked(data_);
+  }
 }
 
 void CommunicatorState::open_node(const CommunicatorState* whole) {
@@ -162,6 +177,9 @@ CommunicatorState::End CommunicatorState::meet_before_end() noexcept {
   while (!may_end()) {
     const auto now = Clock::now();
     if (now - begin >= kMeetingLimit) fail(kNoSequence, "the communicator was freed here, and not by all ranks");
+    look_at_mates(now);
+    // All that came before a rank ended has arrived by then.
+    if (!gone_.empty() && now - gone_.begin()->second.since >= kGoneGrace) return End::apart;
     waiter.pause(now);
   }
   if (unusable()) return End::apart;
@@ -172,11 +190,14 @@ std::uint64_t CommunicatorState::take_sequence(int count) {
   if (unusable()) throw_unusable();
   const std::uint64_t first = next_sequence_;
   next_sequence_ += static_cast<std::uint64_t>(count);
+  presence_->set_begun(next_sequence_);
   return first;
 }
 
-void CommunicatorState::record(const Header& header, bool in_order, bool of_all) noexcept {
+void CommunicatorState::record(const Header& header, bool in_order, bool of_all, const Manner& how,
+                               Timed timed) noexcept {
   const Signature& call = header.call;
+  presence_->begin(call, how, timed);
   Header& place = recent_[call.sequence % recent_.size()];
   place = header;
   if (!of_all) place.call.sequence = kNoSequence;  // other ranks may rightly run something else under this number
@@ -198,8 +219,16 @@ void CommunicatorState::refuse(std::uint64_t sequence, const std::string& why) {
 
 void CommunicatorState::fail(std::uint64_t sequence, std::string_view why) noexcept {
   if (unusable()) return;
-  reason_ = std::string(why);
   tell_all(Notice::Kind::failed, sequence, why, rank_);
+  set_unusable(std::string(why));
+}
+
+void CommunicatorState::set_unusable(std::string why) noexcept {
+  reason_ = std::move(why);
+  if constexpr (kSimulated) return;
+  presence_->set_failed();
+  write_record_on_error(*reason_);
+  write_trace_part_on_error();
 }
 
 void CommunicatorState::throw_unusable() const { throw CommunicationError(*reason_); }
@@ -262,6 +291,10 @@ void CommunicatorState::heed(const Notice& notice) {
     answers_[notice.about] = notice;
     return;
   }
+  if (notice.kind == Notice::Kind::gone) {
+    gone_.emplace(notice.about, GoneRank{Clock::now(), notice.sequence != 0, notice.text.data()});
+    return;
+  }
   if (notice.kind == Notice::Kind::refused) {
     if (std::find(refused_.begin(), refused_.end(), notice.sequence) != refused_.end()) return;  // wrong alike
     if (notice.sequence >= next_sequence_) {
@@ -269,12 +302,53 @@ void CommunicatorState::heed(const Notice& notice) {
       return;
     }
   }
-  reason_ = text("rank ", notice.about, ": ", notice.text.data());
+  set_unusable(text("rank ", notice.about, ": ", notice.text.data()));
   // Ranks that were wrong themselves took the refusal for one of their own kind: they must learn that nobody will
   // answer them any more.
   if (notice.kind == Notice::Kind::refused)
     tell_all(Notice::Kind::failed, notice.sequence, notice.text.data(), notice.about);
   throw_unusable();
+}
+
+void CommunicatorState::look_at_mates(Clock::time_point now) {
+  for (NodeWatch::Gone& found : placement_->watch().look(now)) {
+    for (int peer = 0; peer < size_; ++peer) {
+      if (placement_->watch().is_mate(peer)) continue;
+      Notice notice{.kind = Notice::Kind::gone, .about = found.rank, .sequence = found.finished ? 1U : 0U};
+      std::memcpy(notice.text.data(), found.words.data(), std::min(found.words.size(), notice.text.size() - 1));
+      tell(peer, notice);
+    }
+    gone_.emplace(found.rank, GoneRank{now, found.finished, std::move(found.words)});
+  }
+}
+
+std::string CommunicatorState::node_culprits() const {
+  const std::vector<ProcessView> node = placement_->watch().view();
+  std::string words;
+  for (const Culprit& culprit : RollCall(node).culprits()) {
+    if (!culprit.ranks.empty()) words += (words.empty() ? "" : "; ") + culprit.words;
+  }
+  return words;
+}
+
+std::string CommunicatorState::node_roll_call(std::uint64_t sequence) const {
+  const std::vector<ProcessView> node = placement_->watch().view();
+  const RollCall roll_call(node);
+  const auto is_told = [&](const CommunicatorView& communicator) {
+    return communicator.stamp == placement_->stamp() && communicator.rank < rank_ &&
+           communicator.mode != WaitMode::none && communicator.sequence == sequence;
+  };
+  const bool told = std::any_of(node.begin(), node.end(), [&](const ProcessView& process) {
+    return std::any_of(process.communicators.begin(), process.communicators.end(), is_told);
+  });
+  std::string lines;
+  for (const ProcessView& process : node) {
+    if (!told) lines += text("tutti:   ", roll_call.name_of(process), " ", roll_call.activity(process), "\n");
+  }
+  for (const Culprit& culprit : roll_call.culprits()) {
+    if (!culprit.ranks.empty()) lines += text("tutti:   culprit: ", culprit.words, "\n");
+  }
+  return lines;
 }
 
 void CommunicatorState::hear_question(const Notice& notice) {
@@ -314,8 +388,8 @@ std::string CommunicatorState::answer_of(int peer, std::uint64_t sequence) const
 
 bool CommunicatorState::advance_others(const Task& task) {
   bool any = mailbox_->advance();
-  for (Task* other : tasks_) {
-    if (other != &task) any = other->advance() == Task::Progress::some || any;
+  for (WaitingTask* other : tasks_) {
+    if (other != &task) any = other->advance_beside() == Task::Progress::some || any;
   }
   return any;
 }

@@ -27,10 +27,12 @@
 #include <tutti/collectives/queue.hpp>
 #include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
+#include <tutti/collectives/watch/presence.hpp>
 
 namespace tutti::detail {
 
 class Mailbox;
+class WaitingTask;
 
 /// Instead of an operation's sequence number: a message between two ranks, which has none.
 inline constexpr std::uint64_t kNoSequence = UINT64_MAX;
@@ -42,6 +44,8 @@ struct Notice {
     failed,   ///< the sender's communicator is unusable
     asks,     ///< the sender waits for this rank in operation `sequence`, which is `header`, if that has this number
     answers,  ///< what the sender was doing when it was asked
+    gone,     ///< the process of rank `about`, which runs on the sender's machine, has ended; `sequence` is 1 if it had
+              ///< called MPI_Finalize
   };
   Kind kind;
   std::int32_t about;  ///< the rank where it began
@@ -49,6 +53,16 @@ struct Notice {
   std::uint64_t stamp = 0;  ///< of the communicator: MPI may deliver what was sent on another that is freed by now
   Header header = {};
   std::array<char, 480> text = {};  ///< NUL-terminated
+};
+
+/// So long after a rank's process has ended, whatever it sent before has arrived.
+inline constexpr auto kGoneGrace = std::chrono::milliseconds(150);
+
+/// A rank whose process has ended.
+struct GoneRank {
+  Clock::time_point since;  ///< when this was learned
+  bool finished = false;    ///< it had called MPI_Finalize
+  std::string words;        ///< "rank 2 (pid 1234 on node1) has died"
 };
 
 /// Keeps what MPI may still read or write after a failure, until the process ends: MPI cannot cancel.
@@ -99,7 +113,12 @@ class CommunicatorState {
   std::uint64_t history() const noexcept { return history_; }
 
   /// Remembers a call: whether all ranks make it at this place in their order, and whether all of them make it at all.
-  void record(const Header& header, bool in_order, bool of_all) noexcept;
+  /// `how` it runs, and when the clock is read for it, are for the flight recorder.
+  void record(const Header& header, bool in_order, bool of_all, const Manner& how = {},
+              Timed timed = Timed::at_begin) noexcept;
+
+  /// The communicator as others see it.
+  Presence& presence() noexcept { return *presence_; }
 
   /// What ranks compare of the calls before; a call that all ranks find not to have been made is forgotten.
   struct Past {
@@ -127,6 +146,19 @@ class CommunicatorState {
   /// Drives MPI and reads notices. \throws CommunicationError if the communicator became unusable.
   void poll_notices();
 
+  // ---- Processes that have ended
+
+  /// Looks which ranks of this machine have, if that is due, and tells the other machines.
+  void look_at_mates(Clock::time_point now);
+  const std::map<int, GoneRank>& gone() const noexcept { return gone_; }
+
+  /// Who keeps the ranks of this machine waiting, as far as they show it; empty if nobody does.
+  std::string node_culprits() const;
+
+  /// The same in lines of its own, and before them what each rank does, unless one with a lower number waits in
+  /// operation `sequence` too, and tells it.
+  std::string node_roll_call(std::uint64_t sequence) const;
+
   // ---- Roll call: who waits long asks those it waits for, and learns of calls that differ without meeting
 
   /// Asks `peer`, which is found to call otherwise or answers what it does, once it is in a call on this communicator.
@@ -146,8 +178,8 @@ class CommunicatorState {
 
   // ---- Operations under way: whoever waits for one advances all
 
-  void enlist(Task& task) { tasks_.push_back(&task); }
-  void delist(Task& task) noexcept { std::erase(tasks_, &task); }
+  void enlist(WaitingTask& task) { tasks_.push_back(&task); }
+  void delist(WaitingTask& task) noexcept { std::erase(tasks_, &task); }
 
   /// Advances messages between two ranks and all enlisted tasks but `task`; true if any got further. \throws
   /// CommunicationError
@@ -183,6 +215,8 @@ class CommunicatorState {
   End meet_before_end() noexcept;
 
   void open_node(const CommunicatorState* whole);
+  void show();
+  void set_unusable(std::string why) noexcept;
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
   void heed(const Notice& notice);
@@ -201,6 +235,7 @@ class CommunicatorState {
   std::optional<Hierarchy> hierarchy_;  // made when it is first asked for
   std::optional<Group> everyone_;       // made once the nodes are known
   std::unique_ptr<Mailbox> mailbox_;
+  std::optional<Presence> presence_;  // made once the ranks know each other
 
   std::uint64_t next_sequence_ = 0;
   std::uint64_t history_ = 0;
@@ -210,8 +245,9 @@ class CommunicatorState {
   std::vector<Notice> premature_;       // refusals of operations that this rank has not begun
   std::vector<Question> questions_;
   std::map<int, Notice> answers_;    // by peer, the last
+  std::map<int, GoneRank> gone_;     // by rank
   std::array<Header, 64> recent_{};  // the last operations, by sequence modulo size
-  std::vector<Task*> tasks_;         // enlisted
+  std::vector<WaitingTask*> tasks_;  // enlisted
   std::list<Outgoing> outgoing_;     // addresses must stay
   bool any_notice_ = false;          // sent or received
   Clock::time_point last_poll_{};    // of notices, by those who wait

@@ -16,6 +16,7 @@ MessageTask::~MessageTask() {
     state().fail(kNoSequence, text(label(), " was given up before it was complete"));
   }
   for (Part& part : parts_) {
+    end(part, !complete(part));
     if (complete(part)) {
       state().mailbox().release(std::move(part.message));
     } else {
@@ -25,10 +26,10 @@ MessageTask::~MessageTask() {
 }
 
 template <class Start>
-void MessageTask::start(Start start, int* source) {
+void MessageTask::start(Start start, int* source, std::uint64_t flight) {
   parts_.reserve(parts_.size() + 1);
   try {
-    parts_.push_back({start(), source});
+    parts_.push_back({start(), source, flight});
   } catch (const CommunicationError& error) {
     fail(error.what());
   }
@@ -36,12 +37,20 @@ void MessageTask::start(Start start, int* source) {
 
 void MessageTask::send(ConstBuffer data, int to) {
   ++sends_;
-  start([&] { return state().mailbox().send(data, to); }, nullptr);
+  start([&] { return state().mailbox().send(data, to); }, nullptr,
+        state().presence().begin_message(kSend, to, data.dtype, data.count));
 }
 
 void MessageTask::receive(Buffer data, int from, int* source) {
   ++receives_;
-  start([&] { return state().mailbox().receive(data, from); }, source);
+  start([&] { return state().mailbox().receive(data, from); }, source,
+        state().presence().begin_message(kReceive, from, data.dtype, data.count));
+}
+
+void MessageTask::end(const Part& part, bool failed) noexcept {
+  FlightRecorder& recorder = state().presence().recorder();
+  if (part.message->peer) recorder.set_peer(part.flight, *part.message->peer);
+  recorder.end(part.flight, failed);
 }
 
 Task::Progress MessageTask::advance() {
@@ -56,6 +65,7 @@ Task::Progress MessageTask::advance() {
   const bool any = state().mailbox().advance();
   const std::size_t completed = std::erase_if(parts_, [&](Part& part) {
     if (!part.message->complete()) return false;
+    end(part, false);
     if (part.source != nullptr) *part.source = *part.message->peer;
     state().mailbox().release(std::move(part.message));
     return true;
@@ -74,7 +84,8 @@ bool MessageTask::awaits_anyone() const {
 }
 
 std::string MessageTask::hopeless() const {
-  for (const auto& [message, source] : parts_) {
+  for (const Part& part : parts_) {
+    const auto& message = part.message;
     const int from = message->peer.value_or(comm().size() == 1 ? comm().rank() : -1);
     if (from == comm().rank() && !message->complete()) {
       return text(describe(*message), ": rank ", from, " itself has not sent it, and cannot while it waits");

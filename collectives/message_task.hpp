@@ -30,10 +30,12 @@ class MessageTask final : public WaitingTask {
 
   struct Part {
     std::shared_ptr<Message> message;
-    int* source;  ///< of a receive, may be null
+    int* source;           ///< of a receive, may be null
+    std::uint64_t flight;  ///< its record
   };
   template <class Start>
-  void start(Start start, int* source);
+  void start(Start start, int* source, std::uint64_t flight);
+  void end(const Part& part, bool failed) noexcept;
 
   std::vector<Part> parts_;  ///< incomplete
   int sends_ = 0;            ///< started

@@ -17,6 +17,7 @@ Placement::Placement(MPI_Comm comm, const CommunicatorOptions& options, const Ch
   int node_key = 0;  // lowest rank of the node
   check_mpi(MPI_Allreduce(&rank_, &node_key, 1, MPI_INT, MPI_MIN, node), "MPI_Allreduce");
   find_cores(node);
+  if constexpr (!kSimulated) watch_ = NodeWatch(node, rank_);
   MPI_Comm_free(&node);
   if (options.ranks_per_node > 0) node_key = rank_ - rank_ % options.ranks_per_node;
 

@@ -12,6 +12,7 @@
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/waiting.hpp>
+#include <tutti/collectives/watch/node_watch.hpp>
 
 namespace tutti::detail {
 
@@ -39,6 +40,10 @@ class Placement {
   /// Tells this communicator from all that were before; the same on all ranks.
   std::uint64_t stamp() const noexcept { return stamp_; }
 
+  /// Those on this machine, whatever nodes are pretended.
+  NodeWatch& watch() noexcept { return watch_; }
+  const NodeWatch& watch() const noexcept { return watch_; }
+
   /// The group of all ranks, with what messages cost among them.
   Group everyone() const;
 
@@ -57,6 +62,7 @@ class Placement {
   bool two_levels_ = false;
   ChoiceFacts facts_;
   WaitPolicy wait_policy_;
+  NodeWatch watch_;
   std::uint64_t stamp_ = 0;
 };
 

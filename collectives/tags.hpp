@@ -10,4 +10,7 @@ inline constexpr int kCollectiveTags = 32000;
 inline constexpr int kMessageTag = kCollectiveTags;
 inline constexpr int kMessagePayloadTag = kCollectiveTags + 1;
 
+/// Clocks and timelines, by MPI whatever the transport.
+inline constexpr int kTraceTag = kCollectiveTags + 2;
+
 }  // namespace tutti::detail

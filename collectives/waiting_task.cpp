@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::chrono::duration<double> kQuestionInterval = std::chrono::milliseconds(200);
 
+/// A wait is shown to others when it has lasted for so long, and again in such intervals. What is shown takes memory,
+/// which shorter waits must not.
+constexpr std::chrono::duration<double> kShowInterval = kQuestionInterval;
+
 /// The ranks that messages under way go to or come from.
 std::set<int> peers(const Transport& transport, std::optional<Direction> direction) {
   std::set<int> found;
@@ -40,7 +44,11 @@ WaitingTask::WaitingTask(Communicator comm, std::uint64_t sequence, Role role)
   if (role == Role::whole) state().enlist(*this);
 }
 
-WaitingTask::~WaitingTask() { state().delist(*this); }
+WaitingTask::~WaitingTask() {
+  hide();
+  end_record(false);
+  state().delist(*this);
+}
 
 bool WaitingTask::poll() {
   const Progress progress = advance_all();
@@ -48,18 +56,22 @@ bool WaitingTask::poll() {
     if constexpr (kSimulated) {
       state().transport().wait_any();
     } else {
-      look_around(Clock::now());
+      look_around(Clock::now(), Mode::tests);
     }
   }
+  if (progress == Progress::complete) end_record(false);
   return progress == Progress::complete;
 }
 
 void WaitingTask::wait() {
   if (const std::string why = hopeless(); !why.empty()) fail(why);
   Waiter waiter(state().wait_policy(), state().transport());
+  bool waits = false;
+  bool at_once = false;  // the clock was read when the wait began, and not since
   for (;;) {
     switch (advance_all()) {
       case Progress::complete:
+        end_record(at_once);
         return;
       case Progress::some:
         waiter.progressed();
@@ -67,9 +79,14 @@ void WaitingTask::wait() {
       case Progress::none:
         if constexpr (kSimulated) {
           state().transport().wait_any();
-        } else if (waiter.is_time_due()) {
+          break;
+        }
+        if (!waits && sequence_ != kNoSequence) at_once = state().presence().begins_to_wait(sequence_);
+        waits = true;
+        if (waiter.is_time_due()) {
           const auto now = Clock::now();
-          look_around(now);
+          at_once = false;
+          look_around(now, Mode::waits);
           waiter.pause(now);
         }
         break;
@@ -82,45 +99,111 @@ WaitingTask::Progress WaitingTask::advance_all() {
   const Progress progress = advance();
   if (progress == Progress::complete) return progress;
   const bool others = state().advance_others(*this);
-  if (progress == Progress::some) idle_since_.reset();
+  if (progress == Progress::some) {
+    idle_since_.reset();
+    hide();
+  }
   return others ? Progress::some : progress;
 }
 
-/// What is to be done now and then while there is no progress.
-void WaitingTask::look_around(Clock::time_point now) {
-  if (!state().are_notices_due(now)) return;
-  state().poll_notices();
-  answer_questions();
-  check_limits(now);
+WaitingTask::Progress WaitingTask::advance_beside() {
+  const Progress progress = advance();
+  if (progress == Progress::complete) end_record(false);
+  return progress;
 }
 
-void WaitingTask::check_limits(Clock::time_point now) {
+/// The operation is over, or given up. `at_once`: the clock was read just before.
+void WaitingTask::end_record(bool at_once) noexcept {
+  if (ended_ || sequence_ == kNoSequence) return;
+  ended_ = true;
+  state().presence().end(sequence_, state().unusable(), at_once);
+}
+
+/// What is to be done now and then while there is no progress.
+void WaitingTask::look_around(Clock::time_point now, Mode mode) {
+  if (!state().are_notices_due(now)) return;
   if (!idle_since_) {
     idle_since_ = now;
     next_questions_ = kQuestionInterval;
+    next_show_ = kShowInterval;
   }
+  state().poll_notices();
+  state().look_at_mates(now);
+  if (!state().gone().empty()) check_gone(now);
+  answer_questions();
+  show(now, mode);
+  check_limits(now);
+}
+
+/// Others, on whatever machine, learn of the end of a process by this rank's failure.
+void WaitingTask::check_gone(Clock::time_point now) {
+  if (now - *idle_since_ < kGoneGrace) return;
+  const std::set<int> ranks = awaited();
+  const auto is_over = [&](const GoneRank& gone) { return now - gone.since >= kGoneGrace; };
+  const auto over = std::count_if(state().gone().begin(), state().gone().end(),
+                                  [&](const auto& entry) { return is_over(entry.second); });
+  const bool all_gone = over + 1 == comm_.size();
+  std::string why;
+  for (const auto& [rank, gone] : state().gone()) {
+    if (!is_over(gone)) continue;
+    // One that was done with MPI has sent what it had to send; who waits for any rank waits for another.
+    const bool is_one_of_any = awaits_anyone() && (!gone.finished || all_gone);
+    if (is_one_of_any || ranks.count(rank) > 0) why += (why.empty() ? "" : "; ") + gone.words;
+  }
+  if (!why.empty()) fail(why);
+}
+
+/// Lets others see how this waits.
+void WaitingTask::show(Clock::time_point now, Mode mode) {
+  const std::chrono::duration<double> idle = now - *idle_since_;
+  if (idle < next_show_) return;
+  next_show_ = idle + kShowInterval;
+  shown_ = true;
+  state().presence().show({.tests = mode == Mode::tests,
+                           .sequence = sequence_,
+                           .since = *idle_since_,
+                           .now = now,
+                           .label = label(),
+                           .anyone = awaits_anyone(),
+                           .awaited = awaited()});
+}
+
+void WaitingTask::hide() noexcept {
+  if (shown_) state().presence().show_nothing();
+  shown_ = false;
+}
+
+void WaitingTask::check_limits(Clock::time_point now) {
   const std::chrono::duration<double> idle = now - *idle_since_;
   if (idle >= next_questions_) ask_around(idle);
   const CommunicatorOptions& options = comm_.options();
   if (options.deadline && idle >= *options.deadline) {
-    fail(text("no progress for ", options.deadline->count(), " s; ", waiting_for()));
+    const std::string culprits = state().node_culprits();
+    fail(text("no progress for ", options.deadline->count(), " s; ", waiting_for(), culprits.empty() ? "" : "; ",
+              culprits));
   }
-  if (!warned_ && options.stall_warning.count() > 0 && idle >= options.stall_warning) {
-    warned_ = true;
-    std::fprintf(stderr, "tutti: warning: rank %d: %s: no progress for %.1f s; %s\n", comm_.rank(), label().c_str(),
-                 idle.count(), waiting_for().c_str());
-  }
+  if (!warned_ && options.stall_warning.count() > 0 && idle >= options.stall_warning) warn(idle);
+}
+
+/// In one piece, since ranks may warn at one time.
+void WaitingTask::warn(std::chrono::duration<double> idle) {
+  warned_ = true;
+  std::fprintf(stderr, "tutti: warning: rank %d: %s: no progress for %.1f s; %s\n%s", comm_.rank(), label().c_str(),
+               idle.count(), waiting_for().c_str(), state().node_roll_call(sequence_).c_str());
 }
 
 // Ranks that call otherwise may never exchange a message with this one, and those it waits for may wait themselves.
 void WaitingTask::ask_around(std::chrono::duration<double> idle) {
   asked_ = true;
   next_questions_ = idle + std::max(kQuestionInterval, idle / 4);
-  for (const int peer : awaited()) state().ask(peer, current_sequence());
+  for (const int peer : asked_ranks()) state().ask(peer, current_sequence());
 }
 
-std::set<int> WaitingTask::awaited() const {
-  std::set<int> ranks = peers(state().transport(), std::nullopt);
+std::set<int> WaitingTask::awaited() const { return peers(state().transport(), std::nullopt); }
+
+/// Those that this waits for, and all, if any rank would do.
+std::set<int> WaitingTask::asked_ranks() const {
+  std::set<int> ranks = awaited();
   for (int rank = 0; awaits_anyone() && rank < comm_.size(); ++rank) {
     if (rank != comm_.rank()) ranks.insert(rank);
   }
@@ -153,7 +236,7 @@ std::string WaitingTask::waiting_for() const {
   if (!asked_) return out;
   constexpr int kTold = 4;
   int told = 0;
-  for (const int peer : awaited()) {
+  for (const int peer : asked_ranks()) {
     if (++told > kTold) break;
     const std::string answer = state().answer_of(peer, current_sequence());
     out += text("; rank ", peer, " ", answer.empty() ? "gives no sign of being in a call" : answer);

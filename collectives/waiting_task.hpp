@@ -31,6 +31,8 @@ class WaitingTask : public Task {
 
   /// For an operation of which this is a stage.
   std::set<int> awaited_by_stage() const { return awaited(); }
+  /// advance(), called by whoever waits for another task.
+  Progress advance_beside();
 
  protected:
   /// `sequence` is kNoSequence for messages between two ranks.
@@ -45,7 +47,8 @@ class WaitingTask : public Task {
   /// Whether this waits for a message from a rank that nobody knows yet.
   virtual bool awaits_anyone() const { return false; }
 
-  /// The ranks that this waits for, and what for, in words; by default those it exchanges messages with.
+  /// The ranks that this waits for, and what for, in words; by default those it exchanges messages with. Of a message
+  /// that any rank may send, none.
   virtual std::set<int> awaited() const;
   virtual std::string awaited_in_words() const;
 
@@ -60,10 +63,18 @@ class WaitingTask : public Task {
   std::uint64_t sequence() const noexcept { return sequence_; }
 
  private:
+  enum class Mode : std::uint8_t { waits, tests };
+
   Progress advance_all();
-  void look_around(Clock::time_point now);
+  void look_around(Clock::time_point now, Mode mode);
+  void check_gone(Clock::time_point now);
   void check_limits(Clock::time_point now);
+  void show(Clock::time_point now, Mode mode);
+  void hide() noexcept;
+  void end_record(bool at_once) noexcept;
+  void warn(std::chrono::duration<double> idle);
   void ask_around(std::chrono::duration<double> idle);
+  std::set<int> asked_ranks() const;
   void answer_questions();
   std::string waiting_for() const;
   std::string answer_to(const CommunicatorState::Question& question) const;
@@ -72,6 +83,9 @@ class WaitingTask : public Task {
   std::uint64_t sequence_;
   std::optional<Clock::time_point> idle_since_;
   std::chrono::duration<double> next_questions_{};  ///< asked at this idle time
+  std::chrono::duration<double> next_show_{};       ///< shown to others at this idle time
+  bool shown_ = false;
+  bool ended_ = false;  ///< the record says so
   bool asked_ = false;
   bool warned_ = false;
 };

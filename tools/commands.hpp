@@ -12,6 +12,8 @@ void add_explain_command(CLI::App& app);
 void add_perf_command(CLI::App& app);
 void add_tune_command(CLI::App& app);
 void add_report_command(CLI::App& app);
+void add_ps_command(CLI::App& app);
+void add_trace_command(CLI::App& app);
 
 /// `train` is only listed here: main() hands everything behind it to the trainer's own program, see exec_trainer().
 void add_train_command(CLI::App& app);

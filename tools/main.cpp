@@ -32,6 +32,8 @@ void add_commands(CLI::App& app) {
   tutti::tools::add_explain_command(app);
   tutti::tools::add_tune_command(app);
   tutti::tools::add_report_command(app);
+  tutti::tools::add_ps_command(app);
+  tutti::tools::add_trace_command(app);
   tutti::tools::add_info_command(app);
   tutti::tools::add_doctor_command(app);
 }

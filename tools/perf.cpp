@@ -2,6 +2,7 @@
 // the run is in tools/perf/run.hpp, how it measures in tools/perf/measure.hpp, what the columns mean in
 // bench/README.md.
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,7 @@ struct PerfOptions {
   std::string transport;
   std::string json;
   std::string csv;
+  std::string trace;
 };
 
 /// Which options were given, not left at their defaults.
@@ -206,9 +208,13 @@ void add_perf_command(CLI::App& app) {
       ->type_name("NAME");
   command->add_option("--json", o.json, "Write the rows to FILE, a JSON array")->type_name("FILE");
   command->add_option("--csv", o.csv, "Write the rows to FILE, as CSV with the same names")->type_name("FILE");
+  command
+      ->add_option("--trace", o.trace, "Write a timeline of all ranks' calls to FILE, for chrome://tracing or Perfetto")
+      ->type_name("FILE");
   command->callback([options, op, root, test_interval] {
     const PerfPlan plan = make_plan(
         *options, {.op = op->count() > 0, .root = root->count() > 0, .test_interval = test_interval->count() > 0});
+    if (!options->trace.empty()) setenv("TUTTI_TRACE", options->trace.c_str(), 1);
     CommunicatorOptions communicator;
     if (options->deadline > 0) communicator.deadline = std::chrono::duration<double>(options->deadline);
     if (!options->transport.empty())

@@ -14,7 +14,9 @@ to_mdoc() {
       gsub(/\\/, "\\e", text)
       gsub(/`/, "\\(oq", text)
       gsub(/-/, "\\-", text)
+      gsub(/\.\.\. /, "...\001", text)
       gsub(/\. +/, ".\n", text) # a sentence begins a line
+      gsub(/\001/, " ", text)
       return text ~ /^[.\047]/ ? "\\&" text : text
     }
     function end_list() { if (in_list) print ".El"; in_list = 0 }

@@ -27,12 +27,22 @@ const Way kWay = {.schedule = nullptr, .segments = 1, .row = UINT8_MAX - 1, .dig
 /// In place of a table of algorithms, for calls that are known to be right.
 constexpr char kDirect = 0;
 
-DirectCollective make_work(const Communicator& comm, const Call& call, std::uint64_t sequence,
+DirectCollective make_work(const Communicator& comm, const Call& call, std::uint64_t sequence, Timed timed,
                            Consent consent = Consent::given) {
   CommunicatorState& state = comm.state();
   const Header header = {.call = signature(call, kWay, sequence, state.history()), .before = state.last_call()};
-  if (consent != Consent::refused) state.record(header, true, true);
+  if (consent == Consent::refused) {
+    state.presence().leave_out(sequence);
+  } else {
+    state.record(header, true, true, {}, timed);
+  }
   return {*state.node(), call, header, state.history(), consent};
+}
+
+/// The clock is not read for the beginning of a call that may be over sooner than two readings.
+Timed timed_of(const Call& call) noexcept {
+  constexpr std::size_t kQuickBytes = 4096;
+  return call.input.size_bytes() + call.output.size_bytes() <= kQuickBytes ? Timed::when_it_waits : Timed::at_begin;
 }
 
 class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
@@ -42,7 +52,9 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
       : WaitingTask(comm, sequence, Role::whole), work_(std::move(work)) {}
 
   DirectTask(const Communicator& comm, Call&& call, std::uint64_t sequence)
-      : WaitingTask(comm, sequence, Role::whole), call_(std::move(call)), work_(make_work(comm, call_, sequence)) {}
+      : WaitingTask(comm, sequence, Role::whole),
+        call_(std::move(call)),
+        work_(make_work(comm, call_, sequence, Timed::at_begin)) {}
 
   /// A stage, of the ranks of `group`, which stays.
   DirectTask(const Communicator& comm, const Group& group, Call&& call, std::uint64_t sequence, const Ticket& ticket)
@@ -142,13 +154,20 @@ std::uint64_t begin_right(const Communicator& comm, const Call& call) {
 
 /// Whether it is complete within the time in which a rank spins, and nothing else has to be looked at. A task is only
 /// made of what takes longer.
-bool completes_soon(const Communicator& comm, DirectCollective& work) {
+bool completes_soon(const Communicator& comm, std::uint64_t sequence, DirectCollective& work) {
   constexpr int kPolls = 100;
+  constexpr int kQuickPolls = 8;  // so many take less time than the clock is worth
   const bool spins = comm.state().wait_policy().spin > Clock::duration::zero();
+  Presence& presence = comm.state().presence();
+  bool just_timed = false;
   try {
     for (int poll = 0; poll < kPolls; ++poll) {
-      if (work.advance() == Task::Progress::complete) return true;
+      if (work.advance() == Task::Progress::complete) {
+        presence.end(sequence, false, just_timed && poll <= kQuickPolls);
+        return true;
+      }
       if (work.differing()) return false;
+      if (poll == 0) just_timed = presence.begins_to_wait(sequence);
       if (!spins || work.is_in_the_way()) sched_yield();
     }
   } catch (const std::bad_alloc&) {  // which happens again, and is explained then
@@ -167,8 +186,8 @@ std::unique_ptr<Task> start_direct(const Communicator& comm, Call&& call) {
 
 void run_direct(const Communicator& comm, const Call& call) {
   const std::uint64_t sequence = begin_right(comm, call);
-  DirectCollective work = make_work(comm, call, sequence);
-  if (!completes_soon(comm, work)) DirectTask(comm, sequence, std::move(work)).wait();
+  DirectCollective work = make_work(comm, call, sequence, timed_of(call));
+  if (!completes_soon(comm, sequence, work)) DirectTask(comm, sequence, std::move(work)).wait();
 }
 
 std::function<std::unique_ptr<Task>()> prepare_direct(const Communicator& comm, const Call& call) {
@@ -184,17 +203,21 @@ bool run_if_all_can(const Communicator& comm, const Call* call) {
   CommunicatorState& state = comm.state();
   const CommunicatorState::Past past = state.past();
   const std::uint64_t sequence = state.take_sequence();
+  const Call& own = call != nullptr ? *call : none;
   DirectCollective work =
-      make_work(comm, call != nullptr ? *call : none, sequence, call != nullptr ? Consent::asked : Consent::refused);
+      make_work(comm, own, sequence, timed_of(own), call != nullptr ? Consent::asked : Consent::refused);
   bool refused = false;
-  if (completes_soon(comm, work)) {
+  if (completes_soon(comm, sequence, work)) {
     refused = work.refused();
   } else {
     DirectTask task(comm, sequence, std::move(work));
     task.wait();
     refused = task.refused();
   }
-  if (refused) state.forget_since(past);
+  if (refused) {
+    state.forget_since(past);
+    state.presence().forget(sequence);
+  }
   return !refused;
 }
 

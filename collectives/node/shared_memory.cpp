@@ -43,12 +43,12 @@ bool reserve(int fd, std::size_t bytes) noexcept {
 
 }  // namespace
 
-SharedMemory SharedMemory::create(std::size_t bytes) {
+SharedMemory SharedMemory::create(std::size_t bytes, const char* name) {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t rounded = (bytes + page - 1) / page * page;
   if (rounded < bytes || rounded > static_cast<std::size_t>(std::numeric_limits<off_t>::max())) throw std::bad_alloc();
   if (rounded > limit_of(RLIMIT_FSIZE)) return {};  // a signal would end the process
-  const int fd = memfd_create("tutti", MFD_CLOEXEC);
+  const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return {};
   struct stat status {};
   if (static_cast<rlim_t>(fd) >= limit_of(RLIMIT_NOFILE) / 2 || fstat(fd, &status) != 0) {

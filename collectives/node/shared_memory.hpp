@@ -18,8 +18,8 @@ class SharedMemory {
 
   /// `bytes` of zeros that are there: what the file system refuses is an error here and no signal later. A multiple of
   /// pages is taken. Empty if the process has used half of the descriptors that it may have, or may not have files so
-  /// large. \throws std::bad_alloc
-  static SharedMemory create(std::size_t bytes);
+  /// large. The file is called `name` in /proc. \throws std::bad_alloc
+  static SharedMemory create(std::size_t bytes, const char* name = "tutti");
 
   /// The same memory as another process has it under descriptor `fd`, if that is still file `inode`. Pages are mapped
   /// when they are touched. \throws std::bad_alloc if it cannot be mapped.

@@ -23,6 +23,8 @@ namespace {
 constexpr std::string_view kKnownVariables[] = {
     "TUTTI_ALGORITHM",
     "TUTTI_DEADLINE",
+    "TUTTI_FLIGHT_RECORD",
+    "TUTTI_FLIGHT_RECORDER",
     "TUTTI_GNUPLOT",
     "TUTTI_NETWORK",
     "TUTTI_PRELOAD",
@@ -36,6 +38,7 @@ constexpr std::string_view kKnownVariables[] = {
     "TUTTI_RADIX",
     "TUTTI_SEGMENT",
     "TUTTI_SHARED_MEMORY",
+    "TUTTI_TRACE",
     "TUTTI_TRANSPORT",
     "TUTTI_TUNING",
 };

@@ -1,0 +1,164 @@
+// Watching the ranks of this machine; see node_watch.hpp.
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/watch/node_watch.hpp>
+#include <tutti/collectives/watch/own_block.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::detail {
+namespace {
+
+/// A descriptor that is closed.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) noexcept : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const noexcept { return fd_; }
+  int release() noexcept { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+/// A name that no file has: it ends with its socket. `stamp` tells the communicators of a process apart.
+struct AbstractName {
+  sockaddr_un address{};
+  socklen_t bytes = 0;
+
+  AbstractName(std::uint64_t identity, std::uint64_t stamp) noexcept {
+    address.sun_family = AF_UNIX;
+    const int length = std::snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "tutti-%016llx-%016llx",
+                                     static_cast<unsigned long long>(identity), static_cast<unsigned long long>(stamp));
+    bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + static_cast<std::size_t>(length));
+  }
+  const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&address); }
+};
+
+int open_socket() noexcept { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+
+/// Never waits: where there is nobody to connect to, or too many have, there is no connection.
+int connect_to(const AbstractName& name, std::uint64_t own_identity) noexcept {
+  Descriptor end(open_socket());
+  if (end.get() < 0 || connect(end.get(), name.get(), name.bytes) != 0) return -1;
+  if (send(end.get(), &own_identity, sizeof own_identity, MSG_NOSIGNAL) != sizeof own_identity) return -1;
+  return end.release();
+}
+
+}  // namespace
+
+NodeWatch::NodeWatch(MPI_Comm machine, int rank) {
+  int size = 1;
+  int own = 0;
+  check_mpi(MPI_Comm_size(machine, &size), "MPI_Comm_size");
+  check_mpi(MPI_Comm_rank(machine, &own), "MPI_Comm_rank");
+  if (size == 1) return;
+  struct Entry {
+    std::int32_t rank;
+    std::int32_t unused;
+    ProcessId id;
+  };
+  const Entry entry{rank, 0, own_process_id()};
+  std::vector<Entry> all(static_cast<std::size_t>(size));
+  check_mpi(MPI_Allgather(&entry, sizeof(Entry), MPI_BYTE, all.data(), sizeof(Entry), MPI_BYTE, machine),
+            "MPI_Allgather");
+  watch_ = ProcessWatch::get();
+  host_ = OwnBlock::get().block().host.data();
+  bool one_namespace = true;
+  for (const Entry& its : all) {
+    Mate& mate = mates_.emplace_back(Mate{its.rank, its.id, nullptr});
+    const bool same = its.id.pid_namespace == entry.id.pid_namespace && its.id.pid_namespace != 0;
+    one_namespace = one_namespace && its.id.pid_namespace == all.front().id.pid_namespace && its.id.pid_namespace != 0;
+    if (same && its.rank != rank) mate.process = watch_->watch(its.id);
+  }
+  if (!one_namespace) join_by_sockets(machine, static_cast<std::size_t>(own));
+  std::sort(mates_.begin(), mates_.end(), [](const Mate& a, const Mate& b) { return a.rank < b.rank; });
+}
+
+// Each process listens; of every two that need a connection the later one connects. All have connected before anybody
+// accepts, so nobody waits for anybody but in MPI.
+void NodeWatch::join_by_sockets(MPI_Comm machine, std::size_t own) {
+  const ProcessId& self = mates_[own].id;
+  std::uint64_t stamp = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  check_mpi(MPI_Bcast(&stamp, sizeof stamp, MPI_BYTE, 0, machine), "MPI_Bcast");
+  const AbstractName own_name(self.identity, stamp);
+  const Descriptor listener(open_socket());
+  bool listens = listener.get() >= 0 && bind(listener.get(), own_name.get(), own_name.bytes) == 0 &&
+                 listen(listener.get(), static_cast<int>(mates_.size())) == 0;
+  check_mpi(MPI_Barrier(machine), "MPI_Barrier");
+  for (std::size_t i = 0; i < own; ++i) {
+    if (mates_[i].process != nullptr) continue;
+    const int end = connect_to(AbstractName(mates_[i].id.identity, stamp), self.identity);
+    if (end >= 0) mates_[i].process = watch_->watch_socket(mates_[i].id, end);
+  }
+  check_mpi(MPI_Barrier(machine), "MPI_Barrier");
+  while (listens) {
+    Descriptor end(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    listens = end.get() >= 0;
+    std::uint64_t identity = 0;
+    if (!listens || recv(end.get(), &identity, sizeof identity, 0) != sizeof identity) continue;
+    for (Mate& mate : mates_) {
+      if (mate.id.identity == identity) mate.process = watch_->watch_socket(mate.id, end.release());
+    }
+  }
+  const auto first = std::find_if(mates_.begin(), mates_.end(), [&](const Mate& mate) {
+    return mate.process == nullptr && mate.id.identity != self.identity;
+  });
+  int lowest = first == mates_.end() ? static_cast<int>(mates_.size()) : static_cast<int>(own);
+  const int mine = lowest;
+  check_mpi(MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, machine), "MPI_Allreduce");
+  if (first == mates_.end() || mine != lowest) return;
+  std::fprintf(stderr,
+               "tutti: warning: rank %d cannot watch rank %d (they share neither process numbers nor a network "
+               "namespace): if one dies, the other waits for its deadline\n",
+               mates_[own].rank, first->rank);
+}
+
+std::vector<NodeWatch::Gone> NodeWatch::look(std::chrono::steady_clock::time_point now) {
+  std::vector<Gone> found;
+  if (watch_ == nullptr) return found;
+  const std::uint64_t gone = watch_->look(now);
+  if (gone == seen_) return found;
+  seen_ = gone;
+  for (Mate& mate : mates_) {
+    if (mate.told || mate.process == nullptr || !mate.process->gone()) continue;
+    mate.told = true;
+    const bool finished = mate.process->finished();
+    found.push_back(
+        {mate.rank, finished,
+         text("rank ", mate.rank, " (pid ", mate.id.process, " on ", host_, finished ? ") has ended" : ") has died")});
+  }
+  return found;
+}
+
+std::vector<ProcessView> NodeWatch::view() const {
+  std::vector<ProcessView> seen;
+  for (const Mate& mate : mates_) {
+    const auto stat = read_process_stat(mate.id.process);
+    const bool is_own = mate.id.identity == own_process_id().identity;
+    const auto own = is_own ? BlockView::open(mate.id.process, mate.id.block_fd) : std::nullopt;
+    const BlockView* const block = own ? &*own : mate.process != nullptr ? mate.process->block() : nullptr;
+    if (block != nullptr && stat) seen.push_back(view_process(*block, mate.id.process, *stat));
+  }
+  return seen;
+}
+
+bool NodeWatch::is_mate(int rank) const noexcept {
+  const auto found = std::lower_bound(mates_.begin(), mates_.end(), rank,
+                                      [](const Mate& mate, int wanted) { return mate.rank < wanted; });
+  return found != mates_.end() && found->rank == rank;
+}
+
+}  // namespace tutti::detail

@@ -1,0 +1,57 @@
+// The ranks of a communicator that run on this machine, as processes: which of them are gone, and what they show.
+#pragma once
+
+#include <mpi.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tutti/collectives/watch/process_view.hpp>
+#include <tutti/collectives/watch/process_watch.hpp>
+
+namespace tutti::detail {
+
+class NodeWatch {
+ public:
+  struct Mate {
+    int rank;
+    ProcessId id;
+    std::shared_ptr<Watched> process;  ///< null of this rank itself, and where it cannot be watched
+    bool told = false;                 ///< that it is gone
+  };
+
+  /// A rank that is gone.
+  struct Gone {
+    int rank;
+    bool finished;      ///< it had called MPI_Finalize
+    std::string words;  ///< "rank 2 (pid 1234 on node1) has died"
+  };
+
+  /// Watches nobody.
+  NodeWatch() = default;
+
+  /// Collective over `machine`, the ranks of one machine, of which this one has rank `rank` in the communicator. Ranks
+  /// that cannot watch each other are told on standard error, by the first that cannot. \throws CommunicationError
+  NodeWatch(MPI_Comm machine, int rank);
+
+  /// Ranks that were found to be gone since the last look.
+  std::vector<Gone> look(std::chrono::steady_clock::time_point now);
+
+  /// What the processes show, this one's among them, in rank order; without those that cannot be seen.
+  std::vector<ProcessView> view() const;
+
+  bool is_mate(int rank) const noexcept;
+
+ private:
+  void join_by_sockets(MPI_Comm machine, std::size_t own);
+
+  std::shared_ptr<ProcessWatch> watch_;
+  std::vector<Mate> mates_;  // by rank, this one among them
+  std::string host_;
+  std::uint64_t seen_ = 0;  // how many of those that this process watches were gone at the last look
+};
+
+}  // namespace tutti::detail

@@ -1,0 +1,116 @@
+// Events of a timeline; see trace.hpp.
+#include <algorithm>
+#include <vector>
+
+#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/flight_recorder.hpp>
+#include <tutti/collectives/watch/bounded_mpi.hpp>
+#include <tutti/collectives/watch/json_text.hpp>
+#include <tutti/collectives/watch/own_block.hpp>
+#include <tutti/collectives/watch/process_view.hpp>
+#include <tutti/collectives/watch/record_file.hpp>
+#include <tutti/collectives/watch/trace.hpp>
+
+namespace tutti::detail {
+namespace {
+
+/// Lanes in which events lie that do not overlap.
+class Lanes {
+ public:
+  std::size_t take(std::int64_t begin_ns, std::int64_t end_ns) {
+    auto lane = std::find_if(ends_.begin(), ends_.end(), [&](std::int64_t end) { return end <= begin_ns; });
+    if (lane == ends_.end()) lane = ends_.insert(lane, 0);
+    *lane = end_ns;
+    return static_cast<std::size_t>(lane - ends_.begin());
+  }
+
+ private:
+  std::vector<std::int64_t> ends_;
+};
+
+std::string microseconds(std::int64_t ns) { return fixed(static_cast<double>(ns) * 1e-3, 3); }
+
+std::string arguments(const OperationView& view) {
+  JsonObject object;
+  if (!view.is_message) object.add("sequence", view.sequence);
+  object.add("communicator", view.communicator);
+  if (view.peer) object.add("peer", *view.peer);
+  object.add("count", view.count).add("dtype", view.dtype);
+  if (!view.op.empty()) object.add("op", view.op);
+  if (view.root) object.add("root", *view.root);
+  object.add("bytes", view.bytes);
+  if (!view.is_message) object.add("way", view.way).add("radix", view.radix).add("segments", view.segments);
+  return object.add("state", view.failed ? "failed" : view.end_ns ? "complete" : "running").str();
+}
+
+/// What a viewer writes beside a rank's events.
+std::string process_events(const ControlBlock& block, std::uint64_t dropped) {
+  const auto event = [&](const char* name, const char* key, const std::string& value) {
+    JsonObject object;
+    object.add("name", name).add("ph", "M").add("pid", block.world_rank);
+    return object.add_raw("args", text("{\"", key, "\": ", value, "}")).str();
+  };
+  std::string label = text("rank ", block.world_rank, " (pid ", block.process, " on ", block.host.data(), ")");
+  if (dropped > 0) label += text(", without its first ", dropped, " operations");
+  return event("process_name", "name", json_string(label)) + ",\n" +
+         event("process_sort_index", "sort_index", text(block.world_rank));
+}
+
+}  // namespace
+
+std::string trace_events(const ControlBlock& block, const Record* records, const Alignment& alignment,
+                         std::int64_t zero_ns) {
+  std::vector<OperationView> operations = view_operations(block, records);
+  const std::int64_t now = monotonic_ns();
+  std::string events = process_events(block, operations.empty() ? 0 : operations.front().number - 1);
+  std::stable_sort(operations.begin(), operations.end(),
+                   [](const OperationView& a, const OperationView& b) { return a.begin_ns < b.begin_ns; });
+  Lanes lanes;
+  for (const OperationView& view : operations) {
+    const std::int64_t end = view.end_ns.value_or(now);
+    JsonObject event;
+    event.add("name", view.kind).add("cat", view.is_message ? "message" : "collective").add("ph", "X");
+    event.add_raw("ts", microseconds(alignment.aligned(view.begin_ns) - zero_ns));
+    event.add_raw("dur", microseconds(end - view.begin_ns));
+    event.add("pid", block.world_rank).add("tid", lanes.take(view.begin_ns, end));
+    events += ",\n" + event.add_raw("args", arguments(view)).str();
+  }
+  return events;
+}
+
+std::string trace_file(std::string_view events) {
+  return text("{\"displayTimeUnit\": \"ns\", \"traceEvents\": [\n", events, "\n]}\n");
+}
+
+void write_merged_trace(MPI_Comm comm, const std::string& path, Alignment alignment,
+                        std::chrono::steady_clock::time_point limit) {
+  BoundedMpi ranks(comm, limit);
+  ranks.barrier();
+  OwnBlock& own = OwnBlock::get();
+  alignment.add(measure_clock_offset(ranks));
+  const std::vector<std::int64_t> made = ranks.all_gather(alignment.aligned(own.block().made.monotonic_ns));
+  const std::int64_t zero = *std::min_element(made.begin(), made.end());
+  std::string events = trace_events(own.block(), own.records(), alignment, zero);
+  const std::vector<std::int64_t> sizes = ranks.all_gather(static_cast<std::int64_t>(events.size()));
+  if (ranks.rank() != 0) {
+    ranks.send(0, events);
+    return;
+  }
+  for (int rank = 1; rank < ranks.size(); ++rank) {
+    events += ",\n" + ranks.receive(rank, static_cast<std::size_t>(sizes[static_cast<std::size_t>(rank)]));
+  }
+  write_whole_file(path, trace_file(events));
+}
+
+}  // namespace tutti::detail
+
+namespace tutti {
+
+void write_trace(const Communicator& comm, const std::string& path) {
+  constexpr std::chrono::duration<double> kLimit = std::chrono::seconds(60);
+  if (comm.unusable()) comm.state().throw_unusable();
+  const auto patience = std::chrono::duration_cast<detail::Clock::duration>(comm.options().deadline.value_or(kLimit));
+  detail::write_merged_trace(comm.mpi(), path, {}, detail::Clock::now() + patience);
+}
+
+}  // namespace tutti

@@ -1,0 +1,41 @@
+// Timelines of all ranks in Chrome's trace event format.
+//
+// A rank is a process of the timeline and each of its operations an event of kind "X"; operations that overlap lie in
+// lanes of their own. Times are microseconds of rank 0's clock since the first rank made its first communicator.
+#pragma once
+
+#include <mpi.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <tutti/collectives/watch/clock_offset.hpp>
+#include <tutti/collectives/watch/control_block.hpp>
+
+namespace tutti::detail {
+
+/// The events of a process, which its block still has: JSON objects with commas between them. `zero_ns` is the aligned
+/// time of 0.
+std::string trace_events(const ControlBlock& block, const Record* records, const Alignment& alignment,
+                         std::int64_t zero_ns);
+
+/// A whole file of events.
+std::string trace_file(std::string_view events);
+
+/// Rank 0 writes the events of all ranks to `path`. Collective. `alignment`: what was measured before, if anything.
+/// \throws CommunicationError after `limit`; DataError on rank 0
+void write_merged_trace(MPI_Comm comm, const std::string& path, Alignment alignment,
+                        std::chrono::steady_clock::time_point limit);
+
+/// What TUTTI_TRACE asks for: to be called by all ranks of every communicator that is made.
+///
+/// The first that has all ranks of MPI_COMM_WORLD finds out whether all of them are asked for a timeline, and compares
+/// their clocks; at the end of MPI rank 0 then writes it. Where not all are, or not all come to the end, each rank
+/// writes what it has to a part, FILE.rankN, and so it does when a communicator fails: `tutti trace` puts them
+/// together. \throws CommunicationError
+void begin_trace_if_asked(MPI_Comm comm);
+void write_trace_part_on_error() noexcept;
+
+}  // namespace tutti::detail

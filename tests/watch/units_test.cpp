@@ -1,0 +1,375 @@
+// Parts of collectives/watch by themselves: the ring of operations while it is written, clocks, graphs, roll calls of
+// made-up jobs.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tutti/collectives/schedule.hpp>
+#include <tutti/collectives/watch/clock_offset.hpp>
+#include <tutti/collectives/watch/components.hpp>
+#include <tutti/collectives/watch/flight_recorder.hpp>
+#include <tutti/collectives/watch/json_text.hpp>
+#include <tutti/collectives/watch/process_stat.hpp>
+#include <tutti/collectives/watch/process_view.hpp>
+#include <tutti/collectives/watch/roll_call.hpp>
+#include <tutti/collectives/watch/ticks.hpp>
+#include <tutti/kernels/dtype.hpp>
+
+namespace tutti::detail {
+namespace {
+
+// ---- The ring
+
+/// A block and ring in plain memory.
+class Ring : public testing::Test {
+ protected:
+  static std::unique_ptr<ControlBlock> make_block() {
+    auto block = std::make_unique<ControlBlock>();
+    block->record_count = kCount;
+    block->tick_source = find_tick_source();
+    block->made = take_moment(block->tick_source);
+    return block;
+  }
+
+  static constexpr std::uint32_t kCount = 64;
+  std::unique_ptr<ControlBlock> block_ = make_block();
+  std::unique_ptr<Record[]> records_ = std::make_unique<Record[]>(kCount);
+  FlightRecorder recorder_{*block_, records_.get(), true};
+};
+
+TEST_F(Ring, HoldsTheLastInOrder) {
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    const std::uint64_t number = recorder_.begin({.sequence = i, .count = 2 * i, .communicator = 1});
+    EXPECT_EQ(number, i);
+    if (i != 99) recorder_.end(number, i % 10 == 0);
+  }
+  const auto seen = view_operations(*block_, records_.get());
+  ASSERT_EQ(seen.size(), kCount);
+  EXPECT_EQ(seen.front().number, 37U);
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    EXPECT_EQ(seen[i].sequence, 37 + i);
+    EXPECT_EQ(seen[i].count, 2 * seen[i].sequence);
+    EXPECT_EQ(seen[i].failed, seen[i].number % 10 == 0);
+    EXPECT_EQ(seen[i].end_ns.has_value(), seen[i].number != 99);
+    EXPECT_GE(seen[i].end_ns.value_or(INT64_MAX), seen[i].begin_ns);
+    EXPECT_GE(seen[i].begin_ns, seen[i == 0 ? 0 : i - 1].begin_ns);
+  }
+  EXPECT_EQ(recorder_.find(1, 50), 50U);
+  EXPECT_EQ(recorder_.find(1, 36), 0U);  // overwritten
+  EXPECT_EQ(recorder_.find(2, 50), 0U);
+}
+
+TEST_F(Ring, LeavesOverwrittenRecordsAlone) {
+  const std::uint64_t early = recorder_.begin({.sequence = 1});
+  for (std::uint64_t i = 0; i < kCount; ++i) recorder_.begin({.sequence = 100 + i});
+  recorder_.end(early, false);
+  recorder_.set_peer(early, 7);
+  EXPECT_FALSE(recorder_.set_begin(early));
+  for (const OperationView& view : view_operations(*block_, records_.get())) EXPECT_FALSE(view.end_ns.has_value());
+}
+
+TEST_F(Ring, ReadsTheClockAsSaid) {
+  const auto times = [&](std::uint64_t number) {
+    const Record& record = records_[number % kCount];
+    return std::pair(record.begin.load(), record.end.load());
+  };
+  const std::uint64_t timed = recorder_.begin({});
+  EXPECT_NE(times(timed).first, 0U);
+  EXPECT_FALSE(recorder_.set_begin(timed));
+  const std::uint64_t at_end = recorder_.begin({}, false);
+  EXPECT_EQ(times(at_end).first, 0U);
+  recorder_.end(at_end, false);
+  EXPECT_EQ(times(at_end).first, times(at_end).second);
+  const std::uint64_t waited = recorder_.begin({}, false);
+  EXPECT_TRUE(recorder_.set_begin(waited));
+  const std::uint64_t begun = times(waited).first;
+  recorder_.end(waited, false, true);
+  EXPECT_EQ(times(waited), std::pair(begun, begun));
+}
+
+/// Readers see whole records or none, whatever the writers do meanwhile.
+TEST_F(Ring, IsNeverTorn) {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> writers;
+  for (std::uint64_t w = 1; w <= 2; ++w) {
+    writers.emplace_back([&, w] {
+      for (std::uint64_t i = 0; !stop; ++i) {
+        const std::uint64_t value = i * 2 + w;
+        const std::uint64_t number = recorder_.begin({.sequence = value, .count = value * 3, .bytes = value * 5});
+        recorder_.end(number, value % 2 == 0);
+      }
+    });
+  }
+  std::size_t read = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  while (std::chrono::steady_clock::now() < end) {
+    for (const OperationView& view : view_operations(*block_, records_.get())) {
+      ++read;
+      ASSERT_EQ(view.count, view.sequence * 3);
+      ASSERT_EQ(view.bytes, view.sequence * 5);
+    }
+  }
+  stop = true;
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_GT(read, 0U);
+}
+
+TEST_F(Ring, HasRoomForTheWaysThatOperationsRun) {
+  block_->ways[0] = {'r', 'i', 'n', 'g'};
+  block_->way_count = 1;
+  recorder_.begin({.collective = static_cast<std::uint8_t>(Collective::broadcast),
+                   .dtype = static_cast<std::uint8_t>(DType::f32),
+                   .way = 1,
+                   .radix = 4,
+                   .segments = 9});
+  recorder_.begin({.peer = -1, .collective = kReceive, .dtype = static_cast<std::uint8_t>(DType::i8)});
+  recorder_.begin({.collective = 99, .way = 77});  // as from a block that went bad
+  const auto seen = view_operations(*block_, records_.get());
+  ASSERT_EQ(seen.size(), 3U);
+  EXPECT_EQ(describe(seen[0]), "broadcast #0 (f32 x 0 root 0)");
+  EXPECT_EQ(seen[0].way, "ring");
+  EXPECT_EQ(seen[0].radix, 4);
+  EXPECT_EQ(seen[0].segments, 9);
+  EXPECT_EQ(describe(seen[1]), "receive from any rank (i8 x 0)");
+  EXPECT_EQ(seen[2].kind, "collective 99");
+  EXPECT_EQ(seen[2].way, "");
+}
+
+// ---- Clocks
+
+TEST(Ticks, AreWhatTheClockSays) {
+  const TickSource source = find_tick_source();
+  const Moment early = take_moment(source);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const std::uint64_t between = read_ticks(source);
+  const std::int64_t between_ns = monotonic_ns();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const TickScale scale(early, take_moment(source));
+  EXPECT_EQ(scale.monotonic_ns(early.ticks), early.monotonic_ns);
+  // Another process may run between the two readings.
+  EXPECT_NEAR(static_cast<double>(scale.monotonic_ns(between) - between_ns), 0, 50e6);
+  EXPECT_GE(scale.monotonic_ns(between) - early.monotonic_ns, 20'000'000);
+}
+
+TEST(Alignment, FollowsADrift) {
+  Alignment alignment;
+  EXPECT_EQ(alignment.aligned(5000), 5000);
+  alignment.add({1000, 100, 1});
+  EXPECT_EQ(alignment.aligned(5000), 4900);
+  alignment.add({2000, 200, 1});
+  EXPECT_EQ(alignment.aligned(1500), 1500 - 150);
+  EXPECT_EQ(alignment.aligned(0), -100);        // before and after the measurements
+  EXPECT_EQ(alignment.aligned(10'000), 9'800);  // nothing is known of the drift
+}
+
+// ---- Processes
+
+TEST(ProcessStatTest, IsThisProcesss) {
+  const auto own = read_process_stat(getpid());
+  ASSERT_TRUE(own.has_value());
+  EXPECT_EQ(own->state, 'R');
+  EXPECT_EQ(own->parent, getppid());
+  EXPECT_GT(own->start_time, 0U);
+  EXPECT_EQ(read_process_stat(getpid())->start_time, own->start_time);
+  EXPECT_FALSE(read_process_stat(1 << 30).has_value());
+  EXPECT_TRUE(is_stopped('T') && is_stopped('t') && is_dead('Z') && is_dead('X') && !is_dead('S'));
+}
+
+TEST(Json, IsQuoted) {
+  EXPECT_EQ(json_string("a\"b\\c\n\x01"), "\"a\\\"b\\\\c\\u000a\\u0001\"");
+  EXPECT_EQ(JsonObject().add("a", 1).add("b", "x").add("c", true).add("d", std::string("y")).str(),
+            R"({"a": 1, "b": "x", "c": true, "d": "y"})");
+}
+
+// ---- Graphs
+
+/// Final components by the definition: sets of nodes that reach each other and nothing else, and that are reached.
+std::set<std::vector<std::size_t>> final_by_definition(const Arrows& arrows) {
+  const std::size_t n = arrows.size();
+  std::vector<std::vector<bool>> reaches(n, std::vector<bool>(n));
+  for (std::size_t from = 0; from < n; ++from) {
+    for (const std::size_t to : arrows[from]) reaches[from][to] = true;
+  }
+  for (std::size_t k = 0; k < n; ++k) {
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j < n; ++j) reaches[i][j] = reaches[i][j] || (reaches[i][k] && reaches[k][j]);
+    }
+  }
+  std::set<std::vector<std::size_t>> found;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::vector<std::size_t> component;
+    bool leaves = false;
+    bool reached = false;
+    for (std::size_t j = 0; j < n; ++j) {
+      if (j == i || (reaches[i][j] && reaches[j][i])) component.push_back(j);
+      leaves = leaves || (reaches[i][j] && !reaches[j][i]);
+      reached = reached || reaches[j][i];
+    }
+    if (!leaves && reached) found.insert(component);
+  }
+  return found;
+}
+
+TEST(Components, AreThoseOfTheDefinition) {
+  constexpr unsigned kSeed = 20261125;
+  std::mt19937 random(kSeed);
+  for (int trial = 0; trial < 2000; ++trial) {
+    Arrows arrows(1 + random() % 8);
+    const std::size_t count = random() % (2 * arrows.size());
+    for (std::size_t i = 0; i < count; ++i) arrows[random() % arrows.size()].push_back(random() % arrows.size());
+    const auto found = final_components(arrows);
+    EXPECT_EQ(std::set(found.begin(), found.end()), final_by_definition(arrows))
+        << "trial " << trial << ", seed " << kSeed;
+    EXPECT_EQ(std::set(found.begin(), found.end()).size(), found.size());
+  }
+}
+
+TEST(Components, OfALongChainNeedNoDeepStack) {
+  Arrows chain(200'000);
+  for (std::size_t i = 0; i + 1 < chain.size(); ++i) chain[i] = {i + 1};
+  EXPECT_EQ(final_components(chain), (std::vector<std::vector<std::size_t>>{{chain.size() - 1}}));
+}
+
+// ---- Roll calls
+
+ProcessView process(int rank, char state = 'S') {
+  ProcessView view;
+  view.host = "node1";
+  view.process = 1000 + rank;
+  view.state = state;
+  view.world_rank = rank;
+  view.world_size = 4;
+  view.communicators = {{.serial = 1, .stamp = 77, .rank = rank, .size = 4, .begun = 7}};
+  view.last = "allreduce #6 (sum f32 x 1)";
+  view.last_s = 1.5;
+  return view;
+}
+
+ProcessView waiting(int rank, std::vector<int> awaited, const std::string& label = "allreduce #7 (sum f32 x 1, ring)") {
+  ProcessView view = process(rank);
+  CommunicatorView& wait = view.communicators.front();
+  wait.mode = WaitMode::waits;
+  wait.label = label;
+  wait.sequence = 7;
+  wait.begun = 8;
+  wait.waited_s = 12.34;
+  wait.awaited = static_cast<int>(awaited.size());
+  wait.ranks = std::move(awaited);
+  return view;
+}
+
+std::vector<std::string> words_of(const std::vector<ProcessView>& job) {
+  std::vector<std::string> words;
+  for (const Culprit& culprit : RollCall(job).culprits()) words.push_back(culprit.words);
+  return words;
+}
+using Words = std::vector<std::string>;
+
+TEST(RollCall, NamesRanks) {
+  EXPECT_EQ(ranks_in_words({3}), "rank 3");
+  EXPECT_EQ(ranks_in_words({2, 0, 1, 5}), "ranks 0-2, 5");
+  EXPECT_EQ(ranks_in_words({4, 5, 4}), "ranks 4, 5");
+}
+
+TEST(RollCall, BlamesNobodyWhoIsNotWaitedFor) {
+  EXPECT_EQ(words_of({process(0), process(1)}), Words{});
+  EXPECT_EQ(words_of({}), Words{});
+}
+
+TEST(RollCall, LeadsToTheRankThatStaysAway) {
+  EXPECT_EQ(
+      words_of({waiting(0, {3}), waiting(1, {0}), waiting(2, {3}), process(3)}),
+      Words{"rank 3 (pid 1003) is in no tutti call since allreduce #6 ended, 1.5 s ago; ranks 0, 2 wait for it in "
+            "allreduce #7, and rank 1 through them"});
+}
+
+TEST(RollCall, TellsWhatElseTheRankDoes) {
+  ProcessView busy = process(1);
+  busy.last_runs = true;
+  ProcessView fresh = process(1);
+  fresh.last.clear();
+  ProcessView done = process(1);
+  done.finished = true;
+  ProcessView tests = waiting(1, {0});
+  tests.communicators.front().mode = WaitMode::tests;
+  tests.communicators.front().looked_s = 30;
+  const std::string end = "; rank 0 waits for it in allreduce #7";
+  const auto blamed = [&](const ProcessView& other) { return words_of({waiting(0, {1}), other}); };
+  EXPECT_EQ(blamed(busy), Words{"rank 1 (pid 1001) is in allreduce #6 (sum f32 x 1) and does not wait" + end});
+  EXPECT_EQ(blamed(fresh), Words{"rank 1 (pid 1001) is in no tutti call" + end});
+  EXPECT_EQ(blamed(done), Words{"rank 1 (pid 1001) is in MPI_Finalize, or past it" + end});
+  EXPECT_EQ(blamed(tests), Words{"rank 1 (pid 1001) is in no tutti call; it tested allreduce #7 (sum f32 x 1, ring) "
+                                 "30.0 s ago" +
+                                 end});
+  EXPECT_EQ(blamed(process(1, 'Z')), Words{"rank 1 (pid 1001, dead) is dead" + end});
+}
+
+/// Whatever it waited for when it was stopped is not why the others wait.
+TEST(RollCall, ExcusesNobodyWhoIsStopped) {
+  ProcessView stopped = waiting(1, {0});
+  stopped.state = 'T';
+  EXPECT_EQ(words_of({waiting(0, {1}), stopped}),
+            Words{"rank 1 (pid 1001, stopped) was stopped while it waited in allreduce #7 (sum f32 x 1, ring); rank 0 "
+                  "waits for it in allreduce #7"});
+}
+
+/// A job that somebody stopped to look at it.
+TEST(RollCall, SeesThroughAJobThatIsStoppedAsAWhole) {
+  ProcessView zero = waiting(0, {1});
+  zero.state = 'T';
+  EXPECT_EQ(words_of({zero, process(1, 'T')}),
+            Words{"rank 1 (pid 1001, stopped) is in no tutti call since allreduce #6 "
+                  "ended, 1.5 s ago; rank 0 waits for it in allreduce #7"});
+}
+
+TEST(RollCall, FindsCircles) {
+  const auto found = words_of(
+      {waiting(0, {1}, "receive from rank 1 (i32 x 1)"), waiting(1, {0}, "barrier #7"), waiting(2, {0}), process(3)});
+  EXPECT_EQ(found, Words{"ranks 0, 1 wait for each other: rank 0 (pid 1000) waits in receive from rank 1 (i32 x 1) for "
+                         "rank 1, for 12.3 s; rank 1 (pid 1001) waits in barrier #7 for rank 0, for 12.3 s"});
+}
+
+TEST(RollCall, TellsOfRanksThatAreNotSeen) {
+  EXPECT_EQ(words_of({waiting(0, {1, 3}), waiting(1, {3})}),
+            Words{"rank 3 of the 4 of communicator 0, not seen; ranks 0, 1 wait for it in allreduce #7"});
+  EXPECT_EQ(
+      RollCall({waiting(0, {1, 3}), process(1)}).activity(waiting(0, {1, 3})),
+      "waits in allreduce #7 (sum f32 x 1, ring) for rank 1, rank 3 of the 4 of communicator 0, not seen, for 12.3 s");
+}
+
+TEST(RollCall, NamesHostsWhereThereAreSeveral) {
+  ProcessView far = process(1);
+  far.host = "node2";
+  EXPECT_EQ(words_of({waiting(0, {1}), far}).at(0).substr(0, 26), "rank 1 (pid 1001 on node2)");
+}
+
+/// Only so many ranks are named; the others follow from what they have begun.
+TEST(RollCall, AddsThoseThatHaveNotBegun) {
+  ProcessView zero = waiting(0, {1});
+  zero.communicators.front().awaited = 3;
+  const auto found = words_of({zero, process(1), waiting(2, {}), process(3)});
+  ASSERT_EQ(found.size(), 2U);  // rank 2 has begun
+  EXPECT_EQ(found[0].substr(0, 17), "rank 1 (pid 1001)");
+  EXPECT_EQ(found[1].substr(0, 17), "rank 3 (pid 1003)");
+}
+
+TEST(RollCall, TakesAnyRankForAll) {
+  ProcessView zero = waiting(0, {}, "receive from any rank (i32 x 1)");
+  zero.communicators.front().sequence = UINT64_MAX;
+  zero.communicators.front().anyone = true;
+  const auto found = words_of({zero, waiting(1, {3}), process(2), process(3)});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].substr(0, 17), "rank 2 (pid 1002)");
+  EXPECT_EQ(found[1].substr(0, 17), "rank 3 (pid 1003)");
+}
+
+}  // namespace
+}  // namespace tutti::detail

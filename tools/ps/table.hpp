@@ -1,0 +1,13 @@
+// What `tutti ps` prints for people.
+#pragma once
+
+#include <string>
+
+#include "tools/ps/jobs.hpp"
+
+namespace tutti::tools {
+
+/// A line about the job, a table of its processes, and a line for each culprit.
+std::string to_table(const Job& job);
+
+}  // namespace tutti::tools
