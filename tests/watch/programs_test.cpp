@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -139,49 +140,61 @@ std::set<std::string> files_of(pid_t process) {
 
 bool is_process_gone(pid_t process) { return kill(process, 0) != 0; }
 
-/// Every subset of three ranks is killed at once, each in a group of three of its own: survivors name the dead within a
-/// second, other groups do not care, and nothing is left.
-void kill_every_subset(const std::string& operation, const std::string& shared_memory) {
-  constexpr int kGroups = 7;
-  Ranks ranks(3 * kGroups, {"loop", operation}, {{"TUTTI_SHARED_MEMORY", shared_memory}});
-  ASSERT_TRUE(ranks.all_run()) << operation << ranks.output();
-  const auto is_killed = [](int rank) { return ((rank / 3 + 1) >> (rank % 3) & 1) != 0; };
+/// Groups of three ranks loop over operations of their own, and some of each are killed at once: survivors name the
+/// dead of their group within a second, and nothing is left.
+void kill_some(int groups, const std::string& operations, const std::string& shared_memory,
+               const std::function<bool(int rank)>& is_killed) {
+  const int count = 3 * groups;
+  Ranks ranks(count, {"loop", operations}, {{"TUTTI_SHARED_MEMORY", shared_memory}});
+  ASSERT_TRUE(ranks.all_run()) << operations << ranks.output();
   std::set<std::string> files;
   std::vector<pid_t> processes;
-  for (int rank = 0; rank < 3 * kGroups; ++rank) {
+  for (int rank = 0; rank < count; ++rank) {
     processes.push_back(ranks.process_of(rank));
     files.merge(files_of(processes.back()));
   }
-  for (int rank = 0; rank < 3 * kGroups; ++rank) {
+  for (int rank = 0; rank < count; ++rank) {
     if (is_killed(rank)) kill(processes[static_cast<std::size_t>(rank)], SIGKILL);
   }
   const auto has_failed = [&](int rank) { return is_killed(rank) || ranks.said(rank).size() >= 3; };
-  const bool all_failed = comes_true([&] {
-    for (int rank = 0; rank < 3 * kGroups; ++rank) {
+  comes_true([&] {
+    for (int rank = 0; rank < count; ++rank) {
       if (!has_failed(rank)) return false;
     }
     return true;
   });
-  for (int rank = 0; rank < 3 * kGroups; ++rank) {
+  for (int rank = 0; rank < count; ++rank) {
     if (is_killed(rank)) continue;
-    ASSERT_TRUE(has_failed(rank)) << operation << ", rank " << rank << " has not failed" << ranks.output();
+    ASSERT_TRUE(has_failed(rank)) << operations << ", rank " << rank << " has not failed" << ranks.output();
     const std::string line = ranks.said(rank).at(2);
-    EXPECT_LT(std::stod(line), 1.0) << operation << ", rank " << rank << ": " << line;
+    EXPECT_LT(std::stod(line), 1.0) << operations << ", rank " << rank << ": " << line;
     std::string dead;
     for (int mate = rank / 3 * 3; mate < rank / 3 * 3 + 3; ++mate) {
       const std::string named =
           "rank " + std::to_string(mate % 3) + ' ' + pid(processes[static_cast<std::size_t>(mate)]) + " on ";
       if (is_killed(mate) && has(line, named)) dead = named;
     }
-    EXPECT_NE(dead, "") << operation << ", rank " << rank << " names no dead one: " << line;
+    EXPECT_NE(dead, "") << operations << ", rank " << rank << " names no dead one: " << line;
     EXPECT_TRUE(has(line, ") has died")) << line;
   }
-  EXPECT_TRUE(all_failed);
   ranks.go();
   ASSERT_TRUE(ranks.mpirun().wait_for(std::chrono::seconds(30)));
   for (const pid_t process : processes) EXPECT_TRUE(is_process_gone(process)) << process;
   for (const std::string& file : files) EXPECT_FALSE(std::filesystem::exists(file)) << file;
   EXPECT_TRUE(std::filesystem::is_empty(ranks.folder() + "/tmp"));
+}
+
+/// Every subset of three ranks, each in a group of its own.
+void kill_every_subset(const std::string& operation, const std::string& shared_memory) {
+  kill_some(7, operation, shared_memory, [](int rank) { return ((rank / 3 + 1) >> (rank % 3) & 1) != 0; });
+}
+
+/// One rank of each group, which calls a collective of its own; `number` of it is the root's or another.
+TEST(Killed, InEachCollective) {
+  const std::string all = "broadcast,reduce,all_gather,reduce_scatter,gather,scatter,all_to_all,barrier";
+  for (const char* shared_memory : {"1", "0"}) {
+    for (const int number : {0, 1}) kill_some(8, all, shared_memory, [&](int rank) { return rank % 3 == number; });
+  }
 }
 
 TEST(Killed, InASmallAllreduce) { kill_every_subset("allreduce", "1"); }

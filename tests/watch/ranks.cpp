@@ -6,7 +6,8 @@
 //   SECONDS MESSAGE   the CommunicationError, so long after the last call that succeeded
 //
 // Scenarios:
-//   loop OPERATION    every three ranks call OPERATION on a communicator of their own until it fails
+//   loop OPERATION    every three ranks call OPERATION on a communicator of their own until it fails; OPERATION may be
+//                     several, separated by commas, which the threes take in turn
 //   outside           after five allreduces the last rank stays away from the sixth
 //   circle            ranks 0 and 1 receive from each other, rank 2 waits for both in a barrier
 //   any               rank 0 receives from any rank; rank 1 has ended with MPI, rank 2 sends
@@ -25,6 +26,7 @@
 #include <functional>
 #include <map>
 #include <span>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,6 +66,9 @@ std::vector<float>& plain_buffer() {
   return *buffer;
 }
 
+std::span<const float> input(std::size_t count) { return std::span(plain_buffer()).first(count); }
+std::span<float> output(std::size_t count) { return std::span(plain_buffer()).subspan(100'000, count); }
+
 void exchange_around(const Communicator& comm, std::size_t count) {
   const auto data = std::span(plain_buffer());
   tutti::MessageGroup group(comm);
@@ -90,16 +95,26 @@ const std::map<std::string, std::function<void(const Communicator&)>> kOperation
     {"large", [](const Communicator& c) { allreduce(c, shared_buffer(c).span(), ReduceOp::sum); }},
     {"ring",
      [](const Communicator& c) { allreduce(c, std::span(plain_buffer()), ReduceOp::sum, {.algorithm = "ring"}); }},
-    {"all_to_all",
-     [](const Communicator& c) {
-       const auto data = std::span(plain_buffer());
-       all_to_all(c, std::span<const float>(data.first(3'000)), data.subspan(3'000, 3'000));
-     }},
+    {"broadcast", [](const Communicator& c) { broadcast(c, output(9'000), 0); }},
+    {"reduce", [](const Communicator& c) { reduce(c, input(9'000), output(9'000), ReduceOp::sum, 0); }},
+    {"all_gather", [](const Communicator& c) { all_gather(c, input(3'000), output(9'000)); }},
+    {"reduce_scatter", [](const Communicator& c) { reduce_scatter(c, input(9'000), output(3'000), ReduceOp::sum); }},
+    {"gather", [](const Communicator& c) { gather(c, input(3'000), output(9'000), 0); }},
+    {"scatter", [](const Communicator& c) { scatter(c, input(9'000), output(3'000), 0); }},
+    {"all_to_all", [](const Communicator& c) { all_to_all(c, input(9'000), output(9'000)); }},
     {"barrier", [](const Communicator& c) { barrier(c); }},
     {"messages", [](const Communicator& c) { exchange_around(c, 1); }},
     {"large_messages", [](const Communicator& c) { exchange_around(c, 100'000); }},
     {"any_source", serve_any},
 };
+
+/// One of several words that commas separate.
+std::string word(const std::string& words, int number) {
+  std::vector<std::string> all;
+  std::istringstream in(words);
+  for (std::string one; std::getline(in, one, ',');) all.push_back(one);
+  return all.at(static_cast<std::size_t>(number) % all.size());
+}
 
 void loop(Rank& self, const Communicator& ranks, const std::string& operation) {
   auto succeeded = Clock::now();
@@ -183,7 +198,7 @@ int main(int argc, char** argv) {
   const Communicator world(MPI_COMM_WORLD, {.deadline = std::chrono::seconds(20)});
   Rank self{argv[1], std::ofstream(std::string(argv[1]) + '/' + std::to_string(world.rank()))};
   self.say("process " + std::to_string(getpid()));
-  if (scenario == "loop") loop(self, *world.split(world.rank() / 3), argument);
+  if (scenario == "loop") loop(self, *world.split(world.rank() / 3), word(argument, world.rank() / 3));
   if (scenario == "together") loop(self, world, argument);
   if (scenario == "outside") stay_outside(self, world);
   if (scenario == "circle") wait_in_a_circle(self, world);
