@@ -177,9 +177,11 @@ CommunicatorState::End CommunicatorState::meet_before_end() noexcept {
   while (!may_end()) {
     const auto now = Clock::now();
     if (now - begin >= kMeetingLimit) fail(kNoSequence, "the communicator was freed here, and not by all ranks");
-    look_at_mates(now);
+    look_at_mates(now, Tells::nobody);  // who hears no more notices
     // All that came before a rank ended has arrived by then.
-    if (!gone_.empty() && now - gone_.begin()->second.since >= kGoneGrace) return End::apart;
+    const bool is_over = std::any_of(gone_.begin(), gone_.end(),
+                                     [&](const auto& entry) { return now - entry.second.since >= kGoneGrace; });
+    if (is_over) return End::apart;
     waiter.pause(now);
   }
   if (unusable()) return End::apart;
@@ -310,9 +312,9 @@ void CommunicatorState::heed(const Notice& notice) {
   throw_unusable();
 }
 
-void CommunicatorState::look_at_mates(Clock::time_point now) {
+void CommunicatorState::look_at_mates(Clock::time_point now, Tells whom) {
   for (NodeWatch::Gone& found : placement_->watch().look(now)) {
-    for (int peer = 0; peer < size_; ++peer) {
+    for (int peer = 0; whom == Tells::other_machines && peer < size_; ++peer) {
       if (placement_->watch().is_mate(peer)) continue;
       Notice notice{.kind = Notice::Kind::gone, .about = found.rank, .sequence = found.finished ? 1U : 0U};
       std::memcpy(notice.text.data(), found.words.data(), std::min(found.words.size(), notice.text.size() - 1));

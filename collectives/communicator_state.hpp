@@ -148,8 +148,9 @@ class CommunicatorState {
 
   // ---- Processes that have ended
 
-  /// Looks which ranks of this machine have, if that is due, and tells the other machines.
-  void look_at_mates(Clock::time_point now);
+  /// Looks which ranks of this machine have, if that is due.
+  enum class Tells : std::uint8_t { other_machines, nobody };
+  void look_at_mates(Clock::time_point now, Tells whom = Tells::other_machines);
   const std::map<int, GoneRank>& gone() const noexcept { return gone_; }
 
   /// Who keeps the ranks of this machine waiting, as far as they show it; empty if nobody does.

@@ -45,7 +45,6 @@ WaitingTask::WaitingTask(Communicator comm, std::uint64_t sequence, Role role)
 }
 
 WaitingTask::~WaitingTask() {
-  hide();
   end_record(false);
   state().delist(*this);
 }
@@ -109,11 +108,16 @@ WaitingTask::Progress WaitingTask::advance_all() {
 WaitingTask::Progress WaitingTask::advance_beside() {
   const Progress progress = advance();
   if (progress == Progress::complete) end_record(false);
+  if (progress == Progress::some) {
+    idle_since_.reset();
+    hide();
+  }
   return progress;
 }
 
 /// The operation is over, or given up. `at_once`: the clock was read just before.
 void WaitingTask::end_record(bool at_once) noexcept {
+  hide();
   if (ended_ || sequence_ == kNoSequence) return;
   ended_ = true;
   state().presence().end(sequence_, state().unusable(), at_once);

@@ -1,6 +1,7 @@
 // The errors of the library. Each message is one sentence that names what is wrong and where.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -32,10 +33,11 @@ class DataError : public Error {
   using Error::Error;
 };
 
-/// The parts, streamed one after another: text("rank ", 3, " is late").
+/// The parts, streamed one after another, whatever the program's locale: text("rank ", 3, " is late").
 template <class... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << parts);
   return std::move(out).str();
 }

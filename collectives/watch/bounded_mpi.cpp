@@ -2,6 +2,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mpi_call.hpp>
@@ -16,23 +17,28 @@ constexpr std::size_t kPieceBytes = std::size_t{1} << 28;
 
 }  // namespace
 
-BoundedMpi::BoundedMpi(MPI_Comm comm, std::chrono::steady_clock::time_point limit) : comm_(comm), limit_(limit) {
+BoundedMpi::BoundedMpi(MPI_Comm comm, std::chrono::steady_clock::time_point limit, std::function<void()> look)
+    : comm_(comm), limit_(limit), look_(std::move(look)) {
   check_mpi(MPI_Comm_rank(comm, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(comm, &size_), "MPI_Comm_size");
 }
 
 void BoundedMpi::wait(MPI_Request request, const std::shared_ptr<void>& memory) {
   constexpr int kSpins = 1000;
-  for (int tries = 0;; ++tries) {
-    int done = 0;
-    check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
-    if (done != 0) return;
-    if (tries < kSpins) continue;
-    if (std::chrono::steady_clock::now() >= limit_) break;
-    sched_yield();
+  try {
+    for (int tries = 0;; ++tries) {
+      int done = 0;
+      check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+      if (done != 0) return;
+      if (tries < kSpins) continue;
+      if (std::chrono::steady_clock::now() >= limit_) throw CommunicationError("not all ranks came in time");
+      if (look_) look_();
+      sched_yield();
+    }
+  } catch (...) {
+    keep_until_exit(memory);
+    throw;
   }
-  keep_until_exit(memory);
-  throw CommunicationError("not all ranks came in time");
 }
 
 void BoundedMpi::barrier() {

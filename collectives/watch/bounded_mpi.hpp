@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,10 +18,13 @@ namespace tutti::detail {
 /// CommunicationError; MPI may touch its memory until the process ends.
 class BoundedMpi {
  public:
-  BoundedMpi(MPI_Comm comm, std::chrono::steady_clock::time_point limit);
+  /// `look` is called while anything is waited for, and may throw.
+  BoundedMpi(MPI_Comm comm, std::chrono::steady_clock::time_point limit, std::function<void()> look = {});
 
   int rank() const noexcept { return rank_; }
   int size() const noexcept { return size_; }
+
+  void postpone_limit(std::chrono::steady_clock::duration by) noexcept { limit_ += by; }
 
   void barrier();
   std::vector<std::int64_t> all_gather(std::int64_t value);
@@ -34,6 +38,7 @@ class BoundedMpi {
 
   MPI_Comm comm_;
   std::chrono::steady_clock::time_point limit_;
+  std::function<void()> look_;
   int rank_ = 0;
   int size_ = 1;
 };

@@ -44,6 +44,7 @@ class FlightRecorder {
     if (!records()) return 0;
     const std::uint64_t number = take_number();
     Record& record = at(number);
+    if (concurrent_ && record.number.load(std::memory_order_relaxed) > number) return 0;  // overtaken by a whole round
     const auto put = [](auto& field, auto value) { field.store(value, std::memory_order_relaxed); };
     put(record.number, std::uint64_t{0});
     std::atomic_thread_fence(std::memory_order_release);

@@ -146,7 +146,10 @@ std::vector<NodeWatch::Gone> NodeWatch::look(std::chrono::steady_clock::time_poi
 std::vector<ProcessView> NodeWatch::view() const {
   std::vector<ProcessView> seen;
   for (const Mate& mate : mates_) {
-    const auto stat = read_process_stat(mate.id.process);
+    if (mate.id.time_namespace != own_process_id().time_namespace) continue;  // its times mean nothing here
+    auto stat = read_process_stat(mate.id.process);
+    const bool is_gone = mate.process != nullptr && mate.process->gone();
+    if (is_gone || (stat && stat->start_time != mate.id.start_time)) stat = ProcessStat{.state = 'X'};
     const bool is_own = mate.id.identity == own_process_id().identity;
     const auto own = is_own ? BlockView::open(mate.id.process, mate.id.block_fd) : std::nullopt;
     const BlockView* const block = own ? &*own : mate.process != nullptr ? mate.process->block() : nullptr;

@@ -172,7 +172,12 @@ void OwnBlock::at_finish(std::function<void()> action) {
 
 void OwnBlock::finish() noexcept {
   block_->finished.store(1, std::memory_order_release);
-  for (const auto& action : actions_) action();
+  std::vector<std::function<void()>> actions;
+  {
+    const std::lock_guard lock(mutex_);
+    actions.swap(actions_);
+  }
+  for (const auto& action : actions) action();
 }
 
 }  // namespace tutti::detail

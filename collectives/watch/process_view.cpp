@@ -15,11 +15,6 @@ T get(const std::atomic<T>& field) noexcept {
   return field.load(std::memory_order_relaxed);
 }
 
-template <std::size_t kSize>
-std::string text_of(const std::array<char, kSize>& name) {
-  return {name.data(), strnlen(name.data(), name.size())};
-}
-
 double seconds(std::int64_t ns) noexcept { return static_cast<double>(ns) * 1e-9; }
 
 /// What a record said, once it is known not to be torn.
@@ -48,7 +43,9 @@ std::optional<Plain> read(const Record& record) noexcept {
 
 std::string way_name(const ControlBlock& block, std::uint32_t way) {
   const std::uint32_t known = block.way_count.load(std::memory_order_acquire);
-  return way == 0 || way > known || way > block.ways.size() ? "" : text_of(block.ways[way - 1]);
+  return way == 0 || way > known || way > block.ways.size()
+             ? ""
+             : std::string(block.ways[way - 1].data(), strnlen(block.ways[way - 1].data(), block.ways[way - 1].size()));
 }
 
 OperationView view_operation(const ControlBlock& block, const Plain& plain, const TickScale& scale, const Moment& now) {
@@ -64,7 +61,9 @@ OperationView view_operation(const ControlBlock& block, const Plain& plain, cons
                      .communicator = plain.communicator,
                      .count = plain.count,
                      .bytes = plain.bytes};
-  if (plain.end != 0) view.end_ns = scale.monotonic_ns(end);
+  // One that ends while it is read may have no beginning yet, but an end.
+  if (plain.end != 0) view.end_ns = std::max(scale.monotonic_ns(end), plain.begin != 0 ? view.begin_ns : INT64_MIN);
+  if (view.end_ns) view.begin_ns = std::min(view.begin_ns, *view.end_ns);
   if (view.is_message) {
     view.kind = kind == kSend ? "send" : "receive";
     view.peer = plain.peer;
@@ -150,14 +149,19 @@ std::vector<CommunicatorView> view_communicators(const ControlBlock& block) {
 std::vector<OperationView> view_operations(const ControlBlock& block, const Record* records) {
   const Moment now = take_moment(block.tick_source);
   const TickScale scale(block.made, now);
-  const std::uint64_t last = get(block.recorded);
-  const std::uint64_t first = last > block.record_count ? last - block.record_count + 1 : 1;
+  const std::uint64_t first = dropped_operations(block) + 1;
+  const std::uint64_t count = get(block.recorded) + 1 - first;
   std::vector<OperationView> all;
-  for (std::uint64_t number = first; number <= last; ++number) {
-    const auto plain = read(records[number % block.record_count]);
-    if (plain && plain->number == number) all.push_back(view_operation(block, *plain, scale, now));
+  for (std::uint64_t i = 0; i < count && i < block.record_count; ++i) {
+    const auto plain = read(records[(first + i) % block.record_count]);
+    if (plain && plain->number == first + i) all.push_back(view_operation(block, *plain, scale, now));
   }
   return all;
+}
+
+std::uint64_t dropped_operations(const ControlBlock& block) {
+  const std::uint64_t recorded = get(block.recorded);
+  return recorded - std::min<std::uint64_t>(recorded, block.record_count);
 }
 
 ProcessView view_process(const BlockView& view, pid_t process, const ProcessStat& stat) {
@@ -176,13 +180,16 @@ ProcessView view_process(const BlockView& view, pid_t process, const ProcessStat
                    .unlisted = get(block.unlisted),
                    .communicators = view_communicators(block),
                    .last = {}};
+  // The last may be one that is being written, or one that was not made after all.
   const std::uint64_t last = get(block.recorded);
-  const auto plain = last == 0 ? std::nullopt : read(view.records()[last % block.record_count]);
-  if (plain) {
+  for (std::uint64_t number = last; number > dropped_operations(block); --number) {
+    const auto plain = read(view.records()[number % block.record_count]);
+    if (!plain || plain->number != number) continue;
     const OperationView operation = view_operation(block, *plain, TickScale(block.made, now), now);
     seen.last = describe(operation);
     seen.last_runs = !operation.end_ns;
     seen.last_s = seconds(now.monotonic_ns - operation.end_ns.value_or(operation.begin_ns));
+    break;
   }
   return seen;
 }

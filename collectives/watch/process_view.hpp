@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,8 @@
 #include <tutti/collectives/watch/process_stat.hpp>
 
 namespace tutti::detail {
+
+inline std::string text_of(const ControlBlock::Name& name) { return {name.data(), strnlen(name.data(), name.size())}; }
 
 /// An operation that was recorded.
 struct OperationView {
@@ -87,5 +90,8 @@ std::vector<CommunicatorView> view_communicators(const ControlBlock& block);
 
 /// The operations that the block still has, oldest first.
 std::vector<OperationView> view_operations(const ControlBlock& block, const Record* records);
+
+/// How many operations came before them.
+std::uint64_t dropped_operations(const ControlBlock& block);
 
 }  // namespace tutti::detail

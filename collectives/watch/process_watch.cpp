@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <random>
 #include <string>
 #include <utility>
@@ -30,12 +31,16 @@ int open_process(pid_t process) {
   return -1;
 }
 
-/// Whether the process table has it, alive. One that may not be seen counts as alive.
-bool is_alive(const ProcessId& id, std::uint64_t time_namespace) {
+/// Whether its number is another process's by now. Not known where the process may not be seen.
+bool is_another(const ProcessId& id, const std::optional<ProcessStat>& stat) {
+  return stat && id.time_namespace == own_namespace("time") && stat->start_time != id.start_time;
+}
+
+/// Whether the process table has it, alive. One that may not be seen counts as alive while something has its number.
+bool is_alive(const ProcessId& id) {
   const auto stat = read_process_stat(id.process);
-  if (!stat) return access(("/proc/" + std::to_string(id.process)).c_str(), F_OK) == 0;
-  const bool same_clock = id.time_namespace == time_namespace;
-  return !is_dead(stat->state) && (!same_clock || stat->start_time == id.start_time);
+  if (!stat) return kill(id.process, 0) == 0 || errno != ESRCH;
+  return !is_dead(stat->state) && !is_another(id, stat);
 }
 
 }  // namespace
@@ -61,20 +66,24 @@ Watched::~Watched() {
 }
 
 bool Watched::finished() const noexcept {
+  if (!block_ && !is_socket_) return true;  // not known: it is no error for who need not wait for it
   return said_finished_.load(std::memory_order_relaxed) ||
          (block_ && block_->block().finished.load(std::memory_order_acquire) != 0);
 }
 
 std::shared_ptr<ProcessWatch> ProcessWatch::get() {
   static std::mutex mutex;
-  static std::weak_ptr<ProcessWatch> known;
+  static auto* const known = new std::weak_ptr<ProcessWatch>;  // asked until the process ends
+  static bool will_say_finished = false;
   const std::lock_guard lock(mutex);
-  std::shared_ptr<ProcessWatch> watch = known.lock();
+  std::shared_ptr<ProcessWatch> watch = known->lock();
   if (watch == nullptr) {
     watch.reset(new ProcessWatch);
-    known = watch;
-    OwnBlock::get().at_finish([weak = std::weak_ptr(watch)] {
-      if (const auto alive = weak.lock()) alive->say_finished();
+    *known = watch;
+  }
+  if (!std::exchange(will_say_finished, true)) {
+    OwnBlock::get().at_finish([] {
+      if (const auto alive = known->lock()) alive->say_finished();
     });
   }
   return watch;
@@ -87,29 +96,35 @@ ProcessWatch::~ProcessWatch() {
 }
 
 std::shared_ptr<Watched> ProcessWatch::watch(const ProcessId& id) {
+  std::shared_ptr<Watched> watched;  // before the lock, which its end takes too
   const std::lock_guard lock(mutex_);
   std::weak_ptr<Watched>& known = known_[id.identity];
-  if (auto watched = known.lock()) return watched;
-  std::shared_ptr<Watched> watched(new Watched);
+  watched = known.lock();
+  if (watched != nullptr) return watched;
+  watched = make_watched();
   known = watched;
-  watched->watch_ = shared_from_this();
   watched->id_ = id;
   watched->fd_ = open_process(id.process);
   watched->block_ = BlockView::open(id.process, id.block_fd, id.block_inode);
   add(*watched);
   // Only now is it certain that the descriptor is not of a later process with the same number.
-  if (!is_alive(id, own_namespace("time"))) mark_gone(*watched);
+  if (watched->fd_ >= 0 ? is_another(id, read_process_stat(id.process)) : !is_alive(id)) mark_gone(*watched);
   return watched;
 }
 
 std::shared_ptr<Watched> ProcessWatch::watch_socket(const ProcessId& id, int socket) {
+  std::shared_ptr<Watched> watched;
   const std::lock_guard lock(mutex_);
-  std::shared_ptr<Watched> watched(new Watched);
-  watched->watch_ = shared_from_this();
+  watched = make_watched();
   watched->id_ = id;
   watched->fd_ = socket;
   watched->is_socket_ = true;
   add(*watched);
+  return watched;
+}
+
+std::shared_ptr<Watched> ProcessWatch::make_watched() {
+  std::unique_ptr<Watched> watched(new Watched(shared_from_this()));
   return watched;
 }
 
@@ -136,11 +151,8 @@ std::uint64_t ProcessWatch::look(std::chrono::steady_clock::time_point now) {
   if (now - last_look_ < kLookInterval) return gone_;
   last_look_ = now;
   take_events();
-  std::uint64_t time_namespace = 0;
   for (Watched* watched : all_) {
-    if (watched->fd_ >= 0 || watched->gone()) continue;
-    if (time_namespace == 0) time_namespace = own_namespace("time");
-    if (!is_alive(watched->id_, time_namespace)) mark_gone(*watched);
+    if (watched->fd_ < 0 && !watched->gone() && !is_alive(watched->id_)) mark_gone(*watched);
   }
   return gone_;
 }

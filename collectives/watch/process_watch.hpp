@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <tutti/collectives/watch/block_view.hpp>
@@ -43,7 +44,7 @@ class Watched {
 
   bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
 
-  /// Whether it had called MPI_Finalize.
+  /// Whether it had called MPI_Finalize, or may have: what it shows may not be seen.
   bool finished() const noexcept;
 
   /// As it shows itself; null if that cannot be seen.
@@ -51,7 +52,7 @@ class Watched {
 
  private:
   friend class ProcessWatch;
-  Watched() = default;
+  explicit Watched(std::shared_ptr<ProcessWatch> watch) noexcept : watch_(std::move(watch)) {}
 
   std::shared_ptr<ProcessWatch> watch_;
   ProcessId id_;
@@ -83,6 +84,7 @@ class ProcessWatch : public std::enable_shared_from_this<ProcessWatch> {
   friend class Watched;
   ProcessWatch();
 
+  std::shared_ptr<Watched> make_watched();
   void add(Watched& watched);  // mutex_ is locked, as in take_events() and mark_gone()
   void remove(Watched& watched) noexcept;
   void take_events() noexcept;

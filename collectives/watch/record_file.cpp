@@ -78,30 +78,43 @@ std::string array_of(const Items& items, Write write) {
 std::string record_as_json(const ControlBlock& block, const Record* records, std::string_view why) {
   const std::vector<OperationView> operations = view_operations(block, records);
   JsonObject object;
-  object.add("format", "tutti flight record 1").add("host", block.host.data()).add("pid", block.process);
-  object.add("rank", block.world_rank).add("ranks", block.world_size).add("program", block.program.data());
-  object.add("launcher_job", block.launcher_job.data()).add("batch_job", block.batch_job.data());
+  object.add("format", "tutti flight record 1").add("host", text_of(block.host)).add("pid", block.process);
+  object.add("rank", block.world_rank).add("ranks", block.world_size).add("program", text_of(block.program));
+  object.add("launcher_job", text_of(block.launcher_job)).add("batch_job", text_of(block.batch_job));
   object.add("written", now_in_utc());
   if (!why.empty()) object.add("why", why);
   object.add_raw("epoch_s", fixed(static_cast<double>(block.made.realtime_ns) * 1e-9, 6));
   object.add_raw("communicators", array_of(view_communicators(block), communicator_as_json));
-  object.add("dropped", operations.empty() ? 0 : operations.front().number - 1);
+  object.add("dropped", dropped_operations(block));
   object.add_raw("operations", array_of(operations, [&](const OperationView& operation) {
                    return operation_as_json(operation, block.made.monotonic_ns);
                  }));
   return object.str() + '\n';
 }
 
-void write_whole_file(const std::string& path, std::string_view content) {
-  const std::string temporary = text(path, ".", getpid(), ".tmp");
-  std::ofstream file(temporary, std::ios::binary);
-  file.write(content.data(), static_cast<std::streamsize>(content.size()));
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::string reason = std::strerror(errno);
-    std::remove(temporary.c_str());
-    throw DataError(text(path, ": cannot be written: ", reason));
+WholeFile::WholeFile(std::string path)
+    : path_(std::move(path)), temporary_(text(path_, ".", getpid(), ".tmp")), file_(temporary_, std::ios::binary) {}
+
+WholeFile::~WholeFile() {
+  if (!temporary_.empty()) std::remove(temporary_.c_str());
+}
+
+void WholeFile::write(std::string_view content) {
+  file_.write(content.data(), static_cast<std::streamsize>(content.size()));
+}
+
+void WholeFile::finish() {
+  file_.close();
+  if (!file_ || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    throw DataError(text(path_, ": cannot be written: ", std::strerror(errno)));
   }
+  temporary_.clear();
+}
+
+void write_whole_file(const std::string& path, std::string_view content) {
+  WholeFile file(path);
+  file.write(content);
+  file.finish();
 }
 
 std::string record_path(const ControlBlock& block) {

@@ -1,5 +1,6 @@
 // Finding who keeps a job waiting; see roll_call.hpp.
 #include <algorithm>
+#include <climits>
 #include <cstdio>
 #include <set>
 
@@ -30,13 +31,6 @@ std::string seconds_in_words(double seconds) {
   char words[32];
   std::snprintf(words, sizeof words, "%.1f s", seconds);
   return words;
-}
-
-const CommunicatorView* find_wait(const ProcessView& process) {
-  for (const CommunicatorView& communicator : process.communicators) {
-    if (communicator.mode != WaitMode::none) return &communicator;
-  }
-  return nullptr;
 }
 
 bool has_failed(const ProcessView& process) {
@@ -77,6 +71,17 @@ bool RollCall::is_held_up(const ProcessView& process, const CommunicatorView& co
   return does_wait(communicator) && !is_dead(process.state) && (all_stopped_ || !is_stopped(process.state));
 }
 
+/// Of several waits one that holds the process up.
+const CommunicatorView* RollCall::find_wait(const ProcessView& process) const {
+  const CommunicatorView* found = nullptr;
+  for (const CommunicatorView& communicator : process.communicators) {
+    if (communicator.mode == WaitMode::none) continue;
+    if (is_held_up(process, communicator)) return &communicator;
+    if (found == nullptr) found = &communicator;
+  }
+  return found;
+}
+
 std::optional<std::size_t> RollCall::find(std::uint64_t stamp, int rank) const {
   const auto found = places_.find({stamp, rank});
   if (found == places_.end()) return std::nullopt;
@@ -88,10 +93,12 @@ std::optional<std::size_t> RollCall::find(std::uint64_t stamp, int rank) const {
 std::vector<int> RollCall::awaited(const CommunicatorView& communicator) const {
   std::set<int> ranks(communicator.ranks.begin(), communicator.ranks.end());
   const bool all_named = static_cast<std::size_t>(communicator.awaited) == communicator.ranks.size();
-  for (int rank = 0; (!all_named || communicator.anyone) && rank < communicator.size; ++rank) {
-    const auto place = find(communicator.stamp, rank);
-    if (rank == communicator.rank || !place) continue;
-    for (const CommunicatorView& theirs : job_[*place].communicators) {
+  if (all_named && !communicator.anyone) return {ranks.begin(), ranks.end()};
+  for (auto at = places_.lower_bound({communicator.stamp, INT_MIN});
+       at != places_.end() && at->first.first == communicator.stamp; ++at) {
+    const int rank = at->first.second;
+    if (rank == communicator.rank) continue;
+    for (const CommunicatorView& theirs : job_[at->second].communicators) {
       const bool is_late = communicator.sequence != UINT64_MAX && theirs.begun <= communicator.sequence;
       if (theirs.stamp == communicator.stamp && (communicator.anyone || is_late)) ranks.insert(rank);
     }
@@ -158,6 +165,7 @@ std::string RollCall::activity(const ProcessView& process) const {
   std::string words = "is in no tutti call";
   if (!process.last.empty())
     words += text(" since ", short_label(process.last), " ended, ", seconds_in_words(process.last_s), " ago");
+  if (process.unlisted > 0) words += text(", as far as it shows; ", process.unlisted, " communicators have no room");
   return has_failed(process) ? words + ", and has a communicator that failed" : words;
 }
 
@@ -173,6 +181,21 @@ std::string RollCall::name_of(const Unseen& unseen) const {
               ", not seen");
 }
 
+/// What an arrow stands for.
+const CommunicatorView& RollCall::wait_for(const Graph& graph, Node from, Node to) const {
+  const ProcessView& process = job_[from];
+  for (const CommunicatorView& communicator : process.communicators) {
+    if (!is_held_up(process, communicator)) continue;
+    for (const int rank : awaited(communicator)) {
+      const auto place = find(communicator.stamp, rank);
+      if (place ? *place == to : to >= job_.size() && graph.unseen[to - job_.size()].is(communicator.stamp, rank)) {
+        return communicator;
+      }
+    }
+  }
+  return *find_wait(process);
+}
+
 /// "ranks 0-2 wait for it in allreduce #7, rank 4 in receive from rank 3, and ranks 5-6 through them".
 std::string RollCall::waiters_in_words(const Graph& graph, Node culprit) const {
   std::map<std::string, std::vector<int>> direct;  // by what they are in
@@ -186,8 +209,7 @@ std::string RollCall::waiters_in_words(const Graph& graph, Node culprit) const {
     if (!leads(from, culprit)) continue;
     known[from] = true;
     frontier.push_back(from);
-    const CommunicatorView* const wait = find_wait(job_[from]);
-    direct[short_label(wait->label)].push_back(job_[from].world_rank);
+    direct[short_label(wait_for(graph, from, culprit).label)].push_back(job_[from].world_rank);
   }
   std::string words;
   for (const auto& [what, ranks] : direct) {

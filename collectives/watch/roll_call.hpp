@@ -53,6 +53,8 @@ class RollCall {
     std::uint64_t stamp;
     int rank;
     int size;
+
+    bool is(std::uint64_t its_stamp, int its_rank) const noexcept { return stamp == its_stamp && rank == its_rank; }
   };
   struct Graph {
     std::vector<std::vector<Node>> arrows;
@@ -63,6 +65,8 @@ class RollCall {
   std::optional<std::size_t> find(std::uint64_t stamp, int rank) const;
   std::vector<int> awaited(const CommunicatorView& communicator) const;
   Graph make_graph() const;
+  const CommunicatorView* find_wait(const ProcessView& process) const;
+  const CommunicatorView& wait_for(const Graph& graph, Node from, Node to) const;
   std::string name_of(const Unseen& unseen) const;
   std::string waiters_in_words(const Graph& graph, Node culprit) const;
   Culprit describe_one(const Graph& graph, Node culprit) const;

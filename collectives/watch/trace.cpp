@@ -50,7 +50,7 @@ std::string process_events(const ControlBlock& block, std::uint64_t dropped) {
     object.add("name", name).add("ph", "M").add("pid", block.world_rank);
     return object.add_raw("args", text("{\"", key, "\": ", value, "}")).str();
   };
-  std::string label = text("rank ", block.world_rank, " (pid ", block.process, " on ", block.host.data(), ")");
+  std::string label = text("rank ", block.world_rank, " (pid ", block.process, " on ", text_of(block.host), ")");
   if (dropped > 0) label += text(", without its first ", dropped, " operations");
   return event("process_name", "name", json_string(label)) + ",\n" +
          event("process_sort_index", "sort_index", text(block.world_rank));
@@ -62,7 +62,7 @@ std::string trace_events(const ControlBlock& block, const Record* records, const
                          std::int64_t zero_ns) {
   std::vector<OperationView> operations = view_operations(block, records);
   const std::int64_t now = monotonic_ns();
-  std::string events = process_events(block, operations.empty() ? 0 : operations.front().number - 1);
+  std::string events = process_events(block, dropped_operations(block));
   std::stable_sort(operations.begin(), operations.end(),
                    [](const OperationView& a, const OperationView& b) { return a.begin_ns < b.begin_ns; });
   Lanes lanes;
@@ -78,28 +78,33 @@ std::string trace_events(const ControlBlock& block, const Record* records, const
   return events;
 }
 
-std::string trace_file(std::string_view events) {
-  return text("{\"displayTimeUnit\": \"ns\", \"traceEvents\": [\n", events, "\n]}\n");
-}
+constexpr std::string_view kHead = "{\"displayTimeUnit\": \"ns\", \"traceEvents\": [\n";
+constexpr std::string_view kTail = "\n]}\n";
 
-void write_merged_trace(MPI_Comm comm, const std::string& path, Alignment alignment,
-                        std::chrono::steady_clock::time_point limit) {
-  BoundedMpi ranks(comm, limit);
+std::string trace_file(std::string_view events) { return text(kHead, events, kTail); }
+
+void write_merged_trace(BoundedMpi& ranks, const std::string& path, Alignment alignment) {
   ranks.barrier();
+  ranks.postpone_limit(std::chrono::seconds(2) * ranks.size());
   OwnBlock& own = OwnBlock::get();
   alignment.add(measure_clock_offset(ranks));
   const std::vector<std::int64_t> made = ranks.all_gather(alignment.aligned(own.block().made.monotonic_ns));
   const std::int64_t zero = *std::min_element(made.begin(), made.end());
-  std::string events = trace_events(own.block(), own.records(), alignment, zero);
+  const std::string events = trace_events(own.block(), own.records(), alignment, zero);
   const std::vector<std::int64_t> sizes = ranks.all_gather(static_cast<std::int64_t>(events.size()));
   if (ranks.rank() != 0) {
     ranks.send(0, events);
     return;
   }
+  WholeFile file(path);
+  file.write(kHead);
+  file.write(events);
   for (int rank = 1; rank < ranks.size(); ++rank) {
-    events += ",\n" + ranks.receive(rank, static_cast<std::size_t>(sizes[static_cast<std::size_t>(rank)]));
+    file.write(",\n");
+    file.write(ranks.receive(rank, static_cast<std::size_t>(sizes[static_cast<std::size_t>(rank)])));
   }
-  write_whole_file(path, trace_file(events));
+  file.write(kTail);
+  file.finish();
 }
 
 }  // namespace tutti::detail
@@ -108,9 +113,26 @@ namespace tutti {
 
 void write_trace(const Communicator& comm, const std::string& path) {
   constexpr std::chrono::duration<double> kLimit = std::chrono::seconds(60);
-  if (comm.unusable()) comm.state().throw_unusable();
+  detail::CommunicatorState& state = comm.state();
+  if (state.unusable()) state.throw_unusable();
   const auto patience = std::chrono::duration_cast<detail::Clock::duration>(comm.options().deadline.value_or(kLimit));
-  detail::write_merged_trace(comm.mpi(), path, {}, detail::Clock::now() + patience);
+  // Who is done may end while others still write; who has died will not come.
+  const auto look = [&state] {
+    const auto now = detail::Clock::now();
+    if (!state.are_notices_due(now)) return;
+    state.poll_notices();
+    state.look_at_mates(now);
+    for (const auto& [rank, gone] : state.gone()) {
+      if (!gone.finished && now - gone.since >= detail::kGoneGrace) throw CommunicationError(gone.words);
+    }
+  };
+  try {
+    detail::BoundedMpi ranks(comm.mpi(), detail::Clock::now() + patience, look);
+    detail::write_merged_trace(ranks, path, {});
+  } catch (const CommunicationError& error) {  // what others have begun there will never be complete
+    state.fail(detail::kNoSequence, text("write_trace: ", error.what()));
+    state.throw_unusable();
+  }
 }
 
 }  // namespace tutti

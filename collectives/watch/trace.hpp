@@ -6,11 +6,11 @@
 
 #include <mpi.h>
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include <tutti/collectives/watch/bounded_mpi.hpp>
 #include <tutti/collectives/watch/clock_offset.hpp>
 #include <tutti/collectives/watch/control_block.hpp>
 
@@ -25,16 +25,15 @@ std::string trace_events(const ControlBlock& block, const Record* records, const
 std::string trace_file(std::string_view events);
 
 /// Rank 0 writes the events of all ranks to `path`. Collective. `alignment`: what was measured before, if anything.
-/// \throws CommunicationError after `limit`; DataError on rank 0
-void write_merged_trace(MPI_Comm comm, const std::string& path, Alignment alignment,
-                        std::chrono::steady_clock::time_point limit);
+/// Once all ranks have come, the limit is put off by 2 s for each. \throws CommunicationError; DataError on rank 0
+void write_merged_trace(BoundedMpi& ranks, const std::string& path, Alignment alignment);
 
 /// What TUTTI_TRACE asks for: to be called by all ranks of every communicator that is made.
 ///
-/// The first that has all ranks of MPI_COMM_WORLD finds out whether all of them are asked for a timeline, and compares
-/// their clocks; at the end of MPI rank 0 then writes it. Where not all are, or not all come to the end, each rank
-/// writes what it has to a part, FILE.rankN, and so it does when a communicator fails: `tutti trace` puts them
-/// together. \throws CommunicationError
+/// One that has all ranks of MPI_COMM_WORLD, and is not made at the same time as another, finds out whether all of them
+/// are asked for a timeline, and compares their clocks; at the end of MPI rank 0 then writes it. Where not all are, or
+/// not all come to the end, each rank writes what it has to a part, FILE.rankN, and so it does when a communicator
+/// fails: `tutti trace` puts them together. \throws CommunicationError
 void begin_trace_if_asked(MPI_Comm comm);
 void write_trace_part_on_error() noexcept;
 

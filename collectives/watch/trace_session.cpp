@@ -1,8 +1,9 @@
 // The timeline that TUTTI_TRACE asks for; see trace.hpp.
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
-#include <optional>
+#include <utility>
 
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
@@ -20,7 +21,7 @@ struct Session {
   std::mutex mutex;
   std::string path;               // empty: none is asked for here
   bool begun = false;             // whether `path` has been looked at
-  bool compared = false;          // whether all ranks have been asked
+  bool taken = false;             // a communicator is asking all ranks, or has
   MPI_Comm comm = MPI_COMM_NULL;  // of all ranks, if all are asked for it
   Alignment alignment;
   std::int64_t zero_ns = 0;
@@ -56,7 +57,8 @@ void end_trace() noexcept {
   const std::lock_guard lock(its.mutex);
   if (its.comm == MPI_COMM_NULL) return write_part_or_warn(its);
   try {
-    write_merged_trace(its.comm, its.path, its.alignment, std::chrono::steady_clock::now() + kPatience);
+    BoundedMpi ranks(its.comm, std::chrono::steady_clock::now() + kPatience);
+    write_merged_trace(ranks, its.path, its.alignment);
     if (its.wrote_part) std::remove(part_path(its).c_str());
     MPI_Comm_free(&its.comm);
   } catch (const std::exception& error) {
@@ -66,30 +68,28 @@ void end_trace() noexcept {
   }
 }
 
-/// All ranks of the world are here. Clocks are compared now and at the end, between which they may drift.
-void compare(Session& of, MPI_Comm comm) {
-  of.compared = true;
-  const int asked = of.path.empty() ? 0 : 1;
-  int all_asked = 0;
-  check_mpi(MPI_Allreduce(&asked, &all_asked, 1, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
-  if (all_asked == 0) {
-    if (asked != 0) {
-      std::fprintf(stderr, "tutti: warning: TUTTI_TRACE is not set on all ranks; this rank's part is %s\n",
-                   part_path(of).c_str());
-    }
-    return;
-  }
-  check_mpi(MPI_Comm_dup(comm, &of.comm), "MPI_Comm_dup");
-  check_mpi(MPI_Comm_set_errhandler(of.comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-  BoundedMpi ranks(of.comm, std::chrono::steady_clock::now() + kPatience);
-  of.alignment.add(measure_clock_offset(ranks));
-  of.zero_ns = ranks.broadcast(OwnBlock::get().block().made.monotonic_ns);
+bool has_all_of_world(MPI_Comm comm) {
+  int comparison = MPI_UNEQUAL;
+  check_mpi(MPI_Comm_compare(comm, MPI_COMM_WORLD, &comparison), "MPI_Comm_compare");
+  return comparison != MPI_UNEQUAL;
 }
 
-}  // namespace
+/// Clocks are compared now and at the end, between which they may drift.
+void compare(Session& of, MPI_Comm comm) {
+  MPI_Comm own = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_dup(comm, &own), "MPI_Comm_dup");
+  check_mpi(MPI_Comm_set_errhandler(own, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  BoundedMpi ranks(own, std::chrono::steady_clock::now() + kPatience);
+  const ClockOffset offset = measure_clock_offset(ranks);
+  const std::int64_t zero = ranks.broadcast(OwnBlock::get().block().made.monotonic_ns);
+  const std::lock_guard lock(of.mutex);
+  of.comm = own;
+  of.alignment.add(offset);
+  of.zero_ns = zero;
+}
 
-void begin_trace_if_asked(MPI_Comm comm) {
-  Session& its = session();
+/// Whether this rank is asked for a timeline; registers what that takes.
+bool is_asked(Session& its) {
   const std::lock_guard lock(its.mutex);
   if (!its.begun) {
     its.begun = true;
@@ -97,9 +97,35 @@ void begin_trace_if_asked(MPI_Comm comm) {
     if (said != nullptr) its.path = said;
     if (!its.path.empty()) OwnBlock::get().at_finish(end_trace);
   }
-  int size = 0;
-  check_mpi(MPI_Comm_size(comm, &size), "MPI_Comm_size");
-  if (!its.compared && size == OwnBlock::get().block().world_size) compare(its, comm);
+  return !its.path.empty();
+}
+
+}  // namespace
+
+// Several threads may make communicators at one time, in another order on each rank: none waits for another here, and
+// where not all ranks offer the same communicator, a later one serves.
+void begin_trace_if_asked(MPI_Comm comm) {
+  Session& its = session();
+  const bool asked = is_asked(its);
+  const bool whole = has_all_of_world(comm);
+  bool offers = false;
+  {
+    const std::lock_guard lock(its.mutex);
+    offers = whole && !std::exchange(its.taken, true);
+  }
+  const std::array<int, 2> own = {offers ? 1 : 0, asked ? 1 : 0};
+  std::array<int, 2> all{};
+  check_mpi(MPI_Allreduce(own.data(), all.data(), 2, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
+  if (!offers) return;
+  if (all[0] == 0) {
+    const std::lock_guard lock(its.mutex);
+    its.taken = false;
+  } else if (all[1] != 0) {
+    compare(its, comm);
+  } else if (asked) {
+    std::fprintf(stderr, "tutti: warning: TUTTI_TRACE is not set on all ranks; this rank's part is %s\n",
+                 part_path(its).c_str());
+  }
 }
 
 void write_trace_part_on_error() noexcept {

@@ -90,7 +90,7 @@ TEST(Record, HoldsWhatWasCalled) {
   EXPECT_EQ(sent["bytes"], 10);
   EXPECT_FALSE(sent.contains("sequence"));
   if (comm.size() == 1) return;
-  EXPECT_EQ(operations[0]["way"], comm.choice_facts().shared_memory ? "node memory" : operations[0]["way"]);
+  EXPECT_EQ(operations[0]["way"] == "node memory", comm.choice_facts().shared_memory) << operations[0];
   EXPECT_EQ(operations[0]["op"], "max");
   EXPECT_EQ(operations[1]["way"], "ring");
   EXPECT_EQ(operations[1]["sequence"], 1);
@@ -104,15 +104,16 @@ TEST(Record, TellsWhatIsStillRunning) {
   if (comm.size() == 1) GTEST_SKIP() << "alone, a collective is over at once";
   int one = 1;
   int other = 1;
+  if (comm.rank() == 0) MPI_Barrier(comm.mpi());  // begins when the others have looked at what they wait for
   Operation first = iallreduce(comm, Buffer(std::span(&one, 1)), ReduceOp::sum);
-  if (comm.rank() == 0) MPI_Barrier(comm.mpi());  // the others begin the second when this has been looked at
-  if (comm.rank() == 0) first.wait();
   if (comm.rank() != 0) {
     const json operations = operations_of_last(own_record());
     ASSERT_EQ(operations.size(), 1U);
+    EXPECT_EQ(operations[0]["state"], "running");
+    EXPECT_TRUE(operations[0]["end_s"].is_null());
     MPI_Barrier(comm.mpi());
-    first.wait();
   }
+  first.wait();
   Operation second = iallreduce(comm, Buffer(std::span(&other, 1)), ReduceOp::sum);
   second.wait();
   for (const json& operation : operations_of_last(own_record())) EXPECT_EQ(operation["state"], "complete");

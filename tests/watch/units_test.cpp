@@ -5,11 +5,13 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <locale>
 #include <memory>
 #include <random>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <tutti/collectives/schedule.hpp>
@@ -19,9 +21,11 @@
 #include <tutti/collectives/watch/json_text.hpp>
 #include <tutti/collectives/watch/process_stat.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
+#include <tutti/collectives/watch/record_file.hpp>
 #include <tutti/collectives/watch/roll_call.hpp>
 #include <tutti/collectives/watch/ticks.hpp>
 #include <tutti/kernels/dtype.hpp>
+#include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
 namespace {
@@ -93,6 +97,62 @@ TEST_F(Ring, ReadsTheClockAsSaid) {
   const std::uint64_t begun = times(waited).first;
   recorder_.end(waited, false, true);
   EXPECT_EQ(times(waited), std::pair(begun, begun));
+}
+
+TEST_F(Ring, ForgetsWhatWasNotMade) {
+  recorder_.begin({.sequence = 1});
+  const std::uint64_t second = recorder_.begin({.sequence = 2});
+  recorder_.end(second, false);
+  recorder_.forget(second);
+  recorder_.begin({.sequence = 3});
+  const auto seen = view_operations(*block_, records_.get());
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[0].sequence, 1U);
+  EXPECT_EQ(seen[1].sequence, 3U);
+  EXPECT_EQ(dropped_operations(*block_), 0U);
+  EXPECT_EQ(recorder_.find(0, 2), 0U);
+}
+
+/// What another process shows may be anything.
+TEST_F(Ring, IsReadWhateverItHolds) {
+  block_->recorded = UINT64_MAX;
+  EXPECT_TRUE(view_operations(*block_, records_.get()).empty());
+  EXPECT_EQ(dropped_operations(*block_), UINT64_MAX - kCount);
+  recorder_.begin({});     // number 0
+  block_->host.fill('h');  // without an end
+  block_->program.fill('\xFF');
+  const std::string record = record_as_json(*block_, records_.get());
+  EXPECT_NE(record.find("\"host\": \"" + std::string(block_->host.size(), 'h') + '"'), std::string::npos) << record;
+  EXPECT_NE(record.find("\"program\": \"\\ufffd\\ufffd"), std::string::npos) << record;
+}
+
+TEST(Json, IsUtf8) {
+  EXPECT_EQ(json_string("a\"\\\n"), "\"a\\\"\\\\\\u000a\"");
+  const std::string good = "\xC3\xA4 \xE2\x82\xAC \xF0\x9F\x8E\xB5";
+  EXPECT_EQ(json_string(good), '"' + good + '"');
+  const std::pair<std::string, std::string> bad[] = {
+      {"\xC3", "\\ufffd"},                        // cut
+      {"\x80!", "\\ufffd!"},                      // begins with nothing
+      {"\xC0\xAF", "\\ufffd\\ufffd"},             // longer than needed
+      {"\xED\xA0\x80", "\\ufffd\\ufffd\\ufffd"},  // half of a pair
+      {"\xF4\x90\x80\x80", "\\ufffd\\ufffd\\ufffd\\ufffd"},
+  };
+  for (const auto& [bytes, wanted] : bad) EXPECT_EQ(json_string(bytes), '"' + wanted + '"');
+}
+
+/// A locale as programs may set it: numbers have groups of digits.
+TEST(Json, IsTheSameInEveryLocale) {
+  struct Groups : std::numpunct<char> {
+    char do_thousands_sep() const override { return ','; }
+    std::string do_grouping() const override { return "\3"; }
+    char do_decimal_point() const override { return ','; }
+  };
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Groups));
+  const std::string object = JsonObject().add("count", 1234567).add_raw("s", fixed(0.25, 3)).str();
+  const std::string words = text(1234567, ' ', 0.5);
+  std::locale::global(before);
+  EXPECT_EQ(object, "{\"count\": 1234567, \"s\": 0.250}");
+  EXPECT_EQ(words, "1234567 0.5");
 }
 
 /// Readers see whole records or none, whatever the writers do meanwhile.
