@@ -34,6 +34,10 @@ if(TUTTI_SANITIZE)
     tutti_settings INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${TUTTI_SANITIZE} -fno-omit-frame-pointer
                              -fno-sanitize-recover=all>)
   target_link_options(tutti_settings INTERFACE -fsanitize=${TUTTI_SANITIZE})
+  # ThreadSanitizer knows no fences, of which GCC warns. What they order here are atomics, which are no races without them either.
+  if(TUTTI_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_compile_options(tutti_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-tsan>)
+  endif()
 endif()
 
 # tutti_library(NAME SOURCES file... [DEPENDS target...] [PRIVATE_DEPENDS target...])

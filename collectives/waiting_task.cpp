@@ -224,7 +224,8 @@ std::string WaitingTask::answer_to(const CommunicatorState::Question& question) 
   if (question.sequence == kNoSequence || (sequence_ == kNoSequence && state().has_begun(question.sequence))) {
     return text("is in ", label(), " and ", waiting_for());
   }
-  return state().has_begun(question.sequence) ? waiting_for() : text("has not begun it and is in ", label());
+  if (state().has_begun(question.sequence)) return waiting_for();
+  return text("has not begun it and is in ", label(), " and ", waiting_for());
 }
 
 std::string WaitingTask::awaited_in_words() const {
