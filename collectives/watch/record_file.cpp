@@ -12,9 +12,7 @@
 #include <utility>
 
 #include <tutti/collectives/flight_recorder.hpp>
-#include <tutti/collectives/watch/json_text.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
-#include <tutti/collectives/watch/process_view.hpp>
 #include <tutti/collectives/watch/record_file.hpp>
 
 namespace tutti::detail {
@@ -54,16 +52,9 @@ std::string communicator_as_json(const CommunicatorView& view) {
 std::string operation_as_json(const OperationView& view, std::int64_t zero_ns) {
   const auto seconds = [&](std::int64_t ns) { return fixed(static_cast<double>(ns - zero_ns) * 1e-9, kTimeDigits); };
   JsonObject object;
-  object.add("number", view.number).add("kind", view.kind).add("communicator", view.communicator);
-  if (!view.is_message) object.add("sequence", view.sequence);
-  if (view.peer) object.add("peer", *view.peer);
-  object.add("count", view.count).add("dtype", view.dtype);
-  if (!view.op.empty()) object.add("op", view.op);
-  if (view.root) object.add("root", *view.root);
-  object.add("bytes", view.bytes);
-  if (!view.is_message) object.add("way", view.way).add("radix", view.radix).add("segments", view.segments);
+  object.add("number", view.number).add("kind", view.kind);
   object.add_raw("begin_s", seconds(view.begin_ns)).add_raw("end_s", view.end_ns ? seconds(*view.end_ns) : "null");
-  return object.add("state", view.failed ? "failed" : view.end_ns ? "complete" : "running").str();
+  return add_details(object, view).str();
 }
 
 template <class Items, class Write>
@@ -74,6 +65,18 @@ std::string array_of(const Items& items, Write write) {
 }
 
 }  // namespace
+
+JsonObject& add_details(JsonObject& object, const OperationView& view) {
+  object.add("communicator", view.communicator);
+  if (!view.is_message) object.add("sequence", view.sequence);
+  if (view.peer) object.add("peer", *view.peer);
+  object.add("count", view.count).add("dtype", view.dtype);
+  if (!view.op.empty()) object.add("op", view.op);
+  if (view.root) object.add("root", *view.root);
+  object.add("bytes", view.bytes);
+  if (!view.is_message) object.add("way", view.way).add("radix", view.radix).add("segments", view.segments);
+  return object.add("state", view.failed ? "failed" : view.end_ns ? "complete" : "running");
+}
 
 std::string record_as_json(const ControlBlock& block, const Record* records, std::string_view why) {
   const std::vector<OperationView> operations = view_operations(block, records);

@@ -22,8 +22,13 @@
 #include <string_view>
 
 #include <tutti/collectives/watch/control_block.hpp>
+#include <tutti/collectives/watch/json_text.hpp>
+#include <tutti/collectives/watch/process_view.hpp>
 
 namespace tutti::detail {
+
+/// What records and timelines say of an operation alike.
+JsonObject& add_details(JsonObject& object, const OperationView& view);
 
 /// `why` is left out if it is empty.
 std::string record_as_json(const ControlBlock& block, const Record* records, std::string_view why = {});

@@ -30,19 +30,6 @@ class Lanes {
 
 std::string microseconds(std::int64_t ns) { return fixed(static_cast<double>(ns) * 1e-3, 3); }
 
-std::string arguments(const OperationView& view) {
-  JsonObject object;
-  if (!view.is_message) object.add("sequence", view.sequence);
-  object.add("communicator", view.communicator);
-  if (view.peer) object.add("peer", *view.peer);
-  object.add("count", view.count).add("dtype", view.dtype);
-  if (!view.op.empty()) object.add("op", view.op);
-  if (view.root) object.add("root", *view.root);
-  object.add("bytes", view.bytes);
-  if (!view.is_message) object.add("way", view.way).add("radix", view.radix).add("segments", view.segments);
-  return object.add("state", view.failed ? "failed" : view.end_ns ? "complete" : "running").str();
-}
-
 /// What a viewer writes beside a rank's events.
 std::string process_events(const ControlBlock& block, std::uint64_t dropped) {
   const auto event = [&](const char* name, const char* key, const std::string& value) {
@@ -73,7 +60,9 @@ std::string trace_events(const ControlBlock& block, const Record* records, const
     event.add_raw("ts", microseconds(alignment.aligned(view.begin_ns) - zero_ns));
     event.add_raw("dur", microseconds(end - view.begin_ns));
     event.add("pid", block.world_rank).add("tid", lanes.take(view.begin_ns, end));
-    events += ",\n" + event.add_raw("args", arguments(view)).str();
+    JsonObject details;
+    event.add_raw("args", add_details(details, view).str());
+    events += ",\n" + event.str();
   }
   return events;
 }
