@@ -18,16 +18,8 @@ fail() {
   exit 1
 }
 
-# wait_for SECONDS WHAT COMMAND...
-wait_for() {
-  local limit=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@"; do
-    ((SECONDS < limit)) || fail "not in time: $what"
-    sleep 0.1
-  done
-}
-told() { [[ $(cat "$work"/[0-9] 2>/dev/null | grep -cE "$1") -ge $2 ]]; }
+# shellcheck source=/dev/null
+source "$(dirname -- "$0")/waiting.sh"
 
 # mpirun would end the survivors at once, were it not for --enable-recovery.
 timeout 60 "$cluster" mpirun --enable-recovery -x TUTTI_TRANSPORT="$transport" -n "${#ranks[@]}" "$survivor" "$work" "$count" "$algorithm" "$deadline" \

@@ -15,16 +15,8 @@ fail() {
   exit 1
 }
 
-# wait_for SECONDS WHAT COMMAND...
-wait_for() {
-  local limit=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@"; do
-    ((SECONDS < limit)) || fail "not in time: $what"
-    sleep 0.1
-  done
-}
-told() { [[ $(cat "$work"/[0-9] 2>/dev/null | grep -cE "$1") -ge $2 ]]; }
+# shellcheck source=/dev/null
+source "$(dirname -- "$0")/../cluster/waiting.sh"
 process_of() { awk '$1 == "process" { print $2 }' "$work/$1"; }
 
 # start SCENARIO...: the ranks, until they are where the scenario wants them.
