@@ -11,6 +11,7 @@
 #include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
+#include <tutti/collectives/node/single_copy.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/collectives/transport_choice.hpp>
 #include <tutti/collectives/tuning.hpp>
@@ -102,6 +103,8 @@ constexpr Part kParts[] = {
      [](Digest& digest, const CommunicatorOptions& options) {
        digest.add(wants_shared_memory(options.shared_memory));
      }},
+    {"single copies (TUTTI_SINGLE_COPY of each rank: mpirun -x)",
+     [](Digest& digest, const CommunicatorOptions&) { digest.add(wanted_single_copies()); }},
 };
 
 std::string problem_with(const TransportCosts& costs) {
@@ -137,6 +140,7 @@ std::string problem_with(const CommunicatorOptions& options) {
     described_network(options);
     wanted_transport(options.transport);
     wants_shared_memory(options.shared_memory);
+    wanted_single_copies();
   } catch (const InvalidArgument& error) {
     return error.what();
   }

@@ -227,6 +227,7 @@ void CommunicatorState::fail(std::uint64_t sequence, std::string_view why) noexc
 
 void CommunicatorState::set_unusable(std::string why) noexcept {
   reason_ = std::move(why);
+  if (node_ != nullptr) node_->fail();
   if constexpr (kSimulated) return;
   presence_->set_failed();
   write_record_on_error(*reason_);

@@ -3,7 +3,8 @@
 // Collectives on a node are numbered; all ranks call them in one order. A rank that enters one posts what it brings: a
 // digest of the call, and its data or the place where they lie. Small data lie in the cache line of the number that the
 // others look at, so that one transfer of a line brings both. Large data go through in chunks, which are numbered
-// through all collectives, and each rank counts what it has done of them. Data that the others cannot map are staged.
+// through all collectives, and each rank counts what it has done of them. Data that the others can neither map nor read
+// where they lie (single_copy.hpp) are staged.
 #pragma once
 
 #include <atomic>
@@ -22,13 +23,17 @@ inline constexpr std::uint64_t kPosts = 16;
 /// The largest input that is posted itself.
 inline constexpr std::size_t kPostedBytes = 4096;
 
-/// Where data lie in memory that node-mates can map.
+/// Where data lie for node-mates.
 struct Place {
+  std::uint64_t address = 0;     ///< where they can read them in the memory of the rank's process; 0: nowhere
   std::uint64_t allocation = 0;  ///< number of the rank's allocation; 0: in memory that they cannot map
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;  ///< of the whole allocation
   std::uint64_t inode = 0;
   std::int64_t fd = -1;
+
+  bool is_mapped() const noexcept { return allocation != 0; }
+  bool is_reachable() const noexcept { return is_mapped() || address != 0; }
 };
 
 /// Where a rank's input and output lie.
@@ -55,13 +60,14 @@ constexpr bool declines(std::uint64_t posted) noexcept { return posted % 2 == 1;
 struct Counters {
   alignas(kCacheLine) std::atomic<std::uint64_t> filled;  ///< its input is staged
   alignas(kCacheLine) std::atomic<std::uint64_t> moved;   ///< its pieces are read, and lie where they belong or staged
-  alignas(kCacheLine) std::atomic<std::uint64_t> taken;   ///< what others staged for it is in its output
+  alignas(kCacheLine) std::atomic<std::uint64_t> taken;   ///< what it takes of others' results is in its output
 };
 
 struct Board {
   alignas(kCacheLine) std::atomic<std::uint64_t> left;  ///< collectives before this number read no post any more
-  std::atomic<std::int32_t> processor;                  ///< on which the rank was when it last posted
-  std::uint64_t identity;  ///< of the process: a process of another container may have its PID
+  std::atomic<bool> has_failed;         ///< so that the rank's data in collectives it has not left may be anything
+  std::atomic<std::int32_t> processor;  ///< on which the rank was when it last posted
+  std::uint64_t identity;               ///< of the process: a process of another container may have its PID
   Counters counters;
   Post posts[kPosts];
 };

@@ -38,7 +38,7 @@ class DirectCollective {
   DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
                    const Ticket& ticket);
 
-  /// Does what can be done now. \throws std::bad_alloc if memory of a mate cannot be mapped.
+  /// Does what can be done now. \throws std::bad_alloc if memory of a mate cannot be mapped, Unreadable
   Task::Progress advance();
 
   /// Once it is complete: whether a rank refused.

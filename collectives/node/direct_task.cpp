@@ -5,6 +5,7 @@
 #include <new>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include <tutti/collectives/collective_calls.hpp>
@@ -78,6 +79,10 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
       fail(
           "memory of a rank of this node cannot be mapped: it was freed, or a limit of this process (descriptors, "
           "address space) is reached");
+    } catch (const Unreadable& unreadable) {
+      state().poll_notices();
+      fail(text("memory of rank ", rank_of(unreadable.number),
+                " cannot be read: ", std::generic_category().message(unreadable.error)));
     }
     if (progress == Progress::complete) complete_ = true;
     if (work_.differing()) heed_difference(*work_.differing());
@@ -170,7 +175,8 @@ bool completes_soon(const Communicator& comm, std::uint64_t sequence, DirectColl
       if (poll == 0) just_timed = presence.begins_to_wait(sequence);
       if (!spins || work.is_in_the_way()) sched_yield();
     }
-  } catch (const std::bad_alloc&) {  // which happens again, and is explained then
+  } catch (const std::bad_alloc&) {  // which happens again, and is explained then, as is this
+  } catch (const Unreadable&) {
   }
   return false;
 }

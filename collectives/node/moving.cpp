@@ -1,6 +1,7 @@
 // Moving pieces in each other's memory; see moving.hpp.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -12,6 +13,9 @@ namespace {
 
 /// What goes to several places does so from the first-level cache.
 constexpr std::size_t kBlockBytes = std::size_t{8} << 10;
+
+/// So much of an input is read in another process at once.
+constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 
 /// Data of so many bytes and more bypass the caches on their way to outputs.
 constexpr std::size_t kStreamFrom = std::size_t{4} << 20;
@@ -94,27 +98,29 @@ void Moving::begin(NodeMates& mates, const Call& call, std::uint64_t number, std
   root_ = call.root;
   has_begun_ = false;
   filled_ = moved_ = taken_ = moved_by_all_ = 0;
+  is_gone_ = false;
   pieces_ = Pieces(call, mates.size());
-  map_mates();
+  reach_mates();
 }
 
 void Moving::begin_nothing(NodeMates& mates, std::uint64_t turn) {
   mates_ = &mates;
   turn_ = turn;
-  has_begun_ = stages_ = takes_ = is_touched_ = false;
+  has_begun_ = stages_ = takes_ = is_taken_from_ = is_touched_ = touches_ = is_gone_ = false;
   filled_ = moved_ = taken_ = moved_by_all_ = 0;
   pattern_ = {};
   pieces_ = {};
 }
 
-/// Learns whose memory can be mapped, and decides how the data are moved.
-void Moving::map_mates() {
+/// Learns whose memory can be reached, and decides how the data are moved.
+void Moving::reach_mates() {
   const Who sources = pulling_pattern(collective_).sources;
   const bool has_root_output = collective_ == Collective::reduce || collective_ == Collective::gather;
-  mapped_.assign(static_cast<std::size_t>(mates_->size()), {});
-  bool inputs = true;
-  bool outputs = true;
-  bool root_input = true;
+  reached_.assign(static_cast<std::size_t>(mates_->size()), {});
+  bool reach_inputs = true;
+  bool map_outputs = true;
+  bool reach_outputs = true;
+  bool map_root_input = true;
   const auto places_of = [&](int r) {
     Places places;
     std::memcpy(&places, mates_->board(r).posts[number_ % kPosts].body, sizeof places);
@@ -122,32 +128,41 @@ void Moving::map_mates() {
   };
   for (int r = 0; r < mates_->size(); ++r) {
     const Places places = places_of(r);
-    const bool has_input = places.input.allocation != 0;
-    if (is_among(sources, r)) inputs = inputs && has_input;
-    if (r == root_) root_input = has_input;
-    if (!has_root_output || r == root_) outputs = outputs && places.output.allocation != 0;
+    if (is_among(sources, r)) reach_inputs = reach_inputs && places.input.is_reachable();
+    if (r == root_) map_root_input = places.input.is_mapped();
+    if (has_root_output && r != root_) continue;
+    map_outputs = map_outputs && places.output.is_mapped();
+    reach_outputs = reach_outputs && places.output.is_reachable();
   }
-  pattern_ = pattern_of(collective_, outputs, root_input);
-  reads_staged_ = pattern_.sources != Who::self && !inputs;
-  writes_staged_ = pattern_.cut == Cut::shares && !outputs;
+  pattern_ = pattern_of(collective_, map_outputs, map_root_input);
+  reads_staged_ = pattern_.sources != Who::self && !reach_inputs;
+  is_taken_from_ = pattern_.cut == Cut::shares && pattern_.targets == Who::all && !map_outputs && reach_outputs;
+  writes_staged_ = pattern_.cut == Cut::shares && !map_outputs && !is_taken_from_;
+  reads_ = touches_ = false;
   for (int r = 0; r < mates_->size(); ++r) {
     const Places places = places_of(r);
     const bool is_read = pattern_.sources != Who::self && is_among(pattern_.sources, r);
     const bool is_written = pattern_.targets != Who::self && is_among(pattern_.targets, r);
-    Mapped& mate = mapped_[static_cast<std::size_t>(r)];
-    const bool has_input = places.input.allocation != 0;
-    const bool has_output = places.output.allocation != 0;
+    Reached& mate = reached_[static_cast<std::size_t>(r)];
     if (is_self(r)) {
-      mate = {static_cast<const std::byte*>(input_.data), static_cast<std::byte*>(output_.data)};
-      stages_ = is_read && !has_input;
-      takes_ = is_written && !has_output;
-      is_touched_ = (is_read && has_input) || (is_written && has_output);
+      mate.input = static_cast<const std::byte*>(input_.data);
+      mate.output = static_cast<std::byte*>(output_.data);
+      stages_ = is_read && !places.input.is_reachable();
+      takes_ = is_written && !places.output.is_mapped();
+      is_touched_ = (is_read && places.input.is_reachable()) || (is_written && places.output.is_mapped());
     } else if (is_among(pattern_.owners, mates_->number())) {  // others may have left, and freed
-      if (is_read && has_input) mate.input = mates_->address_of(r, places.input);
-      if (is_written && has_output) mate.output = mates_->address_of(r, places.output);
+      if (is_read && places.input.is_mapped()) mate.input = mates_->address_of(r, places.input);
+      if (is_read) mate.input_there = places.input.address;
+      if (is_written && places.output.is_mapped()) mate.output = mates_->address_of(r, places.output);
+      if (is_written) mate.output_there = places.output.address;
+      reads_ = reads_ || mate.input_there != 0;
+      touches_ = touches_ || (is_read && places.input.is_reachable());
     }
   }
-  pieces_.cut(pattern_.cut, reads_staged_ || writes_staged_ ? Pieces::Chunks::staged : Pieces::Chunks::mapped);
+  touches_ = touches_ || (is_taken_from_ && takes_);
+  pieces_.cut(pattern_.cut, reads_staged_ || writes_staged_ ? Pieces::Chunks::staged
+                            : is_taken_from_                ? Pieces::Chunks::taken
+                                                            : Pieces::Chunks::mapped);
 }
 
 Task::Progress Moving::advance() {
@@ -196,12 +211,19 @@ std::uint64_t Moving::once_free(std::uint64_t chunk) const noexcept {
   return number < kStagedChunks ? 0 : number - kStagedChunks;
 }
 
-/// Where `rank` has a piece that this one reads.
+/// Copies bytes from the process of `rank`; false if that is gone, of which others tell. \throws Unreadable
+bool Moving::read(int rank, std::uint64_t address, void* to, std::size_t bytes) {
+  const int error = mates_->read(rank, address, to, bytes);
+  if (error != 0 && error != ESRCH) throw Unreadable{rank, error};
+  is_gone_ = error != 0;
+  return error == 0;
+}
+
+/// Where a piece that this rank reads of `rank` is mapped.
 const std::byte* Moving::source(int rank, const Piece& piece) const noexcept {
   const std::size_t element = size_of(dtype_);
-  if (is_self(rank)) return static_cast<const std::byte*>(input_.data) + piece.input * element;
-  const std::byte* const input = mapped_[static_cast<std::size_t>(rank)].input;
-  if (input != nullptr) return input + piece.input * element;
+  const std::byte* const input = reached(rank).input;
+  if (is_self(rank) || input != nullptr) return input + piece.input * element;
   return mates_->staging(rank).inputs[slot(moved_)] + piece.staged * element;
 }
 
@@ -214,33 +236,61 @@ void Moving::find_targets(const Piece& piece) {
     return;
   }
   for (int r = 0; r < mates_->size(); ++r) {
-    std::byte* const output = mapped_[static_cast<std::size_t>(r)].output;
+    std::byte* const output = reached(r).output;
     if (output != nullptr && is_among(pattern_.targets, r)) targets_.push_back(output + piece.output * element);
   }
   if (writes_staged_)
     targets_.push_back(mates_->staging(mates_->number()).results[slot(moved_)] + piece.staged * element);
 }
 
-bool Moving::streams() const noexcept { return !writes_staged_ && pieces_.all_bytes() >= kStreamFrom; }
-
-void Moving::combine_piece() {
-  const int self = mates_->number();
-  const Piece piece = pieces_.piece(self, self, moved_);
-  if (piece.count == 0) return;
-  inputs_.clear();
-  for (int r = 0; r < mates_->size(); ++r) inputs_.emplace_back(source(r, piece), piece.count, dtype_);
-  find_targets(piece);
-  combine_into(op_, inputs_, targets_, streams(), parts_);
+bool Moving::streams() const noexcept {
+  return !writes_staged_ && !is_taken_from_ && pieces_.all_bytes() >= kStreamFrom;
 }
 
-void Moving::copy_pieces() {
+bool Moving::combine_piece() {
+  const int self = mates_->number();
+  const Piece piece = pieces_.piece(self, self, moved_);
+  const std::size_t most = reads_ ? kReadBytes / size_of(dtype_) : piece.count;
+  for (std::size_t first = 0; first < piece.count; first += most) {
+    if (!combine_part(piece.part(first, std::min(most, piece.count - first)))) return false;
+  }
+  return true;
+}
+
+bool Moving::combine_part(const Piece& part) {
+  const std::size_t element = size_of(dtype_);
+  if (reads_) read_parts_.resize(static_cast<std::size_t>(mates_->size()) * kReadBytes);
+  inputs_.clear();
+  for (int r = 0; r < mates_->size(); ++r) {
+    const std::byte* from = nullptr;
+    if (const std::uint64_t there = reached(r).input_there; there != 0) {
+      std::byte* const to = read_parts_.data() + static_cast<std::size_t>(r) * kReadBytes;
+      if (!read(r, there + part.input * element, to, part.count * element)) return false;
+      from = to;
+    } else {
+      from = source(r, part);
+    }
+    inputs_.emplace_back(from, part.count, dtype_);
+  }
+  find_targets(part);
+  combine_into(op_, inputs_, targets_, streams(), parts_);
+  return true;
+}
+
+bool Moving::copy_pieces() {
+  const std::size_t element = size_of(dtype_);
   for (int r = 0; r < mates_->size(); ++r) {
     if (!is_among(pattern_.sources, r)) continue;
     const Piece piece = pieces_.piece(mates_->number(), r, moved_);
     if (piece.count == 0) continue;
     find_targets(piece);
-    copy_into(source(r, piece), piece.count * size_of(dtype_), targets_, streams());
+    if (const std::uint64_t there = reached(r).input_there; there != 0) {  // a rank that pulls has one target
+      if (!read(r, there + piece.input * element, targets_.front(), piece.count * element)) return false;
+    } else {
+      copy_into(source(r, piece), piece.count * element, targets_, streams());
+    }
   }
+  return true;
 }
 
 /// Stages a chunk of what others read of the input.
@@ -269,26 +319,29 @@ bool Moving::move() {
   if (moved_ == pieces_.chunks()) return false;
   if (reads_staged_ && !have(pattern_.sources, &Counters::filled, first_ + moved_ + 1)) return false;
   if (writes_staged_ && !have(Who::all, &Counters::taken, once_free(moved_))) return false;
-  if (reduces(collective_)) {
-    combine_piece();
-  } else {
-    copy_pieces();
-  }
+  if (is_gone_ || !(reduces(collective_) ? combine_piece() : copy_pieces())) return false;
   ++moved_;
   own().moved.store(first_ + moved_, std::memory_order_release);
   return true;
 }
 
-/// Copies what others staged of a result to the output.
+/// Copies what others have of a result to the output.
 bool Moving::take() {
-  if (taken_ == pieces_.chunks() || taken_ == moved_) return false;
+  if (taken_ == pieces_.chunks() || taken_ == moved_ || is_gone_) return false;
   if (!have(Who::all, &Counters::moved, first_ + taken_ + 1)) return false;
   const std::size_t element = size_of(dtype_);
   for (int owner = 0; owner < mates_->size(); ++owner) {
     if (is_self(owner)) continue;
     const Piece piece = pieces_.piece(owner, owner, taken_);
-    copy_bytes(static_cast<std::byte*>(output_.data) + piece.output * element,
-               mates_->staging(owner).results[slot(taken_)] + piece.staged * element, piece.count * element);
+    std::byte* const to = static_cast<std::byte*>(output_.data) + piece.output * element;
+    const std::size_t bytes = piece.count * element;
+    if (writes_staged_) {
+      copy_bytes(to, mates_->staging(owner).results[slot(taken_)] + piece.staged * element, bytes);
+    } else if (const Reached& mate = reached(owner); mate.output != nullptr) {
+      copy_bytes(to, mate.output + piece.output * element, bytes);
+    } else if (!read(owner, mate.output_there + piece.output * element, to, bytes)) {
+      return false;
+    }
   }
   ++taken_;
   own().taken.store(first_ + taken_, std::memory_order_release);
@@ -299,7 +352,16 @@ bool Moving::take() {
 bool Moving::is_over() const noexcept {
   const std::uint64_t all = pieces_.chunks();
   return moved_ == all && taken_ == all && filled_ == all &&
-         (!is_touched_ || have(pattern_.owners, &Counters::moved, first_ + all));
+         (!is_touched_ || have(pattern_.owners, &Counters::moved, first_ + all)) &&
+         (!is_taken_from_ || have(Who::all, &Counters::taken, first_ + all)) && !is_deceived();
+}
+
+/// Whether what was read of others' memory may be something else, because they had failed.
+bool Moving::is_deceived() const noexcept {
+  for (int r = 0; touches_ && r < mates_->size(); ++r) {
+    if (mates_->may_have_deceived(r, number_)) return true;
+  }
+  return false;
 }
 
 bool Moving::awaits(int rank) const noexcept {
@@ -307,12 +369,14 @@ bool Moving::awaits(int rank) const noexcept {
   const Counters& theirs = counters(rank);
   const std::uint64_t all = pieces_.chunks();
   if (!has_begun_) return count(theirs.moved) <= mates_->first_chunk();
+  if (is_gone_ || (touches_ && mates_->may_have_deceived(rank, number_))) return true;
   return (reads_staged_ && moved_ < all && is_among(pattern_.sources, rank) &&
           count(theirs.filled) <= first_ + moved_) ||
          (writes_staged_ && moved_ < all && count(theirs.taken) < once_free(moved_)) ||
          (filled_ < all && count(theirs.moved) < once_free(filled_)) ||
          (taken_ < all && count(theirs.moved) <= first_ + taken_) ||
-         (is_touched_ && is_among(pattern_.owners, rank) && count(theirs.moved) < first_ + all);
+         (is_touched_ && is_among(pattern_.owners, rank) && count(theirs.moved) < first_ + all) ||
+         (is_taken_from_ && count(theirs.taken) < first_ + all);
 }
 
 }  // namespace tutti::detail

@@ -1,8 +1,10 @@
 // Moving the pieces of large data between the ranks of a node, chunk by chunk (pieces.hpp).
 //
-// Where all memory is mapped, the owners of pieces read and write it. An input that is not is staged by its rank, chunk
-// by chunk, and so are results for outputs that are not; counters (board.hpp) tell how far each rank is. A chunk is
-// staged once everyone is done with the one that lay in its place.
+// Where all memory is mapped, the owners of pieces read and write it. Where it is not they read it in the other
+// process, if that is possible; nobody writes there, because a rank that has failed may use its memory for anything.
+// Other inputs are staged by their ranks, chunk by chunk. Results for outputs that are not mapped are taken by their
+// ranks from the outputs of the owners, or from what these stage. Counters (board.hpp) tell how far each rank is. A
+// chunk is staged once everyone is done with the one that lay in its place.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +25,12 @@ inline ConstBuffer input_of(const Call& call, int rank) noexcept {
   return rank == call.root ? ConstBuffer(call.output) : ConstBuffer();
 }
 
+/// Memory of the mate of that number cannot be read.
+struct Unreadable {
+  int number;
+  int error;  ///< errno
+};
+
 /// The part of one rank in one collective. Used again for the next, which then needs no new memory.
 class Moving {
  public:
@@ -33,7 +41,7 @@ class Moving {
   /// Of a collective that is not made: only lets its turn pass.
   void begin_nothing(NodeMates& mates, std::uint64_t turn);
 
-  /// Does what can be done now.
+  /// Does what can be done now. \throws Unreadable
   Task::Progress advance();
 
   /// Whether this rank waits for `rank`.
@@ -42,21 +50,25 @@ class Moving {
  private:
   using Counter = std::atomic<std::uint64_t> Counters::*;
 
-  /// A mate's data, as far as they are mapped here.
-  struct Mapped {
+  /// A mate's data, as far as this rank uses them: where they are mapped here, or else where they are there.
+  struct Reached {
     const std::byte* input = nullptr;
     std::byte* output = nullptr;
+    std::uint64_t input_there = 0;
+    std::uint64_t output_there = 0;
   };
 
-  void map_mates();
+  void reach_mates();
   void begin_chunks();
   bool mates_got_further() noexcept;
   bool fill();
   bool move();
-  void combine_piece();
-  void copy_pieces();
+  bool combine_piece();
+  bool combine_part(const Piece& part);
+  bool copy_pieces();
   bool take();
   bool is_over() const noexcept;
+  bool is_deceived() const noexcept;
 
   bool is_self(int rank) const noexcept { return rank == mates_->number(); }
   bool is_among(Who who, int rank) const noexcept { return detail::is_among(who, rank, mates_->number(), root_); }
@@ -65,6 +77,8 @@ class Moving {
   std::size_t slot(std::uint64_t chunk) const noexcept { return (first_ + chunk) % kStagedChunks; }
   std::uint64_t once_free(std::uint64_t chunk) const noexcept;
   bool have(Who who, Counter counter, std::uint64_t least) const noexcept;
+  const Reached& reached(int rank) const noexcept { return reached_[static_cast<std::size_t>(rank)]; }
+  bool read(int rank, std::uint64_t address, void* to, std::size_t bytes);
   const std::byte* source(int rank, const Piece& piece) const noexcept;
   void find_targets(const Piece& piece);
   bool streams() const noexcept;
@@ -81,17 +95,22 @@ class Moving {
 
   Pattern pattern_;
   Pieces pieces_;
-  std::vector<Mapped> mapped_;
+  std::vector<Reached> reached_;
   std::vector<ConstBuffer> inputs_;
   std::vector<ConstBuffer> parts_;
   std::vector<std::byte*> targets_;
-  bool has_begun_ = false;      // its turn
-  bool reads_staged_ = false;   // whether any input is staged
-  bool writes_staged_ = false;  // whether results are
-  bool stages_ = false;         // whether this rank's input has to be staged for the others
-  bool takes_ = false;          // whether this rank has to take results
-  bool is_touched_ = false;     // whether others read or write this rank's memory
-  std::uint64_t first_ = 0;     // number of the first chunk
+  std::vector<std::byte> read_parts_;  // a part of a piece, of every rank
+  bool has_begun_ = false;             // its turn
+  bool reads_staged_ = false;          // whether any input is staged
+  bool writes_staged_ = false;         // whether results are
+  bool reads_ = false;                 // whether any input is read in another process
+  bool is_taken_from_ = false;         // whether ranks take results from the outputs of their owners
+  bool stages_ = false;                // whether this rank's input has to be staged for the others
+  bool takes_ = false;                 // whether this rank has to take results
+  bool is_touched_ = false;            // whether others read its input or write its output
+  bool touches_ = false;               // whether this rank reads the memory of others
+  bool is_gone_ = false;               // whether a process was not there when its memory was to be read
+  std::uint64_t first_ = 0;            // number of the first chunk
   std::uint64_t filled_ = 0;
   std::uint64_t moved_ = 0;
   std::uint64_t taken_ = 0;

@@ -1,19 +1,27 @@
 // Node-mates; see node_mates.hpp.
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 #include <string_view>
 #include <utility>
 
 #include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/node/moving.hpp>
+#include <tutti/collectives/node/direct.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
+#include <tutti/collectives/node/single_copy.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
 namespace {
+
+/// Below so many bytes staging is faster, wherever it was measured (bench/README.md).
+constexpr std::size_t kSingleCopyFrom = std::size_t{512} << 10;
 
 /// What the ranks of a node map of each other.
 struct Shown {
@@ -23,17 +31,52 @@ struct Shown {
 
 Shown* shown_in(const SharedMemory& memory) noexcept { return reinterpret_cast<Shown*>(memory.data()); }
 
+struct Address {
+  std::int32_t process = 0;
+  std::int32_t shown_fd = -1;  // there is none
+  std::int32_t directory_fd = -1;
+  std::int32_t unused = 0;
+  std::uint64_t shown_at = 0;  // in the memory of the process
+  std::uint64_t shown_inode = 0;
+  std::uint64_t directory_inode = 0;
+  std::uint64_t identity = 0;
+};
+
 class ProcessMates final : public NodeMates {
  public:
   ProcessMates(int number, std::vector<Board*> boards, std::vector<Staging*> staging,
-               std::shared_ptr<NodeMemory> memory, std::vector<SharedMemory> shown,
+               std::shared_ptr<NodeMemory> memory, std::vector<Address> addresses, std::vector<SharedMemory> shown,
                std::vector<std::unique_ptr<MateMemory>> mates)
       : NodeMates(number, std::move(boards), std::move(staging)),
         memory_(std::move(memory)),
+        addresses_(std::move(addresses)),
         shown_(std::move(shown)),
         mates_(std::move(mates)) {}
 
-  Place place_of(const void* data, std::size_t bytes) override { return memory_->find(data, bytes); }
+  /// Whether this rank can read the memory of its mates.
+  bool can_read() const noexcept {
+    for (int r = 0; r < size(); ++r) {
+      std::uint64_t identity = 0;
+      if (read(r, addresses_[static_cast<std::size_t>(r)].shown_at + offsetof(Shown, board.identity), &identity,
+               sizeof identity) != 0 ||
+          identity != board(r).identity) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  Place place_of(const void* data, std::size_t bytes) override {
+    Place place = memory_->find(data, bytes);
+    if (!place.is_mapped() && has_single_copies() && bytes >= kSingleCopyFrom && can_be_read(data, bytes)) {
+      place.address = reinterpret_cast<std::uintptr_t>(data);
+    }
+    return place;
+  }
+
+  int read(int number, std::uint64_t address, void* to, std::size_t bytes) const override {
+    return read_memory({addresses_[static_cast<std::size_t>(number)].process, address}, to, bytes);
+  }
 
   std::byte* address_of(int number, const Place& place) override {
     return mates_[static_cast<std::size_t>(number)]->address_of(place);
@@ -48,22 +91,13 @@ class ProcessMates final : public NodeMates {
 
  private:
   std::shared_ptr<NodeMemory> memory_;
+  std::vector<Address> addresses_;
   std::vector<SharedMemory> shown_;
   std::vector<std::unique_ptr<MateMemory>> mates_;  // none at the own place
 };
 
-struct Address {
-  std::int32_t process;
-  std::int32_t shown_fd;  // -1: there is none
-  std::int32_t directory_fd;
-  std::int32_t unused;
-  std::uint64_t shown_inode;
-  std::uint64_t directory_inode;
-  std::uint64_t identity;
-};
-
-std::unique_ptr<NodeMates> map_node(int rank, const std::vector<Address>& addresses, SharedMemory own,
-                                    const std::shared_ptr<NodeMemory>& memory) {
+std::unique_ptr<ProcessMates> map_node(int rank, const std::vector<Address>& addresses, SharedMemory own,
+                                       const std::shared_ptr<NodeMemory>& memory) {
   std::vector<Board*> boards;
   std::vector<Staging*> staging;
   std::vector<SharedMemory> shown;
@@ -82,8 +116,64 @@ std::unique_ptr<NodeMates> map_node(int rank, const std::vector<Address>& addres
     boards.push_back(&shown_in(shown.back())->board);
     staging.push_back(&shown_in(shown.back())->staging);
   }
-  return std::make_unique<ProcessMates>(rank, std::move(boards), std::move(staging), memory, std::move(shown),
-                                        std::move(mates));
+  return std::make_unique<ProcessMates>(rank, std::move(boards), std::move(staging), memory, addresses,
+                                        std::move(shown), std::move(mates));
+}
+
+/// Seconds that an allreduce takes, on this rank, of data that its mates cannot map. Collective.
+double time_one(ProcessMates& mates, std::vector<float>& data) {
+  using Clock = std::chrono::steady_clock;
+  std::fill(data.begin(), data.end(), 1.0F);  // as programs do, so that no other processor has them in its cache
+  const Buffer all(data.data(), data.size(), DType::f32);
+  const Call call = {.collective = Collective::allreduce,
+                     .input = all,
+                     .output = all,
+                     .data_count = data.size(),
+                     .dtype = DType::f32,
+                     .op = ReduceOp::max};
+  const auto begin = Clock::now();
+  DirectCollective collective(mates, call, Header{}, 0);
+  for (;;) {
+    switch (collective.advance()) {
+      case Task::Progress::complete:
+        return std::chrono::duration<double>(Clock::now() - begin).count();
+      case Task::Progress::none:
+        sched_yield();
+        break;
+      case Task::Progress::some:
+        break;
+    }
+  }
+}
+
+/// Switches single copies on where all ranks of `comm` are permitted, and want, them. Collective.
+void choose_single_copies(MPI_Comm comm, ProcessMates& mates, NodeMemory& memory) {
+  const SingleCopies wanted = wanted_single_copies();
+  struct Known {
+    int can_read, has_measured, reads_faster;
+  };
+  const std::optional<bool> measured = memory.reads_faster();  // by each rank in another group, maybe
+  const Known own = {wanted != SingleCopies::never && mates.can_read() ? 1 : 0, measured ? 1 : 0,
+                     measured.value_or(false) ? 1 : 0};
+  Known all = {};
+  check_mpi(MPI_Allreduce(&own, &all, 3, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
+  if (all.can_read == 0) return;
+  if (wanted == SingleCopies::where_permitted) return mates.set_single_copies(true);
+  if (all.has_measured == 0) {
+    constexpr int kTries = 4;  // of which the first only touches the memory
+    std::vector<float> data(kSingleCopyFrom / sizeof(float));
+    double fastest[2] = {HUGE_VAL, HUGE_VAL};
+    for (int i = 0; i < 2 * kTries; ++i) {
+      mates.set_single_copies(i % 2 != 0);
+      const double time = time_one(mates, data);
+      if (i >= 2) fastest[i % 2] = std::min(fastest[i % 2], time);
+    }
+    double sums[2];
+    check_mpi(MPI_Allreduce(fastest, sums, 2, MPI_DOUBLE, MPI_SUM, comm), "MPI_Allreduce");
+    all.reads_faster = sums[1] < sums[0] ? 1 : 0;
+    memory.set_reads_faster(all.reads_faster != 0);
+  }
+  mates.set_single_copies(all.reads_faster != 0);
 }
 
 }  // namespace
@@ -123,6 +213,12 @@ void NodeMates::leave(std::uint64_t number) noexcept {
   own().left.store(left_, std::memory_order_release);
 }
 
+bool NodeMates::may_have_deceived(int mate, std::uint64_t number) const noexcept {
+  std::atomic_thread_fence(std::memory_order_acquire);  // reading its data comes before
+  const Board& theirs = board(mate);
+  return theirs.has_failed.load(std::memory_order_acquire) && theirs.left.load(std::memory_order_acquire) <= number;
+}
+
 bool wants_shared_memory(std::optional<bool> option) {
   if (option) return *option;
   const char* const said = std::getenv("TUTTI_SHARED_MEMORY");
@@ -137,7 +233,8 @@ std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMe
   int size = 1;
   check_mpi(MPI_Comm_rank(comm, &rank), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(comm, &size), "MPI_Comm_size");
-  Address own{static_cast<std::int32_t>(getpid()), -1, -1, 0, 0, 0, 0};
+  Address own;
+  own.process = static_cast<std::int32_t>(getpid());
   SharedMemory shown;
   try {
     if (memory != nullptr && size <= kMostMates) shown = SharedMemory::create(sizeof(Shown));
@@ -146,12 +243,17 @@ std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMe
   if (shown) {
     const SharedMemory& directory = memory->directory_memory();
     shown_in(shown)->board.identity = memory->identity();
-    own = {own.process, shown.fd(), directory.fd(), 0, shown.inode(), directory.inode(), memory->identity()};
+    own.shown_fd = shown.fd();
+    own.directory_fd = directory.fd();
+    own.shown_at = reinterpret_cast<std::uintptr_t>(shown.data());
+    own.shown_inode = shown.inode();
+    own.directory_inode = directory.inode();
+    own.identity = memory->identity();
   }
   std::vector<Address> all(static_cast<std::size_t>(size));
   check_mpi(MPI_Allgather(&own, sizeof(Address), MPI_BYTE, all.data(), sizeof(Address), MPI_BYTE, comm),
             "MPI_Allgather");
-  std::unique_ptr<NodeMates> mates;
+  std::unique_ptr<ProcessMates> mates;
   if (shown) {
     try {
       mates = map_node(rank, all, std::move(shown), memory);
@@ -161,7 +263,8 @@ std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMe
   const int opened = mates != nullptr ? 1 : 0;
   int all_opened = 0;
   check_mpi(MPI_Allreduce(&opened, &all_opened, 1, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
-  if (all_opened == 0) mates.reset();
+  if (all_opened == 0) return nullptr;
+  if (size > 1) choose_single_copies(comm, *mates, *memory);
   return mates;
 }
 

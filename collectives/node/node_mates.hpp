@@ -37,11 +37,18 @@ class NodeMates {
   Board& own() const noexcept { return board(number_); }
   Staging& staging(int number) const noexcept { return *staging_[static_cast<std::size_t>(number)]; }
 
-  /// Where the bytes lie for the others; without allocation if they cannot map them.
+  /// Where the bytes lie for the others, who reach them only if the place says so.
   virtual Place place_of(const void* data, std::size_t bytes) = 0;
 
   /// Where bytes of another rank lie for this one. \throws std::bad_alloc if they cannot be mapped.
   virtual std::byte* address_of(int number, const Place& place) = 0;
+
+  /// Copies bytes of another rank, at an address of its own, to `to`. Zero, or what errno says.
+  virtual int read(int number, std::uint64_t address, void* to, std::size_t bytes) const = 0;
+
+  /// Whether large data that cannot be mapped are read in the memory of their rank, and not staged.
+  bool has_single_copies() const noexcept { return has_single_copies_; }
+  void set_single_copies(bool on) noexcept { has_single_copies_ = on; }
 
   /// The number of the next collective. All ranks take them in one order.
   std::uint64_t take_number() noexcept { return next_++; }
@@ -76,6 +83,12 @@ class NodeMates {
   /// This rank reads no post of the collective any more.
   void leave(std::uint64_t number) noexcept;
 
+  /// This rank gives up what it has under way: others that read its data may find anything from now on.
+  void fail() noexcept { own().has_failed.store(true, std::memory_order_seq_cst); }
+
+  /// Whether what was read of the data of `mate` may have been something else, because it has given the collective up.
+  bool may_have_deceived(int mate, std::uint64_t number) const noexcept;
+
  protected:
   virtual void forget_freed() = 0;
 
@@ -86,6 +99,7 @@ class NodeMates {
   std::vector<Board*> boards_;
   std::vector<Staging*> staging_;
   std::vector<std::unique_ptr<Moving>> idle_;
+  bool has_single_copies_ = false;
   int moving_ = 0;  // taken and not given back
   std::uint64_t next_ = 0;
   std::uint64_t next_turn_ = 0;

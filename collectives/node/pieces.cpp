@@ -9,6 +9,9 @@ namespace {
 /// Where all is mapped, a rank moves so much before it looks at anything else.
 constexpr std::size_t kMovedAtOnce = std::size_t{1} << 20;
 
+/// And so much of what others then take, which is in a cache.
+constexpr std::size_t kTakenAtOnce = std::size_t{128} << 10;
+
 /// Boundary `i` of `parts` nearly equal parts, at whole cache lines.
 std::size_t cut_at_lines(std::size_t count, std::size_t element, int i, int parts) noexcept {
   const std::size_t line = kCacheLine / element;
@@ -60,6 +63,7 @@ void Pieces::cut(Cut cut, Chunks chunks) {
   const std::size_t longest = cut == Cut::blocks ? longest_block_ : count_;
   std::size_t bytes = kChunkBytes;
   if (cut == Cut::blocks && whole_input_) bytes = kChunkBytes / parts / kCacheLine * kCacheLine;
+  if (chunks == Chunks::taken) bytes = kTakenAtOnce * parts;
   if (chunks == Chunks::mapped) bytes = cut == Cut::shares ? kMovedAtOnce * parts : kMovedAtOnce;
   chunk_elements_ = chunks == Chunks::single ? std::max<std::size_t>(1, longest) : bytes / element_;
   chunks_ = (longest + chunk_elements_ - 1) / chunk_elements_;

@@ -9,8 +9,9 @@
 //   blocks  a chunk is a range of every block; a piece is that of one block
 //   whole   the piece is the chunk: every rank reads it for itself
 //
-// Where a rank's input cannot be mapped it stages the pieces that others read; where an output cannot be mapped,
-// collectives cut into shares stage the result, and others pull, that is, write only to their own outputs.
+// Where a rank's input can neither be mapped nor read in its process it stages the pieces that others read. Where an
+// output cannot be mapped, ranks pull, that is, write only to their own outputs: of collectives cut into shares, which
+// are combined first, they take the result from where its owners have it.
 #pragma once
 
 #include <cstddef>
@@ -74,6 +75,11 @@ struct Piece {
   std::size_t output;
   std::size_t count;
   std::size_t staged;
+
+  /// `n` elements from `first` on.
+  Piece part(std::size_t first, std::size_t n) const noexcept {
+    return {.input = input + first, .output = output + first, .count = n, .staged = staged + first};
+  }
 };
 
 class Pieces {
@@ -83,8 +89,9 @@ class Pieces {
   /// The data of a call, in one chunk and whole.
   Pieces(const Call& call, int ranks);
 
-  /// Cuts them as the pattern says, in chunks that fit into what ranks stage, or in larger ones, or in one.
-  enum class Chunks : std::uint8_t { staged, mapped, single };
+  /// Cuts them as the pattern says: in chunks that fit into what ranks stage, in such of which results are in the
+  /// caches when they are taken from their owners' outputs, in larger ones, or in one.
+  enum class Chunks : std::uint8_t { staged, taken, mapped, single };
   void cut(Cut cut, Chunks chunks);
 
   std::uint64_t chunks() const noexcept { return chunks_; }

@@ -6,9 +6,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
+#include <map>
 #include <memory>
 #include <random>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,15 +24,25 @@ using namespace detail;
 
 constexpr unsigned kSeed = 20261122;
 
-/// A thread as a rank: everyone can map everyone's memory, but for what is said not to be mapped.
+/// How others reach memory.
+enum class Reach { mapped, read, staged };
+
+/// A thread as a rank, whose memory the others reach as the test says.
 class ThreadMates final : public NodeMates {
  public:
   using NodeMates::NodeMates;
-  std::set<const void*> unmapped;
+  std::map<const void*, Reach> reach;
 
   Place place_of(const void* data, std::size_t bytes) override {
-    if (unmapped.count(data) != 0 || bytes == 0) return {};
-    return {.allocation = 1, .offset = reinterpret_cast<std::uintptr_t>(data), .bytes = bytes, .fd = 0};
+    const Reach how = bytes == 0 ? Reach::staged : reach.at(data);
+    const auto address = reinterpret_cast<std::uintptr_t>(data);
+    if (how == Reach::read) return {.address = address};
+    if (how == Reach::mapped) return {.allocation = 1, .offset = address, .bytes = bytes, .fd = 0};
+    return {};
+  }
+  int read(int /*number*/, std::uint64_t address, void* to, std::size_t bytes) const override {
+    std::memcpy(to, reinterpret_cast<const void*>(address), bytes);  // NOLINT(performance-no-int-to-ptr): it was one
+    return 0;
   }
   std::byte* address_of(int /*number*/, const Place& place) override {
     return reinterpret_cast<std::byte*>(place.offset);  // NOLINT(performance-no-int-to-ptr): it was a pointer
@@ -66,8 +77,8 @@ struct Draw {
   bool in_place;
   std::vector<std::size_t> blocks;  // elements of each; where there are no blocks, of the data in shares
   bool uneven;                      // counts of every rank's own
-  std::vector<bool> maps_input;     // of every rank
-  std::vector<bool> maps_output;
+  std::vector<Reach> input;         // of every rank
+  std::vector<Reach> output;
   int refuses = -1;  // the rank that cannot
 
   std::size_t total() const {
@@ -94,12 +105,13 @@ std::vector<Draw> draws(int size, int how_many) {
     draw.in_place = generator() % 2 == 0 && draw.collective != Collective::all_to_all;
     draw.uneven = generator() % 3 == 0 && (has_own_input(draw.collective) || has_own_output(draw.collective));
     const std::size_t even = draw_count(generator) / static_cast<std::size_t>(size);
-    const auto kind = generator() % 3;  // all, none, or some
-    const auto maps = [&] { return kind == 0 || (kind == 2 && generator() % 2 == 0); };
+    constexpr Reach kReaches[] = {Reach::mapped, Reach::read, Reach::staged};
+    const auto kind = generator() % 4;  // all alike, or not
+    const auto reach = [&] { return kReaches[kind < 3 ? kind : generator() % 3]; };
     for (int r = 0; r < size; ++r) {
       draw.blocks.push_back(draw.uneven ? draw_count(generator) / static_cast<std::size_t>(size) : even);
-      draw.maps_input.push_back(maps());
-      draw.maps_output.push_back(maps());
+      draw.input.push_back(reach());
+      draw.output.push_back(reach());
     }
     if (generator() % 8 == 0) draw.refuses = static_cast<int>(generator() % static_cast<unsigned>(size));
     all.push_back(std::move(draw));
@@ -183,8 +195,8 @@ struct Operation {
     out = Buffer(output.data(), output.size(), DType::i32);
     if (draw.in_place && has_input && has_output) share(draw, rank);
     const auto index = static_cast<std::size_t>(rank);
-    if (!draw.maps_input[index]) mates.unmapped.insert(in.data);
-    if (!draw.maps_output[index]) mates.unmapped.insert(out.data);
+    mates.reach[out.data] = draw.output[index];
+    mates.reach[in.data] = draw.input[index];
   }
 
   void start(const Draw& draw, ThreadMates& mates) {
@@ -261,7 +273,7 @@ TEST_P(NodeThreads, CollectivesOfAllKindsAndSizesSeveralUnderWay) {
     std::mt19937 generator(kSeed * 7 + static_cast<unsigned>(number));
     for (std::size_t first = 0; first < all.size() && !late; first += 3) {
       std::vector<Operation> underway(std::min<std::size_t>(3, all.size() - first));
-      mates.unmapped.clear();
+      mates.reach.clear();
       for (std::size_t k = 0; k < underway.size(); ++k) {
         underway[k] = Operation(all[first + k], first + k, number, mates);
         underway[k].start(all[first + k], mates);

@@ -50,4 +50,5 @@ expect_found 7 "a call is left while others use its memory" 'rank[r].in_call'
 expect_found 8 'a chunk is counted before it is staged' 'rank[r].input'
 expect_found 9 'chunks that a rank has nothing to do with are not counted' 'invalid end state'
 expect_found 10 'a collective begins before its turn' 'invalid end state'
+expect_found 11 'a call is left while others read its result' 'rank[r].in_call'
 exit $failed

@@ -33,6 +33,7 @@ c_decl {
 #define TELLS_EARLY (broken == 8)
 #define COUNTS_NO_IDLE_CHUNKS (broken == 9)
 #define AWAITS_NO_TURN (broken == 10)
+#define LEAVES_RESULTS_EARLY (broken == 11)
 
 typedef Rank {
   /* What the others see. */
@@ -40,6 +41,7 @@ typedef Rank {
   byte number[MOST_CALLS], body[MOST_CALLS]; /* of posts */
   byte filled, moved, taken; /* chunks with which it is done */
   byte input[SLOTS], result[SLOTS]; /* staged */
+  byte output[MOST_CALLS]; /* chunks of it that are there */
   bool in_call[MOST_CALLS];
   /* What it alone knows. */
   byte turn, first; /* of the collective whose turn it is, and the number of its first chunk */
@@ -51,7 +53,8 @@ Rank rank[MOST_RANKS];
 typedef Call {
   bool is_small;
   byte owners, sources, targets; /* targets: others than the owner itself */
-  byte staged_inputs, staged_outputs; /* of sources and targets whose memory cannot be mapped */
+  byte staged_inputs, staged_outputs; /* of sources that cannot be reached, and targets that cannot be mapped */
+  bool reads_outputs; /* these targets take results from the outputs of the owners, not from what they stage */
 };
 Call call[MOST_CALLS];
 
@@ -71,6 +74,8 @@ inline draw(c) {
      :: c.staged_inputs = ROOT
      :: c.staged_outputs = ROOT
      :: c.staged_inputs = ALL; c.staged_outputs = ALL
+     :: c.staged_outputs = ALL; c.reads_outputs = true
+     :: c.staged_inputs = ROOT; c.staged_outputs = ROOT; c.reads_outputs = true
      fi
   :: c.owners = ALL - ROOT; c.sources = ROOT; c.staged_inputs = ROOT /* broadcast */
   :: c.owners = ALL; c.sources = ALL; c.staged_inputs = ALL - ROOT /* all-gather */
@@ -84,6 +89,7 @@ inline draw(c) {
 #define has_filled(r) (!has(call[op].sources, r) || rank[r].filled + (MOVES_UNFILLED -> 1 : 0) > first + moved)
 #define has_moved(r) (rank[r].moved + (TAKES_UNMOVED -> 1 : 0) > first + taken)
 #define has_moved_all(r) (!has(call[op].owners, r) || rank[r].moved >= first + CHUNKS)
+#define has_taken_all(r) (rank[r].taken >= first + CHUNKS)
 #define has_read_input(r) (rank[r].moved + SLOTS + (INPUT_IS_FREE_EARLY -> 1 : 0) > first + filled)
 #define has_read_result(r) (rank[r].taken + SLOTS + (RESULT_IS_FREE_EARLY -> 1 : 0) > first + moved)
 
@@ -122,8 +128,9 @@ inline move_pieces() {
       assert(r == me || !has(call[op].targets, r) || has(call[op].staged_outputs, r) || rank[r].in_call[op])
     }
     r = 0;
+    rank[me].output[op] = moved + 1;
     if
-    :: call[op].staged_outputs -> rank[me].result[slot(moved)] = mark(moved)
+    :: call[op].staged_outputs && !call[op].reads_outputs -> rank[me].result[slot(moved)] = mark(moved)
     :: else
     fi
   }
@@ -132,7 +139,10 @@ inline move_pieces() {
 inline take_results() {
   d_step {
     for (r : 0 .. ranks - 1) {
-      assert(r == me || rank[r].result[slot(taken)] == mark(taken))
+      if
+      :: call[op].reads_outputs -> assert(rank[r].in_call[op] && rank[r].output[op] > taken)
+      :: else -> assert(r == me || rank[r].result[slot(taken)] == mark(taken))
+      fi
     }
     r = 0
   }
@@ -193,7 +203,7 @@ proctype collective(byte me, op) {
        rank[me].filled = first + filled
      }
   :: moved < CHUNKS && has(call[op].owners, me) && (!call[op].staged_inputs || every(has_filled)) &&
-     (!call[op].staged_outputs || every(has_read_result)) ->
+     (!call[op].staged_outputs || call[op].reads_outputs || every(has_read_result)) ->
      move_pieces();
      d_step {
        moved++;
@@ -206,7 +216,8 @@ proctype collective(byte me, op) {
        rank[me].taken = first + taken
      }
   :: filled == CHUNKS && moved == CHUNKS && taken == CHUNKS &&
-     (!is_touched || LEAVES_MEMORY_EARLY || every(has_moved_all)) -> break
+     (!is_touched || LEAVES_MEMORY_EARLY || every(has_moved_all)) &&
+     (!call[op].reads_outputs || LEAVES_RESULTS_EARLY || every(has_taken_all)) -> break
   od;
   atomic {
     rank[me].first = first + CHUNKS;

@@ -142,10 +142,10 @@ bool is_process_gone(pid_t process) { return kill(process, 0) != 0; }
 
 /// Groups of three ranks loop over operations of their own, and some of each are killed at once: survivors name the
 /// dead of their group within a second, and nothing is left.
-void kill_some(int groups, const std::string& operations, const std::string& shared_memory,
+void kill_some(int groups, const std::string& operations, const Environment& environment,
                const std::function<bool(int rank)>& is_killed) {
   const int count = 3 * groups;
-  Ranks ranks(count, {"loop", operations}, {{"TUTTI_SHARED_MEMORY", shared_memory}});
+  Ranks ranks(count, {"loop", operations}, environment);
   ASSERT_TRUE(ranks.all_run()) << operations << ranks.output();
   std::set<std::string> files;
   std::vector<pid_t> processes;
@@ -185,25 +185,30 @@ void kill_some(int groups, const std::string& operations, const std::string& sha
 }
 
 /// Every subset of three ranks, each in a group of its own.
-void kill_every_subset(const std::string& operation, const std::string& shared_memory) {
-  kill_some(7, operation, shared_memory, [](int rank) { return ((rank / 3 + 1) >> (rank % 3) & 1) != 0; });
+void kill_every_subset(const std::string& operation, const Environment& environment = {}) {
+  kill_some(7, operation, environment, [](int rank) { return ((rank / 3 + 1) >> (rank % 3) & 1) != 0; });
 }
 
 /// One rank of each group, which calls a collective of its own; `number` of it is the root's or another.
 TEST(Killed, InEachCollective) {
   const std::string all = "broadcast,reduce,all_gather,reduce_scatter,gather,scatter,all_to_all,barrier";
   for (const char* shared_memory : {"1", "0"}) {
-    for (const int number : {0, 1}) kill_some(8, all, shared_memory, [&](int rank) { return rank % 3 == number; });
+    for (const int number : {0, 1}) {
+      kill_some(8, all, {{"TUTTI_SHARED_MEMORY", shared_memory}}, [&](int rank) { return rank % 3 == number; });
+    }
   }
 }
 
-TEST(Killed, InASmallAllreduce) { kill_every_subset("allreduce", "1"); }
-TEST(Killed, InALargeAllreduce) { kill_every_subset("large", "1"); }
-TEST(Killed, InACollectiveOfMessages) { kill_every_subset("ring", "1"); }
-TEST(Killed, InMessages) { kill_every_subset("messages", "1"); }
-TEST(Killed, InLargeMessages) { kill_every_subset("large_messages", "1"); }
-TEST(Killed, InReceivesFromAny) { kill_every_subset("any_source", "1"); }
-TEST(Killed, WithoutSharedMemory) { kill_every_subset("allreduce", "0"); }
+TEST(Killed, InASmallAllreduce) { kill_every_subset("allreduce"); }
+TEST(Killed, InALargeAllreduce) { kill_every_subset("large"); }
+TEST(Killed, InALargeAllreduceOfOtherMemory) {
+  for (const char* single_copy : {"0", "1"}) kill_every_subset("large_plain", {{"TUTTI_SINGLE_COPY", single_copy}});
+}
+TEST(Killed, InACollectiveOfMessages) { kill_every_subset("ring"); }
+TEST(Killed, InMessages) { kill_every_subset("messages"); }
+TEST(Killed, InLargeMessages) { kill_every_subset("large_messages"); }
+TEST(Killed, InReceivesFromAny) { kill_every_subset("any_source"); }
+TEST(Killed, WithoutSharedMemory) { kill_every_subset("allreduce", {{"TUTTI_SHARED_MEMORY", "0"}}); }
 
 /// A rank that has called MPI_Finalize owes nothing to one that can still hear from another.
 TEST(Ended, IsNoErrorForWhoDoesNotWaitForIt) {

@@ -93,6 +93,7 @@ void serve_any(const Communicator& comm) {
 const std::map<std::string, std::function<void(const Communicator&)>> kOperations = {
     {"allreduce", [](const Communicator& c) { allreduce(c, std::span(plain_buffer()).first(2), ReduceOp::sum); }},
     {"large", [](const Communicator& c) { allreduce(c, shared_buffer(c).span(), ReduceOp::sum); }},
+    {"large_plain", [](const Communicator& c) { allreduce(c, std::span(plain_buffer()), ReduceOp::sum); }},
     {"ring",
      [](const Communicator& c) { allreduce(c, std::span(plain_buffer()), ReduceOp::sum, {.algorithm = "ring"}); }},
     {"broadcast", [](const Communicator& c) { broadcast(c, output(9'000), 0); }},

@@ -38,6 +38,7 @@ constexpr std::string_view kKnownVariables[] = {
     "TUTTI_RADIX",
     "TUTTI_SEGMENT",
     "TUTTI_SHARED_MEMORY",
+    "TUTTI_SINGLE_COPY",
     "TUTTI_TRACE",
     "TUTTI_TRANSPORT",
     "TUTTI_TUNING",

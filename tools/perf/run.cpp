@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/memory_pools.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -66,7 +67,8 @@ RunFacts run_facts(const Communicator& comm, const PerfPlan& plan, const Call& l
           .limit = plan.message_limits ? measure_limit(comm, row_bytes(*plan.collective, largest)) : std::nullopt,
           .floor = plan.memory_limits ? measure_floor(comm, node_work(*plan.collective, largest), plan.op, plan.dtype)
                                       : std::nullopt,
-          .shared_memory = comm.choice_facts().shared_memory};
+          .shared_memory = comm.choice_facts().shared_memory,
+          .single_copies = comm.state().node() != nullptr && comm.state().node()->has_single_copies()};
 }
 
 std::string algorithm_name(const PerfPlan& plan) {
@@ -74,12 +76,16 @@ std::string algorithm_name(const PerfPlan& plan) {
 }
 
 void print_heading(const PerfPlan& plan, const RunFacts& facts, const TableShape& shape, bool in_place, bool mpi_can) {
-  std::printf(
-      "# tutti %s, %s%s: %d rank%s on %d node%s%s%s, algorithm %s%s, %s memory, %s\n", facts.version.c_str(),
-      std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "", facts.ranks,
-      facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s", facts.transport == "ucx" ? " by UCX" : "",
-      facts.nodes > 1 || facts.ranks == 1 || facts.shared_memory ? "" : " by messages", algorithm_name(plan).c_str(),
-      in_place ? ", in place" : "", plan.allocated ? "allocated" : "any", facts.date.c_str());
+  std::printf("# tutti %s, %s%s: %d rank%s on %d node%s%s%s, algorithm %s%s, %s memory%s, %s\n", facts.version.c_str(),
+              std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "", facts.ranks,
+              facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s",
+              facts.transport == "ucx" ? " by UCX" : "",
+              facts.nodes > 1 || facts.ranks == 1 || facts.shared_memory ? "" : " by messages",
+              algorithm_name(plan).c_str(), in_place ? ", in place" : "", plan.allocated ? "allocated" : "any",
+              plan.allocated || !facts.shared_memory ? ""
+              : facts.single_copies                  ? " (single copies)"
+                                                     : " (staged)",
+              facts.date.c_str());
   std::printf("# MPI library: %s\n# processor: %s, %d core%s allowed to rank 0\n", facts.mpi.c_str(), facts.cpu.c_str(),
               facts.cores, facts.cores == 1 ? "" : "s");
   if (facts.limit)

@@ -176,6 +176,7 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
   out["nodes"] = facts.nodes;
   out["transport"] = facts.transport;
   out["shared_memory"] = facts.shared_memory;
+  out["single_copies"] = facts.single_copies;
   out["cores"] = facts.cores;
   out["version"] = facts.version;
   out["mpi_library"] = facts.mpi;

@@ -1,0 +1,48 @@
+// Reading memory of other processes; see single_copy.hpp.
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string_view>
+
+#include <tutti/collectives/node/single_copy.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::detail {
+
+SingleCopies wanted_single_copies() {
+  const char* const said = std::getenv("TUTTI_SINGLE_COPY");
+  if (said == nullptr || *said == '\0') return SingleCopies::where_faster;
+  const std::string_view word = said;
+  if (word == "0") return SingleCopies::never;
+  if (word == "1") return SingleCopies::where_permitted;
+  throw InvalidArgument(text("TUTTI_SINGLE_COPY: '", word, "' is not 0 or 1"));
+}
+
+int read_memory(const RemoteMemory& from, void* to, std::size_t bytes) noexcept {
+  for (std::size_t done = 0; done < bytes;) {
+    const iovec here = {static_cast<std::byte*>(to) + done, bytes - done};
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of the other process
+    const iovec there = {reinterpret_cast<void*>(from.address + done), bytes - done};
+    const ssize_t count = process_vm_readv(from.process, &here, 1, &there, 1, 0);
+    if (count > 0) {
+      done += static_cast<std::size_t>(count);
+    } else if (count == 0 || errno != EINTR) {
+      return count == 0 ? EFAULT : errno;
+    }
+  }
+  return 0;
+}
+
+bool can_be_read(const void* data, std::size_t bytes) noexcept {
+  if (bytes == 0) return false;
+  const auto first = reinterpret_cast<std::uintptr_t>(data);
+  std::byte ends[2];
+  const iovec here = {ends, sizeof ends};
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address
+  const iovec there[] = {{reinterpret_cast<void*>(first), 1}, {reinterpret_cast<void*>(first + bytes - 1), 1}};
+  return process_vm_readv(getpid(), &here, 1, there, 2, 0) == sizeof ends;
+}
+
+}  // namespace tutti::detail
