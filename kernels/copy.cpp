@@ -43,21 +43,33 @@ HWY_INLINE std::size_t copy_blocks(D d, std::uint8_t* to, const std::uint8_t* fr
 }
 
 /// At least one vector.
-void copy_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes, bool streams) {
+void copy_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
   const hn::CappedTag<std::uint8_t, 64> d;
   const std::size_t lanes = hn::Lanes(d);
   // To an aligned output first, by one vector that the next ones overlap.
   hn::StoreU(hn::LoadU(d, from), d, to);
   std::size_t done = lanes - reinterpret_cast<std::uintptr_t>(to) % lanes;
-  if (streams) {
-    done += copy_blocks<true>(d, to + done, from + done, bytes - done);
-    hwy::FlushStream();
-  } else {
-    done += copy_blocks<false>(d, to + done, from + done, bytes - done);
-  }
+  done += copy_blocks<false>(d, to + done, from + done, bytes - done);
   for (; done + lanes < bytes; done += lanes) hn::StoreU(hn::LoadU(d, from + done), d, to + done);
   hn::StoreU(hn::LoadU(d, from + bytes - lanes), d, to + bytes - lanes);
 }
+
+/// A line that is stored both past the caches and through them costs hundreds of cycles: only whole ones are streamed.
+/// At least one.
+void stream_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
+  constexpr std::size_t kLine = 64;
+  const hn::CappedTag<std::uint8_t, kLine> d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t done = (kLine - reinterpret_cast<std::uintptr_t>(to) % kLine) % kLine;
+  std::memcpy(to, from, done);
+  done += copy_blocks<true>(d, to + done, from + done, bytes - done);
+  for (; done + kLine <= bytes; done += kLine) {
+    for (std::size_t i = 0; i < kLine; i += lanes) hn::Stream(hn::LoadU(d, from + done + i), d, to + done + i);
+  }
+  std::memcpy(to + done, from + done, bytes - done);
+}
+
+void flush_on_target() { hwy::FlushStream(); }
 
 }  // namespace tutti::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -66,27 +78,40 @@ HWY_AFTER_NAMESPACE();
 namespace tutti {
 
 HWY_EXPORT(copy_on_target);
+HWY_EXPORT(stream_on_target);
+HWY_EXPORT(flush_on_target);
 
 namespace {
 
-void copy(void* to, const void* from, std::size_t bytes, bool streams) noexcept {
-  constexpr std::size_t kShort = 256;  // what memcpy is good at
-  if (bytes >= kShort) {
-    HWY_DYNAMIC_DISPATCH(copy_on_target)
-    (static_cast<std::uint8_t*>(to), static_cast<const std::uint8_t*>(from), bytes, streams);
-  } else if (bytes > 0) {
-    std::memcpy(to, from, bytes);
-  }
-}
+constexpr std::size_t kShort = 256;  // what memcpy is good at
 
 }  // namespace
 
 void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
   constexpr std::size_t kStreamFrom = std::size_t{16} << 20;
-  copy(to, from, bytes, bytes >= kStreamFrom);
+  if (bytes >= kStreamFrom) return stream_bytes(to, from, bytes);
+  if (bytes >= kShort) {
+    HWY_DYNAMIC_DISPATCH(copy_on_target)(static_cast<std::uint8_t*>(to), static_cast<const std::uint8_t*>(from), bytes);
+  } else if (bytes > 0) {
+    std::memcpy(to, from, bytes);
+  }
 }
 
-void stream_bytes(void* to, const void* from, std::size_t bytes) noexcept { copy(to, from, bytes, true); }
+void stream_bytes(void* to, const void* from, std::size_t bytes) noexcept {
+  stream_part(to, from, bytes);
+  end_streams();
+}
+
+void stream_part(void* to, const void* from, std::size_t bytes) noexcept {
+  if (bytes >= kShort) {
+    HWY_DYNAMIC_DISPATCH(stream_on_target)
+    (static_cast<std::uint8_t*>(to), static_cast<const std::uint8_t*>(from), bytes);
+  } else if (bytes > 0) {
+    std::memcpy(to, from, bytes);
+  }
+}
+
+void end_streams() noexcept { HWY_DYNAMIC_DISPATCH(flush_on_target)(); }
 
 }  // namespace tutti
 #endif

@@ -16,5 +16,10 @@ void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept;
 /// see it as they see ordinary stores.
 void stream_bytes(void* to, const void* from, std::size_t bytes) noexcept;
 
+/// One of the parts that are streamed one after the other. Other processors see them after end_streams(), which waits
+/// for all of them, and is worth some KiB.
+void stream_part(void* to, const void* from, std::size_t bytes) noexcept;
+void end_streams() noexcept;
+
 }  // namespace tutti
 #pragma GCC visibility pop

@@ -1,14 +1,16 @@
 // The work of combine() and finish_reduction(): one loop, instantiated for every (dtype, operator) and instruction set.
 //
-// Per element of size s, combine() reads 2s bytes and writes s.
+// Per element of size s, combine() reads 2s bytes and writes s, combine_into() at most 2s and s at each target.
 #include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include <tutti/kernels/combine_to_all.hpp>
 #include <tutti/kernels/reduce.hpp>
 
 #undef HWY_TARGET_INCLUDE
@@ -22,7 +24,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-using CombineKernel = void (*)(const void*, const void*, void*, std::size_t);
+/// What combine() and what combine_into() runs.
+struct CombineKernels {
+  void (*to_one)(const void* left, const void* right, void* out, std::size_t count);
+  void (*to_all)(const void* left, const void* right, std::span<std::byte* const> targets, std::size_t offset,
+                 std::size_t count, bool streams);
+};
 
 template <class Form, class Op>
 void combine_elements(const void* left, const void* right, void* out, std::size_t count) {
@@ -50,6 +57,59 @@ void combine_elements(const void* left, const void* right, void* out, std::size_
     hn::StoreU(Form::map(Op(), hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, to + i);
   }
   hn::StoreU(last, d, to + tail);
+}
+
+template <bool kStream, class D, class V>
+HWY_INLINE void store(V value, D d, hn::TFromD<D>* to) {
+  if constexpr (kStream) {
+    hn::Stream(value, d, to);
+  } else {
+    hn::StoreU(value, d, to);
+  }
+}
+
+/// Elements that are a multiple of the lanes, and of a cache line's if they are streamed, to all of `targets`. Two
+/// targets have vectors stored in pairs, which are a line of most instruction sets.
+template <class Form, class Op, bool kStream>
+HWY_INLINE void store_combined(const void* left, const void* right, std::span<std::byte* const> targets,
+                               std::size_t offset, std::size_t count) {
+  const typename Form::D d;
+  using T = hn::TFromD<typename Form::D>;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto* a = static_cast<const T*>(left);
+  const auto* b = static_cast<const T*>(right);
+  std::size_t i = 0;
+  if (targets.size() == 2) {
+    auto* const to = reinterpret_cast<T*>(targets[0]) + offset;
+    auto* const also_to = reinterpret_cast<T*>(targets[1]) + offset;
+    for (; i + 2 * lanes <= count; i += 2 * lanes) {
+      const auto first = Form::map(Op(), hn::LoadU(d, a + i), hn::LoadU(d, b + i));
+      const auto second = Form::map(Op(), hn::LoadU(d, a + i + lanes), hn::LoadU(d, b + i + lanes));
+      store<kStream>(first, d, to + i);
+      store<kStream>(second, d, to + i + lanes);
+      store<kStream>(first, d, also_to + i);
+      store<kStream>(second, d, also_to + i + lanes);
+    }
+  }
+  for (; i < count; i += lanes) {
+    const auto value = Form::map(Op(), hn::LoadU(d, a + i), hn::LoadU(d, b + i));
+    for (std::byte* const target : targets) store<kStream>(value, d, reinterpret_cast<T*>(target) + offset + i);
+  }
+}
+
+/// At least a vector; see combine_elements().
+template <class Form, class Op>
+void combine_elements_to_all(const void* left, const void* right, std::span<std::byte* const> targets,
+                             std::size_t offset, std::size_t count, bool streams) {
+  if (streams) return store_combined<Form, Op, true>(left, right, targets, offset, count);
+  const typename Form::D d;
+  using T = hn::TFromD<typename Form::D>;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t tail = count - lanes;
+  const auto last = Form::map(Op(), hn::LoadU(d, static_cast<const T*>(left) + tail),
+                              hn::LoadU(d, static_cast<const T*>(right) + tail));
+  store_combined<Form, Op, false>(left, right, targets, offset, (tail + lanes - 1) / lanes * lanes);
+  for (std::byte* const target : targets) hn::StoreU(last, d, reinterpret_cast<T*>(target) + offset + tail);
 }
 
 template <class Form, class Number>
@@ -81,33 +141,36 @@ void divide_integers(void* data, std::size_t count, int contributions) {
   }
 }
 
-/// The kernel for elements T, or null where the operator is not for them. Where signed and unsigned numbers give the
+template <class Form, class Op>
+constexpr CombineKernels kKernels = {&combine_elements<Form, Op>, &combine_elements_to_all<Form, Op>};
+
+/// The kernels for elements T, or null where the operator is not for them. Where signed and unsigned numbers give the
 /// same bits, both run the unsigned kernel.
 template <class T, ReduceOp kOp>
-constexpr CombineKernel combine_kernel() {
+constexpr CombineKernels combine_kernels() {
   if constexpr (!is_supported(kOp, dtype_of<T>)) {
-    return nullptr;
+    return {};
   } else {
     using Op =
         std::tuple_element_t<static_cast<std::size_t>(kOp), std::tuple<Sum, Sum, Product, Minimum, Maximum, BitAnd,
                                                                        BitOr, BitXor, LogicalAnd, LogicalOr>>;
     if constexpr (std::is_same_v<T, bfloat16>) {
-      return &combine_elements<Bf16, Op>;
+      return kKernels<Bf16, Op>;
     } else if constexpr (std::is_same_v<T, float16>) {
-      return &combine_elements<F16, Op>;
+      return kKernels<F16, Op>;
     } else if constexpr (std::is_floating_point_v<T> || kOp == ReduceOp::min || kOp == ReduceOp::max) {
-      return &combine_elements<Direct<T>, Op>;
+      return kKernels<Direct<T>, Op>;
     } else if constexpr (sizeof(T) == 1 && kOp == ReduceOp::prod) {
-      return &combine_elements<Bytes, Op>;
+      return kKernels<Bytes, Op>;
     } else {
-      return &combine_elements<Direct<std::make_unsigned_t<T>>, Op>;
+      return kKernels<Direct<std::make_unsigned_t<T>>, Op>;
     }
   }
 }
 
 template <class T, std::size_t... kOps>
 constexpr auto combine_row(std::index_sequence<kOps...> /*all*/) {
-  return std::array<CombineKernel, sizeof...(kOps)>{combine_kernel<T, kAllReduceOps[kOps]>()...};
+  return std::array<CombineKernels, sizeof...(kOps)>{combine_kernels<T, kAllReduceOps[kOps]>()...};
 }
 
 /// One row per dtype, one column per operator, both in the order of their enumerations.
@@ -116,13 +179,22 @@ constexpr auto combine_table() {
   return std::array{combine_row<T>(std::make_index_sequence<std::size(kAllReduceOps)>())...};
 }
 
-void combine_on_target(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+const CombineKernels& kernels_of(ReduceOp op, DType dtype) {
   static constexpr auto kTable =
       combine_table<double, float, bfloat16, float16, std::int64_t, std::int32_t, std::int16_t, std::int8_t,
                     std::uint64_t, std::uint32_t, std::uint16_t, std::uint8_t>();
-  const CombineKernel kernel = kTable[static_cast<std::size_t>(out.dtype)][static_cast<std::size_t>(op)];
-  assert(kernel != nullptr);
-  kernel(left.data, right.data, out.data, out.count);
+  const CombineKernels& kernels = kTable[static_cast<std::size_t>(dtype)][static_cast<std::size_t>(op)];
+  assert(kernels.to_one != nullptr);
+  return kernels;
+}
+
+void combine_on_target(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+  kernels_of(op, out.dtype).to_one(left.data, right.data, out.data, out.count);
+}
+
+void combine_to_all_on_target(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                              std::span<std::byte* const> targets, std::size_t first, bool streams) {
+  kernels_of(op, left.dtype).to_all(left.data, right.data, targets, first, left.count, streams);
 }
 
 void divide_on_target(const Buffer& data, int contributions) {
@@ -161,12 +233,18 @@ HWY_AFTER_NAMESPACE();
 namespace tutti {
 
 HWY_EXPORT(combine_on_target);
+HWY_EXPORT(combine_to_all_on_target);
 HWY_EXPORT(divide_on_target);
 
 void combine(ReduceOp op, ConstBuffer left, ConstBuffer right, Buffer out) noexcept {
   assert(left.count == out.count && right.count == out.count && left.dtype == out.dtype && right.dtype == out.dtype);
   if (out.count == 0) return;
   HWY_DYNAMIC_DISPATCH(combine_on_target)(op, left, right, out);
+}
+
+void detail::combine_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                            std::span<std::byte* const> targets, std::size_t first, bool streams) noexcept {
+  HWY_DYNAMIC_DISPATCH(combine_to_all_on_target)(op, left, right, targets, first, streams);
 }
 
 void finish_reduction(ReduceOp op, Buffer data, int contributions) noexcept {

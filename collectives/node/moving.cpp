@@ -23,7 +23,7 @@ constexpr std::size_t kStreamFrom = std::size_t{4} << 20;
 void copy_to(std::byte* to, const std::byte* from, std::size_t bytes, bool streams) noexcept {
   if (to == from) return;
   if (streams) {
-    stream_bytes(to, from, bytes);
+    stream_part(to, from, bytes);
   } else {
     copy_bytes(to, from, bytes);
   }
@@ -35,31 +35,6 @@ void copy_into(const std::byte* from, std::size_t bytes, std::span<std::byte* co
   for (std::size_t first = 0; first < bytes; first += step) {
     const std::size_t n = std::min(step, bytes - first);
     for (std::byte* const target : targets) copy_to(target + first, from + first, n, streams);
-  }
-}
-
-/// Combines `inputs`, to be found at all of `targets`. Each target may be exactly one of the inputs.
-void combine_into(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets, bool streams,
-                  std::vector<ConstBuffer>& parts) {
-  const DType dtype = inputs.front().dtype;
-  const std::size_t count = inputs.front().count;
-  const auto contributions = static_cast<int>(inputs.size());
-  if (targets.size() == 1 && !streams) {
-    const Buffer out(targets.front(), count, dtype);
-    combine_all(op, inputs, out);
-    return finish_reduction(op, out, contributions);
-  }
-  alignas(kCacheLine) std::array<std::byte, kBlockBytes> block;
-  const std::size_t element = size_of(dtype);
-  const std::size_t step = kBlockBytes / element;
-  parts.resize(inputs.size());
-  for (std::size_t first = 0; first < count; first += step) {
-    const std::size_t n = std::min(step, count - first);
-    for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = inputs[i].slice(first, n);
-    const Buffer out(block.data(), n, dtype);
-    combine_all(op, parts, out);
-    finish_reduction(op, out, contributions);
-    for (std::byte* const target : targets) copy_to(target + first * element, block.data(), n * element, streams);
   }
 }
 
@@ -273,7 +248,7 @@ bool Moving::combine_part(const Piece& part) {
     inputs_.emplace_back(from, part.count, dtype_);
   }
   find_targets(part);
-  combine_into(op_, inputs_, targets_, streams(), parts_);
+  combine_into(op_, inputs_, targets_, streams());
   return true;
 }
 
@@ -320,6 +295,7 @@ bool Moving::move() {
   if (reads_staged_ && !have(pattern_.sources, &Counters::filled, first_ + moved_ + 1)) return false;
   if (writes_staged_ && !have(Who::all, &Counters::taken, once_free(moved_))) return false;
   if (is_gone_ || !(reduces(collective_) ? combine_piece() : copy_pieces())) return false;
+  if (streams()) end_streams();
   ++moved_;
   own().moved.store(first_ + moved_, std::memory_order_release);
   return true;

@@ -97,7 +97,6 @@ class Moving {
   Pieces pieces_;
   std::vector<Reached> reached_;
   std::vector<ConstBuffer> inputs_;
-  std::vector<ConstBuffer> parts_;
   std::vector<std::byte*> targets_;
   std::vector<std::byte> read_parts_;  // a part of a piece, of every rank
   bool has_begun_ = false;             // its turn

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <memory>
 #include <span>
+#include <utility>
 
+#include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/reduce.hpp>
 
@@ -17,36 +20,35 @@ constexpr std::uint64_t kSeed = 20261121;
 constexpr std::size_t kGuard = 80;
 constexpr std::byte kGuardByte{0xa5};
 
-/// `elements` after `before` guard bytes, and kGuard behind. Not inlined, because g++ 12 then warns of impossible
-/// sizes.
-[[gnu::noinline]] std::vector<std::byte> guarded_copy(std::span<const std::byte> elements, std::size_t before) {
-  std::vector<std::byte> bytes(before + elements.size() + kGuard, kGuardByte);
-  std::copy(elements.begin(), elements.end(), bytes.begin() + static_cast<std::ptrdiff_t>(before));
-  return bytes;
-}
-
-/// A copy of `elements` that begins `shift` bytes after an aligned address, between guard bytes.
+/// A copy of `elements` that begins `shift` bytes after the beginning of a cache line, between guard bytes.
 template <class T>
 class Guarded {
  public:
   Guarded(std::span<const T> elements, std::size_t shift)
-      : n_(elements.size()), shift_(shift), bytes_(guarded_copy(std::as_bytes(elements), kGuard + shift)) {}
-  Buffer buffer() { return Buffer(bytes_.data() + kGuard + shift_, n_, dtype_of<T>); }
+      : n_(elements.size()), bytes_(kGuard + kLine + shift + elements.size_bytes() + kGuard, kGuardByte) {
+    const std::size_t behind = (reinterpret_cast<std::uintptr_t>(bytes_.data()) + kGuard) % kLine;
+    begin_ = kGuard + (kLine - behind) % kLine + shift;
+    if (n_ != 0) std::memcpy(bytes_.data() + begin_, elements.data(), elements.size_bytes());
+  }
+  Guarded(Guarded&&) noexcept = default;  // memory stays where it is
+  Buffer buffer() { return Buffer(bytes_.data() + begin_, n_, dtype_of<T>); }
   std::vector<T> values() {
     std::vector<T> values(n_);
     if (n_ != 0) std::memcpy(values.data(), buffer().data, n_ * sizeof(T));
     return values;
   }
   bool guards_are_whole() const {
-    const std::size_t end = kGuard + shift_ + n_ * sizeof(T);
+    const std::size_t end = begin_ + n_ * sizeof(T);
     for (std::size_t i = 0; i < bytes_.size(); ++i) {
-      if ((i < kGuard + shift_ || i >= end) && bytes_[i] != kGuardByte) return false;
+      if ((i < begin_ || i >= end) && bytes_[i] != kGuardByte) return false;
     }
     return true;
   }
 
  private:
-  std::size_t n_, shift_;
+  static constexpr std::size_t kLine = 64;
+  std::size_t n_;
+  std::size_t begin_ = 0;
   std::vector<std::byte> bytes_;
 };
 
@@ -138,6 +140,75 @@ TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
           const std::size_t i = first_difference(out.data(), expected.data(), count);
           ASSERT_EQ(i, count) << name(dtype_of<T>) << " " << name(op) << " of " << many << ", output at " << place
                               << ": element " << i << ", seed " << kSeed;
+        }
+      }
+    }
+  }
+}
+
+/// Combines `inputs` into targets of which the first `in_place` are the first inputs; target t begins shift + t *
+/// spread bytes behind the beginning of a cache line.
+template <class T>
+void expect_combine_into(ReduceOp op, const std::vector<std::vector<T>>& inputs, const std::vector<T>& expected,
+                         std::size_t targets, std::size_t in_place, std::size_t shift, std::size_t spread,
+                         bool streams) {
+  const std::size_t count = expected.size();
+  std::vector<Guarded<T>> sources;
+  std::vector<Guarded<T>> outputs;
+  std::vector<ConstBuffer> views;
+  std::vector<std::byte*> to;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    sources.emplace_back(std::span(inputs[i]), i < in_place ? shift + i * spread : i);
+    views.emplace_back(sources.back().buffer());
+    if (i < in_place) to.push_back(static_cast<std::byte*>(sources.back().buffer().data));
+  }
+  const std::vector<T> blank(count);
+  for (std::size_t t = in_place; t < targets; ++t) {
+    outputs.emplace_back(std::span(blank), shift + t * spread);
+    to.push_back(static_cast<std::byte*>(outputs.back().buffer().data));
+  }
+  combine_into(op, views, to, streams);
+  end_streams();
+  for (std::size_t t = 0; t < targets; ++t) {
+    std::vector<T> got(count);
+    std::memcpy(got.data(), to[t], count * sizeof(T));
+    const std::size_t i = first_difference(got.data(), expected.data(), count);
+    ASSERT_EQ(i, count) << "target " << t;
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    ASSERT_TRUE(sources[i].guards_are_whole());
+    if (i < in_place) continue;
+    ASSERT_EQ(first_difference(sources[i].values().data(), inputs[i].data(), count), count) << i;
+  }
+  for (const Guarded<T>& output : outputs) ASSERT_TRUE(output.guards_are_whole());
+}
+
+TYPED_TEST(ReduceTest, CombineIntoIsFoundAtAllTargets) {
+  using T = TypeParam;
+  for (const std::size_t count : {std::size_t{1}, 64 / sizeof(T) - 1, 64 / sizeof(T) * 2 + 1, std::size_t{2050}}) {
+    for (const std::size_t many : {1, 2, 3, 5}) {
+      std::vector<std::vector<T>> inputs;
+      for (std::size_t k = 0; k < many; ++k) inputs.push_back(operands<T>(count, kSeed + 30 + k).left);
+      for (const ReduceOp op : kAllReduceOps) {
+        if (!is_supported(op, dtype_of<T>)) continue;
+        std::vector<T> expected(count);
+        for (std::size_t i = 0; i < count; ++i)
+          expected[i] = many == 1 ? inputs[0][i] : reference_combine_all(op, inputs, i);
+        finish_reduction(op, Buffer(std::span(expected)), static_cast<int>(many));
+        for (const std::size_t targets : {1, 2, 3}) {
+          for (const bool streams : {false, true}) {
+            // At the beginning of a line, of an element, in an element, and each target elsewhere.
+            for (const auto& [shift, spread] : {std::pair{0, 0}, {48, 0}, {3, 0}, {0, 16}}) {
+              for (const std::size_t in_place : {std::size_t{0}, std::min(many, targets)}) {
+                SCOPED_TRACE(testing::Message()
+                             << name(dtype_of<T>) << " x " << count << " " << name(op) << " of " << many << " at "
+                             << targets << ", " << in_place << " in place, " << shift << " + " << spread
+                             << " bytes behind a line" << (streams ? ", streamed" : "") << ", seed " << kSeed);
+                expect_combine_into(op, inputs, expected, targets, in_place, shift, spread, streams);
+                if (testing::Test::HasFatalFailure()) return;
+              }
+            }
+          }
         }
       }
     }
