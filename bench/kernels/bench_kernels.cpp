@@ -78,6 +78,21 @@ void bench_combine(benchmark::State& state, ReduceOp op, DType dtype, bool in_pl
   count_bytes(state, 3 * bytes_of(state));
 }
 
+/// Two inputs, two targets: what a rank of two does for its share of an allreduce in shared memory.
+void bench_combine_into(benchmark::State& state, DType dtype, bool streams) {
+  const Ones left(bytes_of(state), dtype), right(bytes_of(state), dtype);
+  const Ones out(bytes_of(state), dtype), also_out(bytes_of(state), dtype);
+  const ConstBuffer inputs[] = {left.buffer(), right.buffer()};
+  std::byte* const targets[] = {static_cast<std::byte*>(out.buffer().data),
+                                static_cast<std::byte*>(also_out.buffer().data)};
+  for (auto _ : state) {
+    combine_into(ReduceOp::sum, inputs, targets, streams);
+    end_streams();
+    benchmark::ClobberMemory();
+  }
+  count_bytes(state, 4 * bytes_of(state));
+}
+
 void bench_average(benchmark::State& state, DType dtype) {
   const Ones data(bytes_of(state), dtype);
   for (auto _ : state) {
@@ -152,6 +167,8 @@ void add_all() {
   for (const DType dtype : kAllDTypes) {
     add("combine/sum/" + std::string(name(dtype)), bench_combine, ReduceOp::sum, dtype, false);
   }
+  for (const bool streams : {false, true})
+    add(streams ? "combine_into/sum/f32/streamed" : "combine_into/sum/f32", bench_combine_into, DType::f32, streams);
   add("combine/sum/f32/in_place", bench_combine, ReduceOp::sum, DType::f32, true);
   for (const ReduceOp op : kAllReduceOps) {
     if (op == ReduceOp::sum || op == ReduceOp::avg) continue;

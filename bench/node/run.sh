@@ -88,11 +88,10 @@ bytes_of() {
   esac
 }
 
-# sizes_for RANKS: those that are not too large, 128 MiB on two ranks only.
-sizes_for() {
+# sizes_up_to_max: those that are not too large.
+sizes_up_to_max() {
   local list=() size most
   most=$(bytes_of "$max")
-  if (($1 > 2 && most > 16 << 20)); then most=$((16 << 20)); fi
   for size in "${sizes[@]}"; do if (($(bytes_of "$size") <= most)); then list+=("$size"); fi; done
   [[ ${#list[@]} -gt 0 ]] || fail "--max $max leaves no size"
   (IFS=, && echo "${list[*]}")
@@ -149,7 +148,7 @@ record() {
 failures=0
 measure() {
   local round=$1 collective=$2 count=$3 launch=$4 who=open-mpi options list
-  list=$(sizes_for "$count")
+  list=$(sizes_up_to_max)
   options=("$collective" --sizes "$list")
   case $launch in
     allocated | any)
