@@ -7,7 +7,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <new>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -121,10 +124,10 @@ std::unique_ptr<ProcessMates> map_node(int rank, const std::vector<Address>& add
 }
 
 /// Seconds that an allreduce takes, on this rank, of data that its mates cannot map. Collective.
-double time_one(ProcessMates& mates, std::vector<float>& data) {
+double time_one(ProcessMates& mates, std::span<float> data) {
   using Clock = std::chrono::steady_clock;
   std::fill(data.begin(), data.end(), 1.0F);  // as programs do, so that no other processor has them in its cache
-  const Buffer all(data.data(), data.size(), DType::f32);
+  const Buffer all(data);
   const Call call = {.collective = Collective::allreduce,
                      .input = all,
                      .output = all,
@@ -146,32 +149,34 @@ double time_one(ProcessMates& mates, std::vector<float>& data) {
   }
 }
 
-/// Switches single copies on where all ranks of `comm` are permitted, and want, them. Collective.
-void choose_single_copies(MPI_Comm comm, ProcessMates& mates, NodeMemory& memory) {
+/// Switches single copies on where all ranks of `comm` are permitted, and want, them. They are measured once in the life
+/// of the processes. Collective.
+void choose_single_copies(MPI_Comm comm, ProcessMates& mates) {
+  constexpr std::size_t kCount = kSingleCopyFrom / sizeof(float);
   const SingleCopies wanted = wanted_single_copies();
+  const std::unique_ptr<float[]> memory(new (std::nothrow) float[kCount]);  // not touched unless it is measured
   struct Known {
     int can_read, has_measured, reads_faster;
   };
-  const std::optional<bool> measured = memory.reads_faster();  // by each rank in another group, maybe
-  const Known own = {wanted != SingleCopies::never && mates.can_read() ? 1 : 0, measured ? 1 : 0,
-                     measured.value_or(false) ? 1 : 0};
+  const std::optional<bool> measured = measured_reads_faster();
+  const bool can_read = wanted != SingleCopies::never && memory != nullptr && mates.can_read();
+  const Known own = {can_read ? 1 : 0, measured ? 1 : 0, measured.value_or(false) ? 1 : 0};
   Known all = {};
   check_mpi(MPI_Allreduce(&own, &all, 3, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
   if (all.can_read == 0) return;
   if (wanted == SingleCopies::where_permitted) return mates.set_single_copies(true);
   if (all.has_measured == 0) {
     constexpr int kTries = 4;  // of which the first only touches the memory
-    std::vector<float> data(kSingleCopyFrom / sizeof(float));
     double fastest[2] = {HUGE_VAL, HUGE_VAL};
     for (int i = 0; i < 2 * kTries; ++i) {
       mates.set_single_copies(i % 2 != 0);
-      const double time = time_one(mates, data);
+      const double time = time_one(mates, {memory.get(), kCount});
       if (i >= 2) fastest[i % 2] = std::min(fastest[i % 2], time);
     }
     double sums[2];
     check_mpi(MPI_Allreduce(fastest, sums, 2, MPI_DOUBLE, MPI_SUM, comm), "MPI_Allreduce");
     all.reads_faster = sums[1] < sums[0] ? 1 : 0;
-    memory.set_reads_faster(all.reads_faster != 0);
+    remember_reads_faster(all.reads_faster != 0);
   }
   mates.set_single_copies(all.reads_faster != 0);
 }
@@ -264,7 +269,7 @@ std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMe
   int all_opened = 0;
   check_mpi(MPI_Allreduce(&opened, &all_opened, 1, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
   if (all_opened == 0) return nullptr;
-  if (size > 1) choose_single_copies(comm, *mates, *memory);
+  if (size > 1) choose_single_copies(comm, *mates);
   return mates;
 }
 

@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 
 #include <tutti/collectives/node/board.hpp>
 #include <tutti/collectives/node/shared_memory.hpp>
@@ -37,11 +36,6 @@ class NodeMemory : public std::enable_shared_from_this<NodeMemory> {
   /// Of bytes [data, data + bytes); without allocation if they lie in other memory.
   Place find(const void* data, std::size_t bytes) const;
 
-  /// Whether reading other processes' memory measured faster than staging, once that has been measured: communicators
-  /// that share this memory share it too.
-  std::optional<bool> reads_faster() const noexcept { return reads_faster_; }
-  void set_reads_faster(bool faster) noexcept { reads_faster_ = faster; }
-
   const SharedMemory& directory_memory() const noexcept { return directory_memory_; }
   std::uint64_t identity() const noexcept { return directory().identity; }
 
@@ -59,7 +53,6 @@ class NodeMemory : public std::enable_shared_from_this<NodeMemory> {
   SharedMemory directory_memory_;
   std::map<const std::byte*, Allocation> allocations_;  // by where they begin
   std::uint64_t last_number_ = 0;
-  std::optional<bool> reads_faster_;
 };
 
 /// The allocations of another process of the node.

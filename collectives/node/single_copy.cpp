@@ -2,6 +2,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <string_view>
@@ -18,6 +19,22 @@ SingleCopies wanted_single_copies() {
   if (word == "0") return SingleCopies::never;
   if (word == "1") return SingleCopies::where_permitted;
   throw InvalidArgument(text("TUTTI_SINGLE_COPY: '", word, "' is not 0 or 1"));
+}
+
+namespace {
+
+enum class Found : std::uint8_t { nothing, reads_slower, reads_faster };
+std::atomic<Found> found{Found::nothing};
+
+}  // namespace
+
+std::optional<bool> measured_reads_faster() noexcept {
+  const Found last = found.load(std::memory_order_relaxed);
+  return last == Found::nothing ? std::nullopt : std::optional(last == Found::reads_faster);
+}
+
+void remember_reads_faster(bool faster) noexcept {
+  found.store(faster ? Found::reads_faster : Found::reads_slower, std::memory_order_relaxed);
 }
 
 int read_memory(const RemoteMemory& from, void* to, std::size_t bytes) noexcept {

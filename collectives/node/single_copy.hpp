@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace tutti::detail {
 
@@ -15,6 +16,10 @@ enum class SingleCopies : std::uint8_t { never, where_faster, where_permitted };
 /// What the environment variable TUTTI_SINGLE_COPY says: 0 never, 1 where it is permitted, and without it where that
 /// also measures faster than staging. \throws InvalidArgument
 SingleCopies wanted_single_copies();
+
+/// Whether reads measured faster than staging: what this process has found last, for its other communicators.
+std::optional<bool> measured_reads_faster() noexcept;
+void remember_reads_faster(bool faster) noexcept;
 
 /// Memory of another process.
 struct RemoteMemory {

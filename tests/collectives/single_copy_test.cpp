@@ -185,7 +185,7 @@ TEST_F(SingleCopies, AreWhatTheEnvironmentSays) {
   unsetenv("TUTTI_SINGLE_COPY");
 }
 
-/// Without the variable it is measured, once for a communicator and its parts, and alike on all ranks.
+/// Without the variable it is measured, once for all communicators, and alike on all ranks.
 TEST_F(SingleCopies, AreMeasured) {
   const Communicator comm = world();
   const Communicator part = *comm.split(comm.rank() % 2, 0);
