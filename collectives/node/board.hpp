@@ -65,9 +65,12 @@ struct Counters {
 
 struct Board {
   alignas(kCacheLine) std::atomic<std::uint64_t> left;  ///< collectives before this number read no post any more
-  std::atomic<bool> has_failed;         ///< so that the rank's data in collectives it has not left may be anything
-  std::atomic<std::int32_t> processor;  ///< on which the rank was when it last posted
-  std::uint64_t identity;               ///< of the process: a process of another container may have its PID
+
+  // Written when they change, which is rare: others look at them as often as they poll.
+  alignas(kCacheLine) std::atomic<std::int32_t> processor;  ///< on which the rank was when it last posted
+  std::atomic<bool> has_failed;  ///< so that the rank's data in collectives it has not left may be anything
+  std::uint64_t identity;        ///< of the process: a process of another container may have its PID
+
   Counters counters;
   Post posts[kPosts];
 };

@@ -109,7 +109,9 @@ void DirectCollective::post() {
       std::memcpy(own.body, input.data, input.size_bytes());
     }
   }
-  mates_->own().processor.store(sched_getcpu(), std::memory_order_relaxed);
+  std::atomic<std::int32_t>& processor = mates_->own().processor;
+  if (const int here = sched_getcpu(); processor.load(std::memory_order_relaxed) != here)
+    processor.store(here, std::memory_order_relaxed);
   own.number.store(posted_number(number_, refused()), std::memory_order_release);
 }
 
@@ -191,33 +193,34 @@ void DirectCollective::finish() {
   if (moving_ != nullptr) mates_->give_back(std::move(moving_));
 }
 
+bool DirectCollective::awaits(int mate) const noexcept {
+  switch (stage_) {
+    case Stage::posting:
+      return mates_->board(mate).left.load(std::memory_order_acquire) + kPosts <= number_;
+    case Stage::meeting:
+      return is_among(awaited_, mate) &&
+             post_of(mate).number.load(std::memory_order_acquire) < posted_number(number_, false);
+    case Stage::moving:
+      return moving_->awaits(mate);
+    case Stage::over:
+      break;
+  }
+  return false;
+}
+
 bool DirectCollective::is_in_the_way() const noexcept {
   const int here = sched_getcpu();
   const int self = mates_->number();
   for (int r = 0; r < mates_->size(); ++r) {
-    if (r != self && mates_->board(r).processor.load(std::memory_order_relaxed) == here) return true;
+    if (r != self && mates_->board(r).processor.load(std::memory_order_relaxed) == here && awaits(r)) return true;
   }
   return false;
 }
 
 std::vector<int> DirectCollective::awaited() const {
-  const auto lacks = [&](int r) {
-    switch (stage_) {
-      case Stage::posting:
-        return mates_->board(r).left.load(std::memory_order_acquire) + kPosts <= number_;
-      case Stage::meeting:
-        return is_among(awaited_, r) &&
-               post_of(r).number.load(std::memory_order_acquire) < posted_number(number_, false);
-      case Stage::moving:
-        return moving_->awaits(r);
-      case Stage::over:
-        break;
-    }
-    return false;
-  };
   std::vector<int> found;
   for (int r = 0; r < mates_->size(); ++r) {
-    if (r != mates_->number() && lacks(r)) found.push_back(r);
+    if (r != mates_->number() && awaits(r)) found.push_back(r);
   }
   return found;
 }

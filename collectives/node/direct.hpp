@@ -54,12 +54,13 @@ class DirectCollective {
   /// Numbers of the mates that this rank waits for.
   std::vector<int> awaited() const;
 
-  /// Whether this rank may keep one of its mates from running: that was last seen on this rank's processor.
+  /// Whether this rank may keep one that it waits for from running: that was last seen on this rank's processor.
   bool is_in_the_way() const noexcept;
 
  private:
   enum class Stage : std::uint8_t { posting, meeting, moving, over };
 
+  bool awaits(int mate) const noexcept;
   bool is_small() const noexcept;
   void post();
   bool meet();

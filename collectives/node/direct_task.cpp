@@ -158,22 +158,27 @@ std::uint64_t begin_right(const Communicator& comm, const Call& call) {
 }
 
 /// Whether it is complete within the time in which a rank spins, and nothing else has to be looked at. A task is only
-/// made of what takes longer.
+/// made of what takes longer. Where ranks share processors, one yields to those that it waits for; while it waits for
+/// others only, to yield would bring on ranks that have to wait as well.
 bool completes_soon(const Communicator& comm, std::uint64_t sequence, DirectCollective& work) {
   constexpr int kPolls = 100;
+  constexpr int kPollsBeforeYield = 16;
   constexpr int kQuickPolls = 8;  // so many take less time than the clock is worth
   const bool spins = comm.state().wait_policy().spin > Clock::duration::zero();
   Presence& presence = comm.state().presence();
   bool just_timed = false;
   try {
-    for (int poll = 0; poll < kPolls; ++poll) {
+    for (int poll = 0, since_yield = 0; poll < kPolls; ++since_yield) {
       if (work.advance() == Task::Progress::complete) {
-        presence.end(sequence, false, just_timed && poll <= kQuickPolls);
+        presence.end(sequence, false, just_timed && poll <= kQuickPolls && since_yield <= kQuickPolls);
         return true;
       }
       if (work.differing()) return false;
-      if (poll == 0) just_timed = presence.begins_to_wait(sequence);
-      if (!spins || work.is_in_the_way()) sched_yield();
+      if (poll == 0 && since_yield == 0) just_timed = presence.begins_to_wait(sequence);
+      const bool yields = work.is_in_the_way() || (!spins && since_yield == kPollsBeforeYield);
+      if (yields) sched_yield();
+      if (yields) since_yield = 0;
+      if (yields || spins) ++poll;
     }
   } catch (const std::bad_alloc&) {  // which happens again, and is explained then, as is this
   } catch (const Unreadable&) {

@@ -149,8 +149,8 @@ double time_one(ProcessMates& mates, std::span<float> data) {
   }
 }
 
-/// Switches single copies on where all ranks of `comm` are permitted, and want, them. They are measured once in the life
-/// of the processes. Collective.
+/// Switches single copies on where all ranks of `comm` are permitted, and want, them. They are measured once in the
+/// life of the processes. Collective.
 void choose_single_copies(MPI_Comm comm, ProcessMates& mates) {
   constexpr std::size_t kCount = kSingleCopyFrom / sizeof(float);
   const SingleCopies wanted = wanted_single_copies();
