@@ -143,6 +143,11 @@ void DirectCollective::take_from_posts() {
   const int self = mates_->number();
   if (!is_among(pattern_.owners, self)) return;
   if (call_->reduces()) return combine_posts();
+  if (call_->collective == Collective::broadcast) {
+    const Buffer& output = call_->output;
+    if (output.count > 0) copy_bytes(output.data, posted(call_->root), output.size_bytes());
+    return;
+  }
   Pieces pieces(*call_, mates_->size());
   pieces.cut(pattern_.cut, Pieces::Chunks::single);
   const std::size_t element = size_of(call_->dtype);
