@@ -127,14 +127,17 @@ TEST(Ps, SaysThatThereIsNoSuchJob) {
 
 // ---- Processes that end
 
-/// Files below /tmp and /dev/shm that a process has mapped: MPI's and tutti's shared memory.
+/// Files below /tmp and /dev/shm that a process has mapped, but for the program, which may lie there: MPI's and tutti's
+/// shared memory.
 std::set<std::string> files_of(pid_t process) {
-  std::ifstream maps("/proc/" + std::to_string(process) + "/maps");
+  const std::string folder = "/proc/" + std::to_string(process);
+  std::ifstream maps(folder + "/maps");
   std::set<std::string> files;
   for (std::string line; std::getline(maps, line);) {
     const std::size_t at = std::min(line.find("/dev/shm/"), line.find("/tmp/"));
     if (at != std::string::npos) files.insert(line.substr(at));
   }
+  files.erase(std::filesystem::read_symlink(folder + "/exe").string());
   return files;
 }
 
