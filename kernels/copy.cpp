@@ -54,7 +54,7 @@ void copy_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t byte
   hn::StoreU(hn::LoadU(d, from + bytes - lanes), d, to + bytes - lanes);
 }
 
-/// A line that is stored both past the caches and through them costs hundreds of cycles: only whole ones are streamed.
+/// Lines that are stored both past the caches and through them are slow (README.md): only whole ones are streamed.
 /// At least one.
 void stream_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
   constexpr std::size_t kLine = 64;

@@ -1,4 +1,5 @@
-// The work of combine() and finish_reduction(): one loop, instantiated for every (dtype, operator) and instruction set.
+// The work of combine(), combine_into() and finish_reduction(): loops, instantiated for every (dtype, operator) and
+// instruction set.
 //
 // Per element of size s, combine() reads 2s bytes and writes s, combine_into() at most 2s and s at each target.
 #include <algorithm>

@@ -23,7 +23,7 @@
 namespace tutti::detail {
 namespace {
 
-/// Below so many bytes staging is faster, wherever it was measured (bench/README.md).
+/// Below so many bytes staging is faster, wherever it was measured (bench/node/README.md).
 constexpr std::size_t kSingleCopyFrom = std::size_t{512} << 10;
 
 /// What the ranks of a node map of each other.
