@@ -73,7 +73,7 @@ void Moving::begin(NodeMates& mates, const Call& call, std::uint64_t number, std
   root_ = call.root;
   has_begun_ = false;
   filled_ = moved_ = taken_ = moved_by_all_ = 0;
-  is_gone_ = false;
+  gone_ = kNobody;
   pieces_ = Pieces(call, mates.size());
   reach_mates();
 }
@@ -81,7 +81,8 @@ void Moving::begin(NodeMates& mates, const Call& call, std::uint64_t number, std
 void Moving::begin_nothing(NodeMates& mates, std::uint64_t turn) {
   mates_ = &mates;
   turn_ = turn;
-  has_begun_ = stages_ = takes_ = is_taken_from_ = is_touched_ = touches_ = is_gone_ = false;
+  has_begun_ = stages_ = takes_ = is_taken_from_ = is_touched_ = touches_ = false;
+  gone_ = kNobody;
   filled_ = moved_ = taken_ = moved_by_all_ = 0;
   pattern_ = {};
   pieces_ = {};
@@ -190,7 +191,7 @@ std::uint64_t Moving::once_free(std::uint64_t chunk) const noexcept {
 bool Moving::read(int rank, std::uint64_t address, void* to, std::size_t bytes) {
   const int error = mates_->read(rank, address, to, bytes);
   if (error != 0 && error != ESRCH) throw Unreadable{rank, error};
-  is_gone_ = error != 0;
+  if (error != 0) gone_ = rank;
   return error == 0;
 }
 
@@ -294,7 +295,7 @@ bool Moving::move() {
   if (moved_ == pieces_.chunks()) return false;
   if (reads_staged_ && !have(pattern_.sources, &Counters::filled, first_ + moved_ + 1)) return false;
   if (writes_staged_ && !have(Who::all, &Counters::taken, once_free(moved_))) return false;
-  if (is_gone_ || !(reduces(collective_) ? combine_piece() : copy_pieces())) return false;
+  if (gone_ != kNobody || !(reduces(collective_) ? combine_piece() : copy_pieces())) return false;
   if (streams()) end_streams();
   ++moved_;
   own().moved.store(first_ + moved_, std::memory_order_release);
@@ -303,7 +304,7 @@ bool Moving::move() {
 
 /// Copies what others have of a result to the output.
 bool Moving::take() {
-  if (taken_ == pieces_.chunks() || taken_ == moved_ || is_gone_) return false;
+  if (taken_ == pieces_.chunks() || taken_ == moved_ || gone_ != kNobody) return false;
   if (!have(Who::all, &Counters::moved, first_ + taken_ + 1)) return false;
   const std::size_t element = size_of(dtype_);
   for (int owner = 0; owner < mates_->size(); ++owner) {
@@ -345,7 +346,7 @@ bool Moving::awaits(int rank) const noexcept {
   const Counters& theirs = counters(rank);
   const std::uint64_t all = pieces_.chunks();
   if (!has_begun_) return count(theirs.moved) <= mates_->first_chunk();
-  if (is_gone_ || (touches_ && mates_->may_have_deceived(rank, number_))) return true;
+  if (rank == gone_ || (touches_ && mates_->may_have_deceived(rank, number_))) return true;
   return (reads_staged_ && moved_ < all && is_among(pattern_.sources, rank) &&
           count(theirs.filled) <= first_ + moved_) ||
          (writes_staged_ && moved_ < all && count(theirs.taken) < once_free(moved_)) ||

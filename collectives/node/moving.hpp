@@ -49,6 +49,7 @@ class Moving {
 
  private:
   using Counter = std::atomic<std::uint64_t> Counters::*;
+  static constexpr int kNobody = -1;
 
   /// A mate's data, as far as this rank uses them: where they are mapped here, or else where they are there.
   struct Reached {
@@ -108,7 +109,7 @@ class Moving {
   bool takes_ = false;                 // whether this rank has to take results
   bool is_touched_ = false;            // whether others read its input or write its output
   bool touches_ = false;               // whether this rank reads the memory of others
-  bool is_gone_ = false;               // whether a process was not there when its memory was to be read
+  int gone_ = kNobody;                 // the rank whose process was not there when its memory was to be read
   std::uint64_t first_ = 0;            // number of the first chunk
   std::uint64_t filled_ = 0;
   std::uint64_t moved_ = 0;

@@ -123,7 +123,8 @@ std::unique_ptr<ProcessMates> map_node(int rank, const std::vector<Address>& add
                                         std::move(shown), std::move(mates));
 }
 
-/// Seconds that an allreduce takes, on this rank, of data that its mates cannot map. Collective.
+/// Seconds that an allreduce takes, on this rank, of data that its mates cannot map. Collective, and without a limit,
+/// as MPI's collectives are that make a communicator.
 double time_one(ProcessMates& mates, std::span<float> data) {
   using Clock = std::chrono::steady_clock;
   std::fill(data.begin(), data.end(), 1.0F);  // as programs do, so that no other processor has them in its cache
