@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include <tutti/collectives/communicator_state.hpp>
@@ -22,6 +23,7 @@ namespace {
 constexpr int kNoticeTag = 0;
 constexpr auto kNoticeInterval = std::chrono::microseconds(50);
 constexpr auto kMeetingLimit = std::chrono::seconds(5);
+constexpr auto kSeeOff = std::chrono::milliseconds(50);
 
 /// Duplicates `parent`, with errors returned instead of fatal.
 MPI_Comm duplicate(MPI_Comm parent) {
@@ -223,6 +225,7 @@ void CommunicatorState::fail(std::uint64_t sequence, std::string_view why) noexc
   if (unusable()) return;
   tell_all(Notice::Kind::failed, sequence, why, rank_);
   set_unusable(std::string(why));
+  see_notices_off();
 }
 
 void CommunicatorState::set_unusable(std::string why) noexcept {
@@ -250,6 +253,17 @@ void CommunicatorState::tell_all(Notice::Kind kind, std::uint64_t sequence, std:
   std::memcpy(notice.text.data(), why.data(), std::min(why.size(), notice.text.size() - 1));
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_) tell(peer, notice);
+  }
+}
+
+// MPI connects two machines when a first message between them is under way, and that takes calls of both: a program
+// need not make any after an error. Whether the sends are complete says nothing, since MPI copies small messages.
+void CommunicatorState::see_notices_off() noexcept {
+  if (kSimulated || placement_->watch().mates() == static_cast<std::size_t>(size_)) return;
+  constexpr auto kTurn = std::chrono::microseconds(200);
+  for (const auto end = Clock::now() + kSeeOff; Clock::now() < end; std::this_thread::sleep_for(kTurn)) {
+    int there = 0;
+    MPI_Iprobe(MPI_ANY_SOURCE, kNoticeTag, control_, &there, MPI_STATUS_IGNORE);
   }
 }
 
@@ -308,8 +322,10 @@ void CommunicatorState::heed(const Notice& notice) {
   set_unusable(text("rank ", notice.about, ": ", notice.text.data()));
   // Ranks that were wrong themselves took the refusal for one of their own kind: they must learn that nobody will
   // answer them any more.
-  if (notice.kind == Notice::Kind::refused)
+  if (notice.kind == Notice::Kind::refused) {
     tell_all(Notice::Kind::failed, notice.sequence, notice.text.data(), notice.about);
+    see_notices_off();
+  }
   throw_unusable();
 }
 

@@ -220,6 +220,7 @@ class CommunicatorState {
   void set_unusable(std::string why) noexcept;
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
+  void see_notices_off() noexcept;
   void heed(const Notice& notice);
   void hear_question(const Notice& notice);
 

@@ -44,6 +44,8 @@ class NodeWatch {
   std::vector<ProcessView> view() const;
 
   bool is_mate(int rank) const noexcept;
+  /// Of how many ranks the machine is, this one among them; 0 if nobody is watched.
+  std::size_t mates() const noexcept { return mates_.size(); }
 
  private:
   void join_by_sockets(MPI_Comm machine, std::size_t own);

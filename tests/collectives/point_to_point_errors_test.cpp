@@ -1,12 +1,15 @@
 // Messages between two ranks that go wrong: arguments, and ends that differ.
 #include <gtest/gtest.h>
+#include <mpi.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include <tests/collectives/errors.hpp>
+#include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/point_to_point.hpp>
 
 namespace tutti::test {
@@ -78,6 +81,11 @@ TEST_P(Ends, ThatDifferAreAnErrorThatNamesBoth) {
   const bool any_source = std::get<1>(GetParam());
   const Communicator comm = with_deadline(20);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
+#ifdef MPICH_VERSION
+  constexpr std::size_t kMostInHeader = detail::kInlinePayloadBytes / sizeof(float);
+  if (std::max(difference.sent, difference.awaited) > kMostInHeader)
+    GTEST_SKIP() << "MPICH ends the program when a payload is too long";
+#endif
   const int receiver = comm.size() - 1;
   const auto begin = Clock::now();
   const Result result = attempt([&] {
