@@ -23,11 +23,13 @@ std::string_view said(const char* variable) noexcept {
   throw InvalidArgument(text(variable, ": '", said(variable), "' is not ", wanted));
 }
 
-void read_number(const char* variable, std::uint64_t& value) {
+std::optional<std::uint64_t> read_number(const char* variable) {
   const std::string_view word = said(variable);
-  if (word.empty()) return;
+  if (word.empty()) return std::nullopt;
+  std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
   if (error != std::errc() || end != word.data() + word.size()) refuse(variable, "a number of at least 0");
+  return value;
 }
 
 std::optional<double> read_seconds(const char* variable) {
@@ -76,9 +78,9 @@ Settings read_settings() {
   } else if (!serves.empty() && serves != "1") {
     refuse("TUTTI_PRELOAD", "0 or 1");
   }
-  read_number("TUTTI_PRELOAD_COMMUNICATORS", settings.communicators);
-  read_number("TUTTI_PRELOAD_ROOTED_BYTES", settings.rooted_bytes);
-  read_number("TUTTI_PRELOAD_MESSAGE_BYTES", settings.message_bytes);
+  settings.communicators = read_number("TUTTI_PRELOAD_COMMUNICATORS").value_or(settings.communicators);
+  settings.rooted_bytes = read_number("TUTTI_PRELOAD_ROOTED_BYTES").value_or(settings.rooted_bytes);
+  settings.message_bytes = read_number("TUTTI_PRELOAD_MESSAGE_BYTES");
   if (const auto seconds = read_seconds("TUTTI_PRELOAD_DEADLINE"); seconds && *seconds > 0) {
     settings.deadline = std::chrono::duration<double>(*seconds);
   }

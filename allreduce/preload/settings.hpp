@@ -13,6 +13,8 @@ namespace tutti::preload {
 /// Which ranks print at the end how many calls were served.
 enum class Report : std::uint8_t { none, first, all };
 
+inline constexpr std::uint64_t kMessageBytes = 256UL << 10U;
+
 struct Settings {
   // ---- What is served. Ranks that say different things serve what all of them would.
 
@@ -20,7 +22,9 @@ struct Settings {
   std::size_t communicators = 32;            ///< TUTTI_PRELOAD_COMMUNICATORS: so many at a time
   std::uint64_t rooted_bytes = 512;          ///< TUTTI_PRELOAD_ROOTED_BYTES: least data of a broadcast or reduction to
                                              ///< one rank, where ranks share memory
-  std::uint64_t message_bytes = 256UL << 10U;  ///< TUTTI_PRELOAD_MESSAGE_BYTES: least data where ranks share no memory
+  /// TUTTI_PRELOAD_MESSAGE_BYTES: least data where ranks share no memory. Unless it is said, calls of one node are
+  /// MPI's then, and kMessageBytes the least between nodes.
+  std::optional<std::uint64_t> message_bytes = std::nullopt;
 
   // ---- How long to wait, and what to tell
 

@@ -29,7 +29,8 @@ std::atomic<std::uint64_t> edition = 1;
 /// What ranks tell each other before they make a shadow.
 struct Offer {
   std::uint64_t rooted_bytes;
-  std::uint64_t message_bytes;
+  std::uint64_t node_message_bytes;     // least data where ranks of one node share no memory
+  std::uint64_t network_message_bytes;  // between nodes
   OperationSet operations;
   std::uint8_t has_room;
   std::uint8_t shares_memory;
@@ -40,7 +41,8 @@ Offer own_offer() {
   Process& all = process();
   const std::lock_guard lock(all.mutex);
   return {.rooted_bytes = all.settings.rooted_bytes,
-          .message_bytes = all.settings.message_bytes,
+          .node_message_bytes = all.settings.message_bytes.value_or(UINT64_MAX),
+          .network_message_bytes = all.settings.message_bytes.value_or(kMessageBytes),
           .operations = all.settings.operations,
           .has_room = all.shadows.size() < all.settings.communicators ? std::uint8_t{1} : std::uint8_t{0},
           .shares_memory = all.shares_memory ? std::uint8_t{1} : std::uint8_t{0},
@@ -56,7 +58,8 @@ Offer agree(MPI_Comm comm, int size) {
   Offer common = own;
   for (const Offer& offer : offers) {
     common.rooted_bytes = std::max(common.rooted_bytes, offer.rooted_bytes);
-    common.message_bytes = std::max(common.message_bytes, offer.message_bytes);
+    common.node_message_bytes = std::max(common.node_message_bytes, offer.node_message_bytes);
+    common.network_message_bytes = std::max(common.network_message_bytes, offer.network_message_bytes);
     common.operations &= offer.operations;
     common.has_room &= offer.has_room;
     common.shares_memory &= offer.shares_memory;
@@ -91,12 +94,12 @@ ShadowPtr make_shadow(MPI_Comm comm, const Offer& common) {
   const bool one_node = own.place().nodes == 1;
   const bool shares_memory = one_node && own.choice_facts().shared_memory;
   if (one_node && !shares_memory) all.shares_memory = false;
-  return std::make_unique<Shadow>(
-      Shadow{.comm = comm,
-             .own = std::move(own),
-             .operations = common.operations,
-             .least_bytes = shares_memory ? 0 : common.message_bytes,
-             .least_rooted_bytes = shares_memory ? common.rooted_bytes : common.message_bytes});
+  const std::uint64_t message_bytes = one_node ? common.node_message_bytes : common.network_message_bytes;
+  return std::make_unique<Shadow>(Shadow{.comm = comm,
+                                         .own = std::move(own),
+                                         .operations = common.operations,
+                                         .least_bytes = shares_memory ? 0 : message_bytes,
+                                         .least_rooted_bytes = shares_memory ? common.rooted_bytes : message_bytes});
 }
 
 void enter(ShadowPtr shadow) {

@@ -1,5 +1,7 @@
 /* From which size on calls are served as the preload comes: those with a root where ranks share memory, or, with the
-   argument "messages", all where they do not. */
+   argument "messages", all where they do not; with "none" no size is. */
+#include <limits.h>
+
 #include "program.h"
 
 static char* data;
@@ -36,13 +38,15 @@ static void call_all(long bytes, long limit, long rooted_limit) {
 
 int main(int argc, char** argv) {
   const int by_messages = argc > 1;
-  const long limit = by_messages ? 262144 : 0;
-  const long rooted_limit = by_messages ? limit : 512;
+  const int at_all = !by_messages || strcmp(argv[1], "none") != 0;
+  const long around = by_messages ? 262144 : 512;
+  const long limit = !at_all ? LONG_MAX : by_messages ? around : 0;
+  const long rooted_limit = !at_all ? LONG_MAX : around;
   MPI_Init(&argc, &argv);
   begin();
   data = numbers(300000, 2);
   all = calloc(300000, 1);
-  for (long bytes = rooted_limit - 4; bytes <= rooted_limit + 4; bytes += 4) call_all(bytes, limit, rooted_limit);
+  for (long bytes = around - 4; bytes <= around + 4; bytes += 4) call_all(bytes, limit, rooted_limit);
   call_all(4L * size, limit, rooted_limit);
   if (by_messages) {
     passes(BARRIER, 0);
