@@ -28,7 +28,7 @@ add_library(tutti_settings INTERFACE)
 target_compile_options(
   tutti_settings
   INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-Wall -Wextra -Wshadow -ffp-contract=off> $<$<COMPILE_LANGUAGE:CXX>:-Wconversion
-            -Wnon-virtual-dtor> $<$<AND:$<BOOL:${TUTTI_WERROR}>,$<COMPILE_LANGUAGE:C,CXX>>:-Werror>)
+            -Wnon-virtual-dtor -Wredundant-decls -Wzero-as-null-pointer-constant> $<$<AND:$<BOOL:${TUTTI_WERROR}>,$<COMPILE_LANGUAGE:C,CXX>>:-Werror>)
 if(TUTTI_SANITIZE)
   target_compile_options(
     tutti_settings INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${TUTTI_SANITIZE} -fno-omit-frame-pointer

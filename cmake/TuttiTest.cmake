@@ -1,16 +1,18 @@
-# tutti_test(NAME SOURCES file... [DEPENDS target...] [RANKS n...] [QUICK_RANKS n...] [TIMEOUT s] [LABELS label...]
-#            [PROCESSORS n])
+# tutti_test(NAME SOURCES file... [DEPENDS target...] [RANKS n...] [QUICK_RANKS n...] [MPI_RANKS n...] [TIMEOUT s]
+#            [LABELS label...] [PROCESSORS n])
 #
 # A GoogleTest program. Without RANKS it runs alone; with RANKS it runs under the MPI launcher once for each n, as test NAME.nK, with the
-# main of tests/support (the worst result of any rank is the result; no test run is a failure). With QUICK_RANKS only those have the label
-# `quick`: what runs under the sanitizers as well. The target `quick_tests` builds the programs of these, and no others.
+# main of tests/support (the worst result of any rank is the result; no test run is a failure). With QUICK_RANKS those have the label `quick`:
+# what runs under the sanitizers as well. With MPI_RANKS those have the label `mpi`: what runs with each MPI library, because it depends on how
+# that behaves. The targets `quick_tests` and `mpi_tests` build the programs of these, and no others.
 # Every test has a time limit, says how many processors it takes, and leaves the launcher's own limit a little below ctest's.
 include_guard()
 
 add_custom_target(quick_tests)
+add_custom_target(mpi_tests)
 
 function(tutti_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;PROCESSORS" "SOURCES;DEPENDS;RANKS;QUICK_RANKS;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;PROCESSORS" "SOURCES;DEPENDS;RANKS;QUICK_RANKS;MPI_RANKS;LABELS")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
@@ -40,10 +42,13 @@ function(tutti_test name)
   endif()
   set_tests_properties(${tests} PROPERTIES TIMEOUT ${arg_TIMEOUT} PROCESSORS ${processors} LABELS "${arg_LABELS}"
                                            ENVIRONMENT "${TUTTI_TEST_ENVIRONMENT}")
-  if(arg_QUICK_RANKS OR "quick" IN_LIST arg_LABELS)
-    add_dependencies(quick_tests ${name})
-  endif()
-  foreach(ranks ${arg_QUICK_RANKS})
-    set_property(TEST ${name}.n${ranks} APPEND PROPERTY LABELS quick)
+  foreach(label quick mpi)
+    string(TOUPPER ${label} upper)
+    if(arg_${upper}_RANKS OR label IN_LIST arg_LABELS)
+      add_dependencies(${label}_tests ${name})
+    endif()
+    foreach(ranks ${arg_${upper}_RANKS})
+      set_property(TEST ${name}.n${ranks} APPEND PROPERTY LABELS ${label})
+    endforeach()
   endforeach()
 endfunction()

@@ -2,6 +2,7 @@
 // tools/doctor/facts.hpp, what is thought of it in tools/doctor/check.hpp.
 #include <fmt/format.h>
 #include <mpi.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <memory>

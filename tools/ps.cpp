@@ -5,6 +5,7 @@
 // host and tells rank 0.
 #include <fmt/format.h>
 #include <mpi.h>
+#include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <memory>

@@ -1,5 +1,6 @@
 // `tutti doctor` judges facts: made-up ones, good and bad, and those that it reads from folders like the kernel's.
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>

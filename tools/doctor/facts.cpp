@@ -1,5 +1,7 @@
 #include "tools/doctor/facts.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <type_traits>
 
 namespace tutti::tools::doctor {

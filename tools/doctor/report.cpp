@@ -1,6 +1,7 @@
 #include "tools/doctor/report.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 

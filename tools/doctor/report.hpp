@@ -1,7 +1,7 @@
 // Findings of all checks, merged over hosts, as lines and as JSON.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

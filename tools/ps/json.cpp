@@ -1,5 +1,7 @@
 #include "tools/ps/json.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <tutti/collectives/watch/roll_call.hpp>
 
 namespace tutti::tools {

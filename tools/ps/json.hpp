@@ -1,7 +1,7 @@
 // What is seen of processes as JSON: how hosts tell rank 0, and what `tutti ps --json` prints (tools/README.md).
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

@@ -1,6 +1,7 @@
 // The page of a benchmark: bus bandwidth and latency over size, and overlap of started collectives, tutti beside the
 // MPI library and beneath the limit that was measured.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <functional>

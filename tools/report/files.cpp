@@ -1,5 +1,7 @@
 #include "tools/report/files.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <cmath>
 #include <fstream>
 #include <sstream>

@@ -1,5 +1,6 @@
 // The page of a training run.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
