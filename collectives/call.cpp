@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <utility>
 
@@ -202,6 +203,17 @@ std::string describe(const Signature& s) {
   what += s.variant == kCountedByPair && s.count == 0 ? std::string(", counts by pair") : text(" x ", s.count);
   if (is_rooted(s.collective)) what += text(" root ", s.root);
   return what;
+}
+
+std::uint64_t digest_of(const Signature& call) noexcept {
+  Signature kind = call;
+  kind.sequence = 0;
+  kind.history = 0;
+  std::array<std::uint64_t, sizeof(Signature) / sizeof(std::uint64_t)> words;
+  std::memcpy(words.data(), &kind, sizeof(kind));
+  std::uint64_t digest = 0;
+  for (const std::uint64_t word : words) digest = mixed(digest, word);
+  return digest;
 }
 
 std::string find_difference(int rank, const Header& own, int peer, const Header& theirs) {

@@ -88,6 +88,14 @@ struct Signature {
 };
 static_assert(sizeof(Signature) == 40);  // no padding, which would be compared
 
+constexpr std::uint64_t mixed(std::uint64_t digest, std::uint64_t word) noexcept {
+  digest = (digest ^ word) * 0x9E3779B97F4A7C15U;
+  return digest ^ digest >> 32;
+}
+
+/// Digest of what a call is, whatever its number and the calls before it.
+std::uint64_t digest_of(const Signature& call) noexcept;
+
 /// What ranks tell each other about a call.
 struct Header {
   Signature call;

@@ -201,18 +201,25 @@ std::uint64_t CommunicatorState::take_sequence(int count) {
 void CommunicatorState::record(const Header& header, bool in_order, bool of_all, const Manner& how,
                                Timed timed) noexcept {
   const Signature& call = header.call;
-  presence_->begin(call, how, timed);
-  Header& place = recent_[call.sequence % recent_.size()];
-  place = header;
-  if (!of_all) place.call.sequence = kNoSequence;  // other ranks may rightly run something else under this number
-  if (!in_order) return;
-  last_call_ = call;
-  std::array<std::uint64_t, sizeof(Signature) / sizeof(std::uint64_t)> words;
-  std::memcpy(words.data(), &call, sizeof(call));
-  for (const std::uint64_t word : words) {
-    history_ = (history_ ^ word) * 0x9E3779B97F4A7C15U;
-    history_ ^= history_ >> 32;
+  presence_->begin(presence_->flight_of(call, how), call.sequence, timed);
+  if (in_order) {
+    remember(header, digest_of(call));
+  } else {
+    recent_[call.sequence % recent_.size()] = header;
   }
+  // Other ranks may rightly run something else under this number.
+  if (!of_all) recent_[call.sequence % recent_.size()].call.sequence = kNoSequence;
+}
+
+void CommunicatorState::record(const Header& header, const DirectKind& kind, Timed timed) noexcept {
+  presence_->begin(kind.flight, header.call.sequence, timed);
+  remember(header, kind.digest);
+}
+
+void CommunicatorState::remember(const Header& header, std::uint64_t digest) noexcept {
+  recent_[header.call.sequence % recent_.size()] = header;
+  last_call_ = header.call;
+  history_ = mixed(history_, digest + header.call.sequence);
 }
 
 void CommunicatorState::refuse(std::uint64_t sequence, const std::string& why) {

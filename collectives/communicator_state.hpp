@@ -21,6 +21,7 @@
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/memory_pools.hpp>
+#include <tutti/collectives/node/direct_plan.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/placement.hpp>
@@ -28,6 +29,7 @@
 #include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
 #include <tutti/collectives/watch/presence.hpp>
+#include <tutti/collectives/way.hpp>
 
 namespace tutti::detail {
 
@@ -94,6 +96,12 @@ class CommunicatorState {
   /// The ranks of this one's node, whose memory it reads and writes; null if ranks do not, or none shares a node.
   NodeMates* node() noexcept { return node_.get(); }
 
+  /// Whether all ranks do, and nothing else is between them.
+  bool is_one_node() const noexcept { return node_ != nullptr && queue_ == nullptr && place().nodes == 1; }
+
+  /// What is known of calls that they make there.
+  KindStore<DirectKind>& direct_kinds() noexcept { return direct_kinds_; }
+
   /// Where memory comes from that they can map; null if there is none.
   NodeMemory* node_memory() noexcept { return node_memory_.get(); }
 
@@ -116,6 +124,9 @@ class CommunicatorState {
   /// `how` it runs, and when the clock is read for it, are for the flight recorder.
   void record(const Header& header, bool in_order, bool of_all, const Manner& how = {},
               Timed timed = Timed::at_begin) noexcept;
+
+  /// The same of a call of a known kind, which all ranks make at this place.
+  void record(const Header& header, const DirectKind& kind, Timed timed) noexcept;
 
   /// The communicator as others see it.
   Presence& presence() noexcept { return *presence_; }
@@ -216,6 +227,7 @@ class CommunicatorState {
   End meet_before_end() noexcept;
 
   void open_node(const CommunicatorState* whole);
+  void remember(const Header& header, std::uint64_t digest) noexcept;
   void show();
   void set_unusable(std::string why) noexcept;
   void tell(int peer, const Notice& notice) noexcept;
@@ -232,6 +244,7 @@ class CommunicatorState {
   std::optional<Placement> placement_;  // made by the constructor
   std::shared_ptr<NodeMemory> node_memory_;
   std::unique_ptr<NodeMates> node_;
+  KindStore<DirectKind> direct_kinds_;
   std::shared_ptr<Transport> transport_;
   std::unique_ptr<Queue> queue_;
   std::optional<Hierarchy> hierarchy_;  // made when it is first asked for

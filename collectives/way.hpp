@@ -61,21 +61,26 @@ struct CallKind {
   static std::uint64_t joined(std::uint64_t high, std::uint64_t low, int bits) noexcept { return high << bits | low; }
 };
 
-/// The ways of recent kinds of calls of one rank in a group.
-class WayStore {
+/// What was found of recent kinds of calls, of one rank in a group.
+template <class Found>
+class KindStore {
  public:
   /// Null if it is not known.
-  const Way* find(const CallKind& kind) const noexcept {
+  const Found* find(const CallKind& kind) const noexcept {
     const std::optional<Known>& known = recent_[place_of(kind)];
-    return known && known->kind == kind ? &known->way : nullptr;
+    return known && known->kind == kind ? &known->found : nullptr;
   }
-  void remember(const CallKind& kind, const Way& way) { recent_[place_of(kind)].emplace(kind, way); }
+
+  /// What is returned stays until another kind takes its place.
+  const Found& remember(const CallKind& kind, const Found& found) {
+    return recent_[place_of(kind)].emplace(kind, found).found;
+  }
 
  private:
   struct Known {
     CallKind kind;
-    Way way;
-    Known(const CallKind& k, const Way& w) : kind(k), way(w) {}
+    Found found;
+    Known(const CallKind& k, const Found& f) : kind(k), found(f) {}
   };
 
   // Roots that follow each other have places that do.
@@ -87,5 +92,7 @@ class WayStore {
 
   std::array<std::optional<Known>, 64> recent_;
 };
+
+using WayStore = KindStore<Way>;
 
 }  // namespace tutti::detail

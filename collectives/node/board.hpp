@@ -17,8 +17,13 @@ namespace tutti::detail {
 
 inline constexpr std::size_t kCacheLine = 64;
 
-/// How many collectives a rank may be ahead of the slowest one of its node.
+/// How many collectives a rank may be ahead of what the slowest one of its node tells to have left.
 inline constexpr std::uint64_t kPosts = 16;
+
+/// A rank tells of so many small ones at a time, no more than there are posts: who looks takes the line from its
+/// caches.
+inline constexpr std::uint64_t kToldTogether = 8;
+static_assert(kToldTogether <= kPosts);
 
 /// The largest input that is posted itself.
 inline constexpr std::size_t kPostedBytes = 4096;
@@ -64,7 +69,8 @@ struct Counters {
 };
 
 struct Board {
-  alignas(kCacheLine) std::atomic<std::uint64_t> left;  ///< collectives before this number read no post any more
+  alignas(
+      kCacheLine) std::atomic<std::uint64_t> left;  ///< collectives before this number read no post any more, as told
 
   // Written when they change, which is rare: others look at them as often as they poll.
   alignas(kCacheLine) std::atomic<std::int32_t> processor;  ///< on which the rank was when it last posted

@@ -23,23 +23,44 @@ std::size_t longest_block(const Call& call, std::size_t ranks) noexcept {
   return longest;
 }
 
+bool is_small(const Call& call, std::size_t ranks) noexcept {
+  const std::size_t element = size_of(call.dtype);
+  if (has_own_input(call.collective)) {
+    const std::size_t block = longest_block(call, ranks) * element;
+    return block <= kPostedBytes && block * ranks <= kMostRead;
+  }
+  const std::size_t bytes = call.data_count * element;
+  const bool is_read_by_all = call.collective == Collective::allreduce || call.collective == Collective::reduce;
+  return bytes <= kPostedBytes && (!is_read_by_all || bytes * ranks <= kMostRead);
+}
+
 }  // namespace
 
-DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
-                                   Consent consent)
+DirectPlan plan_direct(const Call& call, int number, int ranks) noexcept {
+  DirectPlan plan = {.pattern = pulling_pattern(call.collective),
+                     .is_small = is_small(call, static_cast<std::size_t>(ranks))};
+  if (plan.is_small && call.collective != Collective::barrier) {
+    const bool takes = is_among(plan.pattern.owners, number, number, call.root);
+    plan.awaited = takes ? plan.pattern.sources : Who::nobody;
+  }
+  return plan;
+}
+
+DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const DirectPlan& plan, const Header& header,
+                                   std::uint64_t digest, Consent consent)
     : mates_(&mates),
       call_(&call),
       digest_(digest),
       number_(mates.take_number()),
       consent_(consent),
-      pattern_(pulling_pattern(call.collective)),
+      plan_(plan),
       header_(header) {
-  if (refused()) return;
-  is_small_ = is_small();
-  if (!is_small_) {
+  if (refused()) {
+    plan_ = {};
+  } else if (!plan_.is_small) {
     turn_ = mates.take_turn();
-  } else if (consent == Consent::given && call.collective != Collective::barrier) {
-    awaited_ = is_among(pattern_.owners, mates.number()) ? pattern_.sources : Who::nobody;
+  } else if (consent == Consent::asked) {
+    plan_.awaited = Who::all;
   }
 }
 
@@ -51,20 +72,8 @@ DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Hea
       number_(ticket.number),
       turn_(ticket.turn),
       consent_(Consent::given),
-      is_small_(false),
+      plan_{.is_small = false},
       header_(header) {}
-
-bool DirectCollective::is_small() const noexcept {
-  const auto ranks = static_cast<std::size_t>(mates_->size());
-  const std::size_t element = size_of(call_->dtype);
-  if (has_own_input(call_->collective)) {
-    const std::size_t block = longest_block(*call_, ranks) * element;
-    return block <= kPostedBytes && block * ranks <= kMostRead;
-  }
-  const std::size_t bytes = call_->data_count * element;
-  const bool is_read_by_all = call_->collective == Collective::allreduce || call_->collective == Collective::reduce;
-  return bytes <= kPostedBytes && (!is_read_by_all || bytes * ranks <= kMostRead);
-}
 
 Task::Progress DirectCollective::advance() {
   using Progress = Task::Progress;
@@ -79,7 +88,7 @@ Task::Progress DirectCollective::advance() {
     const int before = met_;
     if (!refused() && !meet()) return any || met_ != before ? Progress::some : Progress::none;
     any = true;
-    if (is_small_) {
+    if (plan_.is_small) {
       if (!refused()) take_from_posts();
       finish();
     } else {
@@ -101,11 +110,11 @@ void DirectCollective::post() {
   own.header = header_;
   if (!refused()) {
     const ConstBuffer input = input_of(*call_, mates_->number());
-    if (!is_small_) {
+    if (!plan_.is_small) {
       const Places places = {mates_->place_of(input.data, input.size_bytes()),
                              mates_->place_of(call_->output.data, call_->output.size_bytes())};
       std::memcpy(own.body, &places, sizeof places);
-    } else if (input.count > 0 && is_among(pattern_.sources, mates_->number())) {
+    } else if (input.count > 0 && is_among(plan_.pattern.sources, mates_->number())) {
       std::memcpy(own.body, input.data, input.size_bytes());
     }
   }
@@ -118,8 +127,9 @@ void DirectCollective::post() {
 /// Whether all mates that have to have posted, and call alike.
 bool DirectCollective::meet() {
   if (differs_) return false;
+  if (plan_.awaited == Who::nobody) return true;
   for (; met_ < mates_->size(); ++met_) {
-    if (!is_among(awaited_, met_)) continue;
+    if (!is_among(plan_.awaited, met_)) continue;
     const Post& theirs = post_of(met_);
     const std::uint64_t number = theirs.number.load(std::memory_order_acquire);
     if (number < posted_number(number_, false)) return false;
@@ -141,7 +151,7 @@ const std::byte* DirectCollective::posted(int number) const noexcept {
 
 void DirectCollective::take_from_posts() {
   const int self = mates_->number();
-  if (!is_among(pattern_.owners, self)) return;
+  if (!is_among(plan_.pattern.owners, self)) return;
   if (call_->reduces()) return combine_posts();
   if (call_->collective == Collective::broadcast) {
     const Buffer& output = call_->output;
@@ -149,10 +159,10 @@ void DirectCollective::take_from_posts() {
     return;
   }
   Pieces pieces(*call_, mates_->size());
-  pieces.cut(pattern_.cut, Pieces::Chunks::single);
+  pieces.cut(plan_.pattern.cut, Pieces::Chunks::single);
   const std::size_t element = size_of(call_->dtype);
   for (int r = 0; r < mates_->size(); ++r) {
-    if (!is_among(pattern_.sources, r)) continue;
+    if (!is_among(plan_.pattern.sources, r)) continue;
     const Piece piece = pieces.piece(self, r, 0);
     std::byte* const to = static_cast<std::byte*>(call_->output.data) + piece.output * element;
     const std::byte* const from = posted(r) + piece.input * element;
@@ -194,7 +204,7 @@ void DirectCollective::begin_moving() {
 
 void DirectCollective::finish() {
   stage_ = Stage::over;
-  mates_->leave(number_);
+  mates_->leave(number_, plan_.is_small);
   if (moving_ != nullptr) mates_->give_back(std::move(moving_));
 }
 
@@ -203,7 +213,7 @@ bool DirectCollective::awaits(int mate) const noexcept {
     case Stage::posting:
       return mates_->board(mate).left.load(std::memory_order_acquire) + kPosts <= number_;
     case Stage::meeting:
-      return is_among(awaited_, mate) &&
+      return is_among(plan_.awaited, mate) &&
              post_of(mate).number.load(std::memory_order_acquire) < posted_number(number_, false);
     case Stage::moving:
       return moving_->awaits(mate);

@@ -16,6 +16,7 @@
 #include <optional>
 #include <vector>
 
+#include <tutti/collectives/node/direct_plan.hpp>
 #include <tutti/collectives/node/moving.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/operation.hpp>
@@ -32,7 +33,12 @@ class DirectCollective {
   /// `call` stays. `header.call` is what all ranks must have in common, and `digest` one of it. A call of which any
   /// rank refuses consent is complete with nothing done; the others must have asked.
   DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
-                   Consent consent = Consent::given);
+                   Consent consent = Consent::given)
+      : DirectCollective(mates, call, plan_direct(call, mates.number(), mates.size()), header, digest, consent) {}
+
+  /// With the plan of the call, for this rank.
+  DirectCollective(NodeMates& mates, const Call& call, const DirectPlan& plan, const Header& header,
+                   std::uint64_t digest, Consent consent);
 
   /// The same in a place that was taken before, by chunks whatever the size.
   DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
@@ -61,7 +67,6 @@ class DirectCollective {
   enum class Stage : std::uint8_t { posting, meeting, moving, over };
 
   bool awaits(int mate) const noexcept;
-  bool is_small() const noexcept;
   void post();
   bool meet();
   void take_from_posts();
@@ -80,11 +85,9 @@ class DirectCollective {
   std::uint64_t turn_ = 0;
   Stage stage_ = Stage::posting;
   Consent consent_;
-  Pattern pattern_;
-  bool is_small_ = true;  // so that its data are in the posts
+  DirectPlan plan_;
   bool differs_ = false;
-  Who awaited_ = Who::all;  // whose posts have to be seen
-  int met_ = 0;             // mates below this number have posted, as far as they are awaited
+  int met_ = 0;  // mates below this number have posted, as far as they are awaited
   std::unique_ptr<Moving> moving_;
   Header header_;
 };

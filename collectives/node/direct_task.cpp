@@ -9,7 +9,6 @@
 #include <utility>
 
 #include <tutti/collectives/collective_calls.hpp>
-#include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/data_layout.hpp>
 #include <tutti/collectives/node/direct.hpp>
 #include <tutti/collectives/node/direct_task.hpp>
@@ -25,19 +24,26 @@ namespace {
 /// In place of an algorithm's row and digest in signatures.
 const Way kWay = {.schedule = nullptr, .segments = 1, .row = UINT8_MAX - 1, .digest = 0xD1BEC7};
 
-/// In place of a table of algorithms, for calls that are known to be right.
-constexpr char kDirect = 0;
+DirectKind kind_of(const Communicator& comm, const Call& call) noexcept {
+  const Signature call_signature = signature(call, kWay, 0, 0);
+  return {.plan = plan_direct(call, comm.state().node()->number(), comm.size()),
+          .signature = call_signature,
+          .digest = digest_of(call_signature),
+          .flight = comm.state().presence().flight_of(call_signature, {})};
+}
 
-DirectCollective make_work(const Communicator& comm, const Call& call, std::uint64_t sequence, Timed timed,
-                           Consent consent = Consent::given) {
+DirectCollective make_work(const Communicator& comm, const Call& call, const DirectKind& kind, std::uint64_t sequence,
+                           Timed timed, Consent consent = Consent::given) {
   CommunicatorState& state = comm.state();
-  const Header header = {.call = signature(call, kWay, sequence, state.history()), .before = state.last_call()};
+  Header header = {.call = kind.signature, .before = state.last_call()};
+  header.call.sequence = sequence;
+  header.call.history = state.history();
   if (consent == Consent::refused) {
     state.presence().leave_out(sequence);
   } else {
-    state.record(header, true, true, {}, timed);
+    state.record(header, kind, timed);
   }
-  return {*state.node(), call, header, state.history(), consent};
+  return {*state.node(), call, kind.plan, header, state.history(), consent};
 }
 
 /// The clock is not read for the beginning of a call that may be over sooner than two readings.
@@ -52,10 +58,10 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
   DirectTask(const Communicator& comm, std::uint64_t sequence, DirectCollective&& work)
       : WaitingTask(comm, sequence, Role::whole), work_(std::move(work)) {}
 
-  DirectTask(const Communicator& comm, Call&& call, std::uint64_t sequence)
+  DirectTask(const Communicator& comm, Call&& call, const DirectKind& kind, std::uint64_t sequence)
       : WaitingTask(comm, sequence, Role::whole),
         call_(std::move(call)),
-        work_(make_work(comm, call_, sequence, Timed::at_begin)) {}
+        work_(make_work(comm, call_, kind, sequence, Timed::at_begin)) {}
 
   /// A stage, of the ranks of `group`, which stays.
   DirectTask(const Communicator& comm, const Group& group, Call&& call, std::uint64_t sequence, const Ticket& ticket)
@@ -133,28 +139,24 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
 
 }  // namespace
 
-bool runs_directly(const Communicator& comm, const Call& call) noexcept {
-  const CollectiveOptions& options = call.options;
-  return comm.place().nodes == 1 && comm.state().node() != nullptr && comm.state().queue() == nullptr &&
-         options.algorithm.empty() && options.radix == 0 && options.segment_bytes == 0 && !call.function &&
-         !call.is_counted_by_pair();
-}
-
 namespace {
 
-/// The number of the call, which is right. \throws InvalidArgument, and tells the other ranks, if it is not.
-std::uint64_t begin_right(const Communicator& comm, const Call& call) {
+/// What is known of the call, whose number is `sequence`, or is found now, and kept in `found` if calls like it cannot
+/// be told by their kind. \throws InvalidArgument, and tells the other ranks, if it is wrong.
+const DirectKind& know(const Communicator& comm, const Call& call, std::uint64_t sequence,
+                       std::optional<DirectKind>& found) {
   CommunicatorState& state = comm.state();
-  const std::uint64_t sequence = state.take_sequence();
-  WayStore& known = state.everyone().ways();
+  KindStore<DirectKind>& known = state.direct_kinds();
   const bool has_kind = CallKind::describes(call);
-  const CallKind kind(&kDirect, call);
-  if (!has_kind || known.find(kind) == nullptr || overlaps(call, comm.rank())) {
-    const std::string problem = find_problem(call, comm.rank(), comm.size());
-    if (!problem.empty()) state.refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
-    if (has_kind) known.remember(kind, Way());
+  const CallKind kind(nullptr, call);
+  if (has_kind) {
+    const DirectKind* const before = known.find(kind);
+    if (before != nullptr && (call.input.data == nullptr || !overlaps(call, comm.rank()))) return *before;
   }
-  return sequence;
+  const std::string problem = find_problem(call, comm.rank(), comm.size());
+  if (!problem.empty()) state.refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  if (has_kind) return known.remember(kind, kind_of(comm, call));
+  return found.emplace(kind_of(comm, call));
 }
 
 /// Whether it is complete within the time in which a rank spins, and nothing else has to be looked at. A task is only
@@ -189,15 +191,19 @@ bool completes_soon(const Communicator& comm, std::uint64_t sequence, DirectColl
 }  // namespace
 
 std::unique_ptr<Task> start_direct(const Communicator& comm, Call&& call) {
-  const std::uint64_t sequence = begin_right(comm, call);
-  std::unique_ptr<DirectTask> task(new (comm.state()) DirectTask(comm, std::move(call), sequence));
+  const std::uint64_t sequence = comm.state().take_sequence();
+  std::optional<DirectKind> found;
+  const DirectKind& kind = know(comm, call, sequence, found);
+  std::unique_ptr<DirectTask> task(new (comm.state()) DirectTask(comm, std::move(call), kind, sequence));
   task->advance();
   return task;
 }
 
 void run_direct(const Communicator& comm, const Call& call) {
-  const std::uint64_t sequence = begin_right(comm, call);
-  DirectCollective work = make_work(comm, call, sequence, timed_of(call));
+  const std::uint64_t sequence = comm.state().take_sequence();
+  std::optional<DirectKind> found;
+  const DirectKind& kind = know(comm, call, sequence, found);
+  DirectCollective work = make_work(comm, call, kind, sequence, timed_of(call));
   if (!completes_soon(comm, sequence, work)) DirectTask(comm, sequence, std::move(work)).wait();
 }
 
@@ -215,8 +221,10 @@ bool run_if_all_can(const Communicator& comm, const Call* call) {
   const CommunicatorState::Past past = state.past();
   const std::uint64_t sequence = state.take_sequence();
   const Call& own = call != nullptr ? *call : none;
+  std::optional<DirectKind> found;
+  const DirectKind& kind = know(comm, own, sequence, found);
   DirectCollective work =
-      make_work(comm, own, sequence, timed_of(own), call != nullptr ? Consent::asked : Consent::refused);
+      make_work(comm, own, kind, sequence, timed_of(own), call != nullptr ? Consent::asked : Consent::refused);
   bool refused = false;
   if (completes_soon(comm, sequence, work)) {
     refused = work.refused();

@@ -6,6 +6,7 @@
 
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/operation.hpp>
@@ -13,7 +14,11 @@
 namespace tutti::detail {
 
 /// Whether the call is made in the memory of node-mates; every rank answers alike.
-bool runs_directly(const Communicator& comm, const Call& call) noexcept;
+inline bool runs_directly(const Communicator& comm, const Call& call) noexcept {
+  const CollectiveOptions& options = call.options;
+  return comm.state().is_one_node() && options.algorithm.empty() && options.radix == 0 && options.segment_bytes == 0 &&
+         !call.function && !call.is_counted_by_pair();
+}
 
 /// Checks the call, and starts it or waits until it is complete. \throws InvalidArgument, CommunicationError
 std::unique_ptr<Task> start_direct(const Communicator& comm, Call&& call);

@@ -209,7 +209,7 @@ bool NodeMates::have_left(std::uint64_t number) noexcept {
   return number < all_left_ + kPosts;
 }
 
-void NodeMates::leave(std::uint64_t number) noexcept {
+void NodeMates::leave_out_of_order(std::uint64_t number) noexcept {
   if (number != left_) {
     left_early_ |= std::uint64_t{1} << (number - left_ - 1);
     return;

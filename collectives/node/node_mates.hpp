@@ -80,8 +80,12 @@ class NodeMates {
   /// Whether everyone has left the collective that used the place of this one's post.
   bool may_post(std::uint64_t number) noexcept { return number < all_left_ + kPosts || have_left(number); }
 
-  /// This rank reads no post of the collective any more.
-  void leave(std::uint64_t number) noexcept;
+  /// This rank reads no post of the collective any more, and nothing else of others if it is small.
+  void leave(std::uint64_t number, bool is_small) noexcept {
+    if (number != left_ || left_early_ != 0) return leave_out_of_order(number);
+    ++left_;
+    if (!is_small || left_ % kToldTogether == 0) own().left.store(left_, std::memory_order_release);
+  }
 
   /// This rank gives up what it has under way: others that read its data may find anything from now on.
   void fail() noexcept { own().has_failed.store(true, std::memory_order_seq_cst); }
@@ -94,6 +98,7 @@ class NodeMates {
 
  private:
   bool have_left(std::uint64_t number) noexcept;
+  void leave_out_of_order(std::uint64_t number) noexcept;
 
   int number_;
   std::vector<Board*> boards_;

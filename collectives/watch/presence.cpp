@@ -37,22 +37,19 @@ Presence::~Presence() {
   set_state(CommunicatorEntry::freed);
 }
 
-void Presence::begin(const Signature& call, const Manner& how, Timed timed) noexcept {
-  if (!recorder_.records()) return;
+Flight Presence::flight_of(const Signature& call, const Manner& how) noexcept {
+  if (!recorder_.records()) return {};
   const std::size_t element = how.element_bytes != 0 ? how.element_bytes : size_of(call.dtype);
-  const std::uint64_t number = recorder_.begin({.sequence = call.sequence,
-                                                .count = call.count,
-                                                .bytes = call.count * element,
-                                                .communicator = serial_,
-                                                .peer = call.root,
-                                                .collective = static_cast<std::uint8_t>(call.collective),
-                                                .dtype = static_cast<std::uint8_t>(call.dtype),
-                                                .op = static_cast<std::uint8_t>(call.op),
-                                                .way = way_number(how.name),
-                                                .radix = fitted(how.radix),
-                                                .segments = fitted(how.segments)},
-                                               timed == Timed::at_begin);
-  recent_[call.sequence % recent_.size()] = {call.sequence, number};
+  return {.count = call.count,
+          .bytes = call.count * element,
+          .communicator = serial_,
+          .peer = call.root,
+          .collective = static_cast<std::uint8_t>(call.collective),
+          .dtype = static_cast<std::uint8_t>(call.dtype),
+          .op = static_cast<std::uint8_t>(call.op),
+          .way = way_number(how.name),
+          .radix = fitted(how.radix),
+          .segments = fitted(how.segments)};
 }
 
 std::uint64_t Presence::begin_message(std::uint8_t kind, int peer, DType dtype, std::uint64_t count) noexcept {

@@ -54,7 +54,13 @@ class Presence {
 
   // ---- Collectives, by their sequence numbers
 
-  void begin(const Signature& call, const Manner& how, Timed timed) noexcept;
+  /// What the flight recorder tells of such a call, whatever its number.
+  Flight flight_of(const Signature& call, const Manner& how) noexcept;
+
+  void begin(Flight flight, std::uint64_t sequence, Timed timed) noexcept {
+    flight.sequence = sequence;
+    recent_[sequence % recent_.size()] = {sequence, recorder_.begin(flight, timed == Timed::at_begin)};
+  }
 
   /// This rank takes no part in the operation, and has no record of it.
   void leave_out(std::uint64_t sequence) noexcept { recent_[sequence % recent_.size()] = {sequence, 0}; }

@@ -16,7 +16,7 @@ expect_right() {
   local answer
   answer=$(verify "$@" 0)
   if [[ $answer == *"errors: 0"* && $answer != *"Search not completed"* && $answer != *"error: "* ]]; then
-    printf '%s ranks, %s calls, %s posts: right in all of %s states\n' "$@" \
+    printf '%s ranks, %s calls%s, %s posts: right in all of %s states\n' "$1" "$2" "${ONLY_SMALL:+, all small}" "$3" \
       "$(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' <<<"$answer")"
   else
     printf '%s ranks, %s calls, %s posts: WRONG\n%s\n' "$@" "$answer"
@@ -39,6 +39,7 @@ expect_found() {
 expect_right 2 2 1
 expect_right 2 2 2
 expect_right 3 2 1
+ONLY_SMALL=1 expect_right 3 3 2
 
 expect_found 1 'an input is staged over one that is still read' 'rank[r].input'
 expect_found 2 'a result is staged over one that is still read' 'rank[r].result'
@@ -51,4 +52,5 @@ expect_found 8 'a chunk is counted before it is staged' 'rank[r].input'
 expect_found 9 'chunks that a rank has nothing to do with are not counted' 'invalid end state'
 expect_found 10 'a collective begins before its turn' 'invalid end state'
 expect_found 11 'a call is left while others read its result' 'rank[r].in_call'
+expect_found 12 'calls that are left are told in more than there are posts' 'invalid end state'
 exit $failed

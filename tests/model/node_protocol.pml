@@ -18,6 +18,7 @@
 #define CHUNKS 3
 
 byte ranks, calls, posts, broken;
+bool only_small; /* no call moves chunks */
 c_decl {
   \#include <stdlib.h>
 }
@@ -34,10 +35,11 @@ c_decl {
 #define COUNTS_NO_IDLE_CHUNKS (broken == 9)
 #define AWAITS_NO_TURN (broken == 10)
 #define LEAVES_RESULTS_EARLY (broken == 11)
+#define TELLS_RARELY (broken == 12)
 
 typedef Rank {
   /* What the others see. */
-  byte left; /* collectives before this number read no post any more */
+  byte told; /* collectives before this number read no post any more */
   byte number[MOST_CALLS], body[MOST_CALLS]; /* of posts */
   byte filled, moved, taken; /* chunks with which it is done */
   byte input[SLOTS], result[SLOTS]; /* staged */
@@ -45,6 +47,7 @@ typedef Rank {
   bool in_call[MOST_CALLS];
   /* What it alone knows. */
   byte turn, first; /* of the collective whose turn it is, and the number of its first chunk */
+  byte left; /* as told, which is not told of each small one */
   bool left_early[MOST_CALLS];
 };
 Rank rank[MOST_RANKS];
@@ -68,7 +71,7 @@ inline draw(c) {
   if
   :: c.is_small = true; c.owners = ALL; c.sources = ALL /* allreduce, all-gather */
   :: c.is_small = true; c.owners = ALL - ROOT; c.sources = ROOT /* broadcast */
-  :: c.owners = ALL; c.sources = ALL; c.targets = ALL; /* allreduce: all mapped, or some, or nothing */
+  :: !only_small; c.owners = ALL; c.sources = ALL; c.targets = ALL; /* allreduce: all mapped, or some, or nothing */
      if
      :: skip
      :: c.staged_inputs = ROOT
@@ -77,14 +80,14 @@ inline draw(c) {
      :: c.staged_outputs = ALL; c.reads_outputs = true
      :: c.staged_inputs = ROOT; c.staged_outputs = ROOT; c.reads_outputs = true
      fi
-  :: c.owners = ALL - ROOT; c.sources = ROOT; c.staged_inputs = ROOT /* broadcast */
-  :: c.owners = ALL; c.sources = ALL; c.staged_inputs = ALL - ROOT /* all-gather */
-  :: c.owners = ROOT; c.sources = ALL; c.staged_inputs = ALL /* gather */
-  :: c.owners = ALL; c.targets = ROOT /* gather into mapped memory */
+  :: !only_small; c.owners = ALL - ROOT; c.sources = ROOT; c.staged_inputs = ROOT /* broadcast */
+  :: !only_small; c.owners = ALL; c.sources = ALL; c.staged_inputs = ALL - ROOT /* all-gather */
+  :: !only_small; c.owners = ROOT; c.sources = ALL; c.staged_inputs = ALL /* gather */
+  :: !only_small; c.owners = ALL; c.targets = ROOT /* gather into mapped memory */
   fi
 }
 
-#define has_left(r) (rank[r].left + posts + (POSTS_EARLY -> 1 : 0) > op)
+#define has_left(r) (rank[r].told + posts + (POSTS_EARLY -> 1 : 0) > op)
 #define has_posted(r) (!has(awaited, r) || rank[r].number[op % posts] == op + 1)
 #define has_filled(r) (!has(call[op].sources, r) || rank[r].filled + (MOVES_UNFILLED -> 1 : 0) > first + moved)
 #define has_moved(r) (rank[r].moved + (TAKES_UNMOVED -> 1 : 0) > first + taken)
@@ -103,7 +106,11 @@ inline leave() {
     do
     :: rank[me].left < calls && rank[me].left_early[rank[me].left] -> rank[me].left++
     :: else -> break
-    od
+    od;
+    if
+    :: call[op].is_small && rank[me].left % (posts + (TELLS_RARELY -> 1 : 0)) != 0
+    :: else -> rank[me].told = rank[me].left
+    fi
   }
 }
 
@@ -238,6 +245,7 @@ init {
     now.calls = atoi(getenv("CALLS"));
     now.posts = atoi(getenv("POSTS"));
     now.broken = atoi(getenv("BROKEN"));
+    now.only_small = getenv("ONLY_SMALL") != NULL;
   };
   atomic {
     for (c : 0 .. calls - 1) {
