@@ -88,6 +88,7 @@ struct Signature {
 };
 static_assert(sizeof(Signature) == 40);  // no padding, which would be compared
 
+/// The digest with one word more: a step of multiplying and folding, good enough to tell calls apart.
 constexpr std::uint64_t mixed(std::uint64_t digest, std::uint64_t word) noexcept {
   digest = (digest ^ word) * 0x9E3779B97F4A7C15U;
   return digest ^ digest >> 32;

@@ -25,7 +25,7 @@ check_format() { cpp_files | xargs clang-format --dry-run -Werror; }
 
 # clang-tidy over one source; silent when it is clean. The static analyzer follows no more paths per function than clang bounds its own shallow
 # mode by: the rest took 15 of 30 s for one source, and of four mistakes put into it the same one was found. A tenth was seen to miss a finding.
-# Tests do without it (tests/.clang-tidy), so do the programs of tools, a third of whose time it takes in JSON and options, and the source
+# Tests do without it (tests/.clang-tidy), so do the programs of tools, a quarter to a third of whose time it takes in JSON and options, and the source
 # that is instantiated for each type, operator and instruction set: 95 s of the same lines again.
 tidy_one() {
   local log options=()

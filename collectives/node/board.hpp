@@ -69,8 +69,8 @@ struct Counters {
 };
 
 struct Board {
-  alignas(
-      kCacheLine) std::atomic<std::uint64_t> left;  ///< collectives before this number read no post any more, as told
+  /// As the rank tells: of collectives before this number it reads no post any more.
+  alignas(kCacheLine) std::atomic<std::uint64_t> left;
 
   // Written when they change, which is rare: others look at them as often as they poll.
   alignas(kCacheLine) std::atomic<std::int32_t> processor;  ///< on which the rank was when it last posted

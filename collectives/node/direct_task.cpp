@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <tutti/collectives/collective_calls.hpp>
+#include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/data_layout.hpp>
 #include <tutti/collectives/node/direct.hpp>
 #include <tutti/collectives/node/direct_task.hpp>
@@ -136,10 +137,6 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
   std::optional<Clock::time_point> differs_since_;
   bool complete_ = false;
 };
-
-}  // namespace
-
-namespace {
 
 /// What is known of the call, whose number is `sequence`, or is found now, and kept in `found` if calls like it cannot
 /// be told by their kind. \throws InvalidArgument, and tells the other ranks, if it is wrong.
