@@ -54,6 +54,25 @@ void copy_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t byte
   hn::StoreU(hn::LoadU(d, from + bytes - lanes), d, to + bytes - lanes);
 }
 
+/// Copies whole groups of kPages pages past the caches, some lines of each page in turn, and returns how many bytes
+/// that were. Processors fetch ahead within a page, and of several pages more is on its way (README.md).
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kPages = 4;
+template <class D>
+HWY_INLINE std::size_t stream_pages(D d, std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
+  const std::size_t at_once = 4 * hn::Lanes(d);
+  std::size_t done = 0;
+  for (; done + kPages * kPage <= bytes; done += kPages * kPage) {
+    for (std::size_t i = 0; i < kPage; i += at_once) {
+      for (std::size_t page = 0; page < kPages; ++page) {
+        const std::size_t at = done + page * kPage + i;
+        copy_blocks<true>(d, to + at, from + at, at_once);
+      }
+    }
+  }
+  return done;
+}
+
 /// Lines that are stored both past the caches and through them are slow (README.md): only whole ones are streamed.
 /// At least one.
 void stream_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
@@ -62,6 +81,7 @@ void stream_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t by
   const std::size_t lanes = hn::Lanes(d);
   std::size_t done = (kLine - reinterpret_cast<std::uintptr_t>(to) % kLine) % kLine;
   std::memcpy(to, from, done);
+  done += stream_pages(d, to + done, from + done, bytes - done);
   done += copy_blocks<true>(d, to + done, from + done, bytes - done);
   for (; done + kLine <= bytes; done += kLine) {
     for (std::size_t i = 0; i < kLine; i += lanes) hn::Stream(hn::LoadU(d, from + done + i), d, to + done + i);
