@@ -1,9 +1,6 @@
 // The state behind a Communicator; see communicator_state.hpp.
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 #include <tutti/collectives/communicator_state.hpp>
@@ -20,18 +17,8 @@
 namespace tutti::detail {
 namespace {
 
-constexpr int kNoticeTag = 0;
 constexpr auto kNoticeInterval = std::chrono::microseconds(50);
 constexpr auto kMeetingLimit = std::chrono::seconds(5);
-constexpr auto kSeeOff = std::chrono::milliseconds(50);
-
-/// Duplicates `parent`, with errors returned instead of fatal.
-MPI_Comm duplicate(MPI_Comm parent) {
-  MPI_Comm copy = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_dup(parent, &copy), "MPI_Comm_dup");
-  check_mpi(MPI_Comm_set_errhandler(copy, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-  return copy;
-}
 
 MPI_Comm require_usable_parent(MPI_Comm parent) {
   int initialized = 0;
@@ -49,29 +36,21 @@ MPI_Comm require_usable_parent(MPI_Comm parent) {
 
 }  // namespace
 
-void keep_until_exit(std::shared_ptr<void> object) noexcept {
-  // Never destroyed: MPI may touch what is kept until the process is gone.
-  static auto* const kept = new std::vector<std::shared_ptr<void>>;
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
-  kept->push_back(std::move(object));
-}
-
 CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options,
                                      const CommunicatorState* whole)
-    : options_(options), data_(duplicate(require_usable_parent(parent))) {
-  control_ = duplicate(parent);
+    : options_(options), data_(duplicate(require_usable_parent(parent))), notices_(parent) {
   for (Header& header : recent_) header.call.sequence = kNoSequence;
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   try {
     placement_.emplace(data_, options_, whole == nullptr ? nullptr : &whole->choice_facts());
+    notices_.set_stamp(placement_->stamp());
     open_node(whole);
     options_.transport = wanted_transport(options_.transport);
     transport_ = open_transport(*options_.transport, data_, placement_->node_of(), placement_->ranks_over_tcp());
     show();
   } catch (...) {  // the same on every rank, so that what is collective can be undone
-    MPI_Comm_free(&control_);
+    notices_.free();
     MPI_Comm_free(&data_);
     throw;
   }
@@ -117,9 +96,7 @@ CommunicatorState::~CommunicatorState() {
   MPI_Finalized(&finalized);
   const End end = finalized != 0 || unusable() ? End::apart : meet_before_end();
   if (end == End::apart) {
-    // MPI may still read the notices, and the transport may still read and write what was under way, or its peers may
-    // still need it.
-    keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
+    // The transport may still read and write what was under way, or its peers may still need it.
     keep_until_exit(std::move(transport_));
     keep_until_exit(std::move(meeting_));
     return;
@@ -128,8 +105,7 @@ CommunicatorState::~CommunicatorState() {
   // A notice may still be on its way to a rank that no longer reads. Were its communicator freed, MPI might give its
   // identity to another one and deliver the notice there: that one's first message between the same ranks is then lost,
   // or, if it has no such rank, the process ends in MPI_Comm_dup (both seen with Open MPI 4.1.4).
-  if (end == End::together) MPI_Comm_free(&control_);
-  if (!outgoing_.empty()) keep_until_exit(std::make_shared<std::list<Outgoing>>(std::move(outgoing_)));
+  if (end == End::together) notices_.free();
   MPI_Comm_free(&data_);
 }
 
@@ -144,7 +120,7 @@ Hierarchy* CommunicatorState::hierarchy() {
 
 void CommunicatorState::begin_end() noexcept {
   if (size_ == 1 || meeting_ != nullptr || unusable()) return;
-  meeting_ = std::make_shared<Meeting>(Meeting{.own_notices = any_notice_ ? 1 : 0});
+  meeting_ = std::make_shared<Meeting>(Meeting{.own_notices = notices_.any() ? 1 : 0});
   if constexpr (kSimulated) {
     MPI_Allreduce(&meeting_->own_notices, &meeting_->notices, 1, MPI_INT, MPI_MAX, data_);
   } else if (MPI_Iallreduce(&meeting_->own_notices, &meeting_->notices, 1, MPI_INT, MPI_MAX, data_,
@@ -246,32 +222,15 @@ void CommunicatorState::set_unusable(std::string why) noexcept {
 
 void CommunicatorState::throw_unusable() const { throw CommunicationError(*reason_); }
 
-void CommunicatorState::tell(int peer, const Notice& notice) noexcept {
-  outgoing_.push_back({.notice = notice});
-  any_notice_ = true;
-  Outgoing& sent = outgoing_.back();
-  sent.notice.stamp = placement_->stamp();
-  // Nothing is left to be done if telling fails: the peer has its deadline.
-  MPI_Isend(&sent.notice, sizeof(Notice), MPI_BYTE, peer, kNoticeTag, control_, &sent.request);
-}
-
 void CommunicatorState::tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept {
-  Notice notice{.kind = kind, .about = about, .sequence = sequence, .text = {}};
-  std::memcpy(notice.text.data(), why.data(), std::min(why.size(), notice.text.size() - 1));
-  for (int peer = 0; peer < size_; ++peer) {
-    if (peer != rank_) tell(peer, notice);
-  }
+  Notice notice{.kind = kind, .about = about, .sequence = sequence};
+  notice.say(why);
+  notices_.tell_all(notice);
 }
 
-// MPI connects two machines when a first message between them is under way, and that takes calls of both: a program
-// need not make any after an error. Whether the sends are complete says nothing, since MPI copies small messages.
+// A program need not make any call after an error.
 void CommunicatorState::see_notices_off() noexcept {
-  if (kSimulated || placement_->watch().mates() == static_cast<std::size_t>(size_)) return;
-  constexpr auto kTurn = std::chrono::microseconds(200);
-  for (const auto end = Clock::now() + kSeeOff; Clock::now() < end; std::this_thread::sleep_for(kTurn)) {
-    int there = 0;
-    MPI_Iprobe(MPI_ANY_SOURCE, kNoticeTag, control_, &there, MPI_STATUS_IGNORE);
-  }
+  if (!kSimulated && placement_->watch().mates() != static_cast<std::size_t>(size_)) notices_.see_off();
 }
 
 bool CommunicatorState::are_notices_due(Clock::time_point now) noexcept {
@@ -292,21 +251,8 @@ void CommunicatorState::poll_notices() {
     premature_.erase(premature_.begin() + static_cast<std::ptrdiff_t>(i));
     heed(notice);
   }
-  for (;;) {
-    int there = 0;
-    MPI_Status status;
-    check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, kNoticeTag, control_, &there, &status), "MPI_Iprobe");
-    if (there == 0) break;
-    Notice notice;
-    check_mpi(MPI_Recv(&notice, sizeof(Notice), MPI_BYTE, status.MPI_SOURCE, kNoticeTag, control_, MPI_STATUS_IGNORE),
-              "MPI_Recv");
-    any_notice_ = true;
-    if (notice.stamp == placement_->stamp()) heed(notice);
-  }
-  std::erase_if(outgoing_, [](Outgoing& sent) {
-    int done = 0;
-    return MPI_Test(&sent.request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done != 0;
-  });
+  while (const std::optional<Notice> notice = notices_.hear()) heed(*notice);
+  notices_.forget_sent();
 }
 
 void CommunicatorState::heed(const Notice& notice) {
@@ -341,8 +287,8 @@ void CommunicatorState::look_at_mates(Clock::time_point now, Tells whom) {
     for (int peer = 0; whom == Tells::other_machines && peer < size_; ++peer) {
       if (placement_->watch().is_mate(peer)) continue;
       Notice notice{.kind = Notice::Kind::gone, .about = found.rank, .sequence = found.finished ? 1U : 0U};
-      std::memcpy(notice.text.data(), found.words.data(), std::min(found.words.size(), notice.text.size() - 1));
-      tell(peer, notice);
+      notice.say(found.words);
+      notices_.tell(peer, notice);
     }
     gone_.emplace(found.rank, GoneRank{now, found.finished, std::move(found.words)});
   }
@@ -397,13 +343,13 @@ void CommunicatorState::ask(int peer, std::uint64_t sequence) noexcept {
   header.call.sequence = kNoSequence;
   const Header& recent = recent_[sequence % recent_.size()];
   if (sequence != kNoSequence && recent.call.sequence == sequence) header = recent;
-  tell(peer, {.kind = Notice::Kind::asks, .about = rank_, .sequence = sequence, .header = header});
+  notices_.tell(peer, {.kind = Notice::Kind::asks, .about = rank_, .sequence = sequence, .header = header});
 }
 
 void CommunicatorState::answer(const Question& question, std::string_view what) noexcept {
   Notice notice{.kind = Notice::Kind::answers, .about = rank_, .sequence = question.sequence};
-  std::memcpy(notice.text.data(), what.data(), std::min(what.size(), notice.text.size() - 1));
-  tell(question.peer, notice);
+  notice.say(what);
+  notices_.tell(question.peer, notice);
 }
 
 std::string CommunicatorState::answer_of(int peer, std::uint64_t sequence) const {

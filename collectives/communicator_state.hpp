@@ -7,7 +7,6 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,9 +19,11 @@
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/hierarchy.hpp>
+#include <tutti/collectives/keep_until_exit.hpp>
 #include <tutti/collectives/memory_pools.hpp>
 #include <tutti/collectives/node/direct_plan.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
+#include <tutti/collectives/notices.hpp>
 #include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/placement.hpp>
 #include <tutti/collectives/queue.hpp>
@@ -39,24 +40,6 @@ class WaitingTask;
 /// Instead of an operation's sequence number: a message between two ranks, which has none.
 inline constexpr std::uint64_t kNoSequence = UINT64_MAX;
 
-/// A notice that one rank sends to others over the control communicator.
-struct Notice {
-  enum class Kind : std::uint32_t {
-    refused,  ///< the sender threw InvalidArgument in operation `sequence`
-    failed,   ///< the sender's communicator is unusable
-    asks,     ///< the sender waits for this rank in operation `sequence`, which is `header`, if that has this number
-    answers,  ///< what the sender was doing when it was asked
-    gone,     ///< the process of rank `about`, which runs on the sender's machine, has ended; `sequence` is 1 if it had
-              ///< called MPI_Finalize
-  };
-  Kind kind;
-  std::int32_t about;  ///< the rank where it began
-  std::uint64_t sequence;
-  std::uint64_t stamp = 0;  ///< of the communicator: MPI may deliver what was sent on another that is freed by now
-  Header header = {};
-  std::array<char, 480> text = {};  ///< NUL-terminated
-};
-
 /// So long after a rank's process has ended, whatever it sent before has arrived.
 inline constexpr auto kGoneGrace = std::chrono::milliseconds(150);
 
@@ -66,9 +49,6 @@ struct GoneRank {
   bool finished = false;    ///< it had called MPI_Finalize
   std::string words;        ///< "rank 2 (pid 1234 on node1) has died"
 };
-
-/// Keeps what MPI may still read or write after a failure, until the process ends: MPI cannot cancel.
-void keep_until_exit(std::shared_ptr<void> object) noexcept;
 
 class CommunicatorState {
  public:
@@ -209,11 +189,6 @@ class CommunicatorState {
   bool may_end() noexcept;
 
  private:
-  struct Outgoing {
-    Notice notice;
-    MPI_Request request = MPI_REQUEST_NULL;
-  };
-
   /// Of all ranks before the end, where they learn whether any notice was ever sent among them. MPI may still touch it
   /// when not all ranks came.
   struct Meeting {
@@ -230,7 +205,6 @@ class CommunicatorState {
   void remember(const Header& header, std::uint64_t digest) noexcept;
   void show();
   void set_unusable(std::string why) noexcept;
-  void tell(int peer, const Notice& notice) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
   void see_notices_off() noexcept;
   void heed(const Notice& notice);
@@ -238,7 +212,7 @@ class CommunicatorState {
 
   CommunicatorOptions options_;
   MPI_Comm data_ = MPI_COMM_NULL;
-  MPI_Comm control_ = MPI_COMM_NULL;
+  NoticeChannel notices_;
   int rank_ = 0;
   int size_ = 1;
   std::optional<Placement> placement_;  // made by the constructor
@@ -263,8 +237,6 @@ class CommunicatorState {
   std::map<int, GoneRank> gone_;     // by rank
   std::array<Header, 64> recent_{};  // the last operations, by sequence modulo size
   std::vector<WaitingTask*> tasks_;  // enlisted
-  std::list<Outgoing> outgoing_;     // addresses must stay
-  bool any_notice_ = false;          // sent or received
   Clock::time_point last_poll_{};    // of notices, by those who wait
   MemoryPools memory_;
   std::shared_ptr<Meeting> meeting_;  // null until the end begins

@@ -3,7 +3,12 @@
 
 #include <mpi.h>
 
+#include <string>
+
 namespace tutti::detail {
+
+/// What MPI says of the code.
+std::string mpi_text(int code);
 
 [[noreturn]] void throw_mpi(int code, const char* what, const char* file, int line);
 
@@ -11,5 +16,8 @@ namespace tutti::detail {
 inline void check_mpi(int code, const char* what, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
   if (code != MPI_SUCCESS) throw_mpi(code, what, file, line);
 }
+
+/// Duplicates `parent`, with errors returned instead of fatal. Collective. \throws CommunicationError
+MPI_Comm duplicate(MPI_Comm parent);
 
 }  // namespace tutti::detail

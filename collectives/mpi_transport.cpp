@@ -16,18 +16,7 @@ constexpr std::size_t kPieceBytes = std::size_t{1} << 30;
 constexpr std::size_t kEagerBytes = std::size_t{60} << 10;
 constexpr int kPiecesUnderway = 32;
 
-std::string mpi_text(int code) {
-  char buffer[MPI_MAX_ERROR_STRING] = {};
-  int length = 0;
-  MPI_Error_string(code, buffer, &length);
-  return {buffer, static_cast<std::size_t>(length)};
-}
-
 }  // namespace
-
-void throw_mpi(int code, const char* what, const char* file, int line) {
-  throw CommunicationError(text(what, ": ", mpi_text(code), " (", file, ":", line, ")"));
-}
 
 void MpiTransport::send(int peer, int tag, std::span<const std::byte> bytes, Pending& pending) {
   start(peer, tag, Direction::send, {const_cast<std::byte*>(bytes.data()), bytes.size()}, pending);

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/keep_until_exit.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/tags.hpp>
 #include <tutti/collectives/watch/bounded_mpi.hpp>
