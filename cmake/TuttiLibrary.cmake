@@ -32,4 +32,5 @@ target_link_options(tutti_shared PRIVATE LINKER:--version-script=${symbol_map})
 target_link_libraries(
   tutti_shared
   PUBLIC $<BUILD_INTERFACE:MPI::MPI_CXX>
-  PRIVATE Threads::Threads PkgConfig::hwy $<$<BOOL:${TUTTI_UCX}>:PkgConfig::ucx> $<BUILD_INTERFACE:tutti_settings>)
+  PRIVATE Threads::Threads PkgConfig::hwy $<$<BOOL:${TUTTI_UCX}>:PkgConfig::ucx>
+          $<$<BOOL:${TUTTI_HWLOC}>:PkgConfig::hwloc> $<BUILD_INTERFACE:tutti_settings>)

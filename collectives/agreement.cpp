@@ -105,6 +105,11 @@ constexpr Part kParts[] = {
      }},
     {"single copies (TUTTI_SINGLE_COPY of each rank: mpirun -x)",
      [](Digest& digest, const CommunicatorOptions&) { digest.add(wanted_single_copies()); }},
+    {"NUMA domains (TUTTI_NUMA of each rank: mpirun -x)",
+     [](Digest& digest, const CommunicatorOptions&) {
+       const WantedDomains wanted = wanted_domains();
+       digest.add(wanted.by_hardware).add(wanted.pretended);
+     }},
 };
 
 std::string problem_with(const TransportCosts& costs) {
@@ -141,6 +146,7 @@ std::string problem_with(const CommunicatorOptions& options) {
     wanted_transport(options.transport);
     wants_shared_memory(options.shared_memory);
     wanted_single_copies();
+    wanted_domains();
   } catch (const InvalidArgument& error) {
     return error.what();
   }

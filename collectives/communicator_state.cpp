@@ -74,7 +74,7 @@ void CommunicatorState::open_node(const CommunicatorState* whole) {
   node_memory_ = whole != nullptr && whole->node_memory_ != nullptr ? whole->node_memory_ : NodeMemory::make();
   MPI_Comm node = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(data_, place().node, rank_, &node), "MPI_Comm_split");
-  node_ = detail::open_node(node, node_memory_);
+  node_ = detail::open_node(node, node_memory_, options_.bits == Bits::run);
   MPI_Comm_free(&node);
   const int opened = node_ != nullptr ? 1 : 0;
   int all_opened = 0;

@@ -41,6 +41,9 @@ constexpr std::size_t size_of(DType dtype) noexcept {
 
 constexpr bool is_floating(DType dtype) noexcept { return dtype <= DType::f16; }
 
+/// Whether it is a floating-point type of two bytes.
+constexpr bool is_half(DType dtype) noexcept { return dtype == DType::bf16 || dtype == DType::f16; }
+
 /// "f32", "bf16", "u8", ...
 std::string_view name(DType dtype) noexcept;
 

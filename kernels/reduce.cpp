@@ -38,8 +38,6 @@ void combine_half_tile(ReduceOp op, std::span<const ConstBuffer> inputs, std::si
   cast(sums, out);
 }
 
-bool is_half(DType dtype) noexcept { return dtype == DType::bf16 || dtype == DType::f16; }
-
 /// Of at most kTile elements.
 void combine_part(ReduceOp op, std::span<const ConstBuffer> inputs, std::size_t first, Buffer out) {
   if (inputs.size() == 1) {
@@ -60,14 +58,14 @@ struct Range {
 
 /// combine_into() of a range, in every case: the result is made in a tile, and copied.
 void combine_and_copy(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
-                      bool streams, Range range) {
+                      int contributions, bool streams, Range range) {
   alignas(kLine) std::array<std::byte, kTile * 8> memory;
   const DType dtype = inputs[0].dtype;
   const std::size_t element = size_of(dtype);
   for (std::size_t first = range.begin; first < range.end; first += kTile) {
     const Buffer tile(memory.data(), std::min(kTile, range.end - first), dtype);
     combine_part(op, inputs, first, tile);
-    finish_reduction(op, tile, static_cast<int>(inputs.size()));
+    finish_reduction(op, tile, contributions);
     for (std::byte* const target : targets)
       (streams ? stream_part : copy_bytes)(target + first * element, tile.data, tile.size_bytes());
   }
@@ -115,23 +113,23 @@ void combine_all(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) n
 }
 
 void combine_into(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
-                  bool streams) noexcept {
+                  int contributions, bool streams) noexcept {
   const DType dtype = inputs[0].dtype;
   const std::size_t count = inputs[0].count;
   if (targets.size() == 1 && !streams) {
     const Buffer out(targets[0], count, dtype);
     combine_all(op, inputs, out);
-    return finish_reduction(op, out, static_cast<int>(inputs.size()));
+    return finish_reduction(op, out, contributions);
   }
   const bool can_store_last = inputs.size() == 2 || (inputs.size() > 2 && !is_half(dtype));
   const Range at_once = !can_store_last || op == ReduceOp::avg ? Range{count, count}
                         : streams                              ? whole_lines(targets, count, size_of(dtype))
                                                                : Range{0, count};
   if ((at_once.end - at_once.begin) * size_of(dtype) < detail::kWidestVector)
-    return combine_and_copy(op, inputs, targets, streams, {0, count});
-  combine_and_copy(op, inputs, targets, streams, {0, at_once.begin});
+    return combine_and_copy(op, inputs, targets, contributions, streams, {0, count});
+  combine_and_copy(op, inputs, targets, contributions, streams, {0, at_once.begin});
   combine_to_targets(op, inputs, targets, streams, at_once);
-  combine_and_copy(op, inputs, targets, streams, {at_once.end, count});
+  combine_and_copy(op, inputs, targets, contributions, streams, {at_once.end, count});
 }
 
 std::string_view name(ReduceOp op) noexcept {

@@ -41,11 +41,11 @@ void combine(ReduceOp op, ConstBuffer left, ConstBuffer right, Buffer out) noexc
 /// combine(); `out` may be exactly one of the inputs. bf16 and f16 are combined in f32 all the way and rounded once.
 void combine_all(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) noexcept;
 
-/// combine_all() and finish_reduction(), of as many contributions as there are inputs, in one pass: the result is at
-/// all of `targets` (at least one), each of which has room for it and may be exactly one of the inputs. With `streams`
-/// it goes past the caches, and others see it after end_streams() (copy.hpp).
+/// combine_all() and finish_reduction(), of so many contributions, in one pass: the result is at all of `targets` (at
+/// least one), each of which has room for it and may be exactly one of the inputs. With `streams` it goes past the
+/// caches, and others see it after end_streams() (copy.hpp).
 void combine_into(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
-                  bool streams) noexcept;
+                  int contributions, bool streams) noexcept;
 
 /// What remains to be done once all `contributions` (at least 1) are combined: for `avg` the division, for others
 /// nothing. Floating-point numbers are divided in their type, bf16 and f16 in f32 and then rounded; bits as for

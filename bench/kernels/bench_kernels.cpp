@@ -86,7 +86,7 @@ void bench_combine_into(benchmark::State& state, DType dtype, bool streams) {
   std::byte* const targets[] = {static_cast<std::byte*>(out.buffer().data),
                                 static_cast<std::byte*>(also_out.buffer().data)};
   for (auto _ : state) {
-    combine_into(ReduceOp::sum, inputs, targets, streams);
+    combine_into(ReduceOp::sum, inputs, targets, 2, streams);
     end_streams();
     benchmark::ClobberMemory();
   }

@@ -8,7 +8,8 @@
 // memory can be mapped, and move pieces of them (moving.hpp). Of an allreduce of n bytes each rank reads and writes 2n
 // bytes where all memory is mapped, the fewest there are, and 5n - 2n/P where nothing is.
 //
-// Bits: those of a combination of all ranks at once, from left to right, for every size and kind of memory.
+// Bits: those of a combination of all ranks at once, from left to right, for every size and kind of memory; but where
+// NUMA domains matter and reductions may go by them (pieces.hpp), of each domain's ranks first.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,7 @@ namespace tutti::detail {
 namespace {
 
 /// What goes to several places does so from the first-level cache.
-constexpr std::size_t kBlockBytes = std::size_t{8} << 10;
+constexpr std::size_t kBlockBytes = std::size_t{16} << 10;
 
 /// So much of an input is read in another process at once.
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
@@ -85,6 +85,7 @@ void Moving::begin_nothing(NodeMates& mates, std::uint64_t turn) {
   gone_ = kNobody;
   filled_ = moved_ = taken_ = moved_by_all_ = 0;
   pattern_ = {};
+  has_two_steps_ = false;
   pieces_ = {};
 }
 
@@ -93,6 +94,7 @@ void Moving::reach_mates() {
   const Who sources = pulling_pattern(collective_).sources;
   const bool has_root_output = collective_ == Collective::reduce || collective_ == Collective::gather;
   reached_.assign(static_cast<std::size_t>(mates_->size()), {});
+  bool map_inputs = true;
   bool reach_inputs = true;
   bool map_outputs = true;
   bool reach_outputs = true;
@@ -104,41 +106,58 @@ void Moving::reach_mates() {
   };
   for (int r = 0; r < mates_->size(); ++r) {
     const Places places = places_of(r);
+    if (is_among(sources, r)) map_inputs = map_inputs && places.input.is_mapped();
     if (is_among(sources, r)) reach_inputs = reach_inputs && places.input.is_reachable();
     if (r == root_) map_root_input = places.input.is_mapped();
     if (has_root_output && r != root_) continue;
     map_outputs = map_outputs && places.output.is_mapped();
     reach_outputs = reach_outputs && places.output.is_reachable();
   }
-  pattern_ = pattern_of(collective_, map_outputs, map_root_input);
-  reads_staged_ = pattern_.sources != Who::self && !reach_inputs;
+  const bool is_by_domain = goes_by_domain(map_inputs, map_outputs);
+  pattern_ = is_by_domain ? domain_pattern_of(collective_) : pattern_of(collective_, map_outputs, map_root_input);
+  has_two_steps_ = is_by_domain && reduces(collective_);
+  reads_staged_ = has_two_steps_ || (pattern_.sources != Who::self && !reach_inputs);
   is_taken_from_ = pattern_.cut == Cut::shares && pattern_.targets == Who::all && !map_outputs && reach_outputs;
   writes_staged_ = pattern_.cut == Cut::shares && !map_outputs && !is_taken_from_;
+  const Who read = has_two_steps_ ? Who::domain : pattern_.sources;
+  const bool is_owner = is_among(pattern_.owners, mates_->number());
   reads_ = touches_ = false;
   for (int r = 0; r < mates_->size(); ++r) {
     const Places places = places_of(r);
-    const bool is_read = pattern_.sources != Who::self && is_among(pattern_.sources, r);
+    const bool is_read = read != Who::self && is_among(read, r);
     const bool is_written = pattern_.targets != Who::self && is_among(pattern_.targets, r);
     Reached& mate = reached_[static_cast<std::size_t>(r)];
     if (is_self(r)) {
       mate.input = static_cast<const std::byte*>(input_.data);
       mate.output = static_cast<std::byte*>(output_.data);
-      stages_ = is_read && !places.input.is_reachable();
+      stages_ = has_two_steps_ || (is_read && !places.input.is_reachable());
       takes_ = is_written && !places.output.is_mapped();
       is_touched_ = (is_read && places.input.is_reachable()) || (is_written && places.output.is_mapped());
-    } else if (is_among(pattern_.owners, mates_->number())) {  // others may have left, and freed
+    } else if (is_owner || has_two_steps_) {  // others may have left, and freed
       if (is_read && places.input.is_mapped()) mate.input = mates_->address_of(r, places.input);
       if (is_read) mate.input_there = places.input.address;
+      if (!is_owner) continue;
       if (is_written && places.output.is_mapped()) mate.output = mates_->address_of(r, places.output);
       if (is_written) mate.output_there = places.output.address;
       reads_ = reads_ || mate.input_there != 0;
       touches_ = touches_ || (is_read && places.input.is_reachable());
     }
   }
-  touches_ = touches_ || (is_taken_from_ && takes_);
-  pieces_.cut(pattern_.cut, reads_staged_ || writes_staged_ ? Pieces::Chunks::staged
-                            : is_taken_from_                ? Pieces::Chunks::taken
-                                                            : Pieces::Chunks::mapped);
+  touches_ = has_two_steps_ || touches_ || (is_taken_from_ && takes_);
+  pieces_.cut(pattern_.cut,
+              has_two_steps_                    ? Pieces::Chunks::combined
+              : reads_staged_ || writes_staged_ ? Pieces::Chunks::staged
+              : is_taken_from_                  ? Pieces::Chunks::taken
+                                                : Pieces::Chunks::mapped,
+              is_by_domain ? &mates_->domains() : nullptr);
+}
+
+/// Whether ranks move within their domains what they can. What is combined in two steps is rounded twice.
+bool Moving::goes_by_domain(bool map_inputs, bool map_outputs) const noexcept {
+  if (!mates_->domains().matter() || !map_inputs) return false;
+  const Pattern pattern = domain_pattern_of(collective_);
+  if (pattern.owners == Who::nobody || (pattern.targets != Who::self && !map_outputs)) return false;
+  return !reduces(collective_) || (mates_->combines_by_domain() && !is_half(dtype_));
 }
 
 Task::Progress Moving::advance() {
@@ -195,11 +214,11 @@ bool Moving::read(int rank, std::uint64_t address, void* to, std::size_t bytes) 
   return error == 0;
 }
 
-/// Where a piece that this rank reads of `rank` is mapped.
+/// Where a piece that this rank moves, and has of `rank`, is mapped.
 const std::byte* Moving::source(int rank, const Piece& piece) const noexcept {
   const std::size_t element = size_of(dtype_);
   const std::byte* const input = reached(rank).input;
-  if (is_self(rank) || input != nullptr) return input + piece.input * element;
+  if (!has_two_steps_ && (is_self(rank) || input != nullptr)) return input + piece.input * element;
   return mates_->staging(rank).inputs[slot(moved_)] + piece.staged * element;
 }
 
@@ -236,8 +255,10 @@ bool Moving::combine_piece() {
 bool Moving::combine_part(const Piece& part) {
   const std::size_t element = size_of(dtype_);
   if (reads_) read_parts_.resize(static_cast<std::size_t>(mates_->size()) * kReadBytes);
+  const Domains& domains = mates_->domains();
   inputs_.clear();
-  for (int r = 0; r < mates_->size(); ++r) {
+  for (int i = 0; i < (has_two_steps_ ? domains.count() : mates_->size()); ++i) {
+    const int r = has_two_steps_ ? domains.rank_at(i, domains.place_of(mates_->number())) : i;
     const std::byte* from = nullptr;
     if (const std::uint64_t there = reached(r).input_there; there != 0) {
       std::byte* const to = read_parts_.data() + static_cast<std::size_t>(r) * kReadBytes;
@@ -249,7 +270,7 @@ bool Moving::combine_part(const Piece& part) {
     inputs_.emplace_back(from, part.count, dtype_);
   }
   find_targets(part);
-  combine_into(op_, inputs_, targets_, streams());
+  combine_into(op_, inputs_, targets_, mates_->size(), streams());
   return true;
 }
 
@@ -269,13 +290,25 @@ bool Moving::copy_pieces() {
   return true;
 }
 
-/// Stages a chunk of what others read of the input.
+/// Stages a chunk of what others read.
 bool Moving::fill() {
   if (filled_ == pieces_.chunks() || !have(Who::all, &Counters::moved, once_free(filled_))) return false;
+  std::byte* const to = mates_->staging(mates_->number()).inputs[slot(filled_)];
+  if (has_two_steps_) {
+    combine_domain(to);
+  } else {
+    stage_input(to);
+  }
+  ++filled_;
+  own().filled.store(first_ + filled_, std::memory_order_release);
+  return true;
+}
+
+/// The pieces of the input that are other ranks'.
+void Moving::stage_input(std::byte* to) {
   const std::size_t element = size_of(dtype_);
   const int self = mates_->number();
   const auto* const from = static_cast<const std::byte*>(input_.data);
-  std::byte* const to = mates_->staging(self).inputs[slot(filled_)];
   const bool is_for_each = pattern_.cut == Cut::shares || !has_own_input(collective_);
   JoiningCopy copy;
   for (int owner = 0; owner < mates_->size(); ++owner) {
@@ -285,9 +318,23 @@ bool Moving::fill() {
     if (pattern_.cut == Cut::whole || !is_for_each) break;
   }
   copy.flush();
-  ++filled_;
-  own().filled.store(first_ + filled_, std::memory_order_release);
-  return true;
+}
+
+/// What the ranks of the domain bring to the pieces of each peer; shares are the same of all.
+void Moving::combine_domain(std::byte* to) {
+  const std::size_t element = size_of(dtype_);
+  const Domains& domains = mates_->domains();
+  const int self = mates_->number();
+  for (int d = 0; d < domains.count(); ++d) {
+    const Piece piece = pieces_.piece(domains.rank_at(d, domains.place_of(self)), self, filled_);
+    inputs_.clear();
+    for (int place = 0; place < domains.ranks_each(); ++place) {
+      const std::byte* const input = reached(domains.rank_at(domains.domain_of(self), place)).input;
+      inputs_.emplace_back(input + piece.input * element, piece.count, dtype_);
+    }
+    if (piece.count > 0) combine_all(op_, inputs_, Buffer(to + piece.staged * element, piece.count, dtype_));
+    if (pattern_.cut == Cut::shares) break;
+  }
 }
 
 /// Moves this rank's pieces of a chunk.

@@ -5,6 +5,8 @@
 // Other inputs are staged by their ranks, chunk by chunk. Results for outputs that are not mapped are taken by their
 // ranks from the outputs of the owners, or from what these stage. Counters (board.hpp) tell how far each rank is. A
 // chunk is staged once everyone is done with the one that lay in its place.
+//
+// In reductions of two steps (pieces.hpp) ranks stage what their domains bring instead, and all of them do so.
 #pragma once
 
 #include <cstddef>
@@ -60,9 +62,12 @@ class Moving {
   };
 
   void reach_mates();
+  bool goes_by_domain(bool map_inputs, bool map_outputs) const noexcept;
   void begin_chunks();
   bool mates_got_further() noexcept;
   bool fill();
+  void stage_input(std::byte* to);
+  void combine_domain(std::byte* to);
   bool move();
   bool combine_piece();
   bool combine_part(const Piece& part);
@@ -72,7 +77,9 @@ class Moving {
   bool is_deceived() const noexcept;
 
   bool is_self(int rank) const noexcept { return rank == mates_->number(); }
-  bool is_among(Who who, int rank) const noexcept { return detail::is_among(who, rank, mates_->number(), root_); }
+  bool is_among(Who who, int rank) const noexcept {
+    return detail::is_among(who, rank, mates_->number(), root_, mates_->domains());
+  }
   Counters& counters(int number) const noexcept { return mates_->board(number).counters; }
   Counters& own() const noexcept { return counters(mates_->number()); }
   std::size_t slot(std::uint64_t chunk) const noexcept { return (first_ + chunk) % kStagedChunks; }
@@ -96,6 +103,7 @@ class Moving {
 
   Pattern pattern_;
   Pieces pieces_;
+  bool has_two_steps_ = false;  // reductions, by domain
   std::vector<Reached> reached_;
   std::vector<ConstBuffer> inputs_;
   std::vector<std::byte*> targets_;

@@ -38,7 +38,7 @@ struct Address {
   std::int32_t process = 0;
   std::int32_t shown_fd = -1;  // there is none
   std::int32_t directory_fd = -1;
-  std::int32_t unused = 0;
+  std::int32_t domain = kNoDomain;
   std::uint64_t shown_at = 0;  // in the memory of the process
   std::uint64_t shown_inode = 0;
   std::uint64_t directory_inode = 0;
@@ -234,13 +234,15 @@ bool wants_shared_memory(std::optional<bool> option) {
   return word == "1";
 }
 
-std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMemory>& memory) {
+std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMemory>& memory,
+                                     bool combines_by_domain) {
   int rank = 0;
   int size = 1;
   check_mpi(MPI_Comm_rank(comm, &rank), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(comm, &size), "MPI_Comm_size");
   Address own;
   own.process = static_cast<std::int32_t>(getpid());
+  own.domain = own_domain(rank, size);
   SharedMemory shown;
   try {
     if (memory != nullptr && size <= kMostMates) shown = SharedMemory::create(sizeof(Shown));
@@ -270,6 +272,9 @@ std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMe
   int all_opened = 0;
   check_mpi(MPI_Allreduce(&opened, &all_opened, 1, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
   if (all_opened == 0) return nullptr;
+  std::vector<std::int32_t> domain_of;
+  for (const Address& address : all) domain_of.push_back(address.domain);
+  mates->set_domains(Domains(domain_of, fewest_in_domain()), combines_by_domain);
   if (size > 1) choose_single_copies(comm, *mates);
   return mates;
 }

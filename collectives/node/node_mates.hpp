@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tutti/collectives/node/board.hpp>
+#include <tutti/collectives/node/domains.hpp>
 #include <tutti/collectives/node/node_memory.hpp>
 
 namespace tutti::detail {
@@ -49,6 +50,15 @@ class NodeMates {
   /// Whether large data that cannot be mapped are read in the memory of their rank, and not staged.
   bool has_single_copies() const noexcept { return has_single_copies_; }
   void set_single_copies(bool on) noexcept { has_single_copies_ = on; }
+
+  /// Their NUMA domains, where these matter, and whether reductions may combine domain by domain, which are other bits
+  /// than those of rank order. The same on all ranks, and before the first collective.
+  const Domains& domains() const noexcept { return domains_; }
+  bool combines_by_domain() const noexcept { return combines_by_domain_; }
+  void set_domains(Domains domains, bool combines) noexcept {
+    domains_ = std::move(domains);
+    combines_by_domain_ = combines;
+  }
 
   /// The number of the next collective. All ranks take them in one order.
   std::uint64_t take_number() noexcept { return next_++; }
@@ -105,6 +115,8 @@ class NodeMates {
   std::vector<Staging*> staging_;
   std::vector<std::unique_ptr<Moving>> idle_;
   bool has_single_copies_ = false;
+  Domains domains_;
+  bool combines_by_domain_ = false;
   int moving_ = 0;  // taken and not given back
   std::uint64_t next_ = 0;
   std::uint64_t next_turn_ = 0;
@@ -119,7 +131,7 @@ class NodeMates {
 bool wants_shared_memory(std::optional<bool> option);
 
 /// The ranks of `comm`, which share a node. Collective; null on every rank if one of them cannot map the memory of
-/// another, or has no `memory`.
-std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMemory>& memory);
+/// another, or has no `memory`. `combines_by_domain`: where NUMA domains matter reductions may go by them.
+std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMemory>& memory, bool combines_by_domain);
 
 }  // namespace tutti::detail

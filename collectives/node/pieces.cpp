@@ -44,6 +44,23 @@ Pattern pattern_of(Collective collective, bool mapped_outputs, bool mapped_root)
   return pulling_pattern(collective);
 }
 
+Pattern domain_pattern_of(Collective collective) noexcept {
+  switch (collective) {
+    case Collective::allreduce:
+      return {Cut::shares, Who::all, Who::peers, Who::domain};
+    case Collective::reduce:
+      return {Cut::shares, Who::roots_domain, Who::peers, Who::root};
+    case Collective::reduce_scatter:
+      return {Cut::blocks, Who::all, Who::peers, Who::self};
+    case Collective::broadcast:
+      return {Cut::shares, Who::all, Who::root, Who::domain_but_root};
+    case Collective::all_gather:
+      return {Cut::blocks, Who::all, Who::peers, Who::domain};
+    default:
+      return {};
+  }
+}
+
 Pieces::Pieces(const Call& call, int ranks)
     : whole_input_(!has_own_input(call.collective)),
       whole_output_(!has_own_output(call.collective)),
@@ -57,13 +74,17 @@ Pieces::Pieces(const Call& call, int ranks)
   }
 }
 
-void Pieces::cut(Cut cut, Chunks chunks) {
+void Pieces::cut(Cut cut, Chunks chunks, const Domains* domains) {
   cut_ = cut;
-  const auto parts = static_cast<std::size_t>(ranks_);
+  domains_ = domains;
+  const auto parts = static_cast<std::size_t>(parts_of_shares());
   const std::size_t longest = cut == Cut::blocks ? longest_block_ : count_;
   std::size_t bytes = kChunkBytes;
   if (cut == Cut::blocks && whole_input_) bytes = kChunkBytes / parts / kCacheLine * kCacheLine;
   if (chunks == Chunks::taken) bytes = kTakenAtOnce * parts;
+  if (chunks == Chunks::combined && cut == Cut::shares) bytes = kChunkBytes * parts;
+  if (chunks == Chunks::combined && cut == Cut::blocks)
+    bytes = kChunkBytes / static_cast<std::size_t>(domains->count()) / kCacheLine * kCacheLine;
   if (chunks == Chunks::mapped) bytes = cut == Cut::shares ? kMovedAtOnce * parts : kMovedAtOnce;
   chunk_elements_ = chunks == Chunks::single ? std::max<std::size_t>(1, longest) : bytes / element_;
   chunks_ = (longest + chunk_elements_ - 1) / chunk_elements_;
@@ -79,16 +100,21 @@ Piece Pieces::piece(int owner, int source, std::uint64_t chunk) const noexcept {
   if (cut_ == Cut::blocks) {
     const int block = whole_input_ ? owner : source;
     const std::size_t has = length(block);
+    const int slot = domains_ == nullptr ? owner : domains_->domain_of(owner);
     return {.input = (whole_input_ ? offset(owner) : 0) + first,
             .output = (whole_output_ ? offset(source) : 0) + first,
             .count = first < has ? std::min(chunk_elements_, has - first) : 0,
-            .staged = whole_input_ ? static_cast<std::size_t>(owner) * chunk_elements_ : 0};
+            .staged = whole_input_ ? static_cast<std::size_t>(slot) * chunk_elements_ : 0};
   }
   const std::size_t count = std::min(chunk_elements_, count_ - first);
   if (cut_ == Cut::whole) return {.input = first, .output = first, .count = count, .staged = 0};
-  const std::size_t begin = cut_at_lines(count, element_, owner, ranks_);
-  const std::size_t end = cut_at_lines(count, element_, owner + 1, ranks_);
-  return {.input = first + begin, .output = first + begin, .count = end - begin, .staged = begin};
+  const int share = domains_ == nullptr ? owner : domains_->place_of(owner);
+  const std::size_t begin = cut_at_lines(count, element_, share, parts_of_shares());
+  const std::size_t end = cut_at_lines(count, element_, share + 1, parts_of_shares());
+  return {.input = first + begin,
+          .output = first + begin,
+          .count = end - begin,
+          .staged = domains_ == nullptr ? begin : 0};  // of a domain each rank stages one share
 }
 
 }  // namespace tutti::detail

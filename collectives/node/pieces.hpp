@@ -1,5 +1,5 @@
-// Who moves what when ranks of a node make a collective by loads and stores: a pure function of the call, the number of
-// ranks, and whose memory the others can map.
+// Who moves what when ranks of a node make a collective by loads and stores: a pure function of the call, the ranks and
+// their NUMA domains, and whose memory the others can map.
 //
 // The data are cut into chunks, and each chunk into pieces. A piece has an owner, the rank that moves it: it reads the
 // piece from the inputs of its sources, and writes it to the outputs of its targets. How pieces are cut depends on
@@ -8,6 +8,11 @@
 //   shares  every rank owns an equal share of the chunk: where any rank may read any input and write any output
 //   blocks  a chunk is a range of every block; a piece is that of one block
 //   whole   the piece is the chunk: every rank reads it for itself
+//
+// Where NUMA domains matter (domains.hpp) and all is mapped, shares are cut among the ranks of each domain, which write
+// to those of their domain only; what crosses from one to another is then as much as ranks that were domains would
+// move. Reductions have two steps: a rank combines what its domain brings to its pieces and to those of its peers,
+// stages that, and then combines, for its own pieces, what its peers have staged.
 //
 // Where a rank's input can neither be mapped nor read in its process it stages the pieces that others read. Where an
 // output cannot be mapped, ranks pull, that is, write only to their own outputs: of collectives cut into shares, which
@@ -20,15 +25,42 @@
 
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/node/board.hpp>
+#include <tutti/collectives/node/domains.hpp>
 
 namespace tutti::detail {
 
 /// Some of the ranks, as one of them sees it.
-enum class Who : std::uint8_t { nobody, self, root, all, all_but_root };
+enum class Who : std::uint8_t {
+  nobody,
+  self,
+  root,
+  all,
+  all_but_root,
+  // Where domains matter:
+  domain,
+  domain_but_root,
+  peers,
+  roots_domain
+};
 
 constexpr bool is_among(Who who, int rank, int self, int root) noexcept {
   return who == Who::all || (who == Who::root && rank == root) || (who == Who::self && rank == self) ||
          (who == Who::all_but_root && rank != root);
+}
+
+inline bool is_among(Who who, int rank, int self, int root, const Domains& domains) noexcept {
+  switch (who) {
+    case Who::domain:
+      return domains.share_domain(rank, self);
+    case Who::domain_but_root:
+      return domains.share_domain(rank, self) && rank != root;
+    case Who::peers:
+      return domains.are_peers(rank, self);
+    case Who::roots_domain:
+      return domains.share_domain(rank, root);
+    default:
+      return is_among(who, rank, self, root);
+  }
 }
 
 enum class Cut : std::uint8_t { shares, blocks, whole };
@@ -69,6 +101,10 @@ constexpr Pattern pulling_pattern(Collective collective) noexcept {
 /// the input of the root too, where it has one of interest.
 Pattern pattern_of(Collective collective, bool mapped_outputs, bool mapped_root) noexcept;
 
+/// The fastest where domains matter and all memory is mapped; without owners if they make no difference. What a
+/// reduction's `sources` bring is what they have combined.
+Pattern domain_pattern_of(Collective collective) noexcept;
+
 /// Elements: where they lie in the owner's source and target, and where they are staged.
 struct Piece {
   std::size_t input;
@@ -90,9 +126,11 @@ class Pieces {
   Pieces(const Call& call, int ranks);
 
   /// Cuts them as the pattern says: in chunks that fit into what ranks stage, in such of which results are in the
-  /// caches when they are taken from their owners' outputs, in larger ones, or in one.
-  enum class Chunks : std::uint8_t { staged, taken, mapped, single };
-  void cut(Cut cut, Chunks chunks);
+  /// caches when they are taken from their owners' outputs, in larger ones, in one; or, in two steps, in such of which
+  /// what a rank combines first fits into what it stages. Shares are those of the ranks of a domain if `domains`, which
+  /// stay, matter.
+  enum class Chunks : std::uint8_t { staged, taken, mapped, single, combined };
+  void cut(Cut cut, Chunks chunks, const Domains* domains = nullptr);
 
   std::uint64_t chunks() const noexcept { return chunks_; }
 
@@ -110,6 +148,7 @@ class Pieces {
   Piece piece(int owner, int source, std::uint64_t chunk) const noexcept;
 
  private:
+  int parts_of_shares() const noexcept { return domains_ == nullptr ? ranks_ : domains_->ranks_each(); }
   std::size_t offset(int block) const noexcept;
   std::size_t length(int block) const noexcept { return offset(block + 1) - offset(block); }
 
@@ -117,6 +156,7 @@ class Pieces {
   bool whole_input_ = true;   // an input holds all blocks, or that of its rank alone
   bool whole_output_ = true;  // so does an output
   int ranks_ = 1;
+  const Domains* domains_ = nullptr;  // where they matter
   std::size_t element_ = 1;
   std::size_t count_ = 0;  // in all blocks together
   std::size_t longest_block_ = 0;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <ostream>
 #include <random>
 #include <string>
 #include <thread>
@@ -61,12 +62,12 @@ struct Node {
       staging.push_back(std::make_unique<Staging>());
     }
   }
-  ThreadMates mates(int number) const {
+  std::unique_ptr<ThreadMates> mates(int number) const {
     std::vector<Board*> all_boards;
     std::vector<Staging*> all_staging;
     for (const auto& board : boards) all_boards.push_back(board.get());
     for (const auto& stage : staging) all_staging.push_back(stage.get());
-    return {number, std::move(all_boards), std::move(all_staging)};
+    return std::make_unique<ThreadMates>(number, std::move(all_boards), std::move(all_staging));
   }
 };
 
@@ -93,27 +94,33 @@ struct Draw {
   }
 };
 
-std::vector<Draw> draws(int size, int how_many) {
-  std::mt19937 generator(kSeed + static_cast<unsigned>(size));
+/// Of several `domains` every other is one that goes by domain, some of them of more chunks than can be staged at once.
+std::vector<Draw> draws(int size, int domains, int how_many) {
+  constexpr Collective kByDomain[] = {Collective::allreduce, Collective::reduce, Collective::reduce_scatter,
+                                      Collective::broadcast, Collective::all_gather};
+  std::mt19937 generator(kSeed + static_cast<unsigned>(size + 1000 * (domains - 1)));
   std::vector<Draw> all;
   for (int i = 0; i < how_many; ++i) {
     constexpr std::size_t kLargest[] = {1, 12, 1024, 1025, 20'000, 200'000};
     std::uniform_int_distribution<std::size_t> draw_count(0, kLargest[generator() % std::size(kLargest)]);
     Draw draw{};
-    draw.collective = kAllCollectives[generator() % std::size(kAllCollectives)];
+    const bool by_domain = domains > 1 && i % 2 == 0;
+    draw.collective = by_domain ? kByDomain[generator() % std::size(kByDomain)]
+                                : kAllCollectives[generator() % std::size(kAllCollectives)];
     draw.root = static_cast<int>(generator() % static_cast<unsigned>(size));
     draw.in_place = generator() % 2 == 0 && draw.collective != Collective::all_to_all;
     draw.uneven = generator() % 3 == 0 && (has_own_input(draw.collective) || has_own_output(draw.collective));
-    const std::size_t even = draw_count(generator) / static_cast<std::size_t>(size);
+    const bool is_long = by_domain && i % 4 == 0;
+    const std::size_t even = (is_long ? 400'000 : draw_count(generator)) / static_cast<std::size_t>(size);
     constexpr Reach kReaches[] = {Reach::mapped, Reach::read, Reach::staged};
-    const auto kind = generator() % 4;  // all alike, or not
+    const auto kind = by_domain ? 0 : generator() % 4;  // all alike, or not
     const auto reach = [&] { return kReaches[kind < 3 ? kind : generator() % 3]; };
     for (int r = 0; r < size; ++r) {
       draw.blocks.push_back(draw.uneven ? draw_count(generator) / static_cast<std::size_t>(size) : even);
       draw.input.push_back(reach());
       draw.output.push_back(reach());
     }
-    if (generator() % 8 == 0) draw.refuses = static_cast<int>(generator() % static_cast<unsigned>(size));
+    if (!by_domain && generator() % 8 == 0) draw.refuses = static_cast<int>(generator() % static_cast<unsigned>(size));
     all.push_back(std::move(draw));
   }
   return all;
@@ -259,17 +266,38 @@ std::string find_mistake(const Draw& draw, std::size_t number, const Operation& 
   return {};
 }
 
-class NodeThreads : public testing::TestWithParam<int> {};
+/// Ranks, and in how many NUMA domains they are: one after the other, or rank 0 in the first, 1 in the second, and so
+/// on.
+struct Ranks {
+  int size;
+  int domains = 1;
+  bool in_turn = false;
+  int calls = 300;
+
+  Domains made() const {
+    std::vector<std::int32_t> domain_of;
+    for (int r = 0; r < size; ++r) domain_of.push_back(in_turn ? r % domains : r * domains / size);
+    return Domains(domain_of);
+  }
+};
+void PrintTo(const Ranks& ranks, std::ostream* out) {
+  *out << ranks.size << " ranks, " << ranks.domains << " domains" << (ranks.in_turn ? " in turn" : "");
+}
+
+class NodeThreads : public testing::TestWithParam<Ranks> {};
 
 TEST_P(NodeThreads, CollectivesOfAllKindsAndSizesSeveralUnderWay) {
-  const int size = GetParam();
+  const int size = GetParam().size;
+  const Domains domains = GetParam().made();
   const Node node(size);
-  const std::vector<Draw> all = draws(size, 300);
+  const std::vector<Draw> all = draws(size, GetParam().domains, GetParam().calls);
   std::vector<std::string> mistakes(static_cast<std::size_t>(size));
   std::atomic<bool> late{false};
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   const auto rank = [&](int number) {
-    ThreadMates mates = node.mates(number);
+    const std::unique_ptr<ThreadMates> made = node.mates(number);
+    ThreadMates& mates = *made;
+    mates.set_domains(domains, true);
     std::mt19937 generator(kSeed * 7 + static_cast<unsigned>(number));
     for (std::size_t first = 0; first < all.size() && !late; first += 3) {
       std::vector<Operation> underway(std::min<std::size_t>(3, all.size() - first));
@@ -297,7 +325,11 @@ TEST_P(NodeThreads, CollectivesOfAllKindsAndSizesSeveralUnderWay) {
   for (const std::string& mistake : mistakes) EXPECT_EQ(mistake, "") << "seed " << kSeed;
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, NodeThreads, testing::Values(2, 3, 5, 8));
+INSTANTIATE_TEST_SUITE_P(Ranks, NodeThreads,
+                         testing::Values(Ranks{2}, Ranks{3}, Ranks{5}, Ranks{8}, Ranks{4, 2}, Ranks{6, 3, true},
+                                         Ranks{8, 2}, Ranks{8, 4, true}));
+INSTANTIATE_TEST_SUITE_P(AsManyAsANodeHas, NodeThreads,
+                         testing::Values(Ranks{64, 4, false, 30}, Ranks{256, 8, true, 12}));
 
 }  // namespace
 }  // namespace tutti

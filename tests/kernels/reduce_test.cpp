@@ -150,8 +150,8 @@ TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
 /// spread bytes behind the beginning of a cache line.
 template <class T>
 void expect_combine_into(ReduceOp op, const std::vector<std::vector<T>>& inputs, const std::vector<T>& expected,
-                         std::size_t targets, std::size_t in_place, std::size_t shift, std::size_t spread,
-                         bool streams) {
+                         int contributions, std::size_t targets, std::size_t in_place, std::size_t shift,
+                         std::size_t spread, bool streams) {
   const std::size_t count = expected.size();
   std::vector<Guarded<T>> sources;
   std::vector<Guarded<T>> outputs;
@@ -167,7 +167,7 @@ void expect_combine_into(ReduceOp op, const std::vector<std::vector<T>>& inputs,
     outputs.emplace_back(std::span(blank), shift + t * spread);
     to.push_back(static_cast<std::byte*>(outputs.back().buffer().data));
   }
-  combine_into(op, views, to, streams);
+  combine_into(op, views, to, contributions, streams);
   end_streams();
   for (std::size_t t = 0; t < targets; ++t) {
     std::vector<T> got(count);
@@ -194,7 +194,8 @@ TYPED_TEST(ReduceTest, CombineIntoIsFoundAtAllTargets) {
         std::vector<T> expected(count);
         for (std::size_t i = 0; i < count; ++i)
           expected[i] = many == 1 ? inputs[0][i] : reference_combine_all(op, inputs, i);
-        finish_reduction(op, Buffer(std::span(expected)), static_cast<int>(many));
+        const int contributions = static_cast<int>(many == 3 ? 6 : many);  // of inputs that are of two each
+        finish_reduction(op, Buffer(std::span(expected)), contributions);
         for (const std::size_t targets : {1, 2, 3}) {
           for (const bool streams : {false, true}) {
             // At the beginning of a line, of an element, in an element, and each target elsewhere.
@@ -204,7 +205,7 @@ TYPED_TEST(ReduceTest, CombineIntoIsFoundAtAllTargets) {
                              << name(dtype_of<T>) << " x " << count << " " << name(op) << " of " << many << " at "
                              << targets << ", " << in_place << " in place, " << shift << " + " << spread
                              << " bytes behind a line" << (streams ? ", streamed" : "") << ", seed " << kSeed);
-                expect_combine_into(op, inputs, expected, targets, in_place, shift, spread, streams);
+                expect_combine_into(op, inputs, expected, contributions, targets, in_place, shift, spread, streams);
                 if (testing::Test::HasFatalFailure()) return;
               }
             }

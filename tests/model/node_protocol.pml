@@ -58,12 +58,16 @@ typedef Call {
   byte owners, sources, targets; /* targets: others than the owner itself */
   byte staged_inputs, staged_outputs; /* of sources that cannot be reached, and targets that cannot be mapped */
   bool reads_outputs; /* these targets take results from the outputs of the owners, not from what they stage */
+  bool has_two_steps; /* what a rank stages it combines from the inputs of its domain */
 };
 Call call[MOST_CALLS];
 
 #define ALL ((1 << ranks) - 1)
 #define ROOT 1
 #define has(set, r) (((set) >> (r)) & 1)
+#define share_domain(a, b) ((a) / 2 == (b) / 2)
+#define are_peers(a, b) ((a) % 2 == (b) % 2)
+#define ROOTS_DOMAIN (ALL & 3)
 #define every(p) (p(0) && p(1) && (ranks < 3 || p(2)))
 
 /* As pieces.cpp cuts them. */
@@ -84,12 +88,17 @@ inline draw(c) {
   :: !only_small; c.owners = ALL; c.sources = ALL; c.staged_inputs = ALL - ROOT /* all-gather */
   :: !only_small; c.owners = ROOT; c.sources = ALL; c.staged_inputs = ALL /* gather */
   :: !only_small; c.owners = ALL; c.targets = ROOT /* gather into mapped memory */
+  :: !only_small && posts == 1; c.has_two_steps = true; c.owners = ALL; c.sources = ALL; c.staged_inputs = ALL; c.targets = ALL
+     /* allreduce by domain */
+  :: !only_small && posts == 1; c.has_two_steps = true; c.owners = ROOTS_DOMAIN; c.sources = ALL; c.staged_inputs = ALL
+     /* reduce by domain */
   fi
 }
 
 #define has_left(r) (rank[r].told + posts + (POSTS_EARLY -> 1 : 0) > op)
 #define has_posted(r) (!has(awaited, r) || rank[r].number[op % posts] == op + 1)
-#define has_filled(r) (!has(call[op].sources, r) || rank[r].filled + (MOVES_UNFILLED -> 1 : 0) > first + moved)
+#define is_source(r) (has(call[op].sources, r) && (!call[op].has_two_steps || are_peers(r, me)))
+#define has_filled(r) (!is_source(r) || rank[r].filled + (MOVES_UNFILLED -> 1 : 0) > first + moved)
 #define has_moved(r) (rank[r].moved + (TAKES_UNMOVED -> 1 : 0) > first + taken)
 #define has_moved_all(r) (!has(call[op].owners, r) || rank[r].moved >= first + CHUNKS)
 #define has_taken_all(r) (rank[r].taken >= first + CHUNKS)
@@ -128,8 +137,8 @@ inline move_pieces() {
   d_step {
     for (r : 0 .. ranks - 1) {
       if
-      :: r == me || !has(call[op].sources, r)
-      :: r != me && has(call[op].sources & call[op].staged_inputs, r) -> assert(rank[r].input[slot(moved)] == mark(moved))
+      :: r == me || !is_source(r)
+      :: r != me && is_source(r) && has(call[op].staged_inputs, r) -> assert(rank[r].input[slot(moved)] == mark(moved))
       :: else -> assert(rank[r].in_call[op])
       fi;
       assert(r == me || !has(call[op].targets, r) || has(call[op].staged_outputs, r) || rank[r].in_call[op])
@@ -140,6 +149,16 @@ inline move_pieces() {
     :: call[op].staged_outputs && !call[op].reads_outputs -> rank[me].result[slot(moved)] = mark(moved)
     :: else
     fi
+  }
+}
+
+/* What a rank stages is its own, or in two steps what its domain brings. */
+inline read_inputs() {
+  d_step {
+    for (r : 0 .. ranks - 1) {
+      assert(!call[op].has_two_steps || !share_domain(r, me) || rank[r].in_call[op])
+    }
+    r = 0
   }
 }
 
@@ -194,7 +213,7 @@ proctype collective(byte me, op) {
       moved = (has(call[op].owners, me) || COUNTS_NO_IDLE_CHUNKS -> 0 : CHUNKS);
       taken = (has(call[op].staged_outputs, me) || COUNTS_NO_IDLE_CHUNKS -> 0 : CHUNKS);
       is_touched = has(call[op].sources & ~call[op].staged_inputs, me) ||
-                   has(call[op].targets & ~call[op].staged_outputs, me);
+                   has(call[op].targets & ~call[op].staged_outputs, me) || call[op].has_two_steps;
       rank[me].filled = first + filled
     }
   }
@@ -204,6 +223,7 @@ proctype collective(byte me, op) {
   do
   :: filled < CHUNKS && has(call[op].staged_inputs, me) && every(has_read_input) ->
      rank[me].filled = rank[me].filled + (TELLS_EARLY -> 1 : 0);
+     read_inputs();
      rank[me].input[slot(filled)] = mark(filled);
      d_step {
        filled++;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # symbols.sh LIBRARY SONAME HEADER...: the shared library as a linker sees it. HEADER: those that are installed. It exports
 # the C interface of tutti.h, whole, what the C++ headers declare outside tutti::detail, and nothing of other libraries; and it
-# needs at run time nothing but MPI, Highway, UCX and the compiler's libraries.
+# needs at run time nothing but MPI, Highway, UCX, hwloc and the compiler's libraries.
 set -euo pipefail
 export LC_ALL=C
 
@@ -45,6 +45,6 @@ dynamic=$(readelf -dW "$library")
 none "soname other than $soname" < <(sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p' <<<"$dynamic" | grep -vFx "$soname" || true)
 none "libraries needed that it should do without" < <(
   sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' <<<"$dynamic" |
-    grep -vE '^(libmpi|libmpich|libhwy|libucp|libucs|libuct|libucm|libstdc\+\+|libgcc_s|libatomic|libm|libc|libpthread|ld-linux.*)\.so' || true
+    grep -vE '^(libmpi|libmpich|libhwy|libucp|libucs|libuct|libucm|libhwloc|libstdc\+\+|libgcc_s|libatomic|libm|libc|libpthread|ld-linux.*)\.so' || true
 )
 [[ $problems -eq 0 ]]

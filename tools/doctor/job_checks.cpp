@@ -27,6 +27,7 @@ constexpr std::string_view kKnownVariables[] = {
     "TUTTI_FLIGHT_RECORDER",
     "TUTTI_GNUPLOT",
     "TUTTI_NETWORK",
+    "TUTTI_NUMA",
     "TUTTI_PRELOAD",
     "TUTTI_PRELOAD_COMMUNICATORS",
     "TUTTI_PRELOAD_DEADLINE",

@@ -68,7 +68,8 @@ RunFacts run_facts(const Communicator& comm, const PerfPlan& plan, const Call& l
           .floor = plan.memory_limits ? measure_floor(comm, node_work(*plan.collective, largest), plan.op, plan.dtype)
                                       : std::nullopt,
           .shared_memory = comm.choice_facts().shared_memory,
-          .single_copies = comm.state().node() != nullptr && comm.state().node()->has_single_copies()};
+          .single_copies = comm.state().node() != nullptr && comm.state().node()->has_single_copies(),
+          .numa_domains = comm.state().node() != nullptr ? comm.state().node()->domains().count() : 1};
 }
 
 std::string algorithm_name(const PerfPlan& plan) {
@@ -76,11 +77,12 @@ std::string algorithm_name(const PerfPlan& plan) {
 }
 
 void print_heading(const PerfPlan& plan, const RunFacts& facts, const TableShape& shape, bool in_place, bool mpi_can) {
-  std::printf("# tutti %s, %s%s: %d rank%s on %d node%s%s%s, algorithm %s%s, %s memory%s, %s\n", facts.version.c_str(),
-              std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "", facts.ranks,
-              facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s",
+  const std::string domains = facts.numa_domains > 1 ? text(", ", facts.numa_domains, " NUMA domains") : "";
+  std::printf("# tutti %s, %s%s: %d rank%s on %d node%s%s%s%s, algorithm %s%s, %s memory%s, %s\n",
+              facts.version.c_str(), std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "",
+              facts.ranks, facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s",
               facts.transport == "ucx" ? " by UCX" : "",
-              facts.nodes > 1 || facts.ranks == 1 || facts.shared_memory ? "" : " by messages",
+              facts.nodes > 1 || facts.ranks == 1 || facts.shared_memory ? "" : " by messages", domains.c_str(),
               algorithm_name(plan).c_str(), in_place ? ", in place" : "", plan.allocated ? "allocated" : "any",
               plan.allocated || !facts.shared_memory ? ""
               : facts.single_copies                  ? " (single copies)"

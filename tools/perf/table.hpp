@@ -26,6 +26,7 @@ struct RunFacts {
   std::string transport = "mpi";  ///< between nodes
   bool shared_memory = false;     ///< within them
   bool single_copies = false;     ///< of large data that are not allocated there
+  int numa_domains = 1;           ///< of the node, as far as they matter
 };
 
 struct Row {
