@@ -1,6 +1,7 @@
 // NUMA domains of a node: which of its ranks have memory of the same one near them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -31,7 +32,8 @@ class Domains {
   int domain_of(int rank) const noexcept { return index_of(rank) / ranks_each_; }
   int place_of(int rank) const noexcept { return index_of(rank) % ranks_each_; }
   int rank_at(int domain, int place) const noexcept {
-    return ranks_[static_cast<std::size_t>(domain * ranks_each_ + place)];
+    return ranks_[static_cast<std::size_t>(domain) * static_cast<std::size_t>(ranks_each_) +
+                  static_cast<std::size_t>(place)];
   }
   bool share_domain(int a, int b) const noexcept { return domain_of(a) == domain_of(b); }
   bool are_peers(int a, int b) const noexcept { return place_of(a) == place_of(b); }

@@ -273,6 +273,7 @@ std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMe
   check_mpi(MPI_Allreduce(&opened, &all_opened, 1, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
   if (all_opened == 0) return nullptr;
   std::vector<std::int32_t> domain_of;
+  domain_of.reserve(all.size());
   for (const Address& address : all) domain_of.push_back(address.domain);
   mates->set_domains(Domains(domain_of, fewest_in_domain()), combines_by_domain);
   if (size > 1) choose_single_copies(comm, *mates);

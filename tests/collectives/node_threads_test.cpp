@@ -280,15 +280,16 @@ struct Ranks {
   bool in_turn = false;
   int calls = 300 / (domains > 1 ? kSlower : 1);
 
+  friend std::ostream& operator<<(std::ostream& out, const Ranks& ranks) {
+    return out << ranks.size << " ranks, " << ranks.domains << " domains" << (ranks.in_turn ? " in turn" : "");
+  }
+
   Domains made() const {
     std::vector<std::int32_t> domain_of;
     for (int r = 0; r < size; ++r) domain_of.push_back(in_turn ? r % domains : r * domains / size);
     return Domains(domain_of);
   }
 };
-void PrintTo(const Ranks& ranks, std::ostream* out) {
-  *out << ranks.size << " ranks, " << ranks.domains << " domains" << (ranks.in_turn ? " in turn" : "");
-}
 
 class NodeThreads : public testing::TestWithParam<Ranks> {};
 
