@@ -25,7 +25,7 @@ using namespace detail;
 
 constexpr unsigned kSeed = 20261122;
 
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int kSlower = 5;  // ThreadSanitizer takes 40 times as long
 #else
 constexpr int kSlower = 1;
