@@ -205,15 +205,14 @@ std::string describe(const Signature& s) {
   return what;
 }
 
-std::uint64_t digest_of(const Signature& call) noexcept {
-  Signature kind = call;
-  kind.sequence = 0;
-  kind.history = 0;
-  std::array<std::uint64_t, sizeof(Signature) / sizeof(std::uint64_t)> words;
-  std::memcpy(words.data(), &kind, sizeof(kind));
-  std::uint64_t digest = 0;
-  for (const std::uint64_t word : words) digest = mixed(digest, word);
-  return digest;
+std::uint64_t kind_digest_of(const Signature& call) noexcept {
+  // Read as they are stored: wider loads would wait for the stores.
+  const std::uint64_t how = std::uint64_t{call.way} << 32 | call.variant;
+  const std::uint64_t what = static_cast<std::uint64_t>(static_cast<std::uint32_t>(call.root)) << 32 |
+                             static_cast<std::uint64_t>(call.collective) << 24 |
+                             static_cast<std::uint64_t>(call.dtype) << 16 | static_cast<std::uint64_t>(call.op) << 8 |
+                             call.algorithm;
+  return mixed(mixed(mixed(0, call.count), how), what);
 }
 
 std::string find_difference(int rank, const Header& own, int peer, const Header& theirs) {

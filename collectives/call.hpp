@@ -72,7 +72,7 @@ void set_counts(Call& call, std::span<const std::size_t> counts);
 /// Sets those of an all_to_all: `input_counts[r]` elements go to rank r, `output_counts[r]` come from it.
 void set_counts(Call& call, std::span<const std::size_t> input_counts, std::span<const std::size_t> output_counts);
 
-/// What ranks compare: it travels ahead of the first message of each pair in each direction.
+/// What ranks compare; messages carry a part of it, and a digest of the whole (handshake.hpp).
 struct Signature {
   std::uint64_t sequence;
   std::uint64_t count;
@@ -95,12 +95,37 @@ constexpr std::uint64_t mixed(std::uint64_t digest, std::uint64_t word) noexcept
 }
 
 /// Digest of what a call is, whatever its number and the calls before it.
-std::uint64_t digest_of(const Signature& call) noexcept;
+std::uint64_t kind_digest_of(const Signature& call) noexcept;
+
+/// Digest of all of it, which is the history of the call after it.
+inline std::uint64_t digest_of(const Signature& call) noexcept {
+  return mixed(call.history, kind_digest_of(call) + call.sequence);
+}
 
 /// What ranks tell each other about a call.
 struct Header {
   Signature call;
-  Signature before;  ///< the call before this one; for messages to people
+  Signature before;  ///< the call before this one, without its number and history; for messages to people
+};
+
+/// A header that is kept in one place after another: what it has in common with what lies there is not written again.
+struct KeptHeader {
+  Header header = {};
+  std::uint64_t kind = 0;         ///< the owner's number for calls that differ in sequence and history alone; 0: none
+  std::uint64_t kind_before = 0;  ///< the same of the call before
+
+  bool is_like(std::uint64_t other, std::uint64_t other_before) const noexcept {
+    return other != 0 && other == kind && other_before != 0 && other_before == kind_before;
+  }
+
+  void become(const KeptHeader& other) noexcept {
+    if (!is_like(other.kind, other.kind_before)) {
+      *this = other;
+      return;
+    }
+    header.call.sequence = other.header.call.sequence;
+    header.call.history = other.header.call.history;
+  }
 };
 
 /// "calls differ: ...", naming both ranks and calls, if the two headers of the same sequence number are of different

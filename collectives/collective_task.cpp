@@ -1,4 +1,5 @@
 // What collectives under way have in common; see collective_task.hpp.
+#include <chrono>
 #include <utility>
 
 #include <tutti/collectives/collective_task.hpp>
@@ -26,17 +27,19 @@ CollectiveTask::CollectiveTask(const Communicator& comm, const Group& group, Way
       layout_(call_, way_, scratch_of(call_, schedule(), state().memory(), *memory_)) {
   const Header header = {.call = signature(call_, way_, sequence, role == Role::whole ? state().history() : 0),
                          .before = state().last_call()};
-  if (call_.is_counted_by_pair()) {
-    memory_->handshake.begin(header, state().size(), call_.input_offsets, call_.offsets);
-  } else {
-    memory_->handshake.begin(header, state().size());
-  }
   // Stages begin when they can, not in one order on all ranks.
   const Manner how = {.name = schedule().algorithm().name,
                       .radix = schedule().at().radix,
                       .segments = way_.segments,
                       .element_bytes = call_.element_bytes()};
-  state().record(header, role == Role::whole, &group == &state().everyone(), how);
+  const std::uint64_t digest = state().record(header, role == Role::whole, &group == &state().everyone(), how);
+  Handshake& handshake = memory_->handshake;
+  handshake.set_compares(state().compares_calls());
+  if (call_.is_counted_by_pair()) {
+    handshake.begin(header.call, digest, state().size(), call_.input_offsets, call_.offsets);
+  } else {
+    handshake.begin(header.call, digest, state().size());
+  }
 }
 
 CollectiveTask::~CollectiveTask() {
@@ -51,7 +54,7 @@ CollectiveTask::~CollectiveTask() {
 }
 
 std::string CollectiveTask::label() const {
-  return text(name(call_.collective), " #", sequence(), " (", describe(memory_->handshake.own().call), ", ",
+  return text(name(call_.collective), " #", sequence(), " (", describe(memory_->handshake.own()), ", ",
               schedule().algorithm().name, ")");
 }
 
@@ -67,10 +70,22 @@ bool CollectiveTask::progress() {
 }
 
 void CollectiveTask::compare_signatures() {
+  constexpr auto kAnswerLimit = std::chrono::milliseconds(500);
   const auto mismatch = memory_->handshake.verify();
   if (!mismatch) return;
   state().poll_notices();  // a rank that found its arguments wrong and went on says more
-  fail(find_difference(comm().rank(), mismatch->own, mismatch->peer, mismatch->theirs));
+  const auto& [peer, own, theirs] = *mismatch;
+  if (own == theirs) {  // the peer, once asked, knows how and says it
+    const auto now = Clock::now();
+    if (!asked_) state().ask(peer, sequence());
+    if (now - asked_.value_or(now) < kAnswerLimit) {
+      asked_ = asked_.value_or(now);
+      return;
+    }
+    fail(text("calls differ: rank ", comm().rank(), " and rank ", peer, " both call ", name(own.collective), " ",
+              describe(own), ", and counts of ranks, algorithm, segments or other options differ, or an earlier call"));
+  }
+  fail(find_difference(comm().rank(), {own, {}}, peer, {theirs, {}}));
 }
 
 }  // namespace tutti::detail

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <tutti/collectives/call.hpp>
@@ -33,10 +34,13 @@ class CollectiveTask : public WaitingTask {
   /// Drives the transport. What fails is explained as well as can be. \throws CommunicationError
   bool progress();
 
-  /// \throws CommunicationError if a signature that has come is of another call.
+  /// \throws CommunicationError if a signature that has come is of another call; once it is known how it differs.
   void require_same_calls() {
     if (memory_->handshake.awaits_any()) compare_signatures();
   }
+
+  /// Whether a peer was asked how its call differs, of which no message may come.
+  bool awaits_answer() const noexcept { return asked_.has_value(); }
 
   const Call& call() const noexcept { return call_; }
   const CompiledSchedule& schedule() const noexcept { return *way_.schedule; }
@@ -55,6 +59,7 @@ class CollectiveTask : public WaitingTask {
   std::shared_ptr<OperationMemory> memory_;
   Call call_;
   DataLayout layout_;
+  std::optional<Clock::time_point> asked_;  // when a peer was that calls otherwise and does not say how
   bool complete_ = false;
 };
 

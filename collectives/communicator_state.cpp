@@ -39,7 +39,7 @@ MPI_Comm require_usable_parent(MPI_Comm parent) {
 CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options,
                                      const CommunicatorState* whole)
     : options_(options), data_(duplicate(require_usable_parent(parent))), notices_(parent) {
-  for (Header& header : recent_) header.call.sequence = kNoSequence;
+  for (KeptHeader& recent : recent_) recent.header.call.sequence = kNoSequence;
   check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   try {
@@ -174,28 +174,41 @@ std::uint64_t CommunicatorState::take_sequence(int count) {
   return first;
 }
 
-void CommunicatorState::record(const Header& header, bool in_order, bool of_all, const Manner& how,
-                               Timed timed) noexcept {
+std::uint64_t CommunicatorState::record(const Header& header, bool in_order, bool of_all, const Manner& how,
+                                        Timed timed) noexcept {
   const Signature& call = header.call;
   presence_->begin(presence_->flight_of(call, how), call.sequence, timed);
+  if (!compares_calls_) return 0;
+  const std::uint64_t digest = digest_of(call);
+  KeptHeader& recent = recent_[call.sequence % recent_.size()];
+  recent = {.header = header};
   if (in_order) {
-    remember(header, digest_of(call));
-  } else {
-    recent_[call.sequence % recent_.size()] = header;
+    last_call_ = call;
+    last_call_.sequence = 0;
+    last_call_.history = 0;
+    last_kind_ = 0;
+    history_ = digest;
   }
   // Other ranks may rightly run something else under this number.
-  if (!of_all) recent_[call.sequence % recent_.size()].call.sequence = kNoSequence;
+  if (!of_all) recent.header.call.sequence = kNoSequence;
+  return digest;
 }
 
-void CommunicatorState::record(const Header& header, const DirectKind& kind, Timed timed) noexcept {
-  presence_->begin(kind.flight, header.call.sequence, timed);
-  remember(header, kind.digest);
-}
-
-void CommunicatorState::remember(const Header& header, std::uint64_t digest) noexcept {
-  recent_[header.call.sequence % recent_.size()] = header;
-  last_call_ = header.call;
-  history_ = mixed(history_, digest + header.call.sequence);
+const KeptHeader* CommunicatorState::record(const DirectKind& kind, std::uint64_t sequence, Timed timed) noexcept {
+  presence_->begin(kind.flight, sequence, timed);
+  if (!compares_calls_) return nullptr;
+  KeptHeader& recent = recent_[sequence % recent_.size()];
+  if (!recent.is_like(kind.number, last_kind_)) {
+    recent = {.header = {.call = kind.signature, .before = last_call_}, .kind = kind.number, .kind_before = last_kind_};
+  }
+  recent.header.call.sequence = sequence;
+  recent.header.call.history = history_;
+  if (last_kind_ != kind.number) {
+    last_call_ = kind.signature;
+    last_kind_ = kind.number;
+  }
+  history_ = mixed(history_, kind.digest + sequence);
+  return &recent;
 }
 
 void CommunicatorState::refuse(std::uint64_t sequence, const std::string& why) {
@@ -324,7 +337,7 @@ std::string CommunicatorState::node_roll_call(std::uint64_t sequence) const {
 }
 
 void CommunicatorState::hear_question(const Notice& notice) {
-  const Header& own = recent_[notice.sequence % recent_.size()];
+  const Header& own = recent_[notice.sequence % recent_.size()].header;
   const bool comparable = notice.sequence != kNoSequence && own.call.sequence == notice.sequence &&
                           notice.header.call.sequence == notice.sequence;
   if (comparable) {
@@ -341,7 +354,7 @@ void CommunicatorState::ask(int peer, std::uint64_t sequence) noexcept {
   // Of a stage, a message, or a call of long ago there is nothing to compare.
   Header header = {};
   header.call.sequence = kNoSequence;
-  const Header& recent = recent_[sequence % recent_.size()];
+  const Header& recent = recent_[sequence % recent_.size()].header;
   if (sequence != kNoSequence && recent.call.sequence == sequence) header = recent;
   notices_.tell(peer, {.kind = Notice::Kind::asks, .about = rank_, .sequence = sequence, .header = header});
 }

@@ -96,17 +96,28 @@ class CommunicatorState {
   /// unusable.
   std::uint64_t take_sequence(int count = 1);
 
-  /// The last operation that was started, and a digest of all; the same on every rank, or their calls differ.
+  /// The last operation that was started, without its number and history, and a digest of all; the same on every rank,
+  /// or their calls differ.
   const Signature& last_call() const noexcept { return last_call_; }
   std::uint64_t history() const noexcept { return history_; }
 
   /// Remembers a call: whether all ranks make it at this place in their order, and whether all of them make it at all.
-  /// `how` it runs, and when the clock is read for it, are for the flight recorder.
-  void record(const Header& header, bool in_order, bool of_all, const Manner& how = {},
-              Timed timed = Timed::at_begin) noexcept;
+  /// `how` it runs, and when the clock is read for it, are for the flight recorder. Returns the digest of the call, or
+  /// 0 where ranks do not compare calls.
+  std::uint64_t record(const Header& header, bool in_order, bool of_all, const Manner& how = {},
+                       Timed timed = Timed::at_begin) noexcept;
 
-  /// The same of a call of a known kind, which all ranks make at this place.
-  void record(const Header& header, const DirectKind& kind, Timed timed) noexcept;
+  /// The same of a call of a known kind, which all ranks make at this place. Returns what ranks tell each other about
+  /// it, which stays for 63 operations more; null where they do not compare calls.
+  const KeptHeader* record(const DirectKind& kind, std::uint64_t sequence, Timed timed) noexcept;
+
+  /// A number for a kind of calls.
+  std::uint64_t number_kind() noexcept { return ++kinds_; }
+
+  /// Ranks compare what they call, unless what that costs is measured: then this is set on all of them, between
+  /// operations, and calls that differ go unnoticed.
+  bool compares_calls() const noexcept { return compares_calls_; }
+  void set_compares_calls(bool compares) noexcept { compares_calls_ = compares; }
 
   /// The communicator as others see it.
   Presence& presence() noexcept { return *presence_; }
@@ -114,11 +125,13 @@ class CommunicatorState {
   /// What ranks compare of the calls before; a call that all ranks find not to have been made is forgotten.
   struct Past {
     Signature last;
+    std::uint64_t last_kind;
     std::uint64_t history;
   };
-  Past past() const noexcept { return {last_call_, history_}; }
+  Past past() const noexcept { return {last_call_, last_kind_, history_}; }
   void forget_since(const Past& past) noexcept {
     last_call_ = past.last;
+    last_kind_ = past.last_kind;
     history_ = past.history;
   }
 
@@ -202,7 +215,6 @@ class CommunicatorState {
   End meet_before_end() noexcept;
 
   void open_node(const CommunicatorState* whole);
-  void remember(const Header& header, std::uint64_t digest) noexcept;
   void show();
   void set_unusable(std::string why) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
@@ -227,17 +239,20 @@ class CommunicatorState {
   std::optional<Presence> presence_;  // made once the ranks know each other
 
   std::uint64_t next_sequence_ = 0;
+  bool compares_calls_ = true;
   std::uint64_t history_ = 0;
   Signature last_call_{};
+  std::uint64_t last_kind_ = 0;         // its number, or 0
+  std::uint64_t kinds_ = 0;             // that have a number
   std::optional<std::string> reason_;   // why unusable
   std::vector<std::uint64_t> refused_;  // operations refused here, whose like notices mean nothing
   std::vector<Notice> premature_;       // refusals of operations that this rank has not begun
   std::vector<Question> questions_;
-  std::map<int, Notice> answers_;    // by peer, the last
-  std::map<int, GoneRank> gone_;     // by rank
-  std::array<Header, 64> recent_{};  // the last operations, by sequence modulo size
-  std::vector<WaitingTask*> tasks_;  // enlisted
-  Clock::time_point last_poll_{};    // of notices, by those who wait
+  std::map<int, Notice> answers_;        // by peer, the last
+  std::map<int, GoneRank> gone_;         // by rank
+  std::array<KeptHeader, 64> recent_{};  // the last operations, by sequence modulo size
+  std::vector<WaitingTask*> tasks_;      // enlisted
+  Clock::time_point last_poll_{};        // of notices, by those who wait
   MemoryPools memory_;
   std::shared_ptr<Meeting> meeting_;  // null until the end begins
 };

@@ -1,4 +1,4 @@
-// Signatures ahead of first messages; see handshake.hpp.
+// What first messages tell of calls; see handshake.hpp.
 #include <cstring>
 
 #include <tutti/collectives/handshake.hpp>
@@ -6,18 +6,38 @@
 
 namespace tutti::detail {
 
-/// What is compared with `peer`.
-Signature Handshake::call_with(int peer, std::span<const std::size_t> offsets) const noexcept {
-  Signature call = own_.call;
+/// What `peer` is told, or has to tell.
+Told Handshake::told_with(int peer, std::span<const std::size_t> offsets) const noexcept {
+  Told told = told_;
   const auto at = static_cast<std::size_t>(peer);
-  if (!offsets.empty()) call.count = offsets[at + 1] - offsets[at];
+  if (!offsets.empty()) told.count = offsets[at + 1] - offsets[at];
+  return told;
+}
+
+Signature Handshake::call_told(const Told& told) const noexcept {
+  Signature call = own_;
+  const bool by_pair = told.root == Told::kByPair;
+  if (by_pair != (told_.root == Told::kByPair)) call.variant = by_pair ? kCountedByPair : 0;
+  call.count = told.count;
+  call.root = by_pair ? 0 : told.root;
+  call.collective = told.collective;
+  call.dtype = told.dtype;
+  call.op = told.op;
+  call.algorithm = told.algorithm;
   return call;
 }
 
-void Handshake::begin(const Header& own, int size, std::span<const std::size_t> sent_offsets,
+void Handshake::begin(const Signature& own, std::uint64_t digest, int size, std::span<const std::size_t> sent_offsets,
                       std::span<const std::size_t> awaited_offsets) {
   own_ = own;
-  tag_ = static_cast<int>(own.call.sequence % std::uint64_t{kCollectiveTags});
+  told_ = {.digest = digest,
+           .count = own.count,
+           .root = own.variant == kCountedByPair ? Told::kByPair : own.root,
+           .collective = own.collective,
+           .dtype = own.dtype,
+           .op = own.op,
+           .algorithm = own.algorithm};
+  tag_ = static_cast<int>(own.sequence % std::uint64_t{kCollectiveTags});
   sent_offsets_ = sent_offsets;
   awaited_offsets_ = awaited_offsets;
   ++operation_;
@@ -35,13 +55,16 @@ void Handshake::send(Transport& transport, int peer, std::span<const std::byte> 
   if (greeted != operation_) {
     greeted = operation_;
     const std::size_t inlined = payload.size() <= kPackedBytes ? payload.size() : 0;
-    const std::size_t size = sizeof(Header) + inlined;
+    const std::size_t told = told_bytes();
+    const std::size_t size = told + inlined;
     if (sent_count_ == sent_.size()) sent_.emplace_back();
     std::vector<std::byte>& message = sent_[sent_count_++];
     if (message.size() < size) message.resize(size);
-    const Header header{call_with(peer, sent_offsets_), own_.before};
-    std::memcpy(message.data(), &header, sizeof(Header));
-    if (inlined > 0) std::memcpy(message.data() + sizeof(Header), payload.data(), inlined);
+    if (told > 0) {
+      const Told call = told_with(peer, sent_offsets_);
+      std::memcpy(message.data(), &call, sizeof(call));
+    }
+    if (inlined > 0) std::memcpy(message.data() + told, payload.data(), inlined);
     transport.send(peer, tag_, {message.data(), size}, pending);
     payload = payload.subspan(inlined);
   }
@@ -57,7 +80,7 @@ const Greeting* Handshake::receive(Transport& transport, int peer, std::span<std
     Greeting& greeting = *awaited_[awaited_count_++];
     greeting.peer = peer;
     greeting.verified = false;
-    transport.receive(peer, tag_, greeting.bytes(), greeting.pending);
+    transport.receive(peer, tag_, greeting.bytes(sizeof(Told) - told_bytes()), greeting.pending);
     ++unverified_;
     first = &greeting;
   }
@@ -70,8 +93,10 @@ std::optional<Handshake::Mismatch> Handshake::verify() {
   for (std::size_t i = 0; i < awaited_count_ && unverified_ > 0; ++i) {
     Greeting& greeting = *awaited_[i];
     if (greeting.verified || greeting.pending.messages > 0) continue;
-    const Signature own = call_with(greeting.peer, awaited_offsets_);
-    if (greeting.header.call != own) return Mismatch{greeting.peer, {own, own_.before}, greeting.header};
+    if (compares_) {
+      const Told own = told_with(greeting.peer, awaited_offsets_);
+      if (greeting.told != own) return Mismatch{greeting.peer, call_told(own), call_told(greeting.told)};
+    }
     greeting.verified = true;
     --unverified_;
   }

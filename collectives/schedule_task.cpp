@@ -36,7 +36,7 @@ Task::Progress ScheduleTask::advance() {
   if (complete()) return Progress::complete;
   if (state().unusable()) state().throw_unusable();
   progress();
-  if (state().transport().completions() == seen_) return Progress::none;
+  if (state().transport().completions() == seen_ && !awaits_answer()) return Progress::none;
   require_same_calls();
   const bool any = take_steps_or_fail();
   if (complete()) return Progress::complete;

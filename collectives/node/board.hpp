@@ -52,7 +52,7 @@ struct alignas(kCacheLine) Post {
   std::atomic<std::uint64_t> number;
   std::uint64_t digest;
   std::byte body[kPostedBytes];  ///< the input, or Places
-  Header header;                 ///< for messages to people
+  KeptHeader header;             ///< for messages to people
 };
 
 /// Of a rank that takes part in a collective, or one that says that nobody shall.

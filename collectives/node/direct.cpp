@@ -46,7 +46,7 @@ DirectPlan plan_direct(const Call& call, int number, int ranks) noexcept {
   return plan;
 }
 
-DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const DirectPlan& plan, const Header& header,
+DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const DirectPlan& plan, const KeptHeader* header,
                                    std::uint64_t digest, Consent consent)
     : mates_(&mates),
       call_(&call),
@@ -64,7 +64,7 @@ DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Dir
   }
 }
 
-DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
+DirectCollective::DirectCollective(NodeMates& mates, const Call& call, const KeptHeader* header, std::uint64_t digest,
                                    const Ticket& ticket)
     : mates_(&mates),
       call_(&call),
@@ -107,7 +107,7 @@ Task::Progress DirectCollective::advance() {
 void DirectCollective::post() {
   Post& own = post_of(mates_->number());
   own.digest = digest_;
-  own.header = header_;
+  if (header_ != nullptr) own.header.become(*header_);
   if (!refused()) {
     const ConstBuffer input = input_of(*call_, mates_->number());
     if (!plan_.is_small) {

@@ -31,18 +31,19 @@ enum class Consent : std::uint8_t { given, asked, refused };
 /// any time.
 class DirectCollective {
  public:
-  /// `call` stays. `header.call` is what all ranks must have in common, and `digest` one of it. A call of which any
-  /// rank refuses consent is complete with nothing done; the others must have asked.
-  DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
+  /// `call` stays. `digest` is of what all ranks must have in common, and `header`, which stays until it is posted,
+  /// tells people of it; or null. A call of which any rank refuses consent is complete with nothing done; the others
+  /// must have asked.
+  DirectCollective(NodeMates& mates, const Call& call, const KeptHeader* header, std::uint64_t digest,
                    Consent consent = Consent::given)
       : DirectCollective(mates, call, plan_direct(call, mates.number(), mates.size()), header, digest, consent) {}
 
   /// With the plan of the call, for this rank.
-  DirectCollective(NodeMates& mates, const Call& call, const DirectPlan& plan, const Header& header,
+  DirectCollective(NodeMates& mates, const Call& call, const DirectPlan& plan, const KeptHeader* header,
                    std::uint64_t digest, Consent consent);
 
   /// The same in a place that was taken before, by chunks whatever the size.
-  DirectCollective(NodeMates& mates, const Call& call, const Header& header, std::uint64_t digest,
+  DirectCollective(NodeMates& mates, const Call& call, const KeptHeader* header, std::uint64_t digest,
                    const Ticket& ticket);
 
   /// Does what can be done now. \throws std::bad_alloc if memory of a mate cannot be mapped, Unreadable
@@ -53,10 +54,12 @@ class DirectCollective {
 
   /// A mate that calls otherwise, of which advance() then does no more: its number.
   std::optional<int> differing() const noexcept { return differs_ ? std::optional(met_) : std::nullopt; }
-  const Header& header_of(int number) const noexcept { return post_of(number).header; }
+  const Header& header_of(int number) const noexcept { return post_of(number).header.header; }
 
-  /// What it was made with.
-  const Header& header() const noexcept { return header_; }
+  /// What it was made with; another place of the same header.
+  const Call& call() const noexcept { return *call_; }
+  const KeptHeader* header() const noexcept { return header_; }
+  void set_header(const KeptHeader& header) noexcept { header_ = &header; }
 
   /// Numbers of the mates that this rank waits for.
   std::vector<int> awaited() const;
@@ -90,7 +93,7 @@ class DirectCollective {
   bool differs_ = false;
   int met_ = 0;  // mates below this number have posted, as far as they are awaited
   std::unique_ptr<Moving> moving_;
-  Header header_;
+  const KeptHeader* header_;
 };
 
 }  // namespace tutti::detail

@@ -24,6 +24,7 @@ struct DirectKind {
   DirectPlan plan;
   Signature signature;
   std::uint64_t digest;  ///< of the signature
+  std::uint64_t number;  ///< of the kind, on this rank
   Flight flight;         ///< as the flight recorder tells it
 };
 

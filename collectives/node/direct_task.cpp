@@ -16,7 +16,6 @@
 #include <tutti/collectives/pooled_task.hpp>
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/collectives/way.hpp>
-#include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -29,20 +28,20 @@ DirectKind kind_of(const Communicator& comm, const Call& call) noexcept {
   const Signature call_signature = signature(call, kWay, 0, 0);
   return {.plan = plan_direct(call, comm.state().node()->number(), comm.size()),
           .signature = call_signature,
-          .digest = digest_of(call_signature),
+          .digest = kind_digest_of(call_signature),
+          .number = comm.state().number_kind(),
           .flight = comm.state().presence().flight_of(call_signature, {})};
 }
 
+/// Its header stays for 63 operations more.
 DirectCollective make_work(const Communicator& comm, const Call& call, const DirectKind& kind, std::uint64_t sequence,
                            Timed timed, Consent consent = Consent::given) {
   CommunicatorState& state = comm.state();
-  Header header = {.call = kind.signature, .before = state.last_call()};
-  header.call.sequence = sequence;
-  header.call.history = state.history();
+  const KeptHeader* header = nullptr;
   if (consent == Consent::refused) {
     state.presence().leave_out(sequence);
   } else {
-    state.record(header, kind, timed);
+    header = state.record(kind, sequence, timed);
   }
   return {*state.node(), call, kind.plan, header, state.history(), consent};
 }
@@ -57,12 +56,16 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
  public:
   /// What is under way already. Its call stays.
   DirectTask(const Communicator& comm, std::uint64_t sequence, DirectCollective&& work)
-      : WaitingTask(comm, sequence, Role::whole), work_(std::move(work)) {}
+      : WaitingTask(comm, sequence, Role::whole), work_(std::move(work)) {
+    keep_header();
+  }
 
   DirectTask(const Communicator& comm, Call&& call, const DirectKind& kind, std::uint64_t sequence)
       : WaitingTask(comm, sequence, Role::whole),
         call_(std::move(call)),
-        work_(make_work(comm, call_, kind, sequence, Timed::at_begin)) {}
+        work_(make_work(comm, call_, kind, sequence, Timed::at_begin)) {
+    keep_header();
+  }
 
   /// A stage, of the ranks of `group`, which stays.
   DirectTask(const Communicator& comm, const Group& group, Call&& call, std::uint64_t sequence, const Ticket& ticket)
@@ -102,9 +105,16 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
   // Stages begin when they can, not in one order on all ranks.
   DirectCollective make_stage(const Ticket& ticket) {
     const Header header = {.call = signature(call_, kWay, sequence(), 0), .before = state().last_call()};
-    state().record(header, false, false);
-    const std::uint32_t digest = crc32c(std::as_bytes(std::span(&header.call, 1)));
-    return {*state().node(), call_, header, digest, ticket};
+    const std::uint64_t digest = state().record(header, false, false);
+    header_ = {.header = header};
+    return {*state().node(), call_, &header_, digest, ticket};
+  }
+
+  // Many operations may begin before this one posts.
+  void keep_header() noexcept {
+    if (work_.header() == nullptr) return;
+    header_ = *work_.header();
+    work_.set_header(header_);
   }
 
   int rank_of(int mate) const noexcept { return group_ == nullptr ? mate : group_->rank_of(mate); }
@@ -116,11 +126,11 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
     const auto now = Clock::now();
     if (!differs_since_) differs_since_ = now;
     if (theirs.call.sequence > sequence() && now - *differs_since_ < kNoticeLimit) return;
-    fail(find_difference(comm().rank(), work_.header(), rank_of(mate), theirs));
+    fail(find_difference(comm().rank(), header_.header, rank_of(mate), theirs));
   }
 
   std::string label() const override {
-    const Signature& call = work_.header().call;
+    const Signature call = signature(work_.call(), kWay, sequence(), 0);
     return text(name(call.collective), " #", sequence(), " (", describe(call), ", in the node's memory)");
   }
 
@@ -133,6 +143,7 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
 
   const Group* group_ = nullptr;  // of a stage
   const Call call_ = {};          // unless the caller keeps it
+  KeptHeader header_ = {};
   DirectCollective work_;
   std::optional<Clock::time_point> differs_since_;
   bool complete_ = false;

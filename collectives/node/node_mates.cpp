@@ -136,7 +136,7 @@ double time_one(ProcessMates& mates, std::span<float> data) {
                      .dtype = DType::f32,
                      .op = ReduceOp::max};
   const auto begin = Clock::now();
-  DirectCollective collective(mates, call, Header{}, 0);
+  DirectCollective collective(mates, call, nullptr, 0);
   for (;;) {
     switch (collective.advance()) {
       case Task::Progress::complete:

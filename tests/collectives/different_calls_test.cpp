@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <tests/collectives/errors.hpp>
 #include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/executor.hpp>
 #include <tutti/collectives/table.hpp>
 
@@ -108,6 +111,69 @@ TEST_P(Differ, IsAnErrorOnEveryRankThatNamesBothCalls) {
   EXPECT_TRUE(contains(result.message, difference.other_says));
   EXPECT_TRUE(contains(result.message, text("rank ", comm.size() - 1)));
   expect_unusable(comm);
+}
+
+/// Headers lie where those of calls long ago lay, of which they keep what they have in common.
+TEST(CallsThatDiffer, AreToldAfterManyOthers) {
+  for (const bool meet : {true, false}) {
+    const Communicator comm = with_deadline(5);
+    if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
+    const bool is_last = comm.rank() == comm.size() - 1;
+    for (int i = 0; i < 200; ++i) i < 100 ? barrier(comm) : sum_of(10)(comm);
+    for (int i = 0; i < 100; ++i) barrier(comm);
+    const Result result = attempt([&] {
+      if (meet) sum_of(is_last ? 12 : 11)(comm);
+      if (!meet) broadcast(comm, lasting<float>(10), is_last ? comm.size() - 1 : 0);
+      barrier(comm);
+    });
+    EXPECT_EQ(result.outcome, Outcome::communication);
+    for (const char* says : meet ? std::vector{"sum f32 x 11", "sum f32 x 12"}
+                                 : std::vector{"barrier", "before called broadcast f32 x 10 root 0"}) {
+      EXPECT_TRUE(contains(result.message, says)) << result.message;
+    }
+    expect_unusable(comm);
+  }
+}
+
+/// So that it cannot be asked what it called.
+TEST(CallsThatDiffer, AreToldWhereThePeerIsAway) {
+  const Communicator comm = with_deadline(5);
+  if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
+  const bool is_last = comm.rank() == comm.size() - 1;
+  const auto begin = Clock::now();
+  const Result result = attempt([&] {
+    broadcast(comm, lasting<float>(10), is_last ? comm.size() - 1 : 0);
+    broadcast(comm, lasting<float>(10), 0);
+    if (comm.rank() == 0) std::this_thread::sleep_for(std::chrono::seconds(2));
+    barrier(comm);
+  });
+  const auto limit = is_last ? std::chrono::milliseconds(1500) : std::chrono::seconds(4);
+  EXPECT_LT(Clock::now() - begin, limit);
+  EXPECT_EQ(result.outcome, Outcome::communication);
+  EXPECT_TRUE(contains(result.message, "calls differ"));
+  EXPECT_TRUE(contains(result.message, text("rank ", comm.size() - 1)));
+  expect_unusable(comm);
+}
+
+TEST(Comparing, CanBeLeftOutToMeasureWhatItCosts) {
+  const Communicator comm = with_deadline(5);
+  const auto ranks = static_cast<std::size_t>(comm.size());
+  for (const bool compares : {true, false, true}) {
+    comm.state().set_compares_calls(compares);
+    for (const std::size_t count : {std::size_t{2}, std::size_t{100000}}) {
+      std::vector<int> data(count, comm.rank() == 0 ? 5 : 0);
+      broadcast(comm, std::span(data), 0);
+      EXPECT_EQ(data, std::vector<int>(count, 5));
+      allreduce(comm, std::span(data), ReduceOp::sum);
+      EXPECT_EQ(data, std::vector<int>(count, 5 * comm.size()));
+      const std::vector<int> sevens(count * ranks, 7);
+      std::vector<int> all(count * ranks);
+      const std::vector<std::size_t> counts(ranks, count);
+      all_to_all_v(comm, ConstBuffer(std::span(sevens)), counts, Buffer(std::span(all)), counts);
+      EXPECT_EQ(all, sevens);
+    }
+    barrier(comm);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Calls, Differ, testing::ValuesIn(differences()),

@@ -223,7 +223,7 @@ struct Operation {
     const Consent consent = draw.refuses == -1               ? Consent::given
                             : draw.refuses == mates.number() ? Consent::refused
                                                              : Consent::asked;
-    work = std::make_unique<DirectCollective>(mates, call, Header{}, 42, consent);
+    work = std::make_unique<DirectCollective>(mates, call, nullptr, 42, consent);
     complete = work->advance() == Task::Progress::complete;
   }
 
