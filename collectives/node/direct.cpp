@@ -23,6 +23,10 @@ std::size_t longest_block(const Call& call, std::size_t ranks) noexcept {
   return longest;
 }
 
+bool is_from_root(Collective collective) noexcept {
+  return collective == Collective::broadcast || collective == Collective::scatter;
+}
+
 bool is_small(const Call& call, std::size_t ranks) noexcept {
   const std::size_t element = size_of(call.dtype);
   if (has_own_input(call.collective)) {
@@ -114,6 +118,7 @@ void DirectCollective::post() {
       const Places places = {mates_->place_of(input.data, input.size_bytes()),
                              mates_->place_of(call_->output.data, call_->output.size_bytes())};
       std::memcpy(own.body, &places, sizeof places);
+      if (consent_ == Consent::given && is_from_root(call_->collective)) plan_.awaited = first_awaited(places);
     } else if (input.count > 0 && is_among(plan_.pattern.sources, mates_->number())) {
       std::memcpy(own.body, input.data, input.size_bytes());
     }
@@ -122,6 +127,12 @@ void DirectCollective::post() {
   if (const int here = sched_getcpu(); processor.load(std::memory_order_relaxed) != here)
     processor.store(here, std::memory_order_relaxed);
   own.number.store(posted_number(number_, refused()), std::memory_order_release);
+}
+
+/// Of a call in which all data come from the root: if it has to stage them, nothing else matters.
+Who DirectCollective::first_awaited(const Places& own) const noexcept {
+  if (mates_->number() != call_->root) return Who::root;
+  return own.input.is_reachable() ? Who::all : Who::nobody;
 }
 
 /// Whether all mates that have to have posted, and call alike.
@@ -140,7 +151,13 @@ bool DirectCollective::meet() {
       return false;
     }
   }
-  return true;
+  if (plan_.is_small || plan_.awaited != Who::root || refused()) return true;
+  Places places;
+  std::memcpy(&places, post_of(call_->root).body, sizeof places);
+  if (!places.input.is_reachable()) return true;
+  plan_.awaited = Who::all;
+  met_ = 0;
+  return meet();
 }
 
 /// Where the input of a rank is.
@@ -197,7 +214,7 @@ void DirectCollective::begin_moving() {
   if (refused()) {
     moving_->begin_nothing(*mates_, turn_);
   } else {
-    moving_->begin(*mates_, *call_, number_, turn_);
+    moving_->begin(*mates_, *call_, number_, turn_, plan_.awaited == Who::all);
   }
   stage_ = Stage::moving;
 }

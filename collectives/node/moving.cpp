@@ -61,7 +61,7 @@ class JoiningCopy {
 
 }  // namespace
 
-void Moving::begin(NodeMates& mates, const Call& call, std::uint64_t number, std::uint64_t turn) {
+void Moving::begin(NodeMates& mates, const Call& call, std::uint64_t number, std::uint64_t turn, bool all_posted) {
   mates_ = &mates;
   number_ = number;
   turn_ = turn;
@@ -75,7 +75,7 @@ void Moving::begin(NodeMates& mates, const Call& call, std::uint64_t number, std
   filled_ = moved_ = taken_ = moved_by_all_ = 0;
   gone_ = kNobody;
   pieces_ = Pieces(call, mates.size());
-  reach_mates();
+  reach_mates(all_posted);
 }
 
 void Moving::begin_nothing(NodeMates& mates, std::uint64_t turn) {
@@ -90,7 +90,7 @@ void Moving::begin_nothing(NodeMates& mates, std::uint64_t turn) {
 }
 
 /// Learns whose memory can be reached, and decides how the data are moved.
-void Moving::reach_mates() {
+void Moving::reach_mates(bool all_posted) {
   const Who sources = pulling_pattern(collective_).sources;
   const bool has_root_output = collective_ == Collective::reduce || collective_ == Collective::gather;
   reached_.assign(static_cast<std::size_t>(mates_->size()), {});
@@ -101,6 +101,7 @@ void Moving::reach_mates() {
   bool map_root_input = true;
   const auto places_of = [&](int r) {
     Places places;
+    if (!all_posted && !is_self(r) && r != root_) return places;
     std::memcpy(&places, mates_->board(r).posts[number_ % kPosts].body, sizeof places);
     return places;
   };

@@ -36,9 +36,10 @@ struct Unreadable {
 /// The part of one rank in one collective. Used again for the next, which then needs no new memory.
 class Moving {
  public:
-  /// Begins with what the ranks posted under this number; `turn` is its own (NodeMates::take_turn). \throws
-  /// std::bad_alloc if memory of a mate cannot be mapped.
-  void begin(NodeMates& mates, const Call& call, std::uint64_t number, std::uint64_t turn);
+  /// Begins with what the ranks posted under this number; `turn` is its own (NodeMates::take_turn). Not all need have
+  /// posted where the root alone decides how data are moved, because it has to stage them.
+  /// \throws std::bad_alloc if memory of a mate cannot be mapped.
+  void begin(NodeMates& mates, const Call& call, std::uint64_t number, std::uint64_t turn, bool all_posted);
 
   /// Of a collective that is not made: only lets its turn pass.
   void begin_nothing(NodeMates& mates, std::uint64_t turn);
@@ -61,7 +62,7 @@ class Moving {
     std::uint64_t output_there = 0;
   };
 
-  void reach_mates();
+  void reach_mates(bool all_posted);
   bool goes_by_domain(bool map_inputs, bool map_outputs) const noexcept;
   void begin_chunks();
   bool mates_got_further() noexcept;

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <random>
 #include <string>
@@ -216,6 +217,31 @@ TEST_F(Direct, CallsThatDifferAreAnErrorOnEveryRank) {
     EXPECT_NE(error.find(text("rank ", comm.size() - 1)), std::string::npos) << error;
     EXPECT_TRUE(comm.unusable());
   }
+}
+
+/// In as many calls as there are chunks staged, and its memory is its own again after each.
+TEST_F(Direct, ARootThatStagesItsDataWaitsForNobody) {
+  const Communicator comm = test::world(test::with_deadline_of(std::chrono::seconds(5)));
+  const int root = comm.size() - 1;
+  const bool is_root = comm.rank() == root;
+  std::vector<int> all(10'080);  // a chunk, and a multiple of many numbers of ranks
+  std::vector<int> block(all.size() / static_cast<std::size_t>(comm.size()));
+  if (!is_root) MPI_Barrier(comm_.mpi());
+  for (int i = 0; i < 4; ++i) {
+    if (is_root) std::iota(all.begin(), all.end(), 1000 * i);
+    if (i < 2) {
+      broadcast(comm, std::span(all), root);
+    } else {
+      scatter(comm, std::span<const int>(all), std::span(block), root);
+    }
+    const auto first = i < 2 ? std::size_t{0} : block.size() * static_cast<std::size_t>(comm.rank());
+    std::vector<int> expected(i < 2 ? all.size() : block.size());
+    std::iota(expected.begin(), expected.end(), 1000 * i + static_cast<int>(first));
+    EXPECT_EQ(i < 2 ? all : block, expected) << i;
+    if (is_root) std::fill(all.begin(), all.end(), -1);
+  }
+  if (is_root) MPI_Barrier(comm_.mpi());
+  barrier(comm);
 }
 
 TEST_F(Direct, ARankThatStaysAwayIsNamed) {

@@ -95,6 +95,9 @@ inline draw(c) {
   fi
 }
 
+/* Of data that the root has to stage nothing else matters. */
+#define comes_from_root(op) (call[op].sources == ROOT && call[op].staged_inputs == ROOT)
+
 #define has_left(r) (rank[r].told + posts + (POSTS_EARLY -> 1 : 0) > op)
 #define has_posted(r) (!has(awaited, r) || rank[r].number[op % posts] == op + 1)
 #define is_source(r) (has(call[op].sources, r) && (!call[op].has_two_steps || are_peers(r, me)))
@@ -181,7 +184,11 @@ proctype collective(byte me, op) {
   atomic {
     every(has_left);
     d_step {
-      awaited = (!call[op].is_small -> ALL : (has(call[op].owners, me) -> call[op].sources : 0));
+      awaited = (has(call[op].owners, me) -> call[op].sources : 0);
+      if
+      :: !call[op].is_small && !comes_from_root(op) -> awaited = ALL
+      :: else
+      fi;
       for (r : 0 .. op) {
         turn = turn + (r < op && !call[r].is_small -> 1 : 0)
       }
