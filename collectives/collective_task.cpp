@@ -1,4 +1,5 @@
 // What collectives under way have in common; see collective_task.hpp.
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -62,26 +63,29 @@ bool CollectiveTask::progress() {
   try {
     return state().transport().progress();
   } catch (const CommunicationError& error) {
-    require_same_calls();  // calls or messages that differ explain most failures, and say more
+    const bool match = calls_match();  // calls or messages that differ explain most failures, and say more
     state().mailbox().advance();
     state().poll_notices();  // so does a rank that failed and then left
-    fail(error.what());
+    if (match) fail(error.what());
+    return false;
   }
 }
 
 void CollectiveTask::compare_signatures() {
-  constexpr auto kAnswerLimit = std::chrono::milliseconds(500);
+  constexpr std::chrono::duration<double> kAnswerLimit = std::chrono::milliseconds(500);
   const auto mismatch = memory_->handshake.verify();
   if (!mismatch) return;
   state().poll_notices();  // a rank that found its arguments wrong and went on says more
   const auto& [peer, own, theirs] = *mismatch;
-  if (own == theirs) {  // the peer, once asked, knows how and says it
+  if (own == theirs) {  // the peer, once asked, compares more, and fails
     const auto now = Clock::now();
-    if (!asked_) state().ask(peer, sequence());
-    if (now - asked_.value_or(now) < kAnswerLimit) {
-      asked_ = asked_.value_or(now);
-      return;
-    }
+    const bool has_asked = asked_.has_value();
+    const bool compares = has_asked || state().ask(peer, sequence());
+    asked_ = asked_.value_or(now);
+    has_just_asked_ = !has_asked;
+    const auto limit = std::min(kAnswerLimit, state().options().deadline.value_or(kAnswerLimit) / 2);
+    // Whoever says what it does had nothing to compare.
+    if (compares && now - *asked_ < limit && state().answer_of(peer, sequence()).empty()) return;
     fail(text("calls differ: rank ", comm().rank(), " and rank ", peer, " both call ", name(own.collective), " ",
               describe(own), ", and counts of ranks, algorithm, segments or other options differ, or an earlier call"));
   }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/data_layout.hpp>
@@ -34,13 +35,20 @@ class CollectiveTask : public WaitingTask {
   /// Drives the transport. What fails is explained as well as can be. \throws CommunicationError
   bool progress();
 
-  /// \throws CommunicationError if a signature that has come is of another call; once it is known how it differs.
-  void require_same_calls() {
+  /// Whether all signatures that have come are of the same call. \throws CommunicationError if one is not, and it is
+  /// known how it differs: until then nothing more may be done.
+  bool calls_match() {
     if (memory_->handshake.awaits_any()) compare_signatures();
+    return !awaits_answer();
   }
 
   /// Whether a peer was asked how its call differs, of which no message may come.
   bool awaits_answer() const noexcept { return asked_.has_value(); }
+
+  /// To have asked is as good as progress once, for the deadline.
+  Progress progress_of_question() noexcept {
+    return std::exchange(has_just_asked_, false) ? Progress::some : Progress::none;
+  }
 
   const Call& call() const noexcept { return call_; }
   const CompiledSchedule& schedule() const noexcept { return *way_.schedule; }
@@ -60,6 +68,7 @@ class CollectiveTask : public WaitingTask {
   Call call_;
   DataLayout layout_;
   std::optional<Clock::time_point> asked_;  // when a peer was that calls otherwise and does not say how
+  bool has_just_asked_ = false;
   bool complete_ = false;
 };
 

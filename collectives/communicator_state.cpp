@@ -350,13 +350,15 @@ void CommunicatorState::hear_question(const Notice& notice) {
   questions_.push_back({notice.about, notice.sequence});
 }
 
-void CommunicatorState::ask(int peer, std::uint64_t sequence) noexcept {
+bool CommunicatorState::ask(int peer, std::uint64_t sequence) noexcept {
+  answers_.erase(peer);
   // Of a stage, a message, or a call of long ago there is nothing to compare.
   Header header = {};
   header.call.sequence = kNoSequence;
   const Header& recent = recent_[sequence % recent_.size()].header;
   if (sequence != kNoSequence && recent.call.sequence == sequence) header = recent;
   notices_.tell(peer, {.kind = Notice::Kind::asks, .about = rank_, .sequence = sequence, .header = header});
+  return header.call.sequence == sequence;
 }
 
 void CommunicatorState::answer(const Question& question, std::string_view what) noexcept {

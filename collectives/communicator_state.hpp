@@ -167,7 +167,8 @@ class CommunicatorState {
   // ---- Roll call: who waits long asks those it waits for, and learns of calls that differ without meeting
 
   /// Asks `peer`, which is found to call otherwise or answers what it does, once it is in a call on this communicator.
-  void ask(int peer, std::uint64_t sequence) noexcept;
+  /// Whether it is told anything that it can compare.
+  bool ask(int peer, std::uint64_t sequence) noexcept;
 
   struct Question {
     int peer;
@@ -177,7 +178,7 @@ class CommunicatorState {
   std::vector<Question> take_questions() noexcept { return std::exchange(questions_, {}); }
   void answer(const Question& question, std::string_view what) noexcept;
 
-  /// What `peer` last answered about operation `sequence`; empty if nothing.
+  /// What `peer` answered about operation `sequence` since it was last asked; empty if nothing.
   std::string answer_of(int peer, std::uint64_t sequence) const;
   bool has_begun(std::uint64_t sequence) const noexcept { return sequence < next_sequence_; }
 

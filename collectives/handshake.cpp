@@ -90,17 +90,21 @@ const Greeting* Handshake::receive(Transport& transport, int peer, std::span<std
 }
 
 std::optional<Handshake::Mismatch> Handshake::verify() {
+  std::optional<Mismatch> found;
   for (std::size_t i = 0; i < awaited_count_ && unverified_ > 0; ++i) {
     Greeting& greeting = *awaited_[i];
     if (greeting.verified || greeting.pending.messages > 0) continue;
     if (compares_) {
       const Told own = told_with(greeting.peer, awaited_offsets_);
-      if (greeting.told != own) return Mismatch{greeting.peer, call_told(own), call_told(greeting.told)};
+      if (greeting.told != own) {
+        if (!found || found->own == found->theirs) found = {greeting.peer, call_told(own), call_told(greeting.told)};
+        continue;
+      }
     }
     greeting.verified = true;
     --unverified_;
   }
-  return std::nullopt;
+  return found;
 }
 
 }  // namespace tutti::detail

@@ -75,7 +75,7 @@ class Handshake {
   /// kPackedBytes then arrives in it instead of in `payload`.
   const Greeting* receive(Transport& transport, int peer, std::span<std::byte> payload, Pending& pending);
 
-  /// A peer's call that differs from the own one, among those that have come.
+  /// A peer's call that differs from the own one, among those that have come; if it can be, one that tells how.
   struct Mismatch {
     int peer;
     Signature own;     ///< as it should be on the peer

@@ -134,7 +134,7 @@ Task::Progress QueuedTask::advance() {
   if (complete()) return Progress::complete;
   if (state().unusable()) state().throw_unusable();
   bool any = progress();
-  require_same_calls();
+  if (!calls_match()) return progress_of_question();
   try {
     any = state().queue()->progress() || any;
   } catch (const CommunicationError& error) {

@@ -37,7 +37,7 @@ Task::Progress ScheduleTask::advance() {
   if (state().unusable()) state().throw_unusable();
   progress();
   if (state().transport().completions() == seen_ && !awaits_answer()) return Progress::none;
-  require_same_calls();
+  if (!calls_match()) return progress_of_question();
   const bool any = take_steps_or_fail();
   if (complete()) return Progress::complete;
   return any ? Progress::some : Progress::none;
