@@ -63,10 +63,10 @@ bool CollectiveTask::progress() {
   try {
     return state().transport().progress();
   } catch (const CommunicationError& error) {
-    const bool match = calls_match();  // calls or messages that differ explain most failures, and say more
+    calls_match();  // calls or messages that differ explain most failures, and say more
     state().mailbox().advance();
     state().poll_notices();  // so does a rank that failed and then left
-    if (match) fail(error.what());
+    if (!state().is_about_to_fail()) fail(error.what());
     return false;
   }
 }
@@ -79,13 +79,20 @@ void CollectiveTask::compare_signatures() {
   const auto& [peer, own, theirs] = *mismatch;
   if (own == theirs) {  // the peer, once asked, compares more, and fails
     const auto now = Clock::now();
-    const bool has_asked = asked_.has_value();
-    const bool compares = has_asked || state().ask(peer, sequence());
-    asked_ = asked_.value_or(now);
-    has_just_asked_ = !has_asked;
-    const auto limit = std::min(kAnswerLimit, state().options().deadline.value_or(kAnswerLimit) / 2);
+    bool compares = true;
+    if (!asked_) {
+      state().forget_answer(peer);
+      compares = state().ask(peer, sequence());
+      state().set_about_to_fail();
+      asked_ = now;
+      asked_peer_ = peer;
+      has_just_asked_ = true;
+    }
+    const auto& deadline = state().options().deadline;
+    const auto limit = deadline ? std::min(kAnswerLimit, *deadline / 2) : kAnswerLimit;
     // Whoever says what it does had nothing to compare.
-    if (compares && now - *asked_ < limit && state().answer_of(peer, sequence()).empty()) return;
+    const bool has_answered = !state().answer_of(asked_peer_, sequence()).empty();
+    if (compares && now - *asked_ < limit && !has_answered) return;
     fail(text("calls differ: rank ", comm().rank(), " and rank ", peer, " both call ", name(own.collective), " ",
               describe(own), ", and counts of ranks, algorithm, segments or other options differ, or an earlier call"));
   }

@@ -68,6 +68,7 @@ class CollectiveTask : public WaitingTask {
   Call call_;
   DataLayout layout_;
   std::optional<Clock::time_point> asked_;  // when a peer was that calls otherwise and does not say how
+  int asked_peer_ = -1;
   bool has_just_asked_ = false;
   bool complete_ = false;
 };

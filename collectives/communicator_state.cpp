@@ -351,7 +351,6 @@ void CommunicatorState::hear_question(const Notice& notice) {
 }
 
 bool CommunicatorState::ask(int peer, std::uint64_t sequence) noexcept {
-  answers_.erase(peer);
   // Of a stage, a message, or a call of long ago there is nothing to compare.
   Header header = {};
   header.call.sequence = kNoSequence;

@@ -178,8 +178,14 @@ class CommunicatorState {
   std::vector<Question> take_questions() noexcept { return std::exchange(questions_, {}); }
   void answer(const Question& question, std::string_view what) noexcept;
 
-  /// What `peer` answered about operation `sequence` since it was last asked; empty if nothing.
+  /// What `peer` last answered about operation `sequence`, or has since it was forgotten; empty if nothing.
   std::string answer_of(int peer, std::uint64_t sequence) const;
+  void forget_answer(int peer) noexcept { answers_.erase(peer); }
+
+  /// An operation was found to differ, and a peer was asked how: the communicator is about to fail, with more to say
+  /// than what else fails meanwhile.
+  bool is_about_to_fail() const noexcept { return is_about_to_fail_; }
+  void set_about_to_fail() noexcept { is_about_to_fail_ = true; }
   bool has_begun(std::uint64_t sequence) const noexcept { return sequence < next_sequence_; }
 
   // ---- Operations under way: whoever waits for one advances all
@@ -243,9 +249,10 @@ class CommunicatorState {
   bool compares_calls_ = true;
   std::uint64_t history_ = 0;
   Signature last_call_{};
-  std::uint64_t last_kind_ = 0;         // its number, or 0
-  std::uint64_t kinds_ = 0;             // that have a number
-  std::optional<std::string> reason_;   // why unusable
+  std::uint64_t last_kind_ = 0;        // its number, or 0
+  std::uint64_t kinds_ = 0;            // that have a number
+  std::optional<std::string> reason_;  // why unusable
+  bool is_about_to_fail_ = false;
   std::vector<std::uint64_t> refused_;  // operations refused here, whose like notices mean nothing
   std::vector<Notice> premature_;       // refusals of operations that this rank has not begun
   std::vector<Question> questions_;

@@ -97,7 +97,8 @@ std::optional<Handshake::Mismatch> Handshake::verify() {
     if (compares_) {
       const Told own = told_with(greeting.peer, awaited_offsets_);
       if (greeting.told != own) {
-        if (!found || found->own == found->theirs) found = {greeting.peer, call_told(own), call_told(greeting.told)};
+        const Mismatch mismatch = {greeting.peer, call_told(own), call_told(greeting.told)};
+        if (!found || (found->own == found->theirs && mismatch.own != mismatch.theirs)) found = mismatch;
         continue;
       }
     }

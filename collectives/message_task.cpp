@@ -60,7 +60,7 @@ Task::Progress MessageTask::advance() {
     state().transport().progress();
   } catch (const CommunicationError& error) {
     state().advance_others(*this);  // messages and calls that differ explain most failures, and say more
-    fail(error.what());
+    if (!state().is_about_to_fail()) fail(error.what());
   }
   const bool any = state().mailbox().advance();
   const std::size_t completed = std::erase_if(parts_, [&](Part& part) {

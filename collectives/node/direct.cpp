@@ -208,7 +208,7 @@ void DirectCollective::combine_posts() {
   finish_reduction(call_->op, call_->output, ranks);
 }
 
-/// Once all have posted. Nothing is moved if a mate refused, but the turn has to pass all the same.
+/// Once all that matter have posted. Nothing is moved if a mate refused, but the turn has to pass all the same.
 void DirectCollective::begin_moving() {
   if (moving_ == nullptr) moving_ = mates_->take_moving();
   if (refused()) {

@@ -6,8 +6,8 @@
 // Every rank posts what it brings (board.hpp). Small data are in the post, and every rank takes from the posts what its
 // output needs: one that needs nothing waits for nobody. For large data the ranks learn from each other's posts whose
 // memory can be mapped, and move pieces of them (moving.hpp). Where all data come from a root that has to stage them,
-// the root waits for nobody, and the others for the root. Of an allreduce of n bytes each rank reads and writes 2n
-// bytes where all memory is mapped, the fewest there are, and 5n - 2n/P where nothing is.
+// the root waits for nobody to call, and the others for nobody else to. Of an allreduce of n bytes each rank reads and
+// writes 2n bytes where all memory is mapped, the fewest there are, and 5n - 2n/P where nothing is.
 //
 // Bits: those of a combination of all ranks at once, from left to right, for every size and kind of memory; but where
 // NUMA domains matter and reductions may go by them (pieces.hpp), of each domain's ranks first.

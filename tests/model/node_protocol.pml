@@ -59,6 +59,7 @@ typedef Call {
   byte staged_inputs, staged_outputs; /* of sources that cannot be reached, and targets that cannot be mapped */
   bool reads_outputs; /* these targets take results from the outputs of the owners, not from what they stage */
   bool has_two_steps; /* what a rank stages it combines from the inputs of its domain */
+  byte chunks;
 };
 Call call[MOST_CALLS];
 
@@ -72,6 +73,7 @@ Call call[MOST_CALLS];
 
 /* As pieces.cpp cuts them. */
 inline draw(c) {
+  c.chunks = CHUNKS;
   if
   :: c.is_small = true; c.owners = ALL; c.sources = ALL /* allreduce, all-gather */
   :: c.is_small = true; c.owners = ALL - ROOT; c.sources = ROOT /* broadcast */
@@ -85,6 +87,11 @@ inline draw(c) {
      :: c.staged_inputs = ROOT; c.staged_outputs = ROOT; c.reads_outputs = true
      fi
   :: !only_small; c.owners = ALL - ROOT; c.sources = ROOT; c.staged_inputs = ROOT /* broadcast */
+  :: !only_small; c.owners = ALL; c.sources = ROOT; c.chunks = 1; /* scatter */
+     if
+     :: skip
+     :: c.staged_inputs = ROOT
+     fi
   :: !only_small; c.owners = ALL; c.sources = ALL; c.staged_inputs = ALL - ROOT /* all-gather */
   :: !only_small; c.owners = ROOT; c.sources = ALL; c.staged_inputs = ALL /* gather */
   :: !only_small; c.owners = ALL; c.targets = ROOT /* gather into mapped memory */
@@ -95,16 +102,16 @@ inline draw(c) {
   fi
 }
 
-/* Of data that the root has to stage nothing else matters. */
-#define comes_from_root(op) (call[op].sources == ROOT && call[op].staged_inputs == ROOT)
+/* Of such data nothing else matters if the root has to stage them, which the others see in its post. */
+#define comes_from_root(op) (call[op].sources == ROOT && call[op].targets == 0)
 
 #define has_left(r) (rank[r].told + posts + (POSTS_EARLY -> 1 : 0) > op)
 #define has_posted(r) (!has(awaited, r) || rank[r].number[op % posts] == op + 1)
 #define is_source(r) (has(call[op].sources, r) && (!call[op].has_two_steps || are_peers(r, me)))
 #define has_filled(r) (!is_source(r) || rank[r].filled + (MOVES_UNFILLED -> 1 : 0) > first + moved)
 #define has_moved(r) (rank[r].moved + (TAKES_UNMOVED -> 1 : 0) > first + taken)
-#define has_moved_all(r) (!has(call[op].owners, r) || rank[r].moved >= first + CHUNKS)
-#define has_taken_all(r) (rank[r].taken >= first + CHUNKS)
+#define has_moved_all(r) (!has(call[op].owners, r) || rank[r].moved >= first + call[op].chunks)
+#define has_taken_all(r) (rank[r].taken >= first + call[op].chunks)
 #define has_read_input(r) (rank[r].moved + SLOTS + (INPUT_IS_FREE_EARLY -> 1 : 0) > first + filled)
 #define has_read_result(r) (rank[r].taken + SLOTS + (RESULT_IS_FREE_EARLY -> 1 : 0) > first + moved)
 
@@ -186,8 +193,10 @@ proctype collective(byte me, op) {
     d_step {
       awaited = (has(call[op].owners, me) -> call[op].sources : 0);
       if
-      :: !call[op].is_small && !comes_from_root(op) -> awaited = ALL
-      :: else
+      :: call[op].is_small
+      :: !call[op].is_small && comes_from_root(op) && me != 0 -> awaited = ROOT
+      :: !call[op].is_small && comes_from_root(op) && me == 0 && call[op].staged_inputs -> awaited = 0
+      :: else -> awaited = ALL
       fi;
       for (r : 0 .. op) {
         turn = turn + (r < op && !call[r].is_small -> 1 : 0)
@@ -203,6 +212,10 @@ proctype collective(byte me, op) {
 
   every(has_posted);
   if
+  :: !call[op].is_small && awaited == ROOT && !call[op].staged_inputs -> awaited = ALL; every(has_posted)
+  :: else
+  fi;
+  if
   :: LEAVES_POSTS_EARLY -> leave()
   :: else
   fi;
@@ -216,9 +229,9 @@ proctype collective(byte me, op) {
     rank[me].turn == turn || AWAITS_NO_TURN;
     d_step {
       first = rank[me].first;
-      filled = (has(call[op].staged_inputs, me) || COUNTS_NO_IDLE_CHUNKS -> 0 : CHUNKS);
-      moved = (has(call[op].owners, me) || COUNTS_NO_IDLE_CHUNKS -> 0 : CHUNKS);
-      taken = (has(call[op].staged_outputs, me) || COUNTS_NO_IDLE_CHUNKS -> 0 : CHUNKS);
+      filled = (has(call[op].staged_inputs, me) || COUNTS_NO_IDLE_CHUNKS -> 0 : call[op].chunks);
+      moved = (has(call[op].owners, me) || COUNTS_NO_IDLE_CHUNKS -> 0 : call[op].chunks);
+      taken = (has(call[op].staged_outputs, me) || COUNTS_NO_IDLE_CHUNKS -> 0 : call[op].chunks);
       is_touched = has(call[op].sources & ~call[op].staged_inputs, me) ||
                    has(call[op].targets & ~call[op].staged_outputs, me) || call[op].has_two_steps;
       rank[me].filled = first + filled
@@ -228,7 +241,7 @@ proctype collective(byte me, op) {
   rank[me].taken = first + taken;
 
   do
-  :: filled < CHUNKS && has(call[op].staged_inputs, me) && every(has_read_input) ->
+  :: filled < call[op].chunks && has(call[op].staged_inputs, me) && every(has_read_input) ->
      rank[me].filled = rank[me].filled + (TELLS_EARLY -> 1 : 0);
      read_inputs();
      rank[me].input[slot(filled)] = mark(filled);
@@ -236,25 +249,25 @@ proctype collective(byte me, op) {
        filled++;
        rank[me].filled = first + filled
      }
-  :: moved < CHUNKS && has(call[op].owners, me) && (!call[op].staged_inputs || every(has_filled)) &&
+  :: moved < call[op].chunks && has(call[op].owners, me) && (!call[op].staged_inputs || every(has_filled)) &&
      (!call[op].staged_outputs || call[op].reads_outputs || every(has_read_result)) ->
      move_pieces();
      d_step {
        moved++;
        rank[me].moved = first + moved
      }
-  :: taken < CHUNKS && has(call[op].staged_outputs, me) && taken < moved && every(has_moved) ->
+  :: taken < call[op].chunks && has(call[op].staged_outputs, me) && taken < moved && every(has_moved) ->
      take_results();
      d_step {
        taken++;
        rank[me].taken = first + taken
      }
-  :: filled == CHUNKS && moved == CHUNKS && taken == CHUNKS &&
+  :: filled == call[op].chunks && moved == call[op].chunks && taken == call[op].chunks &&
      (!is_touched || LEAVES_MEMORY_EARLY || every(has_moved_all)) &&
      (!call[op].reads_outputs || LEAVES_RESULTS_EARLY || every(has_taken_all)) -> break
   od;
   atomic {
-    rank[me].first = first + CHUNKS;
+    rank[me].first = first + call[op].chunks;
     rank[me].turn++
   }
 
