@@ -74,10 +74,12 @@ std::vector<Difference> differences() {
        "algorithm"},
       {"Segments", sum_of(100000, {.segment_bytes = 5000}), sum_of(100000, {.segment_bytes = 50000}), "segments",
        "segments"},
+#ifndef MPICH_VERSION  // which ends the program of a message that does not fit
       // What has come already does not fit into what is awaited, and the segments are not in first messages.
       {"SegmentsLarge", sum_of(1000000, {.algorithm = "recursive_doubling", .segment_bytes = 200000}),
        late(sum_of(1000000, {.algorithm = "recursive_doubling", .segment_bytes = 100000})), "calls allreduce",
        "segments"},
+#endif
       {"Kind", sum_of(1000), [](const Communicator& c) { barrier(c); }, "calls allreduce", "calls barrier"},
       {"KindLarge", sum_of(100000), [](const Communicator& c) { broadcast(c, lasting<float>(100000), c.size() - 1); },
        "calls allreduce", "calls broadcast"},
