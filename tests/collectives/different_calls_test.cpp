@@ -4,6 +4,7 @@
 #include <chrono>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -74,12 +75,10 @@ std::vector<Difference> differences() {
        "algorithm"},
       {"Segments", sum_of(100000, {.segment_bytes = 5000}), sum_of(100000, {.segment_bytes = 50000}), "segments",
        "segments"},
-#ifndef MPICH_VERSION  // which ends the program of a message that does not fit
       // What has come already does not fit into what is awaited, and the segments are not in first messages.
       {"SegmentsLarge", sum_of(1000000, {.algorithm = "recursive_doubling", .segment_bytes = 200000}),
        late(sum_of(1000000, {.algorithm = "recursive_doubling", .segment_bytes = 100000})), "calls allreduce",
        "segments"},
-#endif
       {"Kind", sum_of(1000), [](const Communicator& c) { barrier(c); }, "calls allreduce", "calls barrier"},
       {"KindLarge", sum_of(100000), [](const Communicator& c) { broadcast(c, lasting<float>(100000), c.size() - 1); },
        "calls allreduce", "calls broadcast"},
@@ -113,6 +112,11 @@ TEST_P(Differ, IsAnErrorOnEveryRankThatNamesBothCalls) {
   const Difference& difference = GetParam();
   const Communicator comm = with_deadline(5);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
+#ifdef MPICH_VERSION
+  if (std::string_view(difference.title) == "SegmentsLarge") {
+    GTEST_SKIP() << "MPICH ends the program when a message does not fit";
+  }
+#endif
   const auto begin = Clock::now();
   const Result result = attempt([&] {
     (comm.rank() == comm.size() - 1 ? difference.other : difference.one)(comm);
