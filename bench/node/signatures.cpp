@@ -1,6 +1,6 @@
 // mpirun -n N bench_signatures [BYTES]...: what it costs that ranks compare what they call. Of each collective of so
-// many bytes (8 unless said), calls in which ranks do and in which they do not alternate, a few hundred of the ones and
-// of the others, on one communicator and the same memory. Prints a Markdown table: microseconds a call, medians over
+// many bytes (8 unless said), calls in which ranks do and in which they do not alternate, about 1 ms of the ones and of
+// the others, on one communicator and the same memory. Prints a Markdown table: microseconds a call, medians over
 // all pairs, and the median of the ratios of pairs with half the range between their quartiles.
 #include <mpi.h>
 
@@ -66,6 +66,13 @@ double time_some(const Communicator& comm, const Work& work, const Memory& memor
   return std::chrono::duration<double>(Clock::now() - begin).count() / calls;
 }
 
+/// Of whole elements; 0 if it is none.
+std::size_t size_of(const char* words) {
+  char* end = nullptr;
+  const unsigned long long bytes = std::strtoull(words, &end, 10);
+  return *end == '\0' && bytes <= (1U << 20) && bytes % sizeof(float) == 0 ? bytes : 0;
+}
+
 /// The value below which the share of them lies.
 double quantile(std::vector<double>& values, double share) {
   const auto at = values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
@@ -99,9 +106,15 @@ void measure(const Communicator& comm, const Work& work, const Memory& memory) {
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   {
-    const Communicator comm(MPI_COMM_WORLD);
+    const Communicator comm(MPI_COMM_WORLD, {.deadline = std::chrono::seconds(30)});
     std::vector<std::size_t> sizes;
-    for (int i = 1; i < argc; ++i) sizes.push_back(std::strtoull(argv[i], nullptr, 10) / sizeof(float) * sizeof(float));
+    for (int i = 1; i < argc; ++i) {
+      sizes.push_back(size_of(argv[i]));
+      if (sizes.back() > 0) continue;
+      std::fprintf(stderr, "bench_signatures: '%s' is not a size in bytes, of 4 to 1048576 and a multiple of 4\n",
+                   argv[i]);
+      MPI_Abort(MPI_COMM_WORLD, 2);
+    }
     if (sizes.empty()) sizes.push_back(8);
     if (comm.rank() == 0) std::printf("| %d ranks | data | compared, us | not, us | ratio |\n", comm.size());
     if (comm.rank() == 0) std::printf("| --- | --- | --- | --- | --- |\n");
