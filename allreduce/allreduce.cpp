@@ -8,6 +8,7 @@
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/executor.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

@@ -1,6 +1,7 @@
 // The C interface over the C++ one: collectives, called, started and set up; see tutti.h.
 #include <tutti/allreduce/c_api_calls.hpp>
 #include <tutti/collectives/communicator_state.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::c_api {
 

@@ -53,14 +53,14 @@ tutti::ReduceFunction translate(const char* name, size_t element_bytes, bool com
 }
 
 template <class Start>
-tutti_result begun(tutti_comm* comm, tutti_operation** operation, Start start) noexcept {
+tutti_result started_by(tutti_comm* comm, tutti_operation** operation, Start start) noexcept {
   return tutti::c_api::started(
       operation, [&] { refuse_placeless_collective(require(comm).comm); },
       [&] { return start(require(comm).comm, require(comm).options()); });
 }
 
 template <class Start>
-tutti_result called(tutti_comm* comm, Start start) noexcept {
+tutti_result waited_for(tutti_comm* comm, Start start) noexcept {
   return guarded([&] { start(require(comm).comm, require(comm).options()).wait(); });
 }
 
@@ -124,29 +124,29 @@ tutti_result tutti_reduce_function_create(const char* name, size_t element_bytes
 void tutti_reduce_function_free(tutti_reduce_function* function) { delete function; }
 
 tutti_result tutti_allreduce_by(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function) {
-  return called(comm, allreduce_by(data, count, function));
+  return waited_for(comm, allreduce_by(data, count, function));
 }
 tutti_result tutti_iallreduce_by(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function,
                                  tutti_operation** operation) {
-  return begun(comm, operation, allreduce_by(data, count, function));
+  return started_by(comm, operation, allreduce_by(data, count, function));
 }
 
 tutti_result tutti_reduce_by(tutti_comm* comm, const void* input, void* output, size_t count,
                              const tutti_reduce_function* function, int root) {
-  return called(comm, reduce_by(input, output, count, function, root));
+  return waited_for(comm, reduce_by(input, output, count, function, root));
 }
 tutti_result tutti_ireduce_by(tutti_comm* comm, const void* input, void* output, size_t count,
                               const tutti_reduce_function* function, int root, tutti_operation** operation) {
-  return begun(comm, operation, reduce_by(input, output, count, function, root));
+  return started_by(comm, operation, reduce_by(input, output, count, function, root));
 }
 
 tutti_result tutti_reduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
                                      const tutti_reduce_function* function) {
-  return called(comm, reduce_scatter_by(input, output, count, function));
+  return waited_for(comm, reduce_scatter_by(input, output, count, function));
 }
 tutti_result tutti_ireduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
                                       const tutti_reduce_function* function, tutti_operation** operation) {
-  return begun(comm, operation, reduce_scatter_by(input, output, count, function));
+  return started_by(comm, operation, reduce_scatter_by(input, output, count, function));
 }
 
 }  // extern "C"

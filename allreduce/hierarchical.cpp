@@ -15,6 +15,7 @@
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

@@ -40,14 +40,47 @@ if(TUTTI_SANITIZE)
   endif()
 endif()
 
-# tutti_library(NAME SOURCES file... [DEPENDS target...] [PRIVATE_DEPENDS target...])
-# Makes target tutti_<NAME>, alias tutti::<NAME>.
+# tutti_units(VARIABLE SOURCE...): what to compile for these C++ sources of the current folder, which may lie in folders below.
+# With TUTTI_UNITY these are units, files that include up to 20 sources each: the headers, which cost more than the sources, are read
+# once for all. Units spell the sources from the root of the project, so that a compiler's cache knows them in another clone.
+# A target whose sources are single files anyway, or that needs flags of its own for one of them, does without.
+function(tutti_units variable)
+  list(LENGTH ARGN count)
+  if(NOT TUTTI_UNITY OR count LESS 2)
+    set(${variable} ${ARGN} PARENT_SCOPE)
+    return()
+  endif()
+  set(batch 20)
+  file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  math(EXPR units "(${count} + ${batch} - 1) / ${batch}")
+  math(EXPR batch "(${count} + ${units} - 1) / ${units}") # of equal length
+  set(result "")
+  foreach(first RANGE 0 ${count} ${batch})
+    if(first EQUAL count)
+      break()
+    endif()
+    list(SUBLIST ARGN ${first} ${batch} sources)
+    list(TRANSFORM sources REPLACE "(.+)" "#include \"${folder}/\\1\"\n")
+    list(JOIN sources "" content)
+    list(GET ARGN ${first} name)
+    string(REPLACE "/" "_" name ${name})
+    set(unit ${CMAKE_CURRENT_BINARY_DIR}/units/from_${name})
+    file(CONFIGURE OUTPUT ${unit} CONTENT "${content}" @ONLY)
+    list(APPEND result ${unit})
+  endforeach()
+  set(${variable} ${result} PARENT_SCOPE)
+endfunction()
+
+# tutti_library(NAME [SOURCES file...] [ALONE file...] [DEPENDS target...] [PRIVATE_DEPENDS target...])
+# Makes target tutti_<NAME>, alias tutti::<NAME>. Sources that are ALONE are in no unit.
 function(tutti_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS")
-  add_library(tutti_${name} ${arg_SOURCES})
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;ALONE;DEPENDS;PRIVATE_DEPENDS")
+  tutti_units(units ${arg_SOURCES})
+  add_library(tutti_${name} ${units} ${arg_ALONE})
   add_library(tutti::${name} ALIAS tutti_${name})
   set_target_properties(tutti_${name} PROPERTIES EXPORT_NAME ${name} OUTPUT_NAME ${TUTTI_LIBRARY_NAME}_${name})
   target_compile_features(tutti_${name} PUBLIC cxx_std_20)
+  target_include_directories(tutti_${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_include_directories(tutti_${name} PUBLIC $<BUILD_INTERFACE:${TUTTI_INCLUDE_DIR}> $<INSTALL_INTERFACE:${TUTTI_INSTALL_INCLUDEDIR}>)
   target_link_libraries(
     tutti_${name}

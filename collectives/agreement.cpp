@@ -20,6 +20,7 @@
 #ifdef TUTTI_SIMULATED
 #define TUTTI_VERSION "simulated"  // all ranks are one process
 #else
+#include <tutti/kernels/text.hpp>
 #include <tutti/version.h>
 #endif
 

@@ -10,6 +10,7 @@
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

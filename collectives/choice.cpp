@@ -3,6 +3,7 @@
 
 #include <tutti/collectives/choice.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

@@ -6,6 +6,7 @@
 #include <tutti/collectives/collective_task.hpp>
 #include <tutti/collectives/mailbox.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

@@ -13,6 +13,7 @@
 #include <tutti/collectives/watch/roll_call.hpp>
 #include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

@@ -10,6 +10,7 @@
 
 #include <tutti/collectives/located_json.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

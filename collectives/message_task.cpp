@@ -4,6 +4,7 @@
 
 #include <tutti/collectives/message_task.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 

@@ -5,6 +5,7 @@
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/mpi_transport.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

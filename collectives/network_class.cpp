@@ -1,4 +1,5 @@
 // Looking for fabric devices; see network_class.hpp.
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <system_error>
@@ -44,10 +45,11 @@ const TransportCosts& built_in_costs(NetworkClass network) noexcept {
   return network == NetworkClass::fabric ? kNetworkCosts : kTcpCosts;
 }
 
-NetworkClass find_network_class(const fs::path& devices) {
+NetworkClass find_network_class(const std::string& devices) {
+  const fs::path folder = devices;
   // Omni-Path's hfi1 devices are verbs devices too; Slingshot's lie in a class of their own.
-  const bool fabric = any_in(devices / "infiniband", is_active_verbs_device) ||
-                      any_in(devices / "cxi", [](const fs::path&) { return true; });
+  const bool fabric = any_in(folder / "infiniband", is_active_verbs_device) ||
+                      any_in(folder / "cxi", [](const fs::path&) { return true; });
   return fabric ? NetworkClass::fabric : NetworkClass::tcp;
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
+#include <string>
 #include <string_view>
 
 #include <tutti/collectives/cost_model.hpp>
@@ -23,7 +23,7 @@ const TransportCosts& built_in_costs(NetworkClass network) noexcept;
 
 /// That of this node, as far as the kernel's list of devices tells: a fabric if a device has an active port, or does
 /// not say whether it has. Local. `devices` is for tests.
-NetworkClass find_network_class(const std::filesystem::path& devices = "/sys/class");
+NetworkClass find_network_class(const std::string& devices = "/sys/class");
 
 }  // namespace tutti
 #pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include <tutti/collectives/message_task.hpp>
 #include <tutti/collectives/point_to_point.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

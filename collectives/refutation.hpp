@@ -5,6 +5,7 @@
 
 #include <tutti/collectives/verifier.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 

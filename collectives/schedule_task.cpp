@@ -6,6 +6,7 @@
 #include <tutti/collectives/schedule_task.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

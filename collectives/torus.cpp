@@ -6,6 +6,7 @@
 
 #include <tutti/collectives/torus.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

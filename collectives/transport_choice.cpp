@@ -13,6 +13,7 @@
 #include <tutti/collectives/ucx_transport.hpp>
 #endif
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

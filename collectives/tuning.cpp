@@ -6,6 +6,7 @@
 #include <tutti/collectives/located_json.hpp>
 #include <tutti/collectives/tuning.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {
@@ -65,7 +66,7 @@ Tuning parse_tuning(std::string_view content, const std::string& file) {
   return tuning;
 }
 
-Tuning read_tuning(const std::filesystem::path& file) {
+Tuning read_tuning(const std::string& file) {
   std::string content;
   try {
     std::ifstream in;
@@ -73,9 +74,9 @@ Tuning read_tuning(const std::filesystem::path& file) {
     in.open(file, std::ios::binary);
     content.assign(std::istreambuf_iterator<char>(in), {});
   } catch (const std::ios::failure&) {  // a folder opens, and fails when it is read
-    throw DataError(text(file.string(), ": cannot be read"));
+    throw DataError(text(file, ": cannot be read"));
   }
-  return parse_tuning(content, file.string());
+  return parse_tuning(content, file);
 }
 
 void require_measured_at(const Tuning& tuning, const Fingerprint& here, const std::string& file) {

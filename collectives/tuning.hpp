@@ -13,7 +13,6 @@
 //   }
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -34,7 +33,7 @@ struct Tuning {
 Tuning parse_tuning(std::string_view content, const std::string& file);
 
 /// parse_tuning() of the file. \throws DataError also if it cannot be read.
-Tuning read_tuning(const std::filesystem::path& file);
+Tuning read_tuning(const std::string& file);
 
 /// \throws DataError if it was measured where costs may be others; `file` is its name in messages.
 void require_measured_at(const Tuning& tuning, const Fingerprint& here, const std::string& file);

@@ -2,6 +2,7 @@
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/ucx_transport.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

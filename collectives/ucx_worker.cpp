@@ -7,6 +7,7 @@
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/ucx_worker.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

@@ -8,6 +8,7 @@
 #include <tutti/collectives/refutation.hpp>
 #include <tutti/collectives/symbolic_memory.hpp>
 #include <tutti/collectives/verifier.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

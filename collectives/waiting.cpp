@@ -17,8 +17,9 @@ WaitPolicy WaitPolicy::for_node(int ranks, int cores) noexcept {
 void Transport::sleep(Clock::duration longest) { std::this_thread::sleep_for(longest); }
 
 void Waiter::pause(Clock::time_point now) {
-  if (!idle_since_) idle_since_ = now;
-  const auto idle = now - *idle_since_;
+  if (!is_idle_) idle_since_ = now;
+  is_idle_ = true;
+  const auto idle = now - idle_since_;
   spins_ = idle < policy_.spin;
   if (spins_) return;
   if (idle < policy_.spin + policy_.yield) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 
 namespace tutti::detail {
 
@@ -39,7 +38,7 @@ class Waiter {
   }
 
   void progressed() noexcept {
-    idle_since_.reset();
+    is_idle_ = false;
     polls_ = 0;
     spins_ = policy_.spin > Clock::duration::zero();
   }
@@ -55,7 +54,8 @@ class Waiter {
  private:
   const WaitPolicy& policy_;
   Transport& transport_;
-  std::optional<Clock::time_point> idle_since_;  // as far as the clock was read
+  Clock::time_point idle_since_;  // as far as the clock was read
+  bool is_idle_ = false;
   int polls_ = 0;
   bool spins_ = true;
 };

@@ -4,6 +4,7 @@
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

@@ -13,6 +13,7 @@
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

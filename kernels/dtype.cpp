@@ -2,6 +2,7 @@
 #include <tutti/kernels/dtype.hpp>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 

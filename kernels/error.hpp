@@ -1,10 +1,8 @@
-// The errors of the library. Each message is one sentence that names what is wrong and where.
+// The errors of the library. Each message is one sentence that names what is wrong and where;
+// text.hpp puts it together.
 #pragma once
 
-#include <locale>
-#include <sstream>
 #include <stdexcept>
-#include <string>
 
 #pragma GCC visibility push(default)
 namespace tutti {
@@ -32,15 +30,6 @@ class DataError : public Error {
  public:
   using Error::Error;
 };
-
-/// The parts, streamed one after another, whatever the program's locale: text("rank ", 3, " is late").
-template <class... Parts>
-std::string text(const Parts&... parts) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  (out << ... << parts);
-  return std::move(out).str();
-}
 
 }  // namespace tutti
 #pragma GCC visibility pop

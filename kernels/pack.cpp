@@ -3,6 +3,7 @@
 
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

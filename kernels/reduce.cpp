@@ -1,19 +1,26 @@
 // Names of reduction operators, and reduction of many inputs at once.
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstdint>
 
 #include <tutti/kernels/cast.hpp>
-#include <tutti/kernels/combine_to_all.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/reduce.hpp>
+#include <tutti/kernels/reducer.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {
 
 constexpr std::size_t kTile = 2048;  // elements; partial results stay in the first cache
 constexpr std::size_t kLine = 64;
+
+const detail::Reducer& reducer_of(DType dtype) noexcept {
+  if (is_half(dtype)) return detail::kHalfReducer;
+  return is_floating(dtype) ? detail::kFloatReducer : detail::kIntegerReducer;
+}
 
 /// Elements of all inputs from `first` on, as many as `out` has. Partial results go through a tile, so that `out`,
 /// which may be a part of any of the inputs, is written last.
@@ -76,8 +83,9 @@ void combine_to_targets(ReduceOp op, std::span<const ConstBuffer> inputs, std::s
                         bool streams, Range range) {
   if (inputs.size() == 2) {
     const std::size_t count = range.end - range.begin;
-    return detail::combine_to_all(op, inputs[0].slice(range.begin, count), inputs[1].slice(range.begin, count), targets,
-                                  range.begin, streams);
+    return reducer_of(inputs[0].dtype)
+        .combine_to_all(op, inputs[0].slice(range.begin, count), inputs[1].slice(range.begin, count), targets,
+                        range.begin, streams);
   }
   alignas(kLine) std::array<std::byte, kTile * 8> memory;
   const std::size_t least = detail::kWidestVector / size_of(inputs[0].dtype);
@@ -87,7 +95,7 @@ void combine_to_targets(ReduceOp op, std::span<const ConstBuffer> inputs, std::s
     if (left > n && left - n < least) n -= least;  // so that there is enough for another
     const Buffer tile(memory.data(), n, inputs[0].dtype);
     combine_part(op, inputs.first(inputs.size() - 1), first, tile);
-    detail::combine_to_all(op, tile, inputs.back().slice(first, n), targets, first, streams);
+    reducer_of(tile.dtype).combine_to_all(op, tile, inputs.back().slice(first, n), targets, first, streams);
   }
 }
 
@@ -103,6 +111,16 @@ Range whole_lines(std::span<std::byte* const> targets, std::size_t count, std::s
 }
 
 }  // namespace
+
+void combine(ReduceOp op, ConstBuffer left, ConstBuffer right, Buffer out) noexcept {
+  assert(left.count == out.count && right.count == out.count && left.dtype == out.dtype && right.dtype == out.dtype);
+  if (out.count > 0) reducer_of(out.dtype).combine(op, left, right, out);
+}
+
+void finish_reduction(ReduceOp op, Buffer data, int contributions) noexcept {
+  assert(contributions > 0);
+  if (op == ReduceOp::avg && data.count > 0) reducer_of(data.dtype).divide(data, contributions);
+}
 
 void combine_all(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) noexcept {
   if (inputs.size() == 2) return combine(op, inputs[0], inputs[1], out);

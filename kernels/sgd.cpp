@@ -6,6 +6,7 @@
 
 #include <tutti/kernels/arithmetic/sgd.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tutti/kernels/sgd.cpp"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::tools {
 namespace {

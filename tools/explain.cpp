@@ -17,6 +17,7 @@
 #include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"

@@ -1,6 +1,7 @@
 // The program `tutti`: finds the subcommand, runs it, and turns what it throws into one line and an exit status
 // (0 done, 1 failed, 2 wrong usage). Under a launcher only rank 0 prints what is the same on all ranks.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -20,6 +21,11 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
 
+std::string with_suggestion(std::string message, const std::string& suggestion) {
+  if (!suggestion.empty()) message += "; did you mean '" + suggestion + "'?";
+  return message;
+}
+
 void add_commands(CLI::App& app) {
   tutti::tools::add_train_command(app);
 #ifdef TUTTI_TOOLS_DATA
@@ -28,14 +34,34 @@ void add_commands(CLI::App& app) {
 #ifdef TUTTI_TOOLS_PRELOAD
   tutti::tools::add_preload_command(app);
 #endif
+#ifdef TUTTI_TOOLS_MEASURE
   tutti::tools::add_perf_command(app);
   tutti::tools::add_explain_command(app);
   tutti::tools::add_tune_command(app);
+#endif
   tutti::tools::add_report_command(app);
+#ifdef TUTTI_TOOLS_MEASURE
   tutti::tools::add_ps_command(app);
   tutti::tools::add_trace_command(app);
   tutti::tools::add_info_command(app);
   tutti::tools::add_doctor_command(app);
+#endif
+}
+
+/// All commands there are: this build may lack some.
+constexpr std::array kAllCommands = {"train",  "data", "preload", "perf", "explain", "tune",
+                                     "report", "ps",   "trace",   "info", "doctor"};
+
+bool is_left_out(const std::string& name, const std::vector<std::string>& built) {
+  const auto is_in = [&](const auto& names) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  return is_in(kAllCommands) && !is_in(built);
+}
+
+std::string unknown_command(const std::string& name, const std::vector<std::string>& built) {
+  if (is_left_out(name, built))
+    return "this build has no command '" + name + "' (`./run build` in the sources builds all commands)";
+  return with_suggestion("unknown command '" + name + "'", tutti::tools::nearest(name, built)) +
+         " (see `tutti --help`)";
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
@@ -50,11 +76,6 @@ std::vector<std::string> option_names(const CLI::App& app) {
     for (const auto& name : option->get_lnames()) names.push_back("--" + name);
   }
   return names;
-}
-
-std::string with_suggestion(std::string message, const std::string& suggestion) {
-  if (!suggestion.empty()) message += "; did you mean '" + suggestion + "'?";
-  return message;
 }
 
 /// The innermost subcommand that the command line named.
@@ -97,10 +118,7 @@ int run(int argc, char** argv) {
 #endif
   const auto names = command_names(app);
   if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    const std::string message = "unknown command '" + std::string(argv[1]) + "'";
-    if (speaks)
-      tutti::tools::print_error(with_suggestion(message, tutti::tools::nearest(argv[1], names)) +
-                                " (see `tutti --help`)");
+    if (speaks) tutti::tools::print_error(unknown_command(argv[1], names));
     tutti::tools::meet_before_exit();
     return kWrongUsage;
   }

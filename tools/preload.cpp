@@ -8,6 +8,7 @@
 #include <string>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"

@@ -19,6 +19,7 @@
 #include <tutti/collectives/watch/record_file.hpp>
 #include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"

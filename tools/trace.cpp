@@ -9,6 +9,7 @@
 
 #include <tutti/collectives/watch/record_file.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/commands.hpp"
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"

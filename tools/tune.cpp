@@ -12,6 +12,7 @@
 
 #include <tutti/collectives/tuning.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/commands.hpp"
 #include "tools/tune/measure.hpp"

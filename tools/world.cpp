@@ -3,6 +3,7 @@
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/session.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
 

@@ -7,6 +7,7 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/kernels/crc32c.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::trainer {
 

@@ -1,4 +1,5 @@
 // The table of exchange strategies.
+#include <tutti/kernels/text.hpp>
 #include <tutti/trainer/exchange.hpp>
 
 namespace tutti::trainer {

@@ -16,6 +16,7 @@
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/session.hpp>
+#include <tutti/kernels/text.hpp>
 #include <tutti/trainer/agreement.hpp>
 #include <tutti/trainer/config.hpp>
 #include <tutti/trainer/training.hpp>

@@ -15,6 +15,7 @@
 
 #include <cmath>
 
+#include <tutti/kernels/text.hpp>
 #include <tutti/trainer/model.hpp>
 
 namespace tutti::trainer {

@@ -11,6 +11,7 @@
 #include <exception>
 #include <utility>
 
+#include <tutti/kernels/text.hpp>
 #include <tutti/trainer/model.hpp>
 #include <tutti/trainer/network.hpp>
 

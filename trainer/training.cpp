@@ -24,6 +24,7 @@
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/table.hpp>
+#include <tutti/kernels/text.hpp>
 #include <tutti/trainer/agreement.hpp>
 #include <tutti/trainer/chronicle.hpp>
 #include <tutti/trainer/data.hpp>

@@ -13,9 +13,9 @@
 namespace tutti {
 namespace {
 
-int blocks(const Shape& shape) noexcept { return 2 * bucket_torus(shape).dimensions() * shape.size; }
+int bucket_allreduce_blocks(const Shape& shape) noexcept { return 2 * bucket_torus(shape).dimensions() * shape.size; }
 
-int rounds(const Shape& shape) noexcept {
+int bucket_allreduce_rounds(const Shape& shape) noexcept {
   const Torus torus = bucket_torus(shape);
   return 2 * torus.dimensions() * (torus.longest_side() - 1);
 }
@@ -49,7 +49,7 @@ class Part {
   int run_;
 };
 
-void round_of(const Position& at, int index, Round& round) {
+void bucket_allreduce_round(const Position& at, int index, Round& round) {
   const Torus torus = bucket_torus(at.shape());
   const int dimensions = torus.dimensions();
   const int length = torus.longest_side() - 1;
@@ -86,9 +86,9 @@ void round_of(const Position& at, int index, Round& round) {
 const Algorithm kBucketAllreduce = {.name = "bucket",
                                     .collective = Collective::allreduce,
                                     .single_block = false,
-                                    .blocks = blocks,
-                                    .rounds = rounds,
-                                    .round = round_of,
+                                    .blocks = bucket_allreduce_blocks,
+                                    .rounds = bucket_allreduce_rounds,
+                                    .round = bucket_allreduce_round,
                                     .needs_scratch = no_scratch};
 
 }  // namespace tutti

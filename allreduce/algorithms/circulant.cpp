@@ -8,9 +8,9 @@
 namespace tutti {
 namespace {
 
-int rounds(const Shape& shape) noexcept { return 2 * circulant_rounds(shape); }
+int circulant_allreduce_rounds(const Shape& shape) noexcept { return 2 * circulant_rounds(shape); }
 
-void round_of(const Position& at, int index, Round& round) {
+void circulant_allreduce_round(const Position& at, int index, Round& round) {
   const int half = circulant_rounds(at.shape());
   if (index < half) {
     circulant_reduce_scatter_round(at, index, Slot::output, Slot::output, round);
@@ -26,8 +26,8 @@ const Algorithm kCirculantAllreduce = {.name = "circulant",
                                        .radix = Radix::per_rank,
                                        .single_block = false,
                                        .blocks = block_per_rank,
-                                       .rounds = rounds,
-                                       .round = round_of,
+                                       .rounds = circulant_allreduce_rounds,
+                                       .round = circulant_allreduce_round,
                                        .needs_scratch = no_scratch};
 
 }  // namespace tutti

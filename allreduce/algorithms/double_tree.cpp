@@ -10,9 +10,9 @@
 namespace tutti {
 namespace {
 
-int rounds(const Shape& shape) noexcept { return 4 * HalfTree(shape.size, 0).levels(); }
+int double_tree_allreduce_rounds(const Shape& shape) noexcept { return 4 * HalfTree(shape.size, 0).levels(); }
 
-void round_of(const Position& at, int index, Round& round) {
+void double_tree_allreduce_round(const Position& at, int index, Round& round) {
   const int which = index % 2;
   const int step = index / 2;
   const HalfTree tree(at.size, which);
@@ -31,8 +31,8 @@ const Algorithm kDoubleTreeAllreduce = {.name = "double_tree",
                                         .pipelining = Pipelining::each_round,
                                         .alternating_parts = 2,
                                         .blocks = two_blocks,
-                                        .rounds = rounds,
-                                        .round = round_of,
+                                        .rounds = double_tree_allreduce_rounds,
+                                        .round = double_tree_allreduce_round,
                                         .needs_scratch = no_scratch};
 
 }  // namespace tutti

@@ -14,14 +14,14 @@
 namespace tutti {
 namespace {
 
-int blocks(const Shape& shape) noexcept { return Factors(shape).members(); }
+int halving_doubling_allreduce_blocks(const Shape& shape) noexcept { return Factors(shape).members(); }
 
-int rounds(const Shape& shape) noexcept {
+int halving_doubling_allreduce_rounds(const Shape& shape) noexcept {
   const Factors factors(shape);
   return 2 * factors.rounds() + 2 * Fold(shape.size, factors.members()).extra();
 }
 
-void round_of(const Position& at, int index, Round& round) {
+void halving_doubling_allreduce_round(const Position& at, int index, Round& round) {
   const Factors factors(at.shape());
   const Fold fold(at.size, factors.members());
   const int levels = factors.rounds();
@@ -61,9 +61,9 @@ const Algorithm kHalvingDoublingAllreduce = {.name = "halving_doubling",
                                              .single_block = false,
                                              .canonical_order = true,
                                              .combines_at_once = true,
-                                             .blocks = blocks,
-                                             .rounds = rounds,
-                                             .round = round_of,
+                                             .blocks = halving_doubling_allreduce_blocks,
+                                             .rounds = halving_doubling_allreduce_rounds,
+                                             .round = halving_doubling_allreduce_round,
                                              .needs_scratch = no_scratch};
 
 }  // namespace tutti

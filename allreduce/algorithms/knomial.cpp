@@ -8,9 +8,9 @@
 namespace tutti {
 namespace {
 
-int rounds(const Shape& shape) noexcept { return 2 * knomial_rounds(shape); }
+int knomial_allreduce_rounds(const Shape& shape) noexcept { return 2 * knomial_rounds(shape); }
 
-void round_of(const Position& at, int index, Round& round) {
+void knomial_allreduce_round(const Position& at, int index, Round& round) {
   const int half = knomial_rounds(at.shape());
   if (index < half) {
     knomial_reduce_round(at, index, Slot::output, {0, 1}, round);
@@ -27,8 +27,8 @@ const Algorithm kKnomialAllreduce = {.name = "knomial",
                                      .single_block = true,
                                      .canonical_order = true,
                                      .blocks = one_block,
-                                     .rounds = rounds,
-                                     .round = round_of,
+                                     .rounds = knomial_allreduce_rounds,
+                                     .round = knomial_allreduce_round,
                                      .needs_scratch = no_scratch};
 
 }  // namespace tutti

@@ -53,10 +53,10 @@ Cut cut_at(const Position& at, int level) noexcept {
   return cut;
 }
 
-int rounds(const Shape& shape) noexcept { return LevelFactors(shape).rounds(); }
+int recursive_doubling_allreduce_rounds(const Shape& shape) noexcept { return LevelFactors(shape).rounds(); }
 
-void round_of(const Position& at, int index, Round& round) {
-  const Cut cut = cut_at(at, rounds(at.shape()) - 1 - index);
+void recursive_doubling_allreduce_round(const Position& at, int index, Round& round) {
+  const Cut cut = cut_at(at, recursive_doubling_allreduce_rounds(at.shape()) - 1 - index);
   const int own = cut.group.part_of(at.rank, cut.parts);
   const Group mine = cut.group.part(own, cut.parts);
   const int place = at.rank - mine.first;
@@ -87,8 +87,8 @@ const Algorithm kRecursiveDoublingAllreduce = {.name = "recursive_doubling",
                                                .canonical_order = true,
                                                .combines_at_once = true,
                                                .blocks = one_block,
-                                               .rounds = rounds,
-                                               .round = round_of,
+                                               .rounds = recursive_doubling_allreduce_rounds,
+                                               .round = recursive_doubling_allreduce_round,
                                                .needs_scratch = no_scratch};
 
 }  // namespace tutti

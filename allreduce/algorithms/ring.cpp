@@ -8,9 +8,9 @@
 namespace tutti {
 namespace {
 
-int rounds(const Shape& shape) noexcept { return 2 * (shape.size - 1); }
+int ring_allreduce_rounds(const Shape& shape) noexcept { return 2 * (shape.size - 1); }
 
-void round_of(const Position& at, int index, Round& round) {
+void ring_allreduce_round(const Position& at, int index, Round& round) {
   const bool reducing = index < at.size - 1;
   const RingStep step = reducing ? ring_reduce_scatter_step(at.rank, at.size, index)
                                  : ring_all_gather_step(at.rank, at.size, index - (at.size - 1));
@@ -28,8 +28,8 @@ const Algorithm kRingAllreduce = {.name = "ring",
                                   .collective = Collective::allreduce,
                                   .single_block = true,
                                   .blocks = block_per_rank,
-                                  .rounds = rounds,
-                                  .round = round_of,
+                                  .rounds = ring_allreduce_rounds,
+                                  .round = ring_allreduce_round,
                                   .needs_scratch = no_scratch};
 
 }  // namespace tutti

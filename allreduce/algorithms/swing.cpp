@@ -44,14 +44,14 @@ struct Swing {
   }
 };
 
-int blocks(const Shape& shape) noexcept { return Swing(shape.size).members; }
+int swing_allreduce_blocks(const Shape& shape) noexcept { return Swing(shape.size).members; }
 
-int rounds(const Shape& shape) noexcept {
+int swing_allreduce_rounds(const Shape& shape) noexcept {
   const Swing swing(shape.size);
   return 2 * swing.levels + 2 * Fold(shape.size, swing.members).extra();
 }
 
-void round_of(const Position& at, int index, Round& round) {
+void swing_allreduce_round(const Position& at, int index, Round& round) {
   const Swing swing(at.size);
   const Fold fold(at.size, swing.members);
   const int turn = index - fold.extra();
@@ -87,9 +87,9 @@ void round_of(const Position& at, int index, Round& round) {
 const Algorithm kSwingAllreduce = {.name = "swing",
                                    .collective = Collective::allreduce,
                                    .single_block = false,
-                                   .blocks = blocks,
-                                   .rounds = rounds,
-                                   .round = round_of,
+                                   .blocks = swing_allreduce_blocks,
+                                   .rounds = swing_allreduce_rounds,
+                                   .round = swing_allreduce_round,
                                    .needs_scratch = no_scratch};
 
 }  // namespace tutti

@@ -7,9 +7,9 @@
 namespace tutti {
 namespace {
 
-int rounds(const Shape& shape) noexcept { return 2 * two_way_ring_rounds(shape); }
+int two_way_ring_allreduce_rounds(const Shape& shape) noexcept { return 2 * two_way_ring_rounds(shape); }
 
-void round_of(const Position& at, int index, Round& round) {
+void two_way_ring_allreduce_round(const Position& at, int index, Round& round) {
   const int half = two_way_ring_rounds(at.shape());
   if (index < half) {
     two_way_ring_reduce_scatter_round(at, index, Slot::output, Slot::output, round);
@@ -24,8 +24,8 @@ const Algorithm kTwoWayRingAllreduce = {.name = "two_way_ring",
                                         .collective = Collective::allreduce,
                                         .single_block = true,
                                         .blocks = block_per_rank,
-                                        .rounds = rounds,
-                                        .round = round_of,
+                                        .rounds = two_way_ring_allreduce_rounds,
+                                        .round = two_way_ring_allreduce_round,
                                         .needs_scratch = no_scratch};
 
 }  // namespace tutti

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::preload {
 namespace {
@@ -35,8 +36,8 @@ std::string line(std::size_t i) {
   const std::uint64_t passed = all_passed[i].calls;
   const std::uint64_t started = all_started[i];
   if (served + passed + started == 0) return {};
-  return text("tutti preload: rank ", own_rank, ": ", kNames[i], ": served ", served, " (", all_served[i].bytes,
-              " bytes), passed ", passed, " (", all_passed[i].bytes, " bytes), non-blocking or persistent ", started,
+  return text("tutti preload: rank ", own_rank, ": ", kNames[i], ": served ", served, " (", all_served[i].bytes.load(),
+              " bytes), passed ", passed, " (", all_passed[i].bytes.load(), " bytes), non-blocking or persistent ", started,
               "\n");
 }
 
@@ -72,8 +73,8 @@ void print_report() noexcept {
   if (!tells.exchange(false)) return;
   std::string lines;
   for (std::size_t i = 0; i < kOperations; ++i) lines += line(i);
-  lines += text("tutti preload: rank ", own_rank, ": communicators: served ", communicators_served, ", passed ",
-                communicators_passed, "\n");
+  lines += text("tutti preload: rank ", own_rank, ": communicators: served ", communicators_served.load(), ", passed ",
+                communicators_passed.load(), "\n");
   std::fputs(lines.c_str(), stderr);
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::preload {
 namespace {

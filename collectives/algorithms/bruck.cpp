@@ -10,7 +10,7 @@
 namespace tutti {
 namespace {
 
-int rounds(const Shape& shape) noexcept { return knomial_rounds(shape) + 1; }
+int bruck_rounds(const Shape& shape) noexcept { return knomial_rounds(shape) + 1; }
 
 /// Blocks sorted by their digit of weight `weight`, and by number among equals. Weight 0: as they are.
 struct Sorted {
@@ -45,11 +45,11 @@ void move_all(const std::vector<int>& before, const std::vector<int>& after, Slo
   }
 }
 
-void all_to_all_round(const Position& at, int index, Round& round) {
+void bruck_all_to_all_round(const Position& at, int index, Round& round) {
   const auto size = static_cast<std::size_t>(at.size);
   int weight = 1;
   for (int i = 0; i < index; ++i) weight *= at.radix;
-  if (index == rounds(at.shape()) - 1) {
+  if (index == bruck_rounds(at.shape()) - 1) {
     // Block i has come from the rank i before this one.
     const Sorted last(at.shape(), weight / at.radix);
     std::vector<int> home(size);
@@ -82,8 +82,8 @@ const Algorithm kBruckAllToAll = {.name = "bruck",
                                   .single_block = false,
                                   .moves_blocks = true,
                                   .blocks = block_per_rank,
-                                  .rounds = rounds,
-                                  .round = all_to_all_round,
+                                  .rounds = bruck_rounds,
+                                  .round = bruck_all_to_all_round,
                                   .needs_scratch = scratch_everywhere};
 
 }  // namespace tutti

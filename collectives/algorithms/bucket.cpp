@@ -33,14 +33,14 @@ class Row {
   int left_;
 };
 
-int rounds(const Shape& shape) noexcept {
+int bucket_rounds(const Shape& shape) noexcept {
   const Torus torus = bucket_torus(shape);
   int rounds = 0;
   for (int d = 0; d < torus.dimensions(); ++d) rounds += TwoWayHops(torus.side(d)).right;
   return rounds;
 }
 
-void all_gather_round(const Position& at, int index, Round& round) {
+void bucket_all_gather_round(const Position& at, int index, Round& round) {
   const Torus torus = bucket_torus(at.shape());
   if (index == 0) round.copies.push_back({Slot::input, Slot::output, {at.rank, 1}});
   int dimension = 0;
@@ -56,7 +56,7 @@ void all_gather_round(const Position& at, int index, Round& round) {
 
 // Both chains of a run end at its rank in the last round of a dimension, so the shorter one begins later. Sums stay in
 // scratch until the last of them is the own block.
-void reduce_scatter_round(const Position& at, int index, Round& round) {
+void bucket_reduce_scatter_round(const Position& at, int index, Round& round) {
   const Torus torus = bucket_torus(at.shape());
   int dimension = torus.dimensions() - 1;
   for (; index >= TwoWayHops(torus.side(dimension)).right; --dimension)
@@ -83,16 +83,16 @@ const Algorithm kBucketReduceScatter = {.name = "bucket",
                                         .collective = Collective::reduce_scatter,
                                         .single_block = false,
                                         .blocks = block_per_rank,
-                                        .rounds = rounds,
-                                        .round = reduce_scatter_round,
+                                        .rounds = bucket_rounds,
+                                        .round = bucket_reduce_scatter_round,
                                         .needs_scratch = scratch_everywhere};
 
 const Algorithm kBucketAllGather = {.name = "bucket",
                                     .collective = Collective::all_gather,
                                     .single_block = false,
                                     .blocks = block_per_rank,
-                                    .rounds = rounds,
-                                    .round = all_gather_round,
+                                    .rounds = bucket_rounds,
+                                    .round = bucket_all_gather_round,
                                     .needs_scratch = no_scratch};
 
 }  // namespace tutti

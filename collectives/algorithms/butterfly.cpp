@@ -84,7 +84,7 @@ BlockRange group(const Fold& fold, int member, int stride) noexcept {
   return fold.ranks({member - member % stride, stride});
 }
 
-void all_gather_round(const Position& at, int index, Round& round) {
+void butterfly_all_gather_round(const Position& at, int index, Round& round) {
   const Factors factors(at.shape());
   const Fold fold(at.size, factors.members());
   const BlockRange own = {at.rank, 1};
@@ -109,7 +109,7 @@ void all_gather_round(const Position& at, int index, Round& round) {
   });
 }
 
-void reduce_scatter_round(const Position& at, int index, Round& round) {
+void butterfly_reduce_scatter_round(const Position& at, int index, Round& round) {
   const Factors factors(at.shape());
   const Fold fold(at.size, factors.members());
   const bool paired = fold.is_paired(at.rank);
@@ -149,7 +149,7 @@ const Algorithm kRecursiveDoublingAllGather = {.name = "recursive_doubling",
                                                .single_block = false,
                                                .blocks = block_per_rank,
                                                .rounds = bound_rounds,
-                                               .round = all_gather_round,
+                                               .round = butterfly_all_gather_round,
                                                .needs_scratch = no_scratch};
 
 const Algorithm kRecursiveHalvingReduceScatter = {.name = "recursive_halving",
@@ -159,7 +159,7 @@ const Algorithm kRecursiveHalvingReduceScatter = {.name = "recursive_halving",
                                                   .combines_at_once = true,
                                                   .blocks = block_per_rank,
                                                   .rounds = bound_rounds,
-                                                  .round = reduce_scatter_round,
+                                                  .round = butterfly_reduce_scatter_round,
                                                   .needs_scratch = halving_needs_scratch};
 
 }  // namespace tutti

@@ -21,11 +21,11 @@ Level level_of(const Shape& shape, int index) noexcept {
 /// Blocks that go over distance j * skip.
 int count_of(const Level& level, int j) noexcept { return std::min(level.skip, level.span - j * level.skip); }
 
-void reduce_scatter_round(const Position& at, int index, Round& round) {
+void plain_circulant_reduce_scatter_round(const Position& at, int index, Round& round) {
   circulant_reduce_scatter_round(at, index, Slot::scratch, Slot::output, round);
 }
 
-void all_gather_round(const Position& at, int index, Round& round) {
+void plain_circulant_all_gather_round(const Position& at, int index, Round& round) {
   if (index == 0) round.copies.push_back({Slot::input, Slot::output, {at.rank, 1}});
   circulant_all_gather_round(at, index, 0, false, round);
 }
@@ -81,7 +81,7 @@ const Algorithm kCirculantReduceScatter = {.name = "circulant",
                                            .single_block = false,
                                            .blocks = block_per_rank,
                                            .rounds = circulant_rounds,
-                                           .round = reduce_scatter_round,
+                                           .round = plain_circulant_reduce_scatter_round,
                                            .needs_scratch = scratch_everywhere};
 
 const Algorithm kCirculantAllGather = {.name = "circulant",
@@ -90,7 +90,7 @@ const Algorithm kCirculantAllGather = {.name = "circulant",
                                        .single_block = false,
                                        .blocks = block_per_rank,
                                        .rounds = circulant_rounds,
-                                       .round = all_gather_round,
+                                       .round = plain_circulant_all_gather_round,
                                        .needs_scratch = no_scratch};
 
 }  // namespace tutti

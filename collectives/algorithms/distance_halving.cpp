@@ -28,7 +28,7 @@ BlockRange alike(const Factors& factors, int rank, int level) noexcept {
   return {place(factors, rank) / count * count, count};
 }
 
-void all_gather_round(const Position& at, int index, Round& round) {
+void distance_halving_all_gather_round(const Position& at, int index, Round& round) {
   const Factors factors = factors_of(at.shape());
   if (index == 0) {
     round.copies.push_back({Slot::input, Slot::scratch, {at.rank, 1}, place(factors, at.rank) - at.rank});
@@ -47,7 +47,7 @@ void all_gather_round(const Position& at, int index, Round& round) {
   });
 }
 
-void reduce_scatter_round(const Position& at, int index, Round& round) {
+void distance_halving_reduce_scatter_round(const Position& at, int index, Round& round) {
   const Factors factors = factors_of(at.shape());
   if (index == 0) {
     for (int rank = 0; rank < at.size; ++rank) {
@@ -75,7 +75,7 @@ const Algorithm kDistanceHalvingAllGather = {.name = "distance_halving",
                                              .moves_blocks = true,
                                              .blocks = block_per_rank,
                                              .rounds = exchanges_and_sorting,
-                                             .round = all_gather_round,
+                                             .round = distance_halving_all_gather_round,
                                              .needs_scratch = scratch_everywhere};
 
 const Algorithm kDistanceDoublingReduceScatter = {.name = "distance_doubling",
@@ -85,7 +85,7 @@ const Algorithm kDistanceDoublingReduceScatter = {.name = "distance_doubling",
                                                   .moves_blocks = true,
                                                   .blocks = block_per_rank,
                                                   .rounds = exchanges_and_sorting,
-                                                  .round = reduce_scatter_round,
+                                                  .round = distance_halving_reduce_scatter_round,
                                                   .needs_scratch = scratch_everywhere};
 
 }  // namespace tutti

@@ -12,7 +12,7 @@ int level_of(int node) noexcept { return std::countr_zero(static_cast<unsigned>(
 // Rounds alternate between the trees; a rooted collective joins the root to both tops in a step of its own.
 int rooted_rounds(const Shape& shape) noexcept { return 2 * (HalfTree(shape.size - 1, 0).levels() + 1); }
 
-void broadcast_round(const Position& at, int index, Round& round) {
+void double_tree_broadcast_round(const Position& at, int index, Round& round) {
   const int which = index % 2;
   const int step = index / 2;
   const HalfTree tree(at.size - 1, which);
@@ -23,7 +23,7 @@ void broadcast_round(const Position& at, int index, Round& round) {
   if (at.rank == top) round.receives.push_back({at.root, Slot::output, {which, 1}});
 }
 
-void reduce_round(const Position& at, int index, Round& round) {
+void double_tree_reduce_round(const Position& at, int index, Round& round) {
   const int which = index % 2;
   const int level = index / 2;
   const HalfTree tree(at.size - 1, which);
@@ -131,7 +131,7 @@ const Algorithm kDoubleTreeBroadcast = {.name = "double_tree",
                                         .alternating_parts = 2,
                                         .blocks = two_blocks,
                                         .rounds = rooted_rounds,
-                                        .round = broadcast_round,
+                                        .round = double_tree_broadcast_round,
                                         .needs_scratch = no_scratch};
 
 const Algorithm kDoubleTreeReduce = {.name = "double_tree",
@@ -141,7 +141,7 @@ const Algorithm kDoubleTreeReduce = {.name = "double_tree",
                                      .alternating_parts = 2,
                                      .blocks = two_blocks,
                                      .rounds = rooted_rounds,
-                                     .round = reduce_round,
+                                     .round = double_tree_reduce_round,
                                      .needs_scratch = reduce_needs_scratch};
 
 }  // namespace tutti

@@ -6,9 +6,9 @@ namespace {
 
 /// Messages at a time.
 int window(const Shape& shape) noexcept { return shape.radix - 1; }
-int rounds(const Shape& shape) noexcept { return (shape.size - 2) / window(shape) + 1; }
+int pairwise_rounds(const Shape& shape) noexcept { return (shape.size - 2) / window(shape) + 1; }
 
-void all_to_all_round(const Position& at, int index, Round& round) {
+void pairwise_all_to_all_round(const Position& at, int index, Round& round) {
   if (index == 0) round.copies.push_back({Slot::input, Slot::output, {at.rank, 1}});
   const int first = index * window(at.shape()) + 1;
   for (int distance = first; distance < first + window(at.shape()) && distance < at.size; ++distance) {
@@ -26,8 +26,8 @@ const Algorithm kPairwiseAllToAll = {.name = "pairwise",
                                      .radix = Radix::per_rank,
                                      .single_block = true,
                                      .blocks = block_per_rank,
-                                     .rounds = rounds,
-                                     .round = all_to_all_round,
+                                     .rounds = pairwise_rounds,
+                                     .round = pairwise_all_to_all_round,
                                      .needs_scratch = no_scratch};
 
 }  // namespace tutti

@@ -6,9 +6,9 @@
 namespace tutti {
 namespace {
 
-int rounds(const Shape& shape) noexcept { return circulant_rounds(shape) + knomial_rounds(shape); }
+int reduce_scatter_gather_rounds(const Shape& shape) noexcept { return circulant_rounds(shape) + knomial_rounds(shape); }
 
-void reduce_round(const Position& at, int index, Round& round) {
+void reduce_scatter_gather_reduce_round(const Position& at, int index, Round& round) {
   const Slot work = at.rank == at.root ? Slot::output : Slot::scratch;
   const int half = circulant_rounds(at.shape());
   if (index >= half) return knomial_gather_round(at, index - half, work, round);
@@ -19,7 +19,7 @@ void reduce_round(const Position& at, int index, Round& round) {
   for (Receive& receive : round.receives) receive.peer = wrap(receive.peer + at.root, at.size);
 }
 
-bool needs_scratch(const Position& at) noexcept { return at.rank != at.root; }
+bool reduce_scatter_gather_needs_scratch(const Position& at) noexcept { return at.rank != at.root; }
 
 }  // namespace
 
@@ -28,8 +28,8 @@ const Algorithm kReduceScatterGatherReduce = {.name = "reduce_scatter_gather",
                                               .radix = Radix::per_rank,
                                               .single_block = false,
                                               .blocks = block_per_rank,
-                                              .rounds = rounds,
-                                              .round = reduce_round,
-                                              .needs_scratch = needs_scratch};
+                                              .rounds = reduce_scatter_gather_rounds,
+                                              .round = reduce_scatter_gather_reduce_round,
+                                              .needs_scratch = reduce_scatter_gather_needs_scratch};
 
 }  // namespace tutti

@@ -7,7 +7,7 @@ namespace {
 int ring_rounds(const Shape& shape) noexcept { return shape.size - 1; }
 
 // Partial sums of foreign blocks travel through scratch; the last round completes the own block in the output.
-void reduce_scatter_round(const Position& at, int index, Round& round) {
+void ring_reduce_scatter_round(const Position& at, int index, Round& round) {
   const RingStep step = ring_reduce_scatter_step(at.rank, at.size, index);
   const bool last = index == at.size - 2;
   round.sends.push_back({step.send_to, index == 0 ? Slot::input : Slot::scratch, {step.send_block, 1}});
@@ -15,14 +15,14 @@ void reduce_scatter_round(const Position& at, int index, Round& round) {
       {step.recv_from, last ? Slot::output : Slot::scratch, {step.recv_block, 1}, Combine::incoming_left, Slot::input});
 }
 
-void all_gather_round(const Position& at, int index, Round& round) {
+void ring_all_gather_round(const Position& at, int index, Round& round) {
   const RingStep step = ring_all_gather_step(at.rank, at.size, index);
   if (index == 0) round.copies.push_back({Slot::input, Slot::output, {at.rank, 1}});
   round.sends.push_back({step.send_to, index == 0 ? Slot::input : Slot::output, {step.send_block, 1}});
   round.receives.push_back({step.recv_from, Slot::output, {step.recv_block, 1}});
 }
 
-void broadcast_round(const Position& at, int index, Round& round) {
+void ring_broadcast_round(const Position& at, int index, Round& round) {
   const int distance = wrap(at.rank - at.root, at.size);
   if (distance == index) round.sends.push_back({wrap(at.rank + 1, at.size), Slot::output, {0, 1}});
   if (distance == index + 1) round.receives.push_back({wrap(at.rank - 1, at.size), Slot::output, {0, 1}});
@@ -35,7 +35,7 @@ const Algorithm kRingReduceScatter = {.name = "ring",
                                       .single_block = true,
                                       .blocks = block_per_rank,
                                       .rounds = ring_rounds,
-                                      .round = reduce_scatter_round,
+                                      .round = ring_reduce_scatter_round,
                                       .needs_scratch = scratch_everywhere};
 
 const Algorithm kRingAllGather = {.name = "ring",
@@ -43,7 +43,7 @@ const Algorithm kRingAllGather = {.name = "ring",
                                   .single_block = true,
                                   .blocks = block_per_rank,
                                   .rounds = ring_rounds,
-                                  .round = all_gather_round,
+                                  .round = ring_all_gather_round,
                                   .needs_scratch = no_scratch};
 
 const Algorithm kRingBroadcast = {.name = "ring",
@@ -51,7 +51,7 @@ const Algorithm kRingBroadcast = {.name = "ring",
                                   .single_block = true,
                                   .blocks = one_block,
                                   .rounds = ring_rounds,
-                                  .round = broadcast_round,
+                                  .round = ring_broadcast_round,
                                   .needs_scratch = no_scratch};
 
 }  // namespace tutti

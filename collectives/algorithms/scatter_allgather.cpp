@@ -6,9 +6,9 @@
 namespace tutti {
 namespace {
 
-int rounds(const Shape& shape) noexcept { return knomial_rounds(shape) + circulant_rounds(shape); }
+int scatter_allgather_rounds(const Shape& shape) noexcept { return knomial_rounds(shape) + circulant_rounds(shape); }
 
-void broadcast_round(const Position& at, int index, Round& round) {
+void scatter_allgather_broadcast_round(const Position& at, int index, Round& round) {
   const int half = knomial_rounds(at.shape());
   if (index < half) {
     knomial_scatter_round(at, index, round);
@@ -24,8 +24,8 @@ const Algorithm kScatterAllGatherBroadcast = {.name = "scatter_allgather",
                                               .radix = Radix::per_rank,
                                               .single_block = false,
                                               .blocks = block_per_rank,
-                                              .rounds = rounds,
-                                              .round = broadcast_round,
+                                              .rounds = scatter_allgather_rounds,
+                                              .round = scatter_allgather_broadcast_round,
                                               .needs_scratch = no_scratch};
 
 }  // namespace tutti

@@ -4,11 +4,11 @@
 namespace tutti {
 namespace {
 
-void reduce_scatter_round(const Position& at, int index, Round& round) {
+void plain_two_way_ring_reduce_scatter_round(const Position& at, int index, Round& round) {
   two_way_ring_reduce_scatter_round(at, index, Slot::scratch, Slot::output, round);
 }
 
-void all_gather_round(const Position& at, int index, Round& round) {
+void plain_two_way_ring_all_gather_round(const Position& at, int index, Round& round) {
   if (index == 0) round.copies.push_back({Slot::input, Slot::output, {at.rank, 1}});
   two_way_ring_all_gather_round(at, index, round);
 }
@@ -46,7 +46,7 @@ const Algorithm kTwoWayRingReduceScatter = {.name = "two_way_ring",
                                             .single_block = true,
                                             .blocks = block_per_rank,
                                             .rounds = two_way_ring_rounds,
-                                            .round = reduce_scatter_round,
+                                            .round = plain_two_way_ring_reduce_scatter_round,
                                             .needs_scratch = scratch_everywhere};
 
 const Algorithm kTwoWayRingAllGather = {.name = "two_way_ring",
@@ -54,7 +54,7 @@ const Algorithm kTwoWayRingAllGather = {.name = "two_way_ring",
                                         .single_block = true,
                                         .blocks = block_per_rank,
                                         .rounds = two_way_ring_rounds,
-                                        .round = all_gather_round,
+                                        .round = plain_two_way_ring_all_gather_round,
                                         .needs_scratch = no_scratch};
 
 }  // namespace tutti

@@ -17,6 +17,7 @@
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/collectives/way.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

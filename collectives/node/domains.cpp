@@ -11,6 +11,7 @@
 #include <tutti/collectives/node/board.hpp>
 #include <tutti/collectives/node/domains.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

@@ -19,6 +19,7 @@
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/node/single_copy.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

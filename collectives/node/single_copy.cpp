@@ -9,6 +9,7 @@
 
 #include <tutti/collectives/node/single_copy.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 

@@ -13,6 +13,7 @@
 #include <tutti/collectives/watch/node_watch.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

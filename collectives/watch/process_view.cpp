@@ -6,6 +6,7 @@
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

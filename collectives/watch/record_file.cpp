@@ -14,6 +14,7 @@
 #include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
 #include <tutti/collectives/watch/record_file.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

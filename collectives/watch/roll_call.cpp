@@ -7,6 +7,7 @@
 #include <tutti/collectives/watch/components.hpp>
 #include <tutti/collectives/watch/roll_call.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

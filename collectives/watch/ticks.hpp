@@ -5,10 +5,6 @@
 
 #include <cstdint>
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 namespace tutti::detail {
 
 /// What ticks are. The numeric values lie in control blocks.
@@ -21,7 +17,7 @@ std::int64_t monotonic_ns() noexcept;
 
 inline std::uint64_t read_ticks(TickSource source) noexcept {
 #if defined(__x86_64__)
-  if (source == TickSource::time_stamp_counter) return __rdtsc();
+  if (source == TickSource::time_stamp_counter) return __builtin_ia32_rdtsc();
 #endif
   return static_cast<std::uint64_t>(monotonic_ns());
 }

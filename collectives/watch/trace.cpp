@@ -10,6 +10,7 @@
 #include <tutti/collectives/watch/process_view.hpp>
 #include <tutti/collectives/watch/record_file.hpp>
 #include <tutti/collectives/watch/trace.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

@@ -7,6 +7,7 @@
 
 #include <tutti/kernels/arithmetic/sgd.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::cuda {
 namespace {

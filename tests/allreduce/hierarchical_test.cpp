@@ -14,6 +14,7 @@
 #include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/point_to_point.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

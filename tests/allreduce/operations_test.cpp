@@ -18,6 +18,7 @@
 #include <tutti/allreduce/table.hpp>
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/philox.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

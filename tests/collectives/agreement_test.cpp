@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tests/collectives/errors.hpp>
+#include <tests/collectives/members.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/tuning.hpp>
@@ -15,17 +16,6 @@
 
 namespace tutti::test {
 namespace {
-
-int world_rank() {
-  int rank = 0;
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  return rank;
-}
-int world_size() {
-  int size = 1;
-  MPI_Comm_size(MPI_COMM_WORLD, &size);
-  return size;
-}
 
 Result make(const CommunicatorOptions& options) {
   return attempt([&] { Communicator(MPI_COMM_WORLD, options); });

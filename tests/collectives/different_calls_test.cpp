@@ -13,6 +13,7 @@
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/executor.hpp>
 #include <tutti/collectives/table.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::test {
 namespace {

@@ -12,6 +12,7 @@
 #include <tests/collectives/errors.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/node/domains.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

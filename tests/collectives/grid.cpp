@@ -11,6 +11,7 @@
 #include <tests/collectives/queue_double.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/kernels/cast.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::test {
 namespace {

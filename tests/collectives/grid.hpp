@@ -14,6 +14,7 @@
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/reduce.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::test {
 

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include <tutti/kernels/text.hpp>
+
 #include <tests/collectives/grid.hpp>
 
 namespace tutti::test {

@@ -10,6 +10,7 @@
 #include <tests/collectives/grid.hpp>
 #include <tests/collectives/messages.hpp>
 #include <tutti/allreduce/tutti.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

@@ -9,6 +9,7 @@
 
 #include <tests/collectives/errors.hpp>
 #include <tutti/collectives/point_to_point.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::test {
 namespace {

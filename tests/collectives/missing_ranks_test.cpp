@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include <tutti/kernels/text.hpp>
+
 #include <tests/collectives/errors.hpp>
 
 namespace tutti::test {

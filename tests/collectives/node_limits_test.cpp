@@ -11,6 +11,7 @@
 
 #include <tests/collectives/errors.hpp>
 #include <tutti/collectives/communicator_state.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::test {
 namespace {

@@ -23,6 +23,7 @@
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

@@ -17,6 +17,7 @@
 
 #include <tutti/collectives/node/direct.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

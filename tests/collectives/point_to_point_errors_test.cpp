@@ -11,6 +11,7 @@
 #include <tests/collectives/errors.hpp>
 #include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/point_to_point.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::test {
 namespace {

@@ -12,6 +12,7 @@
 
 #include <tests/collectives/errors.hpp>
 #include <tutti/collectives/schedule.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::test {
 namespace {

@@ -14,6 +14,7 @@
 #include <tutti/collectives/torus.hpp>
 #include <tutti/collectives/verifier.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

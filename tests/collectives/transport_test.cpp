@@ -6,9 +6,11 @@
 #include <string>
 
 #include <tests/collectives/errors.hpp>
+#include <tests/collectives/members.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/routed_transport.hpp>
 #include <tutti/collectives/transport_choice.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::test {
 namespace {
@@ -35,12 +37,6 @@ class Environment {
   }
   std::optional<std::string> before_;
 };
-
-int world_rank() {
-  int rank = 0;
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  return rank;
-}
 
 Communicator make(std::optional<TransportKind> kind) {
   CommunicatorOptions options = patient();

@@ -130,7 +130,7 @@ TEST(TuningFile, ThatCannotBeReadIsRefused) {
   const test::TemporaryFolder folder;
   for (const fs::path& path : {folder.path() / "nothing", folder.path()}) {
     try {
-      read_tuning(path);
+      read_tuning(path.string());
       ADD_FAILURE() << path;
     } catch (const DataError& error) {
       EXPECT_NE(std::string(error.what()).find(path.string()), std::string::npos) << error.what();
@@ -140,7 +140,7 @@ TEST(TuningFile, ThatCannotBeReadIsRefused) {
 
 TEST(Network, IsAFabricWhereADeviceIsActive) {
   const test::TemporaryFolder folder;
-  const fs::path& devices = folder.path();
+  const fs::path devices = folder.path();
   const auto port = [&](const char* device, const char* number, const char* state) {
     fs::create_directories(devices / "infiniband" / device / "ports" / number);
     std::ofstream(devices / "infiniband" / device / "ports" / number / "state") << state << '\n';

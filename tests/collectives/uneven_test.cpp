@@ -11,6 +11,7 @@
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include <tutti/kernels/text.hpp>
+
 #include <tests/collectives/errors.hpp>
 
 namespace tutti::test {

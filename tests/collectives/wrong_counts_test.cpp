@@ -11,6 +11,7 @@
 #include <tests/collectives/grid.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 namespace {
@@ -21,7 +22,7 @@ using test::Outcome;
 
 using Counts = std::vector<std::size_t>;
 
-std::size_t sum(const Counts& counts) { return std::accumulate(counts.begin(), counts.end(), std::size_t{0}); }
+std::size_t total(const Counts& counts) { return std::accumulate(counts.begin(), counts.end(), std::size_t{0}); }
 
 TEST(WrongCounts, AreInvalidAlike) {
   const Communicator comm = test::world();
@@ -107,8 +108,8 @@ TEST(DifferentCounts, OfAPairAreNoticed) {
     Counts to(ranks, 2);
     const Counts from(ranks, 2);
     if (comm.rank() == 0) to[ranks - 1] += surplus;
-    const auto input = test::lasting<float>(sum(to));
-    const auto output = test::lasting<float>(sum(from));
+    const auto input = test::lasting<float>(total(to));
+    const auto output = test::lasting<float>(total(from));
     const auto result = attempt([&] { all_to_all_v<float>(comm, input, to, output, from); });
     if (comm.rank() == comm.size() - 1) {  // the others may have had all they wait for
       EXPECT_EQ(result.outcome, Outcome::communication);

@@ -9,6 +9,7 @@
 #include <tutti/io/check.hpp>
 #include <tutti/io/detail/shard.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/io/support.hpp"
 #include "tests/io/times.hpp"
 
@@ -179,7 +180,7 @@ TEST(Dataset, ThatDoesNotFitLeavesNothingBehind) {
 
 TEST(BundledDigits, AreWhole) {
   for (const auto& [part, size, shards] : {std::tuple("train", 1437U, 2U), std::tuple("test", 360U, 1U)}) {
-    const Dataset dataset(fs::path(TUTTI_EXAMPLES_DIR) / "digits" / part);
+    const Dataset dataset(fs::path(tutti::test::kSourceDir) / "examples/digits" / part);
     EXPECT_EQ(dataset.size(), size);
     EXPECT_EQ(dataset.shards().size(), shards);
     EXPECT_EQ(dataset.fields(), (std::vector<Field>{{"image", DType::u8, {1, 8, 8}}, {"label", DType::i64, {}}}));

@@ -12,7 +12,7 @@ namespace tutti::io::test {
 namespace {
 
 constexpr std::uint64_t kSamples = 103;
-constexpr std::uint64_t kSeed = 97;
+constexpr std::uint64_t kLoaderSeed = 97;
 
 class LoaderTest : public testing::Test {
  protected:
@@ -22,7 +22,7 @@ class LoaderTest : public testing::Test {
   }
 
   static LoaderOptions options(std::uint64_t global_batch, int rank = 0, int ranks = 1) {
-    return {.order = Order::shuffled, .seed = kSeed, .global_batch = global_batch, .rank = rank, .ranks = ranks};
+    return {.order = Order::shuffled, .seed = kLoaderSeed, .global_batch = global_batch, .rank = rank, .ranks = ranks};
   }
 
   std::vector<Batch> read_all(const LoaderOptions& options) const {
@@ -88,7 +88,7 @@ TEST_F(LoaderTest, RanksTogetherReadWhatOneReads) {
 }
 
 TEST_F(LoaderTest, OrderIsTheSamplers) {
-  const Sampler sampler(kSamples, Order::shuffled, kSeed);
+  const Sampler sampler(kSamples, Order::shuffled, kLoaderSeed);
   LoaderOptions choice = options(10);
   choice.epochs = 2;
   for (const Batch& batch : read_all(choice))

@@ -9,7 +9,7 @@
 namespace tutti::io {
 namespace {
 
-constexpr std::uint64_t kSeed = 20240607;
+constexpr std::uint64_t kSamplerSeed = 20240607;
 
 bool is_bijection(const Sampler& sampler, std::uint64_t epoch) {
   std::vector<bool> seen(sampler.size(), false);
@@ -24,15 +24,15 @@ bool is_bijection(const Sampler& sampler, std::uint64_t epoch) {
 TEST(Sampler, VisitsEverySampleOnce) {
   for (std::uint64_t size = 1; size <= 300; ++size)
     for (std::uint64_t epoch = 0; epoch < 3; ++epoch)
-      ASSERT_TRUE(is_bijection(Sampler(size, Order::shuffled, kSeed + size), epoch))
+      ASSERT_TRUE(is_bijection(Sampler(size, Order::shuffled, kSamplerSeed + size), epoch))
           << "size " << size << " epoch " << epoch;
   for (const std::uint64_t size : {4095ULL, 4096ULL, 4097ULL, 60000ULL, 131073ULL})
-    ASSERT_TRUE(is_bijection(Sampler(size, Order::shuffled, kSeed), 5)) << "size " << size;
+    ASSERT_TRUE(is_bijection(Sampler(size, Order::shuffled, kSamplerSeed), 5)) << "size " << size;
 }
 
 TEST(Sampler, HandlesHugeDataSets) {
   for (const std::uint64_t size : {(1ULL << 32) + 1, (1ULL << 40), ~0ULL}) {
-    const Sampler sampler(size, Order::shuffled, kSeed);
+    const Sampler sampler(size, Order::shuffled, kSamplerSeed);
     for (std::uint64_t position = 0; position < 100; ++position) {
       ASSERT_LT(sampler.sample(0, position), size);
       ASSERT_NE(sampler.sample(0, position), sampler.sample(0, size - 1 - position));
@@ -41,7 +41,7 @@ TEST(Sampler, HandlesHugeDataSets) {
 }
 
 TEST(Sampler, ContiguousIsTheIdentity) {
-  const Sampler sampler(10, Order::contiguous, kSeed);
+  const Sampler sampler(10, Order::contiguous, kSamplerSeed);
   for (std::uint64_t position = 0; position < 10; ++position) EXPECT_EQ(sampler.sample(3, position), position);
 }
 
@@ -52,7 +52,7 @@ TEST(Sampler, EveryIdIsEquallyLikelyAtEveryPosition) {
   for (const std::uint64_t size : {2ULL, 3ULL, 5ULL, 6ULL, 7ULL, 8ULL, 17ULL, 33ULL}) {
     // Sizes 5 to 7 are those that too few rounds show first.
     const std::uint64_t epochs = size >= 5 && size <= 7 ? 50000 : 5000;
-    const Sampler sampler(size, Order::shuffled, kSeed);
+    const Sampler sampler(size, Order::shuffled, kSamplerSeed);
     std::vector<double> counts(size * size);
     for (std::uint64_t epoch = 0; epoch < epochs; ++epoch)
       for (std::uint64_t position = 0; position < size; ++position)
@@ -63,14 +63,14 @@ TEST(Sampler, EveryIdIsEquallyLikelyAtEveryPosition) {
     for (const double count : counts) statistic += (count - expected) * (count - expected) / expected;
     statistic *= (n - 1) / n;
     const double freedom = (n - 1) * (n - 1);
-    EXPECT_LT(statistic, freedom + 5 * std::sqrt(2 * freedom)) << "size " << size << " seed " << kSeed;
+    EXPECT_LT(statistic, freedom + 5 * std::sqrt(2 * freedom)) << "size " << size << " seed " << kSamplerSeed;
   }
 }
 
 // Neighbours in the order must not be neighbours on disk more often than chance has it: about one pair in n/2.
 TEST(Sampler, NeighboursAreSpread) {
   constexpr std::uint64_t kSize = 10007;
-  const Sampler sampler(kSize, Order::shuffled, kSeed);
+  const Sampler sampler(kSize, Order::shuffled, kSamplerSeed);
   int close = 0;
   double distance = 0;
   for (std::uint64_t position = 1; position < kSize; ++position) {
@@ -84,8 +84,8 @@ TEST(Sampler, NeighboursAreSpread) {
 }
 
 TEST(Sampler, EpochsAndSeedsDiffer) {
-  const Sampler sampler(1000, Order::shuffled, kSeed);
-  const Sampler other(1000, Order::shuffled, kSeed + 1);
+  const Sampler sampler(1000, Order::shuffled, kSamplerSeed);
+  const Sampler other(1000, Order::shuffled, kSamplerSeed + 1);
   int same_epoch = 0;
   int same_seed = 0;
   for (std::uint64_t position = 0; position < 1000; ++position) {

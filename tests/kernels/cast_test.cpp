@@ -12,7 +12,7 @@
 namespace tutti::test {
 namespace {
 
-constexpr std::uint64_t kSeed = 20261122;
+constexpr std::uint64_t kCastSeed = 20261122;
 constexpr std::size_t kRandomFloats = 2'000'000;
 
 template <class Half>
@@ -62,7 +62,7 @@ std::vector<float> hard_floats() {
     add_around(x);
   for (const float x : edge_values<float>()) floats.push_back(x);
   for (std::size_t i = 0; i < kRandomFloats; ++i) {
-    floats.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(random_u64(kSeed, 0, i))));
+    floats.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(random_u64(kCastSeed, 0, i))));
   }
   return floats;
 }
@@ -110,13 +110,13 @@ TYPED_TEST(CastTest, RoundsToNearestEven) {
   for (std::size_t i = 0; i < in.size(); ++i) {
     expected[i] = reference_half<TypeParam>(in[i]);
     ASSERT_EQ(scalar_half<TypeParam>(in[i]).bits, expected[i].bits)
-        << std::hex << bits_of(in[i]) << " at " << std::dec << i << ", seed " << kSeed;
+        << std::hex << bits_of(in[i]) << " at " << std::dec << i << ", seed " << kCastSeed;
   }
   for_each_target([&] {
     cast(ConstBuffer(std::span(in)), Buffer(std::span(out)));
     const std::size_t i = first_difference(out.data(), expected.data(), out.size());
     ASSERT_EQ(i, out.size()) << std::hex << bits_of(in[i]) << " gave " << out[i].bits << ", expected "
-                             << expected[i].bits << ", seed " << kSeed;
+                             << expected[i].bits << ", seed " << kCastSeed;
   });
 }
 

@@ -16,7 +16,7 @@
 namespace tutti::test {
 namespace {
 
-constexpr std::uint64_t kSeed = 20261121;
+constexpr std::uint64_t kReduceSeed = 20261121;
 constexpr std::size_t kGuard = 80;
 constexpr std::byte kGuardByte{0xa5};
 
@@ -80,10 +80,10 @@ TYPED_TEST_SUITE(ReduceTest, Elements);
 TYPED_TEST(ReduceTest, CombineIsTheReference) {
   using T = TypeParam;
   constexpr std::size_t kCount = 4099;
-  const Operands<T> in = operands<T>(kCount, kSeed);
+  const Operands<T> in = operands<T>(kCount, kReduceSeed);
   for (const ReduceOp op : kAllReduceOps) {
     if (!is_supported(op, dtype_of<T>)) continue;
-    SCOPED_TRACE(testing::Message() << name(dtype_of<T>) << " " << name(op) << ", seed " << kSeed);
+    SCOPED_TRACE(testing::Message() << name(dtype_of<T>) << " " << name(op) << ", seed " << kReduceSeed);
     std::vector<T> expected(kCount);
     for (std::size_t i = 0; i < kCount; ++i) expected[i] = reference_combine(op, in.left[i], in.right[i]);
     for_each_target([&] {
@@ -123,7 +123,7 @@ TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
        {std::size_t{0}, std::size_t{1}, std::size_t{77}, std::size_t{2048}, std::size_t{5003}}) {
     for (const std::size_t many : {2, 3, 4, 7}) {
       std::vector<std::vector<T>> inputs;
-      for (std::size_t k = 0; k < many; ++k) inputs.push_back(operands<T>(count, kSeed + 10 + k).left);
+      for (std::size_t k = 0; k < many; ++k) inputs.push_back(operands<T>(count, kReduceSeed + 10 + k).left);
       for (const ReduceOp op : kAllReduceOps) {
         if (!is_supported(op, dtype_of<T>)) continue;
         if (many == 2 && count > 77) continue;  // as combine()
@@ -139,7 +139,7 @@ TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
           combine_all(op, views, Buffer(std::span(out)));
           const std::size_t i = first_difference(out.data(), expected.data(), count);
           ASSERT_EQ(i, count) << name(dtype_of<T>) << " " << name(op) << " of " << many << ", output at " << place
-                              << ": element " << i << ", seed " << kSeed;
+                              << ": element " << i << ", seed " << kReduceSeed;
         }
       }
     }
@@ -188,7 +188,7 @@ TYPED_TEST(ReduceTest, CombineIntoIsFoundAtAllTargets) {
   for (const std::size_t count : {std::size_t{1}, 64 / sizeof(T) - 1, 64 / sizeof(T) * 2 + 1, std::size_t{2050}}) {
     for (const std::size_t many : {1, 2, 3, 5}) {
       std::vector<std::vector<T>> inputs;
-      for (std::size_t k = 0; k < many; ++k) inputs.push_back(operands<T>(count, kSeed + 30 + k).left);
+      for (std::size_t k = 0; k < many; ++k) inputs.push_back(operands<T>(count, kReduceSeed + 30 + k).left);
       for (const ReduceOp op : kAllReduceOps) {
         if (!is_supported(op, dtype_of<T>)) continue;
         std::vector<T> expected(count);
@@ -204,7 +204,7 @@ TYPED_TEST(ReduceTest, CombineIntoIsFoundAtAllTargets) {
                 SCOPED_TRACE(testing::Message()
                              << name(dtype_of<T>) << " x " << count << " " << name(op) << " of " << many << " at "
                              << targets << ", " << in_place << " in place, " << shift << " + " << spread
-                             << " bytes behind a line" << (streams ? ", streamed" : "") << ", seed " << kSeed);
+                             << " bytes behind a line" << (streams ? ", streamed" : "") << ", seed " << kReduceSeed);
                 expect_combine_into(op, inputs, expected, contributions, targets, in_place, shift, spread, streams);
                 if (testing::Test::HasFatalFailure()) return;
               }
@@ -218,7 +218,7 @@ TYPED_TEST(ReduceTest, CombineIntoIsFoundAtAllTargets) {
 
 TYPED_TEST(ReduceTest, CombineAllOfOneIsACopy) {
   using T = TypeParam;
-  const std::vector<T> input = operands<T>(1001, kSeed + 20).left;
+  const std::vector<T> input = operands<T>(1001, kReduceSeed + 20).left;
   std::vector<T> out(input.size());
   const ConstBuffer only(input.data(), input.size(), dtype_of<T>);
   combine_all(ReduceOp::sum, {&only, 1}, Buffer(std::span(out)));
@@ -228,9 +228,9 @@ TYPED_TEST(ReduceTest, CombineAllOfOneIsACopy) {
 TYPED_TEST(ReduceTest, AverageIsDivided) {
   using T = TypeParam;
   constexpr std::size_t kCount = 1031;
-  const std::vector<T> values = operands<T>(kCount, kSeed + 1).left;
+  const std::vector<T> values = operands<T>(kCount, kReduceSeed + 1).left;
   for (const int n : {1, 2, 3, 7, 200, 40000}) {
-    SCOPED_TRACE(testing::Message() << name(dtype_of<T>) << " divided by " << n << ", seed " << kSeed + 1);
+    SCOPED_TRACE(testing::Message() << name(dtype_of<T>) << " divided by " << n << ", seed " << kReduceSeed + 1);
     std::vector<T> expected(kCount);
     for (std::size_t i = 0; i < kCount; ++i) expected[i] = reference_divide(values[i], n);
     for_each_target([&] {
@@ -248,7 +248,7 @@ TYPED_TEST(ReduceTest, AverageIsDivided) {
 
 TYPED_TEST(ReduceTest, OnlyAverageIsFinished) {
   using T = TypeParam;
-  const std::vector<T> values = operands<T>(257, kSeed + 2).left;
+  const std::vector<T> values = operands<T>(257, kReduceSeed + 2).left;
   for (const ReduceOp op : kAllReduceOps) {
     if (op == ReduceOp::avg || !is_supported(op, dtype_of<T>)) continue;
     std::vector<T> data = values;

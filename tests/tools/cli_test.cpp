@@ -34,16 +34,16 @@ TEST(Cli, VersionAndHelp) {
   }
 }
 
-#ifdef TUTTI_PRELOAD_LIBRARY
+#if TUTTI_HAVE_PRELOAD
 TEST(Cli, PreloadBecomesTheProgram) {
   EXPECT_TRUE(has(tutti({"preload", "--help"}).out, "Usage: tutti preload"));
   const std::string print = R"(printf '%s|' "$LD_PRELOAD" "$0" "$@"; exit 3)";
   const auto outcome = tutti({"preload", "sh", "-c", print, "name", "--help", "a b", "-n"});
   EXPECT_EQ(outcome.status, 3) << outcome.err;
-  EXPECT_EQ(outcome.out, TUTTI_PRELOAD_LIBRARY "|name|--help|a b|-n|");
+  EXPECT_EQ(outcome.out, std::string(tutti::test::kPreloadLibrary) + "|name|--help|a b|-n|");
   // What is preloaded already stays, behind.
-  const auto twice = tutti({"preload", TUTTI_PROGRAM, "preload", "sh", "-c", print, "name"});
-  EXPECT_EQ(twice.out, TUTTI_PRELOAD_LIBRARY ":" TUTTI_PRELOAD_LIBRARY "|name|");
+  const auto twice = tutti({"preload", tutti::test::kTutti, "preload", "sh", "-c", print, "name"});
+  EXPECT_EQ(twice.out, std::string(tutti::test::kPreloadLibrary) + ":" + tutti::test::kPreloadLibrary + "|name|");
 }
 
 TEST(Cli, PreloadWithoutAProgramIsOneClearLine) {

@@ -52,7 +52,7 @@ Outcome limited(const std::string& limits, const std::string& command) {
   return run({"/bin/sh", "-c", "ulimit " + limits + " && exec " + command});
 }
 
-const std::string kDoctor = std::string(TUTTI_PROGRAM) + " doctor";
+const std::string kDoctor = std::string(tutti::test::kTutti) + " doctor";
 
 TEST(Doctor, RunsAlone) {
   const auto outcome = tutti({"doctor"});
@@ -125,7 +125,7 @@ TEST(Doctor, NamesRanksThatDoNotAnswer) {
   // A rank that is in MPI, and in another program.
   const auto start = std::chrono::steady_clock::now();
   const auto outcome =
-      run({TUTTI_MPIRUN, "-n", "2", TUTTI_PROGRAM, "doctor", "--limit", "1", ":", "-n", "1", TUTTI_PROGRAM, "info"});
+      run({tutti::test::kMpirun, "-n", "2", tutti::test::kTutti, "doctor", "--limit", "1", ":", "-n", "1", tutti::test::kTutti, "info"});
   EXPECT_NE(outcome.status, 0);
   EXPECT_TRUE(has(outcome.err, "tutti: error: doctor: rank 2 did not answer rank 0 within 1 s")) << outcome.err;
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
@@ -135,7 +135,7 @@ TEST(Doctor, EndsWhereMpiDoesNot) {
   // Of the other rank MPI_Init waits for a word that never comes.
   const auto start = std::chrono::steady_clock::now();
   const auto outcome =
-      run({TUTTI_MPIRUN, "-n", "1", TUTTI_PROGRAM, "doctor", "--limit", "0.5", ":", "-n", "1", "/bin/sleep", "40"});
+      run({tutti::test::kMpirun, "-n", "1", tutti::test::kTutti, "doctor", "--limit", "0.5", ":", "-n", "1", "/bin/sleep", "40"});
   EXPECT_NE(outcome.status, 0);
   EXPECT_TRUE(has(outcome.err, "tutti: error: doctor: no end of MPI_Init within the limit\n")) << outcome.err;
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));

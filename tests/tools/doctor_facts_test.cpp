@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "tests/support/paths.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/tools/doctor_cases.hpp"
 #include "tools/doctor/collect.hpp"
@@ -96,7 +97,7 @@ void add_variables(const std::string& source, std::set<std::string>& names) {
 
 /// Every name that begins with TUTTI_ in a string of the sources that are installed or run.
 std::set<std::string> variables_in_sources() {
-  const std::filesystem::path source = TUTTI_SOURCE_DIR;
+  const std::filesystem::path source = test::kSourceDir;
   std::set<std::string> names;
   for (const char* folder : {"kernels", "collectives", "allreduce", "compression", "io", "tools", "trainer"}) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(source / folder)) {
@@ -117,7 +118,7 @@ TEST(Variables, AreThoseThatTheSourcesRead) {
 }
 
 TEST(Variables, OfTheTrainerAreNamedByItsSections) {
-  std::ifstream in(std::filesystem::path(TUTTI_SOURCE_DIR) / "trainer/README.md");
+  std::ifstream in(std::filesystem::path(test::kSourceDir) / "trainer/README.md");
   std::string text{std::istreambuf_iterator<char>(in), {}};
   const auto begin = text.find("\n## Configuration\n");
   ASSERT_NE(begin, std::string::npos);

@@ -48,7 +48,7 @@ TEST(Blocks, WhatOneGivesTheOtherGets) {
 }
 
 constexpr int kIteration = 4;
-constexpr std::size_t kCount = 300;  // more than the pattern's period
+constexpr std::size_t kCallCount = 300;  // more than the pattern's period
 
 /// All ranks of one collective, and their memory.
 class World {
@@ -59,7 +59,7 @@ class World {
                                     : Pattern::for_movement(DType::f32, ranks)) {
     for (int rank = 0; rank < ranks; ++rank) {
       calls_.push_back({.rank = rank, .ranks = ranks, .root = root, .in_place = in_place});
-      set_count(collective, calls_.back(), kCount, DType::f32);
+      set_count(collective, calls_.back(), kCallCount, DType::f32);
       memory_.emplace_back(memory_bytes(calls_.back()));
       place_buffers(collective, calls_.back(), memory_.back().data());
       prepare(collective, calls_.back(), pattern_, kIteration);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/perf/measure.hpp"
@@ -27,12 +28,12 @@ TEST(Size, IsReadAndWritten) {
 }
 
 TEST(Size, NonsenseIsNamed) {
-  for (const char* text : {"", "K", "-1", "12Q", "1.5M", "8iB", "99999999999999999999", "8000000000G", "4K "}) {
+  for (const char* size : {"", "K", "-1", "12Q", "1.5M", "8iB", "99999999999999999999", "8000000000G", "4K "}) {
     try {
-      parse_size("--max", text);
-      ADD_FAILURE() << "'" << text << "' was taken for a size";
+      parse_size("--max", size);
+      ADD_FAILURE() << "'" << size << "' was taken for a size";
     } catch (const InvalidArgument& error) {
-      EXPECT_NE(std::string(error.what()).find(tutti::text("--max: '", text, "'")), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find(text("--max: '", size, "'")), std::string::npos) << error.what();
     }
   }
 }

@@ -1,4 +1,4 @@
-// Running the program `tutti` as a user runs it. TUTTI_PROGRAM and TUTTI_MPIRUN tell where it and the launcher are.
+// Running the program `tutti` as a user runs it.
 #pragma once
 
 #include <fcntl.h>
@@ -12,9 +12,12 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/paths.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace tools_test {
+
+namespace test = tutti::test;
 
 using tutti::test::read_file;
 using tutti::test::TemporaryFolder;
@@ -66,12 +69,12 @@ inline Outcome run(std::vector<std::string> command) {
 }
 
 inline Outcome tutti(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), TUTTI_PROGRAM);
+  arguments.insert(arguments.begin(), test::kTutti);
   return run(std::move(arguments));
 }
 
 inline Outcome on_ranks(int ranks, std::vector<std::string> arguments) {
-  const std::vector<std::string> launch = {TUTTI_MPIRUN, "-n", std::to_string(ranks), TUTTI_PROGRAM};
+  const std::vector<std::string> launch = {test::kMpirun, "-n", std::to_string(ranks), test::kTutti};
   arguments.insert(arguments.begin(), launch.begin(), launch.end());
   return run(std::move(arguments));
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tests/support/temporary_folder.hpp"
 #include "tools/report/gnuplot.hpp"

@@ -7,6 +7,7 @@
 #include <tutti/trainer/progress.hpp>
 #include <tutti/trainer/schedule.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/trainer/support.hpp"
 
 namespace tutti::trainer::test {
@@ -122,14 +123,14 @@ TEST_F(ConfigFile, EveryDefaultIsInItsRange) {
 }
 
 TEST(ConfigTable, ReadmeHoldsIt) {
-  EXPECT_NE(read_file(fs::path(TUTTI_SOURCE_DIR) / "trainer/README.md").find(key_table_markdown()), std::string::npos)
+  EXPECT_NE(read_file(fs::path(tutti::test::kSourceDir) / "trainer/README.md").find(key_table_markdown()), std::string::npos)
       << "put the output of `tutti-train --keys` into trainer/README.md";
 }
 
 TEST(ConfigTable, ExamplesAreRead) {
   for (const char* name : {"fashion_mnist.toml", "digits.toml"})
     EXPECT_NO_THROW(
-        read_config({.file = fs::path(TUTTI_SOURCE_DIR) / "examples" / name, .environment = {}, .options = {}}));
+        read_config({.file = fs::path(tutti::test::kSourceDir) / "examples" / name, .environment = {}, .options = {}}));
 }
 
 TEST(LearningRate, ConstantWithWarmUpAndScaling) {

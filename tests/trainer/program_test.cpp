@@ -11,6 +11,7 @@
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/trainer/support.hpp"
 
 namespace tutti::trainer::test {
@@ -35,7 +36,7 @@ Ended run(const std::string& command) {
 }
 
 std::string mpirun(int ranks, const std::string& program) {
-  return std::string(TUTTI_MPIRUN) + " " + std::to_string(ranks) + " " + program;
+  return std::string(tutti::test::kMpirunRanks) + " " + std::to_string(ranks) + " " + program;
 }
 
 std::size_t count(const std::string& text, const std::string& part) {
@@ -54,7 +55,7 @@ class Program : public testing::Test {
   }
 
   std::string train(const std::string& arguments) const {
-    return std::string(TUTTI_TRAIN) + " " + config_.string() + " --out " + out_.string() + " " + arguments;
+    return std::string(tutti::test::kTuttiTrain) + " " + config_.string() + " --out " + out_.string() + " " + arguments;
   }
 
   /// Runs to an error: not 0, not a time-out, one line of ours, which holds every part.
@@ -77,7 +78,7 @@ class Program : public testing::Test {
 
 TEST_F(Program, LearnsTheDigitsOnTwoRanks) {
   const Ended ended =
-      run(mpirun(2, std::string(TUTTI_TRAIN) + " " TUTTI_SOURCE_DIR "/examples/digits.toml --out " + out_.string()));
+      run(mpirun(2, std::string(tutti::test::kTuttiTrain) + " " + tutti::test::kSourceDir + "/examples/digits.toml --out " + out_.string()));
   ASSERT_EQ(ended.status, 0) << ended.output;
   const auto result = nlohmann::json::parse(read_file(out_ / "result.json"));
   EXPECT_GE(result.at("test_accuracy"), 0.95);
@@ -195,7 +196,7 @@ TEST_F(Program, EmptyOrMissingTrainingSet) {
 TEST_F(Program, RunFolderThatCannotBeWritten) {
   write_file(folder_.path() / "file", "");
   const std::string out = (folder_.path() / "file" / "run").string();
-  expect_error(run(mpirun(2, std::string(TUTTI_TRAIN) + " " + config_.string() + " --out " + out)),
+  expect_error(run(mpirun(2, std::string(tutti::test::kTuttiTrain) + " " + config_.string() + " --out " + out)),
                {out, "cannot be written"});
 }
 
@@ -217,8 +218,8 @@ TEST_F(Program, CheckpointOfAnotherModel) {
 }
 
 TEST_F(Program, KeysAndAMissingArgument) {
-  EXPECT_NE(run(std::string(TUTTI_TRAIN) + " --keys").output.find("train.batch_size"), std::string::npos);
-  expect_error(run(TUTTI_TRAIN), {"config"});
+  EXPECT_NE(run(std::string(tutti::test::kTuttiTrain) + " --keys").output.find("train.batch_size"), std::string::npos);
+  expect_error(run(tutti::test::kTuttiTrain), {"config"});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tests/trainer/training_runs.hpp"
 

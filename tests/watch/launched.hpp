@@ -1,5 +1,4 @@
-// Ranks that a test starts, looks at from outside, and ends. TUTTI_PROGRAM, TUTTI_MPIRUN and WATCH_RANKS tell where
-// programs are.
+// Ranks that a test starts, looks at from outside, and ends.
 #pragma once
 
 #include <fcntl.h>
@@ -20,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/paths.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace tutti::test {
@@ -105,9 +105,9 @@ class Ranks {
       : count_(count) {
     mkdir((folder() + "/tmp").c_str(), 0700);
     environment.emplace("TMPDIR", folder() + "/tmp");
-    std::vector<std::string> command = {TUTTI_MPIRUN, "--enable-recovery", "-n", std::to_string(count)};
+    std::vector<std::string> command = {test::kMpirun, "--enable-recovery", "-n", std::to_string(count)};
     command.insert(command.end(), wrapper.begin(), wrapper.end());
-    command.insert(command.end(), {WATCH_RANKS, folder()});
+    command.insert(command.end(), {test::kWatchRanks, folder()});
     command.insert(command.end(), scenario.begin(), scenario.end());
     running_ = std::make_unique<Running>(std::move(command), folder() + "/out", environment);
   }
@@ -157,7 +157,7 @@ class Ranks {
 inline std::string run_tutti(std::vector<std::string> arguments, int& status) {
   const TemporaryFolder folder;
   const std::string output = (folder.path() / "out").string();
-  arguments.insert(arguments.begin(), TUTTI_PROGRAM);
+  arguments.insert(arguments.begin(), test::kTutti);
   Running running(std::move(arguments), output);
   running.wait_for(std::chrono::seconds(30));
   status = running.status();

@@ -366,7 +366,7 @@ TEST(Trace, IsThereWhenRanksDie) {
 TEST(Trace, IsWrittenByPerf) {
   const TemporaryFolder folder;
   const std::string file = (folder.path() / "perf.json").string();
-  Running perf({TUTTI_MPIRUN, "-n", "2", TUTTI_PROGRAM, "perf", "allreduce", "--max", "64", "--iterations", "5",
+  Running perf({test::kMpirun, "-n", "2", test::kTutti, "perf", "allreduce", "--max", "64", "--iterations", "5",
                 "--compare", "none", "--trace", file},
                (folder.path() / "out").string());
   ASSERT_TRUE(perf.wait_for(std::chrono::seconds(40)));

@@ -21,6 +21,7 @@
 #include <tutti/collectives/watch/ticks.hpp>
 #include <tutti/kernels/dtype.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {

@@ -23,6 +23,7 @@
 #include <tutti/collectives/network_class.hpp>
 #include <tutti/collectives/transport_choice.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 #if TUTTI_HAVE_IO
 #include <tutti/io/hdf5_facts.hpp>
 #endif

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/doctor/check.hpp"

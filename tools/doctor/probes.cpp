@@ -23,6 +23,7 @@
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::tools::doctor {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <tutti/collectives/tuning.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::tools {
 namespace {

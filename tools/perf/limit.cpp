@@ -70,13 +70,13 @@ class Messages {
 
 /// Half of there and back, between ranks that are half of all apart, all pairs at once; the fastest pair counts.
 double one_way(const Messages& messages) {
-  constexpr int kTurns = 200;
+  constexpr int kExchanges = 200;
   constexpr int kWarmup = 20;
   constexpr std::size_t kBytes = 8;
   const int half = messages.size() / 2;
   const int rank = messages.rank();
   std::vector<double> samples;
-  for (int i = 0; i < kWarmup + kTurns; ++i) {
+  for (int i = 0; i < kWarmup + kExchanges; ++i) {
     const auto start = Clock::now();
     if (rank < half) {
       messages.send(rank + half, kBytes);

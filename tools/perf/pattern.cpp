@@ -8,6 +8,7 @@
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/philox.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::tools {
 namespace {

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::tools {
 

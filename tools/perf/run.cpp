@@ -6,6 +6,7 @@
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/memory_pools.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/perf/machine.hpp"

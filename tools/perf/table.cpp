@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::tools {
 namespace {

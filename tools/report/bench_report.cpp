@@ -9,6 +9,7 @@
 #include <set>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/report/files.hpp"
 #include "tools/report/html.hpp"

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::tools {
 

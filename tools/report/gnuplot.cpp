@@ -14,6 +14,7 @@
 #include <thread>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::tools {
 namespace {

@@ -14,6 +14,7 @@
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/reduce.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::tools {
 namespace {

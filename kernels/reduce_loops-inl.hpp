@@ -1,8 +1,16 @@
-// The work of combine(), combine_into() and finish_reduction(): loops, instantiated for every (dtype, operator) and
-// instruction set.
+// The work of combine(), combine_into() and finish_reduction(): loops, for one dtype and operator each, and the table
+// of them for the dtypes that a source instantiates them for.
 //
 // Per element of size s, combine() reads 2s bytes and writes s, combine_into() at most 2s and s at each target.
-#include <algorithm>
+//
+// The same source is compiled once per instruction set, as floats-inl.hpp is.
+#if defined(TUTTI_KERNELS_REDUCE_LOOPS_INL_HPP_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TUTTI_KERNELS_REDUCE_LOOPS_INL_HPP_
+#undef TUTTI_KERNELS_REDUCE_LOOPS_INL_HPP_
+#else
+#define TUTTI_KERNELS_REDUCE_LOOPS_INL_HPP_
+#endif
+
 #include <array>
 #include <cassert>
 #include <cstring>
@@ -11,16 +19,10 @@
 #include <type_traits>
 #include <utility>
 
-#include <tutti/kernels/combine_to_all.hpp>
-#include <tutti/kernels/reduce.hpp>
-
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "tutti/kernels/reduce_simd.cpp"
-#include <hwy/foreach_target.h>
-// Highway's own headers, and ours that are compiled per instruction set, come after foreach_target.h.
 #include <hwy/highway.h>
 
 #include <tutti/kernels/operators-inl.hpp>
+#include <tutti/kernels/reduce.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
@@ -174,85 +176,75 @@ constexpr auto combine_row(std::index_sequence<kOps...> /*all*/) {
   return std::array<CombineKernels, sizeof...(kOps)>{combine_kernels<T, kAllReduceOps[kOps]>()...};
 }
 
-/// One row per dtype, one column per operator, both in the order of their enumerations.
-template <class... T>
-constexpr auto combine_table() {
-  return std::array{combine_row<T>(std::make_index_sequence<std::size(kAllReduceOps)>())...};
-}
-
-const CombineKernels& kernels_of(ReduceOp op, DType dtype) {
-  static constexpr auto kTable =
-      combine_table<double, float, bfloat16, float16, std::int64_t, std::int32_t, std::int16_t, std::int8_t,
-                    std::uint64_t, std::uint32_t, std::uint16_t, std::uint8_t>();
-  const CombineKernels& kernels = kTable[static_cast<std::size_t>(dtype)][static_cast<std::size_t>(op)];
-  assert(kernels.to_one != nullptr);
-  return kernels;
-}
-
-void combine_on_target(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
-  kernels_of(op, out.dtype).to_one(left.data, right.data, out.data, out.count);
-}
-
-void combine_to_all_on_target(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
-                              std::span<std::byte* const> targets, std::size_t first, bool streams) {
-  kernels_of(op, left.dtype).to_all(left.data, right.data, targets, first, left.count, streams);
-}
-
-void divide_on_target(const Buffer& data, int contributions) {
-  switch (data.dtype) {
-    case DType::f64:
-      return divide_floats<Direct<double>, double>(data.data, data.count, contributions);
-    case DType::f32:
-      return divide_floats<Direct<float>, float>(data.data, data.count, contributions);
-    case DType::bf16:
-      return divide_floats<Bf16, float>(data.data, data.count, contributions);
-    case DType::f16:
-      return divide_floats<F16, float>(data.data, data.count, contributions);
-    case DType::i64:
-      return divide_integers<std::int64_t>(data.data, data.count, contributions);
-    case DType::i32:
-      return divide_integers<std::int32_t>(data.data, data.count, contributions);
-    case DType::i16:
-      return divide_integers<std::int16_t>(data.data, data.count, contributions);
-    case DType::i8:
-      return divide_integers<std::int8_t>(data.data, data.count, contributions);
-    case DType::u64:
-      return divide_integers<std::uint64_t>(data.data, data.count, contributions);
-    case DType::u32:
-      return divide_integers<std::uint32_t>(data.data, data.count, contributions);
-    case DType::u16:
-      return divide_integers<std::uint16_t>(data.data, data.count, contributions);
-    case DType::u8:
-      return divide_integers<std::uint8_t>(data.data, data.count, contributions);
+/// The row of a dtype, empty where it is none of Own.
+template <class T, class... Own>
+constexpr auto row_if_own() {
+  constexpr std::size_t kOps = std::size(kAllReduceOps);
+  if constexpr ((std::is_same_v<T, Own> || ...)) {
+    return combine_row<T>(std::make_index_sequence<kOps>());
+  } else {
+    return std::array<CombineKernels, kOps>{};
   }
 }
+
+/// One row per dtype, one column per operator, both in the order of their enumerations.
+template <class... Own>
+constexpr auto combine_table() {
+  return std::array{
+      row_if_own<double, Own...>(),        row_if_own<float, Own...>(),         row_if_own<bfloat16, Own...>(),
+      row_if_own<float16, Own...>(),       row_if_own<std::int64_t, Own...>(),  row_if_own<std::int32_t, Own...>(),
+      row_if_own<std::int16_t, Own...>(),  row_if_own<std::int8_t, Own...>(),   row_if_own<std::uint64_t, Own...>(),
+      row_if_own<std::uint32_t, Own...>(), row_if_own<std::uint16_t, Own...>(), row_if_own<std::uint8_t, Own...>()};
+}
+
+template <class T>
+void divide(void* data, std::size_t count, int contributions) {
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    divide_floats<Bf16, float>(data, count, contributions);
+  } else if constexpr (std::is_same_v<T, float16>) {
+    divide_floats<F16, float>(data, count, contributions);
+  } else if constexpr (std::is_floating_point_v<T>) {
+    divide_floats<Direct<T>, T>(data, count, contributions);
+  } else {
+    divide_integers<T>(data, count, contributions);
+  }
+}
+
+/// What a detail::Reducer does, for the dtypes Own.
+template <class... Own>
+struct Loops {
+  static const CombineKernels& kernels_of(ReduceOp op, DType dtype) {
+    static constexpr auto kTable = combine_table<Own...>();
+    const CombineKernels& kernels = kTable[static_cast<std::size_t>(dtype)][static_cast<std::size_t>(op)];
+    assert(kernels.to_one != nullptr);
+    return kernels;
+  }
+
+  static void combine(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+    kernels_of(op, out.dtype).to_one(left.data, right.data, out.data, out.count);
+  }
+
+  static void combine_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                             std::span<std::byte* const> targets, std::size_t first, bool streams) {
+    kernels_of(op, left.dtype).to_all(left.data, right.data, targets, first, left.count, streams);
+  }
+
+  static void divide(const Buffer& data, int contributions) {
+    const bool own = (divide_if<Own>(data, contributions) || ...);
+    assert(own);
+    static_cast<void>(own);
+  }
+
+ private:
+  template <class T>
+  static bool divide_if(const Buffer& data, int contributions) {
+    if (data.dtype != dtype_of<T>) return false;
+    HWY_NAMESPACE::divide<T>(data.data, data.count, contributions);
+    return true;
+  }
+};
 
 }  // namespace tutti::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#if HWY_ONCE
-namespace tutti {
-
-HWY_EXPORT(combine_on_target);
-HWY_EXPORT(combine_to_all_on_target);
-HWY_EXPORT(divide_on_target);
-
-void combine(ReduceOp op, ConstBuffer left, ConstBuffer right, Buffer out) noexcept {
-  assert(left.count == out.count && right.count == out.count && left.dtype == out.dtype && right.dtype == out.dtype);
-  if (out.count == 0) return;
-  HWY_DYNAMIC_DISPATCH(combine_on_target)(op, left, right, out);
-}
-
-void detail::combine_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
-                            std::span<std::byte* const> targets, std::size_t first, bool streams) noexcept {
-  HWY_DYNAMIC_DISPATCH(combine_to_all_on_target)(op, left, right, targets, first, streams);
-}
-
-void finish_reduction(ReduceOp op, Buffer data, int contributions) noexcept {
-  assert(contributions > 0);
-  if (op != ReduceOp::avg || data.count == 0) return;
-  HWY_DYNAMIC_DISPATCH(divide_on_target)(data, contributions);
-}
-
-}  // namespace tutti
-#endif
+#endif  // per instruction set

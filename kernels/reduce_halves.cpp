@@ -1,0 +1,54 @@
+// The reducer of bf16 and f16; see reducer.hpp.
+#include <tutti/kernels/reducer.hpp>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tutti/kernels/reduce_halves.cpp"
+#include <hwy/foreach_target.h>
+// Highway's own headers, and ours that are compiled per instruction set, come after foreach_target.h.
+#include <hwy/highway.h>
+
+#include <tutti/kernels/reduce_loops-inl.hpp>
+
+HWY_BEFORE_NAMESPACE();
+namespace tutti::HWY_NAMESPACE {
+namespace {
+
+using Own = Loops<bfloat16, float16>;
+
+void combine_halves(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+  Own::combine(op, left, right, out);
+}
+
+void combine_halves_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                           std::span<std::byte* const> targets, std::size_t first, bool streams) {
+  Own::combine_to_all(op, left, right, targets, first, streams);
+}
+
+void finish_halves(const Buffer& data, int contributions) { Own::divide(data, contributions); }
+
+}  // namespace
+}  // namespace tutti::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tutti {
+
+HWY_EXPORT(combine_halves);
+HWY_EXPORT(combine_halves_to_all);
+HWY_EXPORT(finish_halves);
+
+const detail::Reducer detail::kHalfReducer = {
+    .combine = [](ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                  const Buffer& out) { HWY_DYNAMIC_DISPATCH(combine_halves)
+                                       (op, left, right, out); },
+    .combine_to_all =
+        [](ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, std::span<std::byte* const> targets,
+           std::size_t first, bool streams) {
+          HWY_DYNAMIC_DISPATCH(combine_halves_to_all)(op, left, right, targets, first, streams);
+        },
+    .divide = [](const Buffer& data, int contributions) { HWY_DYNAMIC_DISPATCH(finish_halves)
+                                                          (data, contributions); },
+};
+
+}  // namespace tutti
+#endif

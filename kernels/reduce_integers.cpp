@@ -1,0 +1,55 @@
+// The reducer of integers; see reducer.hpp.
+#include <tutti/kernels/reducer.hpp>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tutti/kernels/reduce_integers.cpp"
+#include <hwy/foreach_target.h>
+// Highway's own headers, and ours that are compiled per instruction set, come after foreach_target.h.
+#include <hwy/highway.h>
+
+#include <tutti/kernels/reduce_loops-inl.hpp>
+
+HWY_BEFORE_NAMESPACE();
+namespace tutti::HWY_NAMESPACE {
+namespace {
+
+using Own = Loops<std::int64_t, std::int32_t, std::int16_t, std::int8_t, std::uint64_t, std::uint32_t, std::uint16_t,
+                  std::uint8_t>;
+
+void combine_integers(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+  Own::combine(op, left, right, out);
+}
+
+void combine_integers_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                             std::span<std::byte* const> targets, std::size_t first, bool streams) {
+  Own::combine_to_all(op, left, right, targets, first, streams);
+}
+
+void finish_integers(const Buffer& data, int contributions) { Own::divide(data, contributions); }
+
+}  // namespace
+}  // namespace tutti::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tutti {
+
+HWY_EXPORT(combine_integers);
+HWY_EXPORT(combine_integers_to_all);
+HWY_EXPORT(finish_integers);
+
+const detail::Reducer detail::kIntegerReducer = {
+    .combine = [](ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                  const Buffer& out) { HWY_DYNAMIC_DISPATCH(combine_integers)
+                                       (op, left, right, out); },
+    .combine_to_all =
+        [](ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, std::span<std::byte* const> targets,
+           std::size_t first, bool streams) {
+          HWY_DYNAMIC_DISPATCH(combine_integers_to_all)(op, left, right, targets, first, streams);
+        },
+    .divide = [](const Buffer& data, int contributions) { HWY_DYNAMIC_DISPATCH(finish_integers)
+                                                          (data, contributions); },
+};
+
+}  // namespace tutti
+#endif

@@ -1,0 +1,60 @@
+// text("rank ", 3, " is late"): the sentences of messages, put together in one place, so that sources that only report
+// errors need no streams.
+#pragma once
+
+#include <concepts>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace tutti {
+
+namespace detail {
+template <class T>
+concept SignedNumber = std::signed_integral<T> && !std::same_as<T, char>;
+template <class T>
+concept UnsignedNumber = std::unsigned_integral<T> && !std::same_as<T, char>;
+}  // namespace detail
+
+/// What text() puts together: words, a character, or a number as the C locale writes it, real ones with six digits.
+/// Refers to words that it is made from.
+class TextPart {
+ public:
+  TextPart(std::string_view words) noexcept : kind_(Kind::words), words_(words) {}
+  TextPart(const std::string& words) noexcept : TextPart(std::string_view(words)) {}
+  TextPart(const char* words) noexcept : TextPart(std::string_view(words)) {}
+  template <std::same_as<char> T>
+  TextPart(T character) noexcept : kind_(Kind::character), character_(character) {}
+  template <detail::SignedNumber T>
+  TextPart(T number) noexcept : kind_(Kind::signed_number), signed_(number) {}
+  template <detail::UnsignedNumber T>
+  TextPart(T number) noexcept : kind_(Kind::unsigned_number), unsigned_(number) {}
+  template <std::floating_point T>
+  TextPart(T number) noexcept : kind_(Kind::real_number), real_(static_cast<double>(number)) {}
+
+  void append_to(std::string& out) const;
+
+ private:
+  enum class Kind : unsigned char { words, character, signed_number, unsigned_number, real_number };
+
+  Kind kind_;
+  union {
+    std::string_view words_;
+    char character_;
+    long long signed_;
+    unsigned long long unsigned_;
+    double real_;
+  };
+};
+
+namespace detail {
+std::string join(std::initializer_list<TextPart> parts);
+}
+
+/// The parts, one after another.
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  return detail::join({TextPart(parts)...});
+}
+
+}  // namespace tutti
