@@ -63,3 +63,13 @@ function(tutti_test name)
     endforeach()
   endforeach()
 endfunction()
+
+# tutti_exhaustive(TEST...): these run with `./run test --all` only, and a few of them, drawn by a seed, with every `./run test`: they say the same
+# as others that run always, of more ranks, larger data, or in other places. Tests that were not made (no UCX, say) may be named.
+function(tutti_exhaustive)
+  foreach(test ${ARGN})
+    if(TEST ${test})
+      set_property(TEST ${test} APPEND PROPERTY LABELS exhaustive)
+    endif()
+  endforeach()
+endfunction()

@@ -17,10 +17,10 @@
 #include <tutti/collectives/tuning.hpp>
 #include <tutti/collectives/waiting.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 #ifdef TUTTI_SIMULATED
 #define TUTTI_VERSION "simulated"  // all ranks are one process
 #else
-#include <tutti/kernels/text.hpp>
 #include <tutti/version.h>
 #endif
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <tests/support/draw.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/step_order.hpp>
 #include <tutti/collectives/table.hpp>
@@ -23,8 +24,10 @@ std::vector<const Algorithm*> all_algorithms() {
 
 std::vector<int> sizes() {
   std::vector<int> sizes;
-  for (int p = 2; p <= 64; ++p) sizes.push_back(p);
-  sizes.insert(sizes.end(), {97, 128, 251});
+  std::vector<int> larger;
+  for (int p = 2; p <= 64; ++p) (p <= 16 ? sizes : larger).push_back(p);
+  larger.insert(larger.end(), {97, 128, 251});
+  for (const int p : test::drawn(larger, 10, 1)) sizes.push_back(p);
   return sizes;
 }
 

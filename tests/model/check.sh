@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # check.sh PAN: the verifier that spin makes of node_protocol.pml, over all that the protocol promises; then with one rule
-# broken after the other, which it has to find.
+# broken after the other, which it has to find. Without TUTTI_TEST_ALL=1 only what takes seconds: one of the three larger searches, drawn
+# by TUTTI_TEST_SEED, and not the rule that takes half a minute to be found broken.
 set -euo pipefail
 pan=$(readlink -f -- "$1")
 folder=$(mktemp -d) # the verifier writes down how it came to an error
@@ -36,10 +37,12 @@ expect_found() {
   fi
 }
 
+all=${TUTTI_TEST_ALL:-0}
+drawn=$((${TUTTI_TEST_SEED:-1} % 3))
 expect_right 2 2 1
-expect_right 2 2 2
-expect_right 3 2 1
-ONLY_SMALL=1 expect_right 3 3 2
+if [[ $all == 1 || $drawn == 0 ]]; then expect_right 2 2 2; fi
+if [[ $all == 1 || $drawn == 1 ]]; then expect_right 3 2 1; fi
+if [[ $all == 1 || $drawn == 2 ]]; then ONLY_SMALL=1 expect_right 3 3 2; fi
 
 expect_found 1 'an input is staged over one that is still read' 'rank[r].input'
 expect_found 2 'a result is staged over one that is still read' 'rank[r].result'
@@ -50,7 +53,7 @@ expect_found 6 'a post is left before it is read' 'rank[r].body'
 expect_found 7 "a call is left while others use its memory" 'rank[r].in_call'
 expect_found 8 'a chunk is counted before it is staged' 'rank[r].input'
 expect_found 9 'chunks that a rank has nothing to do with are not counted' 'invalid end state'
-expect_found 10 'a collective begins before its turn' 'invalid end state'
+[[ $all != 1 ]] || expect_found 10 'a collective begins before its turn' 'invalid end state'
 expect_found 11 'a call is left while others read its result' 'rank[r].in_call'
 expect_found 12 'calls that are left are told in more than there are posts' 'invalid end state'
 exit $failed

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/draw.hpp"
 #include "tests/tools/program.hpp"
 
 namespace {
@@ -58,7 +59,7 @@ TEST_P(Perf, WritesRightRows) {
   const TemporaryFolder folder;
   auto collectives = kInPlace;
   collectives.insert(collectives.end(), kOutOfPlaceOnly.begin(), kOutOfPlaceOnly.end());
-  for (const auto& collective : collectives) {
+  for (const auto& collective : tutti::test::drawn(collectives, 4, static_cast<std::uint64_t>(ranks))) {
     const auto file = folder.path() / (collective + ".json");
     const auto outcome = on_ranks(ranks, small_perf(collective, {"--json", file.string()}));
     ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
@@ -82,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(Ranks, Perf, testing::Values(2, 3));
 TEST(PerfRun, StartedInPlace) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "rows.json";
-  for (const auto& collective : kInPlace) {
+  for (const auto& collective : tutti::test::drawn(kInPlace, 4, 1)) {
     const auto outcome = on_ranks(
         3, small_perf(collective, {"--started", "--in-place", "--test-interval", "2", "--json", file.string()}));
     ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
@@ -248,7 +249,7 @@ TEST(PerfRun, ErrorsAlikeOnAllRanksArePrintedOnce) {
       {{"perf", "allreduce", "--max", "8", "--algorithm", "no_such"}, "no_such"},
       {{"perf", "allreduce", "--max", "8", "--radix", "3"}, "radix is 3, not one of 2 to 2"},
   };
-  for (const auto& [arguments, message] : wrong) {
+  for (const auto& [arguments, message] : tutti::test::drawn(wrong, 3, 1)) {
     const auto outcome = on_ranks(2, arguments);
     EXPECT_GT(outcome.status, 0) << message;
     EXPECT_TRUE(has(outcome.err, message)) << outcome.err;
