@@ -32,23 +32,26 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tutti {
+namespace {
 
 HWY_EXPORT(combine_floats);
 HWY_EXPORT(combine_floats_to_all);
 HWY_EXPORT(finish_floats);
 
-const detail::Reducer detail::kFloatReducer = {
-    .combine = [](ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
-                  const Buffer& out) { HWY_DYNAMIC_DISPATCH(combine_floats)
-                                       (op, left, right, out); },
-    .combine_to_all =
-        [](ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, std::span<std::byte* const> targets,
-           std::size_t first, bool streams) {
-          HWY_DYNAMIC_DISPATCH(combine_floats_to_all)(op, left, right, targets, first, streams);
-        },
-    .divide = [](const Buffer& data, int contributions) { HWY_DYNAMIC_DISPATCH(finish_floats)
-                                                          (data, contributions); },
-};
+void run_combine(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+  HWY_DYNAMIC_DISPATCH(combine_floats)(op, left, right, out);
+}
+
+void run_combine_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                        std::span<std::byte* const> targets, std::size_t first, bool streams) {
+  HWY_DYNAMIC_DISPATCH(combine_floats_to_all)(op, left, right, targets, first, streams);
+}
+
+void run_divide(const Buffer& data, int contributions) { HWY_DYNAMIC_DISPATCH(finish_floats)(data, contributions); }
+
+}  // namespace
+
+const detail::Reducer detail::kFloatReducer = {&run_combine, &run_combine_to_all, &run_divide};
 
 }  // namespace tutti
 #endif

@@ -38,13 +38,12 @@ class TextPart {
   enum class Kind : unsigned char { words, character, signed_number, unsigned_number, real_number };
 
   Kind kind_;
-  union {
-    std::string_view words_;
-    char character_;
-    long long signed_;
-    unsigned long long unsigned_;
-    double real_;
-  };
+  // Of these the one that kind_ says.
+  std::string_view words_;
+  char character_ = 0;
+  long long signed_ = 0;
+  unsigned long long unsigned_ = 0;
+  double real_ = 0;
 };
 
 namespace detail {

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# tools/lint.sh BUILD_DIR JOBS: shellcheck, clang-format and clang-tidy over the project, changing nothing. BUILD_DIR is configured: clang-tidy
-# reads how its sources are compiled. tools/lint.sh --format rewrites the C++ sources as clang-format wants them.
+# tools/lint.sh [--cached] JOBS PLAIN UNITS: shellcheck, clang-format and clang-tidy over the project, changing nothing. PLAIN and UNITS are
+# configured build folders below the root, without TUTTI_UNITY and with it: clang-tidy reads how sources are compiled there. With --cached
+# it leaves out sources that passed before, if neither they, nor what they include, nor how they are compiled and checked has changed
+# since. tools/lint.sh --format rewrites the C++ sources as clang-format wants them.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd)
 cd "$root"
@@ -23,37 +25,85 @@ script_files() {
 check_scripts() { script_files | xargs shellcheck; }
 check_format() { cpp_files | xargs clang-format --dry-run -Werror; }
 
-# clang-tidy over one source; silent when it is clean. The static analyzer follows no more paths per function than clang bounds its own shallow
-# mode by: the rest took 15 of 30 s for one source, and of four mistakes put into it the same one was found. A tenth was seen to miss a finding.
-# Tests do without it (tests/.clang-tidy), so do the programs of tools, a quarter to a third of whose time it takes in JSON and options, and the source
-# that is instantiated for each type, operator and instruction set: 95 s of the same lines again.
+# ---- clang-tidy ----------------------------------------------------------------------------------------------------------------
+
+# tidy_options BUILD_DIR SOURCE. The static analyzer follows each source by itself, in PLAIN; all other checks see the units of UNITS, where
+# headers cost a fifth as much. The analyzer follows no more paths per function than clang bounds its own shallow mode by: the rest took
+# 15 of 30 s for one source, and of four mistakes put into it the same one was found. A tenth was seen to miss a finding.
+tidy_options() {
+  if [[ $1 == "$plain" ]]; then
+    printf '%s\n' '--checks=-bugprone-*,-misc-*,-modernize-*,-performance-*,-readability-*' --extra-arg={-Xclang,-analyzer-config,-Xclang,max-nodes=75000}
+    return
+  fi
+  # Units include sources by intention; warnings are the compiler's.
+  printf '%s\n' '--checks=-clang-analyzer-*,-bugprone-suspicious-include' --extra-arg=-Wno-error
+  # What is instantiated for each type, operator and instruction set: for one.
+  if [[ $2 == kernels/reduce_* ]]; then echo --extra-arg=-DHWY_COMPILE_ONLY_STATIC; fi
+}
+
+# Tests are not analyzed (tests/.clang-tidy), nor are the programs of tools, a quarter to a third of whose time it takes in JSON and options, nor
+# is what is instantiated for each instruction set: 95 s of the same lines again.
+is_analyzed() { grep -vE "^(build-|tests/|tools/|kernels/reduce_)"; }
+
+# compile_command BUILD_DIR SOURCE: how it is compiled there.
+compile_command() {
+  awk -v "file=\"file\": \"$root/$2\"" '/^ *"command": / {command = $0} index($0, file) {print command; exit}' \
+    "$1/compile_commands.json" | sed 's/^ *"command": "\(.*\)",$/\1/; s/\\"/"/g; s/\\\\/\\/g'
+}
+
+# content_of LIST: the files on the list with their checksums.
+content_of() { xargs sha256sum <"$1" 2>/dev/null; }
+
+# clang-tidy over one source; silent when it is clean. Below $cache lie lists of what sources include, and marks of what has passed.
 tidy_one() {
-  local log options=()
-  case $2 in
-    tests/*) options=(--extra-arg=-Wno-error) ;; # which the analyzer does by itself
-    tools/*) options=('--checks=-clang-analyzer-*' --extra-arg=-Wno-error) ;;
-    kernels/reduce_simd.cpp) options=('--checks=-clang-analyzer-*' --extra-arg=-Wno-error --extra-arg=-DHWY_COMPILE_ONLY_STATIC) ;;
-    *) for word in -Xclang -analyzer-config -Xclang max-nodes=75000; do options+=("--extra-arg=$word"); done ;;
-  esac
-  log=$(clang-tidy -p "$1" --quiet "${options[@]}" "$2" 2>&1) && return 0
+  local build_dir=$1 source=$2 options key command log
+  mapfile -t options < <(tidy_options "$build_dir" "$source")
+  command=$(compile_command "$build_dir" "$source")
+  key=$(printf '%s\n' "$tidy_version" "${options[@]}" "$source" "${command//"$root"/.}" | sha256sum | cut -d ' ' -f 1)
+  if [[ $cached == yes && -e $cache/$key.list ]] && [[ -e $cache/$key.$(content_of "$cache/$key.list" | sha256sum | cut -c -64) ]]; then
+    printf '.\n' >&3
+    return 0
+  fi
+  if log=$(clang-tidy -p "$build_dir" --quiet "${options[@]}" "$source" 2>&1); then
+    # The compiler's own list of what it reads, relative to the root, and the settings of clang-tidy.
+    { (cd "$build_dir" && eval "${command% -o *} -M ${command##* -c }") | tr -s ' \\\n' '\n' | sed '1d' &&
+      project_files '*.clang-tidy'; } | grep . | sed "s|^$root/||" | sort -u >"$cache/$key.list" &&
+      rm -f "$cache/$key".?????????* && : >"$cache/$key.$(content_of "$cache/$key.list" | sha256sum | cut -c -64)"
+    return 0
+  fi
   printf '%s\n' "$log" | grep -vE '^([0-9]+ warnings? |Suppressed |Use -)' >&2
   return 1
 }
 
+# What a build folder compiles of the project: not CUDA's, not what spin writes, and not what includes libtorch, whose headers clang-tidy 14 cannot parse as C++20.
+sources_of() {
+  sed -n "s|^ *\"file\": \"$root/\(.*\)\",\{0,1\}$|\1|p" "$1/compile_commands.json" | grep -vE '(\.cu|\.F90|/pan\.c)$' | sort -u |
+    xargs grep -LE '#include <(torch/|ATen/|tutti/trainer/model\.hpp)'
+}
+
 # The largest sources first, so that no long one is left alone at the end.
 tidy() {
-  # Sources this build compiles, but for CUDA's and those that include libtorch: clang-tidy 14 cannot parse its headers as
-  # C++20.
-  local sources
-  sources=$(comm -12 <(sed -n "s|^ *\"file\": \"$root/\(.*\)\",\{0,1\}$|\1|p" "$build_dir/compile_commands.json" | sort -u) \
-    <(project_files '*.cpp' '*.c' | xargs grep -LE '#include <(torch/|ATen/|tutti/trainer/model\.hpp)' | sort))
-  if [[ -z $sources ]]; then
-    echo "lint.sh: $build_dir/compile_commands.json lists no source of this project" >&2
+  local file left_out=$work/left_out
+  mkdir -p "$cache"
+  while read -r file; do cp "$file" "$units/$file"; done < <(project_files '*/.clang-tidy') # which hold for the units of their folders
+  {
+    sources_of "$plain" | is_analyzed | sed "s|^|$plain |"
+    sources_of "$units" | sed "s|^|$units |"
+  } >"$work/sources"
+  if [[ $(wc -l <"$work/sources") -lt 100 ]]; then
+    echo "lint.sh: $plain and $units compile too few sources of this project: $(wc -l <"$work/sources")" >&2
     return 1
   fi
-  xargs wc -c <<<"$sources" | grep -v ' total$' | sort -rn | awk '{print $2}' |
-    xargs -P "$jobs" -I '{}' bash -c 'tidy_one "$@"' tidy "$build_dir" '{}'
+  local status=0
+  while read -r build_dir source; do
+    printf '%s %s %s\n' "$(sed -n 's/^#include "\(.*\)"$/\1/p' "$source" | xargs -r cat 2>/dev/null | cat - "$source" | wc -c)" "$build_dir" "$source"
+  done <"$work/sources" | sort -rn | cut -d ' ' -f 2- |
+    xargs -P "$jobs" -L 1 bash -c 'tidy_one "$@"' tidy 3>"$left_out" || status=1
+  echo "$(wc -l <"$work/sources") sources and units, of which $(wc -l <"$left_out") passed before and have not changed"
+  return $status
 }
+
+# ---------------------------------------------------------------------------------------------------------------------------------
 
 # step NAME COMMAND: runs the command and says how long it took.
 step() {
@@ -66,8 +116,16 @@ step() {
 if [[ ${1-} == --format ]]; then
   cpp_files | xargs clang-format -i
 else
-  build_dir=$1 jobs=$2 status=0
-  export -f tidy_one
+  cached=no
+  if [[ $1 == --cached ]]; then cached=yes && shift; fi
+  jobs=$1 plain=$2 units=$3 status=0
+  export plain
+  cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/tutti/clang-tidy
+  tidy_version=$(clang-tidy --version | tr -d '\n')
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  export root cached cache tidy_version
+  export -f tidy_one tidy_options compile_command content_of project_files
   step shellcheck check_scripts
   step clang-format check_format
   step clang-tidy tidy

@@ -37,8 +37,8 @@ std::string line(std::size_t i) {
   const std::uint64_t started = all_started[i];
   if (served + passed + started == 0) return {};
   return text("tutti preload: rank ", own_rank, ": ", kNames[i], ": served ", served, " (", all_served[i].bytes.load(),
-              " bytes), passed ", passed, " (", all_passed[i].bytes.load(), " bytes), non-blocking or persistent ", started,
-              "\n");
+              " bytes), passed ", passed, " (", all_passed[i].bytes.load(), " bytes), non-blocking or persistent ",
+              started, "\n");
 }
 
 }  // namespace

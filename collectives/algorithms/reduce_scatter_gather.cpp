@@ -6,7 +6,9 @@
 namespace tutti {
 namespace {
 
-int reduce_scatter_gather_rounds(const Shape& shape) noexcept { return circulant_rounds(shape) + knomial_rounds(shape); }
+int reduce_scatter_gather_rounds(const Shape& shape) noexcept {
+  return circulant_rounds(shape) + knomial_rounds(shape);
+}
 
 void reduce_scatter_gather_reduce_round(const Position& at, int index, Round& round) {
   const Slot work = at.rank == at.root ? Slot::output : Slot::scratch;

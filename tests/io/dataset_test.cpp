@@ -9,9 +9,9 @@
 #include <tutti/io/check.hpp>
 #include <tutti/io/detail/shard.hpp>
 
-#include "tests/support/paths.hpp"
 #include "tests/io/support.hpp"
 #include "tests/io/times.hpp"
+#include "tests/support/paths.hpp"
 
 namespace tutti::io::test {
 namespace {

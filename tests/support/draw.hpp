@@ -1,4 +1,5 @@
-// Drawing a few of many cases, so that a test that would try all of them takes seconds: all are tried by `./run test --all`.
+// Drawing a few of many cases, so that a test that would try all of them takes seconds: all are tried by `./run test
+// --all`.
 #pragma once
 
 #include <cstdlib>
@@ -10,8 +11,8 @@
 
 namespace tutti::test {
 
-/// What cases are drawn by: the environment's TUTTI_TEST_SEED, which `./run test` sets and prints, or 1. The same on every rank
-/// of a node.
+/// What cases are drawn by: the environment's TUTTI_TEST_SEED, which `./run test` sets and prints, or 1. The same on
+/// every rank of a node.
 inline std::uint64_t draw_seed() {
   const char* const seed = std::getenv("TUTTI_TEST_SEED");
   return seed == nullptr ? 1 : std::strtoull(seed, nullptr, 10);
@@ -23,7 +24,8 @@ inline bool tries_all() {
   return all != nullptr && std::strcmp(all, "1") == 0;
 }
 
-/// `count` of the cases, in their order; all of them if tries_all(), or there are no more. `what` makes draws of one seed differ.
+/// `count` of the cases, in their order; all of them if tries_all(), or there are no more. `what` makes the draws of
+/// one seed differ.
 template <class Case>
 std::vector<Case> drawn(std::vector<Case> cases, std::size_t count, std::uint64_t what) {
   if (tries_all()) return cases;

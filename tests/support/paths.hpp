@@ -1,5 +1,5 @@
-// Where the programs and files are that tests run and read. They are in a source of their own, because paths differ between
-// clones: a compiler's cache then serves all the others.
+// Where the programs and files are that tests run and read. They are in a source of their own, because paths differ
+// between clones: a compiler's cache then serves all the others.
 #pragma once
 
 namespace tutti::test {

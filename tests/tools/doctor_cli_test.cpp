@@ -124,8 +124,8 @@ TEST(Doctor, OutlivesACommunicatorThatCannotBeMade) {
 TEST(Doctor, NamesRanksThatDoNotAnswer) {
   // A rank that is in MPI, and in another program.
   const auto start = std::chrono::steady_clock::now();
-  const auto outcome =
-      run({tutti::test::kMpirun, "-n", "2", tutti::test::kTutti, "doctor", "--limit", "1", ":", "-n", "1", tutti::test::kTutti, "info"});
+  const auto outcome = run({tutti::test::kMpirun, "-n", "2", tutti::test::kTutti, "doctor", "--limit", "1", ":", "-n",
+                            "1", tutti::test::kTutti, "info"});
   EXPECT_NE(outcome.status, 0);
   EXPECT_TRUE(has(outcome.err, "tutti: error: doctor: rank 2 did not answer rank 0 within 1 s")) << outcome.err;
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
@@ -134,8 +134,8 @@ TEST(Doctor, NamesRanksThatDoNotAnswer) {
 TEST(Doctor, EndsWhereMpiDoesNot) {
   // Of the other rank MPI_Init waits for a word that never comes.
   const auto start = std::chrono::steady_clock::now();
-  const auto outcome =
-      run({tutti::test::kMpirun, "-n", "1", tutti::test::kTutti, "doctor", "--limit", "0.5", ":", "-n", "1", "/bin/sleep", "40"});
+  const auto outcome = run({tutti::test::kMpirun, "-n", "1", tutti::test::kTutti, "doctor", "--limit", "0.5", ":", "-n",
+                            "1", "/bin/sleep", "40"});
   EXPECT_NE(outcome.status, 0);
   EXPECT_TRUE(has(outcome.err, "tutti: error: doctor: no end of MPI_Init within the limit\n")) << outcome.err;
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));

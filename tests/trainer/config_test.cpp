@@ -123,7 +123,8 @@ TEST_F(ConfigFile, EveryDefaultIsInItsRange) {
 }
 
 TEST(ConfigTable, ReadmeHoldsIt) {
-  EXPECT_NE(read_file(fs::path(tutti::test::kSourceDir) / "trainer/README.md").find(key_table_markdown()), std::string::npos)
+  EXPECT_NE(read_file(fs::path(tutti::test::kSourceDir) / "trainer/README.md").find(key_table_markdown()),
+            std::string::npos)
       << "put the output of `tutti-train --keys` into trainer/README.md";
 }
 

@@ -77,8 +77,8 @@ class Program : public testing::Test {
 };
 
 TEST_F(Program, LearnsTheDigitsOnTwoRanks) {
-  const Ended ended =
-      run(mpirun(2, std::string(tutti::test::kTuttiTrain) + " " + tutti::test::kSourceDir + "/examples/digits.toml --out " + out_.string()));
+  const Ended ended = run(mpirun(2, std::string(tutti::test::kTuttiTrain) + " " + tutti::test::kSourceDir +
+                                        "/examples/digits.toml --out " + out_.string()));
   ASSERT_EQ(ended.status, 0) << ended.output;
   const auto result = nlohmann::json::parse(read_file(out_ / "result.json"));
   EXPECT_GE(result.at("test_accuracy"), 0.95);
