@@ -7,6 +7,7 @@
 #include <string>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "tools/perf/calls.hpp"
 
