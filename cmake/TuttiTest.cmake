@@ -65,11 +65,14 @@ function(tutti_test name)
 endfunction()
 
 # tutti_exhaustive(TEST...): these run with `./run test --all` only, and a few of them, drawn by a seed, with every `./run test`: they say the same
-# as others that run always, of more ranks, larger data, or in other places. Tests that were not made (no UCX, say) may be named.
+# as others that run always, of more ranks, larger data, or in other places. Those of UCX and
+# Debian packages may be named where there are none.
 function(tutti_exhaustive)
   foreach(test ${ARGN})
     if(TEST ${test})
       set_property(TEST ${test} APPEND PROPERTY LABELS exhaustive)
+    elseif(NOT test MATCHES "[.]ucx[.]" AND NOT test STREQUAL "packaging.debian")
+      message(FATAL_ERROR "tutti_exhaustive: there is no test ${test}")
     endif()
   endforeach()
 endfunction()

@@ -51,26 +51,45 @@ compile_command() {
     "$1/compile_commands.json" | sed 's/^ *"command": "\(.*\)",$/\1/; s/\\"/"/g; s/\\\\/\\/g'
 }
 
-# content_of LIST: the files on the list with their checksums.
-content_of() { xargs sha256sum <"$1" 2>/dev/null; }
+# content_of LIST: one checksum of all the files on the list; fails if one is missing.
+content_of() {
+  local sums
+  sums=$(xargs -d '\n' sha256sum <"$1") && sha256sum <<<"$sums" | cut -c -64
+}
 
-# clang-tidy over one source; silent when it is clean. Below $cache lie lists of what sources include, and marks of what has passed.
+# list_of BUILD_DIR SOURCE COMMAND: what the compiler reads for the source, one file a line, relative to the root.
+list_of() {
+  local rule
+  rule=$(cd "$1" && eval "${3% -o *} -M ${3##* -c }") || return
+  tr -s ' \\\n' '\n' <<<"$rule" | sed "1d; /^$/d; s|^$root/||" | sort -u
+}
+
+# clang-tidy over one source; silent when it is clean. Below $cache lie lists of what sources include, and marks of what has passed: named by
+# how the source is compiled and checked, and by the contents of all that is on the list.
 tidy_one() {
-  local build_dir=$1 source=$2 options key command log
+  local build_dir=$1 source=$2 options key command log mark=""
   mapfile -t options < <(tidy_options "$build_dir" "$source")
   command=$(compile_command "$build_dir" "$source")
-  key=$(printf '%s\n' "$tidy_version" "${options[@]}" "$source" "${command//"$root"/.}" | sha256sum | cut -d ' ' -f 1)
-  if [[ $cached == yes && -e $cache/$key.list ]] && [[ -e $cache/$key.$(content_of "$cache/$key.list" | sha256sum | cut -c -64) ]]; then
+  key=$cache/$(printf '%s\n' "$tidy_settings" "${options[@]}" "$source" "${command//"$root"/.}" | sha256sum | cut -c -64)
+  if [[ $cached == yes && -e $key.list ]] && mark=$(content_of "$key.list" 2>/dev/null) && [[ -e $key.$mark ]]; then
     printf '.\n' >&3
     return 0
   fi
+  # Before clang-tidy reads it: what changes meanwhile has not passed.
+  mark=""
+  if list_of "$build_dir" "$source" "$command" >"$key.list.$$" && grep -qxF "$source" "$key.list.$$"; then
+    mark=$(content_of "$key.list.$$") || mark=""
+  fi
   if log=$(clang-tidy -p "$build_dir" --quiet "${options[@]}" "$source" 2>&1); then
-    # The compiler's own list of what it reads, relative to the root, and the settings of clang-tidy.
-    { (cd "$build_dir" && eval "${command% -o *} -M ${command##* -c }") | tr -s ' \\\n' '\n' | sed '1d' &&
-      project_files '*.clang-tidy'; } | grep . | sed "s|^$root/||" | sort -u >"$cache/$key.list" &&
-      rm -f "$cache/$key".?????????* && : >"$cache/$key.$(content_of "$cache/$key.list" | sha256sum | cut -c -64)"
+    if [[ -n $mark ]]; then
+      rm -f "$key".????????????????????????????????*
+      mv "$key.list.$$" "$key.list" && : >"$key.$mark"
+    else
+      rm -f "$key.list.$$"
+    fi
     return 0
   fi
+  rm -f "$key.list.$$"
   printf '%s\n' "$log" | grep -vE '^([0-9]+ warnings? |Suppressed |Use -)' >&2
   return 1
 }
@@ -85,6 +104,7 @@ sources_of() {
 tidy() {
   local file left_out=$work/left_out
   mkdir -p "$cache"
+  find "$units" -name .clang-tidy -delete
   while read -r file; do cp "$file" "$units/$file"; done < <(project_files '*/.clang-tidy') # which hold for the units of their folders
   {
     sources_of "$plain" | is_analyzed | sed "s|^|$plain |"
@@ -98,7 +118,7 @@ tidy() {
   while read -r build_dir source; do
     printf '%s %s %s\n' "$(sed -n 's/^#include "\(.*\)"$/\1/p' "$source" | xargs -r cat 2>/dev/null | cat - "$source" | wc -c)" "$build_dir" "$source"
   done <"$work/sources" | sort -rn | cut -d ' ' -f 2- |
-    xargs -P "$jobs" -L 1 bash -c 'tidy_one "$@"' tidy 3>"$left_out" || status=1
+    xargs -P "$jobs" -L 1 bash -o pipefail -c 'tidy_one "$@"' tidy 3>"$left_out" || status=1
   echo "$(wc -l <"$work/sources") sources and units, of which $(wc -l <"$left_out") passed before and have not changed"
   return $status
 }
@@ -121,11 +141,11 @@ else
   jobs=$1 plain=$2 units=$3 status=0
   export plain
   cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/tutti/clang-tidy
-  tidy_version=$(clang-tidy --version | tr -d '\n')
+  tidy_settings=$(clang-tidy --version && project_files '.clang-tidy' '*/.clang-tidy' | xargs sha256sum)
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  export root cached cache tidy_version
-  export -f tidy_one tidy_options compile_command content_of project_files
+  export root cached cache tidy_settings
+  export -f tidy_one tidy_options compile_command content_of list_of
   step shellcheck check_scripts
   step clang-format check_format
   step clang-tidy tidy

@@ -2,8 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cfloat>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <numeric>
+#include <string>
 #include <string_view>
 
 #include <tutti/kernels/buffer.hpp>
@@ -13,6 +17,7 @@
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/pack.hpp>
 #include <tutti/kernels/philox.hpp>
+#include <tutti/kernels/text.hpp>
 
 #include "targets.hpp"
 
@@ -211,6 +216,16 @@ TEST(Philox, NumbersAreFunctionsOfSeedStreamAndIndex) {
   }
   // The mean of n uniform numbers has standard deviation 0.289 / sqrt(n); five of them.
   EXPECT_NEAR(sum / 100000, 0.5, 5 * 0.289 / 316);
+}
+
+TEST(Text, WritesWhatTheCLocaleWrites) {
+  EXPECT_EQ(text(), "");
+  EXPECT_EQ(text("rank ", 3, " is late"), "rank 3 is late");
+  EXPECT_EQ(text(std::string("a"), std::string_view("b"), 'c', true, false), "abc10");
+  EXPECT_EQ(text(INT64_MIN, ' ', INT64_MAX, ' ', UINT64_MAX, ' ', std::uint8_t{65}, ' ', std::int8_t{-1}),
+            "-9223372036854775808 9223372036854775807 18446744073709551615 65 -1");
+  EXPECT_EQ(text(0.5, ' ', 1e-7F, ' ', 1234567.0, ' ', 100000.0, ' ', 1.0 / 3), "0.5 1e-07 1.23457e+06 100000 0.333333");
+  EXPECT_EQ(text(-DBL_MIN / 3, ' ', std::numeric_limits<double>::infinity(), ' ', -0.0), "-7.41691e-309 inf -0");
 }
 
 }  // namespace
