@@ -224,7 +224,8 @@ TEST(Text, WritesWhatTheCLocaleWrites) {
   EXPECT_EQ(text(std::string("a"), std::string_view("b"), 'c', true, false), "abc10");
   EXPECT_EQ(text(INT64_MIN, ' ', INT64_MAX, ' ', UINT64_MAX, ' ', std::uint8_t{65}, ' ', std::int8_t{-1}),
             "-9223372036854775808 9223372036854775807 18446744073709551615 65 -1");
-  EXPECT_EQ(text(0.5, ' ', 1e-7F, ' ', 1234567.0, ' ', 100000.0, ' ', 1.0 / 3), "0.5 1e-07 1.23457e+06 100000 0.333333");
+  EXPECT_EQ(text(0.5, ' ', 1e-7F, ' ', 1234567.0, ' ', 100000.0, ' ', 1.0 / 3),
+            "0.5 1e-07 1.23457e+06 100000 0.333333");
   EXPECT_EQ(text(-DBL_MIN / 3, ' ', std::numeric_limits<double>::infinity(), ' ', -0.0), "-7.41691e-309 inf -0");
 }
 
