@@ -23,6 +23,12 @@ bool overlap(ConstBuffer a, ConstBuffer b) noexcept {
          before(b_first, a_first + a.size_bytes());
 }
 
+/// Whether no memory has so many elements.
+bool exceeds_memory(std::size_t count, DType dtype) noexcept {
+  std::size_t bytes = 0;
+  return __builtin_mul_overflow(count, size_of(dtype), &bytes) || bytes > PTRDIFF_MAX;
+}
+
 /// Where `input` has to lie to be in place, or nullptr if the collective has no such form.
 const void* in_place_input(const Call& call, int rank) noexcept {
   if (call.output.data == nullptr) return nullptr;
@@ -84,6 +90,12 @@ std::string find_size_problem(const Call& call, int rank, int size) {
   const auto ranks = static_cast<std::size_t>(size);
   const std::size_t in = call.input.count;
   const std::size_t out = call.output.count;
+  // A block for every rank, on all ranks: those that pass data on have memory for it.
+  const bool gathers = call.collective == Collective::gather || call.collective == Collective::all_gather;
+  const bool spreads = call.collective == Collective::scatter || call.collective == Collective::reduce_scatter;
+  const std::size_t block = gathers ? in : spreads ? out : 0;
+  if (std::size_t all = 0; __builtin_mul_overflow(block, ranks, &all) || exceeds_memory(all, call.dtype))
+    return text(size, " times ", block, " elements of ", name(call.dtype), " are more than memory holds");
   switch (call.collective) {
     case Collective::gather:
     case Collective::all_gather:
@@ -190,6 +202,8 @@ void set_counts(Call& call, std::span<const std::size_t> input_counts, std::span
 
 std::string find_buffer_problem(const char* name, ConstBuffer buffer) {
   if (size_of(buffer.dtype) == 0) return text("there is no dtype ", static_cast<int>(buffer.dtype));
+  if (exceeds_memory(buffer.count, buffer.dtype))
+    return text(name, " has ", buffer.count, " elements of ", tutti::name(buffer.dtype), ", more than memory holds");
   if (buffer.data == nullptr && buffer.count > 0)
     return text(name, " is null and should hold ", buffer.count, " elements");
   if (buffer.space != MemorySpace::host) return text(name, " is device memory, for which no transport is built");

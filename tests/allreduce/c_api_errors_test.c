@@ -22,8 +22,12 @@ static void test_wrong_alike(tutti_comm* comm) {
   EXPECT(tutti_reduce_scatter(comm, in, out, 4, TUTTI_I32, (tutti_op)77) == invalid && says("operator 77"));
   EXPECT(tutti_reduce(comm, in, out, 4, TUTTI_F32, TUTTI_BIT_OR, 0) == invalid && says("bit_or"));
   EXPECT(tutti_all_to_all(comm, in, in, 4, TUTTI_I32) == invalid && says("overlap"));
+  EXPECT(tutti_allreduce(comm, out, SIZE_MAX, TUTTI_F32, TUTTI_SUM) == invalid && says("more than memory"));
+  EXPECT(tutti_broadcast(comm, out, SIZE_MAX / 4 + 2, TUTTI_I32, 0) == invalid && says("more than memory"));
+  EXPECT(tutti_all_gather(comm, in, out, SIZE_MAX / 2 + 1, TUTTI_I32) == invalid && says("more than memory"));
+  EXPECT(tutti_all_gather(comm, in, out, SIZE_MAX / 8 + 1, TUTTI_I32) == invalid && says("more than memory"));
+  EXPECT(tutti_all_to_all(comm, in, out, SIZE_MAX / 4, TUTTI_I32) == invalid && says("more than memory"));
   if (size > 1) {
-    EXPECT(tutti_all_gather(comm, in, out, SIZE_MAX / 2 + 1, TUTTI_I32) == invalid && says("output has"));
     EXPECT(tutti_all_to_all_v(comm, in, endless, out, endless, TUTTI_I32) == invalid && says("more than memory"));
   }
   EXPECT(tutti_all_gather_v(comm, in, out, NULL, TUTTI_I32) == invalid && says("0 counts"));

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <thread>
@@ -32,6 +33,22 @@ std::vector<WrongCall> wrong_calls() {
       {"null", [=](const Communicator& c) { allreduce(c, nowhere, sum); }},
       {"null", [=](const Communicator& c) { broadcast(c, nowhere, 0); }},
       {"null", [=](const Communicator& c) { allreduce(c, floats(0, 8), nowhere, sum); }},
+      {"input has 18446744073709551615 elements of f32, more than memory holds",
+       [=](const Communicator& c) { allreduce(c, Buffer(memory.data(), SIZE_MAX, DType::f32), sum); }},
+      {"more than memory holds",  // wraps to 4 bytes
+       [=](const Communicator& c) { broadcast(c, Buffer(memory.data(), (SIZE_MAX >> 2) + 2, DType::f32), 0); }},
+      {"more than memory holds",
+       [=](const Communicator& c) {  // the blocks of all ranks, which only the root has memory for
+         const std::size_t block = PTRDIFF_MAX / 4 / static_cast<std::size_t>(c.size()) + 1;
+         const Buffer all(memory.data(), block * static_cast<std::size_t>(c.size()), DType::f32);
+         gather(c, Buffer(memory.data(), block, DType::f32), all, 0);
+       }},
+      {"more than memory holds",
+       [=](const Communicator& c) {
+         const std::size_t block = PTRDIFF_MAX / static_cast<std::size_t>(c.size()) + 1;
+         const Buffer all(memory.data(), block * static_cast<std::size_t>(c.size()), DType::u8);
+         scatter(c, all, Buffer(memory.data(), block, DType::u8), 0);
+       }},
       {"device", [=](const Communicator& c) { allreduce(c, device, sum); }},
       {"device", [=](const Communicator& c) { iallreduce(c, device, sum).wait(); }},
       {"bit_xor is not defined for f32", [=](const Communicator& c) { allreduce(c, floats(0, 8), ReduceOp::bit_xor); }},
