@@ -19,9 +19,7 @@ std::string find_problem(const Communicator& comm, ConstBuffer data, int peer, b
   if (!is_any && (peer < 0 || peer >= comm.size())) {
     return comm.size() == 1 ? "there is only rank 0" : text("there are only ", comm.size(), " ranks");
   }
-  if (auto problem = detail::find_buffer_problem("data", data); !problem.empty()) return problem;
-  if (data.count > PTRDIFF_MAX / size_of(data.dtype)) return text("no memory holds ", data.count, " elements");
-  return {};
+  return detail::find_buffer_problem("data", data);
 }
 
 /// Refuses wrong arguments. Nothing numbers messages for ranks that are not involved, and the peer may wait already:

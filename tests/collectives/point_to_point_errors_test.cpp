@@ -36,7 +36,7 @@ TEST(WrongMessage, IsInvalidHereAndNamedElsewhere) {
       {"receive from any rank: data is null", [&](const Communicator& c) { receive(c, nowhere, kAnySource); }},
       {"device memory", [&](const Communicator& c) { send(c, device, 0); }},
       {"there is no dtype 77", [&](const Communicator& c) { receive(c, typeless, 0); }},
-      {"no memory holds", [&](const Communicator& c) { receive(c, endless, 0); }},
+      {"more than memory holds", [&](const Communicator& c) { receive(c, endless, 0); }},
       {"send to rank 7: there ", [&](const Communicator& c) { MessageGroup(c).send(floats(1), 7); }},
       {"receive from rank 0: data is null", [&](const Communicator& c) { MessageGroup(c).receive(nowhere, 0); }},
   };
