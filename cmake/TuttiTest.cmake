@@ -64,9 +64,9 @@ function(tutti_test name)
   endforeach()
 endfunction()
 
-# tutti_exhaustive(TEST...): these run with `./run test --all` only, and a few of them, drawn by a seed, with every `./run test`: they say the same
-# as others that run always, of more ranks, larger data, or in other places. Those of UCX and
-# Debian packages may be named where there are none.
+# tutti_exhaustive(TEST...): these run with `./run test --all` only, but for a few that each `./run test` draws by a seed. They say the same as
+# tests that always run, on more ranks, with larger data or in another place. Those of UCX and of the Debian packages may be named where
+# they are not made.
 function(tutti_exhaustive)
   foreach(test ${ARGN})
     if(TEST ${test})

@@ -94,7 +94,8 @@ tidy_one() {
   return 1
 }
 
-# What a build folder compiles of the project: not CUDA's, not what spin writes, and not what includes libtorch, whose headers clang-tidy 14 cannot parse as C++20.
+# What a build folder compiles of the project: not CUDA's, not what spin writes, and not what includes libtorch, whose headers clang-tidy 14
+# cannot parse as C++20.
 sources_of() {
   sed -n "s|^ *\"file\": \"$root/\(.*\)\",\{0,1\}$|\1|p" "$1/compile_commands.json" | grep -vE '(\.cu|\.F90|/pan\.c)$' | sort -u |
     xargs grep -LE '#include <(torch/|ATen/|tutti/trainer/model\.hpp)'
