@@ -1,6 +1,6 @@
 // What is behind combine(), combine_into() and finish_reduction(). The loops are compiled for each dtype, operator and
-// instruction set, which takes long: a source for each class of dtypes, each with a reducer. The three sources are alike
-// but for their names, because Highway compiles a source once more for each instruction set by its name.
+// instruction set, which takes long: a source for each class of dtypes, each with a reducer. The three sources are
+// alike but for their names, because Highway compiles a source once more for each instruction set by its name.
 #pragma once
 
 #include <cstddef>
