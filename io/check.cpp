@@ -1,5 +1,8 @@
 #include <tutti/io/check.hpp>
 
+#include <filesystem>
+#include <vector>
+
 #include <tutti/io/detail/shard.hpp>
 
 namespace tutti::io {
@@ -13,7 +16,7 @@ ShardContent read_shard(const Dataset& dataset, std::size_t index, bool labels_o
                        .chunks = header.chunks(),
                        .data_bytes = 0,
                        .file_bytes = std::filesystem::file_size(reader.file()),
-                       .samples_of_class = std::vector<std::uint64_t>(header.classes)};
+                       .samples_of_class = {}};
   std::vector<std::byte> chunk_data;
   for (std::size_t f = 0; f < header.fields.size(); ++f) {
     const Field& field = header.fields[f];

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <map>
 
 #include <tutti/io/dataset.hpp>
 
@@ -13,9 +13,10 @@ namespace tutti::io {
 struct ShardContent {
   std::uint64_t samples = 0;
   std::uint64_t chunks = 0;
-  std::uint64_t data_bytes = 0;                 ///< of its samples
-  std::uint64_t file_bytes = 0;                 ///< on disk, with all overhead
-  std::vector<std::uint64_t> samples_of_class;  ///< by class; empty if the data set has no classes
+  std::uint64_t data_bytes = 0;  ///< of its samples
+  std::uint64_t file_bytes = 0;  ///< on disk, with all overhead
+  /// Of the classes that occur: a data set may state more classes than memory could count.
+  std::map<std::size_t, std::uint64_t> samples_of_class;
 };
 
 /// Reads every chunk of shard `index`, verifying checksums and labels. \throws DataError naming file, field, chunk and

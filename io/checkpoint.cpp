@@ -2,13 +2,15 @@
 
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
-
+#include <algorithm>
+#include <limits>
 #include <set>
 
-#include <tutti/io/detail/files.hpp>
+#include <nlohmann/json.hpp>
+
 #include <tutti/io/detail/hdf5.hpp>
 #include <tutti/io/detail/hdf5_image.hpp>
+#include <tutti/io/files.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -21,9 +23,12 @@ namespace fs = std::filesystem;
 constexpr const char* kFormat = "tutti-checkpoint";
 constexpr std::uint64_t kVersion = 1;
 
+// More than a tensor can have where the product cannot be counted.
 std::size_t bytes_of(DType dtype, const std::vector<std::size_t>& shape) {
   std::size_t bytes = size_of(dtype);
-  for (const std::size_t extent : shape) bytes *= extent;
+  if (std::find(shape.begin(), shape.end(), std::size_t{0}) != shape.end()) return 0;
+  for (const std::size_t extent : shape)
+    if (__builtin_mul_overflow(bytes, extent, &bytes)) return std::numeric_limits<std::size_t>::max();
   return bytes;
 }
 

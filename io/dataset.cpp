@@ -2,9 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <tutti/io/detail/files.hpp>
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/files.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -18,6 +18,15 @@ std::string description(const Field& field) {
   std::string shape;
   for (const std::size_t extent : field.shape) shape += fmt::format("{}{}", shape.empty() ? "" : " x ", extent);
   return fmt::format("'{}' {} [{}]", field.name, name(field.dtype), shape);
+}
+
+void require_folder(const fs::path& folder) {
+  std::error_code error;
+  const fs::file_type type = fs::status(folder, error).type();
+  if (type == fs::file_type::directory) return;
+  if (type == fs::file_type::not_found) throw DataError(fmt::format("{}: there is no such folder", folder.string()));
+  throw DataError(
+      fmt::format("{}: {}", folder.string(), error ? "cannot be opened: " + error.message() : "is not a folder"));
 }
 
 // Throws if `header` is not what the manifest says about shard `index`.
@@ -57,10 +66,10 @@ std::size_t Field::elements() const noexcept {
 std::size_t Field::sample_bytes() const noexcept { return elements() * size_of(dtype); }
 
 Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
-  std::error_code error;
-  if (!fs::is_directory(folder_, error)) throw DataError(fmt::format("{}: there is no such folder", folder_.string()));
+  require_folder(folder_);
   const fs::path file = folder_ / kManifestName;
-  if (!fs::exists(file, error))
+  std::error_code error;
+  if (fs::status(file, error).type() == fs::file_type::not_found)
     throw DataError(
         fmt::format("{}: is missing: the folder holds no data set, or its import was interrupted", file.string()));
   const std::string content = read_text(file);

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <optional>
 
-#include <tutti/io/detail/files.hpp>
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/files.hpp>
 #include <tutti/io/sampler.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -20,6 +20,16 @@ namespace fs = std::filesystem;
 constexpr std::size_t kChunkBytes = std::size_t{32} << 10;
 
 bool is_shard_name(const std::string& name) { return name.starts_with("shard-") && name.ends_with(".h5"); }
+
+// For a message about a text that no message could hold: what is not printable ASCII as \xNN.
+std::string printable(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += byte >= 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
+  }
+  return result;
+}
 
 std::vector<fs::path> shards_in(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -39,16 +49,6 @@ fs::path prepare_folder(const fs::path& folder, bool replace) {
   return folder;
 }
 
-void require_valid(const DatasetPlan& plan) {
-  const std::string invalid = describe_invalid_fields(plan.fields, plan.classes);
-  if (!invalid.empty()) throw InvalidArgument(fmt::format("data set '{}': {}", plan.name, invalid));
-  if (plan.shards == 0 || plan.shards > plan.samples || plan.shards > 99999)
-    throw InvalidArgument(
-        fmt::format("data set '{}': {} samples cannot make {} shards; a shard holds at least one sample, and "
-                    "there are at most 99999",
-                    plan.name, plan.samples, plan.shards));
-}
-
 // At most `wanted` samples a chunk, chunks of a shard as even as they can be.
 std::uint64_t even_chunk(std::uint64_t samples, std::uint64_t wanted) {
   if (samples == 0 || wanted == 0) return 1;
@@ -60,6 +60,32 @@ std::uint64_t default_chunk(const std::vector<Field>& fields) {
   std::size_t bytes = 0;
   for (const Field& field : fields) bytes += field.sample_bytes();
   return std::max<std::uint64_t>(1, kChunkBytes / std::max<std::size_t>(1, bytes));
+}
+
+void require_chunks_that_hdf5_takes(const DatasetPlan& plan) {
+  constexpr std::uint64_t kLimit = (std::uint64_t{1} << 32) - 1;
+  const std::uint64_t largest_shard = (plan.samples - 1) / plan.shards + 1;
+  const std::uint64_t wanted = plan.chunk_samples == 0 ? default_chunk(plan.fields) : plan.chunk_samples;
+  const std::uint64_t chunk = even_chunk(largest_shard, wanted);
+  for (const Field& field : plan.fields)
+    if (field.sample_bytes() > kLimit / chunk)
+      throw InvalidArgument(
+          fmt::format("data set '{}': field '{}': a chunk of {} samples of {} bytes each is larger "
+                      "than an HDF5 chunk may be, {} bytes",
+                      plan.name, field.name, chunk, field.sample_bytes(), kLimit));
+}
+
+void require_valid(const DatasetPlan& plan) {
+  if (!is_utf8(plan.name))
+    throw InvalidArgument(fmt::format("the name of the data set, '{}', is not valid UTF-8", printable(plan.name)));
+  const std::string invalid = describe_invalid_fields(plan.fields, plan.classes);
+  if (!invalid.empty()) throw InvalidArgument(fmt::format("data set '{}': {}", plan.name, invalid));
+  if (plan.shards == 0 || plan.shards > plan.samples || plan.shards > 99999)
+    throw InvalidArgument(
+        fmt::format("data set '{}': {} samples cannot make {} shards; a shard holds at least one sample, and "
+                    "there are at most 99999",
+                    plan.name, plan.samples, plan.shards));
+  require_chunks_that_hdf5_takes(plan);
 }
 
 }  // namespace
@@ -90,16 +116,34 @@ class DatasetWriter::Impl {
   void finish() {
     if (received_ != plan_.samples)
       throw InvalidArgument(fmt::format("{} samples instead of the {} planned", received_, plan_.samples));
-    // From here on the folder holds no data set until the new manifest stands; every single step is atomic.
-    fs::remove(folder_ / kManifestName);
-    for (const fs::path& file : shards_in(folder_)) fs::remove(file);
-    for (const auto& shard : complete_) shard->publish();
-    sync_folder(folder_);
     const std::string content = to_text(manifest_);
-    write_file(folder_ / kManifestName, std::as_bytes(std::span(content)));
+    TemporaryFile manifest(folder_ / kManifestName);
+    manifest.write(0, std::as_bytes(std::span(content)));
+    manifest.finish(content.size());
+    // Everything is on the disk under temporary names: what follows only removes and renames. Until the new manifest
+    // stands the folder holds no data set, and every single step is atomic.
+    remove(folder_ / kManifestName);
+    for (const auto& shard : complete_) shard->publish();  // over an old shard of the same name
+    manifest.publish();
+    remove_other_shards();
+    sync_folder(folder_);
   }
 
  private:
+  static void remove(const fs::path& file) {
+    std::error_code error;
+    fs::remove(file, error);
+    if (error) throw DataError(fmt::format("{}: cannot be removed: {}", file.string(), error.message()));
+  }
+
+  // Shards of the data set that was here before.
+  void remove_other_shards() const {
+    for (const fs::path& file : shards_in(folder_)) {
+      const auto is_new = [&](const auto& shard) { return shard->file().filename() == file.filename(); };
+      if (std::none_of(complete_.begin(), complete_.end(), is_new)) remove(file);
+    }
+  }
+
   void open_shard() {
     const std::uint64_t index = complete_.size();
     const Range range = part_of({0, plan_.samples}, static_cast<int>(index), static_cast<int>(plan_.shards));

@@ -1,10 +1,12 @@
 #include "tools/command_line.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -104,6 +106,13 @@ int launched_rank() { return first_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", 
 int launched_ranks() { return first_number({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1); }
 
 std::filesystem::path program_path() { return std::filesystem::read_symlink("/proc/self/exe"); }
+
+void finish_output() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  if (errno == EBADF) return;
+  throw Error(std::string("standard output cannot be written: ") + std::strerror(errno != 0 ? errno : EIO));
+}
 
 void print_error(std::string_view message) {
   std::string line(message);

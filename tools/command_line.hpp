@@ -37,6 +37,10 @@ class Reported : public Error {
 /// Where this program lies.
 std::filesystem::path program_path();
 
+/// Writes out what standard output still holds. \throws Error if any of it is lost: the disk is full, or nothing
+/// receives it. A closed standard output is no error.
+void finish_output();
+
 /// Prints `tutti: error: MESSAGE` on standard error as one line.
 void print_error(std::string_view message);
 

@@ -5,6 +5,8 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -30,22 +32,77 @@ struct Importer {
   void (*add_options)(CLI::App& command);
 };
 
+// What `show` prints, gathered.
+struct Survey {
+  std::vector<io::ShardContent> shards;
+  std::map<std::size_t, std::uint64_t> samples_of_class;
+  std::uint64_t data_bytes = 0;
+  std::uint64_t file_bytes = 0;
+};
+
+Survey survey(const io::Dataset& dataset) {
+  Survey result;
+  for (std::size_t s = 0; s < dataset.shards().size(); ++s) {
+    result.shards.push_back(io::survey_shard(dataset, s));
+    const io::ShardContent& content = result.shards.back();
+    result.data_bytes += content.data_bytes;
+    result.file_bytes += content.file_bytes;
+    for (const auto& [label, samples] : content.samples_of_class) result.samples_of_class[label] += samples;
+  }
+  return result;
+}
+
+const CLI::Range kCount(std::int64_t{1}, std::int64_t{1} << 40);
+const CLI::Range kRank(std::int64_t{0}, std::int64_t{10'000'000});
+
+// Classes of which the data set has no sample: "0, 2 to 25"; at most a few ranges.
+std::string empty_classes(const std::map<std::size_t, std::uint64_t>& samples_of_class, std::size_t classes) {
+  constexpr int kMostRanges = 8;
+  std::string result;
+  int ranges = 0;
+  const auto add = [&](std::size_t first, std::size_t last) {
+    if (ranges++ < kMostRanges)
+      result +=
+          fmt::format("{}{}{}", result.empty() ? "" : ", ", first, last > first ? fmt::format(" to {}", last) : "");
+    else if (ranges == kMostRanges + 2)
+      result += ", ...";
+  };
+  std::size_t next = 0;
+  for (const auto& [label, samples] : samples_of_class) {
+    if (label > next) add(next, label - 1);
+    next = label + 1;
+  }
+  if (next < classes) add(next, classes - 1);
+  return result;
+}
+
+// The number of classes comes from the largest label: labels that begin at 1 leave a class that no sample has.
+void note_empty_classes(const io::Dataset& dataset) {
+  const std::map<std::size_t, std::uint64_t> counts = survey(dataset).samples_of_class;
+  if (counts.size() == dataset.classes()) return;
+  fmt::print(stderr, "tutti: note: {} of {} classes have no sample: {}; the first class is 0\n",
+             dataset.classes() - counts.size(), dataset.classes(), empty_classes(counts, dataset.classes()));
+}
+
 void add_idx_options(CLI::App& command) {
   const auto import = std::make_shared<io::IdxImport>();
   command.add_option("--images", import->images, "IDX file of images, plain or .gz")->required();
   command.add_option("--labels", import->labels, "IDX file of labels, plain or .gz")->required();
   command.add_option("--out", import->folder, "folder of the new data set")->required();
   command.add_option("--shards", import->shards, "number of shards; their sizes differ by at most one sample")
-      ->required();
-  command.add_option("--chunk", import->chunk_samples, "samples per chunk at most (default: about 32 KiB)");
+      ->required()
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{99999}));
+  command.add_option("--chunk", import->chunk_samples, "samples per chunk at most (default: about 32 KiB)")
+      ->check(kCount);
   command.add_option("--name", import->name, "name of the data set (default: that of the folder)");
-  command.add_option("--classes", import->classes, "number of classes (default: largest label + 1)");
+  command.add_option("--classes", import->classes, "number of classes (default: largest label + 1)")->check(kCount);
   command.add_flag("--force", import->replace, "replace a data set that is already there");
   command.callback([import] {
     io::import_idx(*import);
     const io::Dataset dataset(import->folder);
     fmt::print("{}: {} samples, {} classes, {} shards\n", dataset.folder().string(), dataset.size(), dataset.classes(),
                dataset.shards().size());
+    if (import->classes == 0) note_empty_classes(dataset);
   });
 }
 
@@ -96,27 +153,6 @@ void check(const std::string& folder) {
              dataset.shards().size(), chunks, dataset.fields().size());
 }
 
-// What `show` prints, gathered.
-struct Survey {
-  std::vector<io::ShardContent> shards;
-  std::vector<std::uint64_t> samples_of_class;
-  std::uint64_t data_bytes = 0;
-  std::uint64_t file_bytes = 0;
-};
-
-Survey survey(const io::Dataset& dataset) {
-  Survey result;
-  result.samples_of_class.resize(dataset.classes());
-  for (std::size_t s = 0; s < dataset.shards().size(); ++s) {
-    result.shards.push_back(io::survey_shard(dataset, s));
-    const io::ShardContent& content = result.shards.back();
-    result.data_bytes += content.data_bytes;
-    result.file_bytes += content.file_bytes;
-    for (std::size_t c = 0; c < dataset.classes(); ++c) result.samples_of_class[c] += content.samples_of_class[c];
-  }
-  return result;
-}
-
 void show_json(const io::Dataset& dataset, const Survey& content) {
   ordered_json root{{"folder", dataset.folder().string()},
                     {"name", dataset.name()},
@@ -135,7 +171,9 @@ void show_json(const io::Dataset& dataset, const Survey& content) {
                               {"samples", content.shards[s].samples},
                               {"chunks", content.shards[s].chunks},
                               {"file_bytes", content.shards[s].file_bytes}});
-  root["samples_of_class"] = content.samples_of_class;
+  root["samples_of_class"] = ordered_json::object();  // of the classes that occur
+  for (const auto& [label, samples] : content.samples_of_class)
+    root["samples_of_class"][std::to_string(label)] = samples;
   fmt::print("{}\n", root.dump(2));
 }
 
@@ -151,26 +189,29 @@ void show_text(const io::Dataset& dataset, const Survey& content) {
     fmt::print("  {}  samples {} to {} ({}), {} chunks, {} bytes\n", dataset.shards()[s].file.filename().string(),
                dataset.shards()[s].first_sample, dataset.shards()[s].first_sample + content.shards[s].samples - 1,
                content.shards[s].samples, content.shards[s].chunks, content.shards[s].file_bytes);
-  for (std::size_t c = 0; c < content.samples_of_class.size(); ++c)
-    fmt::print("  class {:<4} {} samples\n", c, content.samples_of_class[c]);
+  for (const auto& [label, samples] : content.samples_of_class)
+    fmt::print("  class {:<4} {} samples\n", label, samples);
+  if (content.samples_of_class.size() < dataset.classes())
+    fmt::print("  no sample has class {}\n", empty_classes(content.samples_of_class, dataset.classes()));
 }
 
 // What `speed` measures: one rank's loader, batches dropped as they come.
 void measure_speed(const std::string& folder, const io::LoaderOptions& options, bool json) {
   const io::Dataset dataset(folder);
   ordered_json epochs = ordered_json::array();
-  io::Loader loader(dataset, options);
+  auto start = std::chrono::steady_clock::now();
+  io::Loader loader(dataset, options);  // reads ahead from here on
   std::uint64_t samples = 0;
   std::uint64_t batches = 0;
-  auto start = std::chrono::steady_clock::now();
   while (const auto batch = loader.next()) {
     samples += batch->ids.size();
     if (++batches < loader.batches_per_epoch()) continue;
     const auto now = std::chrono::steady_clock::now();
     const double seconds = std::chrono::duration<double>(now - start).count();
     const double rate = static_cast<double>(samples) / seconds;
-    if (!json) fmt::print("epoch {}: {} samples in {:.3f} s: {:.0f} samples/s\n", batch->epoch, samples, seconds, rate);
-    epochs.push_back({{"epoch", batch->epoch}, {"samples", samples}, {"seconds", seconds}, {"samples_per_s", rate}});
+    const std::uint64_t epoch = batch->epoch + 1;
+    if (!json) fmt::print("epoch {}: {} samples in {:.3f} s: {:.0f} samples/s\n", epoch, samples, seconds, rate);
+    epochs.push_back({{"epoch", epoch}, {"samples", samples}, {"seconds", seconds}, {"samples_per_s", rate}});
     samples = batches = 0;
     start = now;
   }
@@ -190,12 +231,20 @@ void add_speed(CLI::App& data) {
   command->add_option("--order", *order, "order of the samples")
       ->check(CLI::IsMember({"shuffled", "contiguous"}))
       ->capture_default_str();
-  command->add_option("--batch", options->global_batch, "samples per step over all ranks")->capture_default_str();
-  command->add_option("--epochs", options->epochs, "epochs to read")->capture_default_str();
-  command->add_option("--rank", options->rank, "whose part is read")->capture_default_str();
-  command->add_option("--ranks", options->ranks, "among how many ranks batches are divided")->capture_default_str();
+  command->add_option("--batch", options->global_batch, "samples per step over all ranks")
+      ->check(kCount)
+      ->capture_default_str();
+  command->add_option("--epochs", options->epochs, "epochs to read")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}))
+      ->capture_default_str();
+  command->add_option("--rank", options->rank, "whose part is read")->check(kRank)->capture_default_str();
+  command->add_option("--ranks", options->ranks, "among how many ranks batches are divided")
+      ->check(kRank)
+      ->capture_default_str();
   command->add_option("--cache", options->cache_bytes, "bytes of decoded chunks kept: 64M, 1G")
       ->transform(CLI::AsSizeValue(false))
+      ->transform(CLI::Validator(  // in front of the other, which would wrap
+          [](const std::string& value) { return value.starts_with('-') ? value + " is below 0" : std::string(); }, ""))
       ->option_text("BYTES [256M]");
   command->add_flag("--json", *json, "as a JSON array, an object per epoch");
   command->callback([folder, options, order, json] {

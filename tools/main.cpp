@@ -116,6 +116,10 @@ int run(int argc, char** argv) {
 #ifdef TUTTI_TOOLS_PRELOAD
   if (argc > 2 && std::string(argv[1]) == "preload" && argv[2][0] != '-') tutti::tools::exec_preloaded(argv + 2);
 #endif
+#ifdef TUTTI_TOOLS_DATA
+  // Of files and by one process: under a launcher rank 0 does it.
+  if (!speaks && argc > 1 && std::string(argv[1]) == "data") return 0;
+#endif
   const auto names = command_names(app);
   if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
     if (speaks) tutti::tools::print_error(unknown_command(argv[1], names));
@@ -138,7 +142,9 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return run(argc, argv);
+    const int status = run(argc, argv);
+    tutti::tools::finish_output();
+    return status;
   } catch (const tutti::tools::Reported&) {
     return kFailed;
   } catch (const std::exception& error) {

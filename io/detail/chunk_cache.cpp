@@ -1,6 +1,7 @@
 #include <tutti/io/detail/chunk_cache.hpp>
 
 #include <fmt/core.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 
@@ -10,13 +11,18 @@ namespace tutti::io {
 
 namespace {
 
-// A process may open about a thousand files; a data set may have more shards than that.
-constexpr std::size_t kOpenShards = 128;
+// A data set may have more shards than a process may open files, and there may be several caches beside what else the
+// process opens: an eighth for each.
+std::size_t most_open_shards() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 128;
+  return std::clamp<std::size_t>(limit.rlim_cur / 8, 1, 128);
+}
 
 }  // namespace
 
 ChunkCache::ChunkCache(const Dataset& dataset, std::size_t bytes)
-    : dataset_(dataset), capacity_(bytes), shards_(dataset.shards().size()) {
+    : dataset_(dataset), capacity_(bytes), shards_(dataset.shards().size()), most_open_(most_open_shards()) {
   // No shard has more chunks than samples, so sample ids make keys that do not collide.
   for (std::size_t s = 0; s < shards_.size(); ++s) shards_[s].first_key = dataset.shards()[s].first_sample;
 }
@@ -25,7 +31,7 @@ ShardReader& ChunkCache::reader(std::size_t shard) {
   Shard& entry = shards_[shard];
   entry.last_use = ++clock_;
   if (entry.reader == nullptr) {
-    if (open_ == kOpenShards) {
+    if (open_ == most_open_) {
       const auto oldest = std::min_element(shards_.begin(), shards_.end(), [](const Shard& a, const Shard& b) {
         return a.reader != nullptr && (b.reader == nullptr || a.last_use < b.last_use);
       });

@@ -58,6 +58,7 @@ class ChunkCache {
   std::size_t capacity_;
   std::size_t used_ = 0;
   std::vector<Shard> shards_;
+  std::size_t most_open_;
   std::size_t open_ = 0;
   std::uint64_t clock_ = 0;
   std::list<Entry> entries_;  // most recently used first

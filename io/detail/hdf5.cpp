@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -98,6 +99,9 @@ Id open_read_only(const std::filesystem::path& file) {
     throw DataError(fmt::format("{}: is truncated (HDF5: {})", file.string(), message));
   if (message.find("signature not found") != std::string::npos)
     throw DataError(fmt::format("{}: is not an HDF5 file, or its first bytes are damaged", file.string()));
+  if (message.find(std::generic_category().message(EMFILE)) != std::string::npos)
+    throw DataError(fmt::format("{}: cannot be opened: too many open files; the limit is {} (ulimit -n)", file.string(),
+                                ::sysconf(_SC_OPEN_MAX)));
   fail(file, "cannot be opened as an HDF5 file");
 }
 
@@ -183,6 +187,9 @@ std::string read_string(hid_t object, const char* name, const std::filesystem::p
   const std::string what = fmt::format("cannot read attribute '{}'", name);
   const Id attribute = open_attribute(object, name, H5T_STRING, file);
   const Id type = own(H5Aget_type(attribute.get()), H5Tclose, file, what);
+  constexpr std::size_t kLongest = std::size_t{1} << 20;
+  if (H5Tget_size(type.get()) > kLongest)
+    throw DataError(fmt::format("{}: attribute '{}' is longer than {} bytes", file.string(), name, kLongest));
   std::vector<char> characters(H5Tget_size(type.get()) + 1, '\0');
   require(H5Aread(attribute.get(), type.get(), characters.data()), file, what);
   return {characters.data()};

@@ -20,6 +20,18 @@ bool is_plain_name(const std::string& name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), plain);
 }
 
+bool has_zero(const std::vector<std::size_t>& shape) {
+  return std::find(shape.begin(), shape.end(), std::size_t{0}) != shape.end();
+}
+
+// Whether the bytes of a sample are a number that may be multiplied by a count of samples without second thoughts: a
+// petabyte, at most.
+bool fits(const Field& field) {
+  std::size_t room = (std::size_t{1} << 50) / size_of(field.dtype);
+  for (const std::size_t extent : field.shape) room /= extent;
+  return room > 0;
+}
+
 // Calls `visit` with a value of the C++ type of an integer dtype. Requires one.
 template <class Visitor>
 auto visit_integer(DType dtype, Visitor visit) {
@@ -63,7 +75,8 @@ std::string describe_invalid_fields(const std::vector<Field>& fields, std::size_
     if (!is_plain_name(field.name))
       return fmt::format("field name '{}' is not made of letters, digits, - and _", field.name);
     if (!names.insert(field.name).second) return fmt::format("field '{}' is there twice", field.name);
-    if (field.elements() == 0) return fmt::format("field '{}' has an extent of zero", field.name);
+    if (has_zero(field.shape)) return fmt::format("field '{}' has an extent of zero", field.name);
+    if (!fits(field)) return fmt::format("field '{}' has samples of more bytes than can be counted", field.name);
     if (field.shape.size() + 1 > H5S_MAX_RANK) return fmt::format("field '{}' has too many dimensions", field.name);
   }
   if (classes == 0) return {};

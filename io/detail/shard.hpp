@@ -11,9 +11,9 @@
 #include <vector>
 
 #include <tutti/io/dataset.hpp>
-#include <tutti/io/detail/files.hpp>
 #include <tutti/io/detail/hdf5.hpp>
 #include <tutti/io/detail/hdf5_image.hpp>
+#include <tutti/io/files.hpp>
 
 namespace tutti::io {
 
@@ -35,7 +35,7 @@ struct ShardHeader {
   std::uint32_t checksum =
       0;  ///< CRC-32C over the checksum tables of all fields, in field order; set when writing ends
 
-  std::uint64_t chunks() const noexcept { return (samples + chunk_samples - 1) / chunk_samples; }
+  std::uint64_t chunks() const noexcept { return samples == 0 ? 0 : (samples - 1) / chunk_samples + 1; }
   std::uint64_t samples_in_chunk(std::uint64_t chunk) const noexcept {
     return std::min(chunk_samples, samples - chunk * chunk_samples);
   }

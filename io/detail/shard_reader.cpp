@@ -51,6 +51,15 @@ void ShardReader::read_header() {
   for (std::string name; names >> name;) header_.fields.push_back(read_field(group.get(), name));
   const std::string invalid = describe_invalid_fields(header_.fields, header_.classes);
   if (!invalid.empty()) throw DataError(fmt::format("{}: {}", file_.string(), invalid));
+  // Memory for chunks and checksums is claimed by these numbers. Chunks are allocated at creation, so they are in the
+  // file.
+  const std::uintmax_t file_bytes = std::filesystem::file_size(file_);
+  for (const Field& field : header_.fields)
+    if (header_.chunk_samples > file_bytes / header_.chunks() / field.sample_bytes())
+      throw DataError(fmt::format(
+          "{}: field '{}' claims {} chunks of {} samples of {} bytes, more than the {} bytes "
+          "of the file",
+          file_.string(), field.name, header_.chunks(), header_.chunk_samples, field.sample_bytes(), file_bytes));
 }
 
 Field ShardReader::read_field(hid_t group, const std::string& name) {

@@ -1,5 +1,6 @@
 // Checkpoints: what is read is what was written, damage is noticed, and no failure costs the previous one.
 #include <tutti/io/checkpoint.hpp>
+#include <tutti/io/detail/hdf5.hpp>
 
 #include <gtest/gtest.h>
 #include <hdf5.h>
@@ -122,6 +123,31 @@ TEST_F(CheckpointTest, AnotherVersion) {
   H5Aclose(attribute);
   H5Fclose(id);
   expect_parts(error_of_reading(), {"schema version 9"});
+}
+
+// The product of these extents is 2^64 + 16, which wraps to 16.
+TEST_F(CheckpointTest, ExtentsThatWrapAreRefused) {
+  write_checkpoint(file(), {.description = "{}", .tensors = {}});
+  {
+    const h5::Session session;
+    const h5::Id root(H5Fopen(file().c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+    ASSERT_GE(H5Ldelete(root.get(), "description", H5P_DEFAULT), 0);
+    const std::array<hsize_t, 2> extent{(hsize_t{1} << 60) + 1, 16};
+    const std::array<hsize_t, 2> small{16, 1};
+    const std::array<hsize_t, 2> unlimited{H5S_UNLIMITED, H5S_UNLIMITED};
+    const h5::Id space(H5Screate_simple(2, small.data(), unlimited.data()), H5Sclose);
+    const std::array<hsize_t, 2> chunk{16, 1};
+    const h5::Id properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    ASSERT_GE(H5Pset_chunk(properties.get(), 2, chunk.data()), 0);
+    const h5::Id dataset(
+        H5Dcreate2(root.get(), "description", H5T_STD_U8LE, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+        H5Dclose);
+    ASSERT_TRUE(dataset.valid());
+    ASSERT_GE(H5Dset_extent(dataset.get(), extent.data()), 0);
+    h5::write_attribute(dataset.get(), "dtype", std::string("u8"), file());
+    h5::write_attribute(dataset.get(), "crc32c", std::uint64_t{0}, file());
+  }
+  expect_parts(error_of_reading(), {"'description' is larger than the file"});
 }
 
 TEST_F(CheckpointTest, DamagedTensorIsNamed) {

@@ -4,9 +4,10 @@
 
 #include <tutti/io/check.hpp>
 #include <tutti/io/dataset.hpp>
-#include <tutti/io/detail/files.hpp>
+#include <tutti/io/detail/hdf5.hpp>
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/files.hpp>
 #include <tutti/kernels/crc32c.hpp>
 
 #include "tests/io/support.hpp"
@@ -101,6 +102,37 @@ TEST_F(Damage, AnHdf5FileOfAnotherKind) {
   const hid_t id = H5Fcreate(file(kFirst).c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   H5Fclose(id);
   expect_parts(error_in(kFirst), {"not a tutti-shard"});
+}
+
+// Extents are words: a file of a few kilobytes that speaks of exabytes is refused before memory is claimed for them.
+TEST_F(Damage, AShardThatClaimsMoreThanItHas) {
+  const std::uint64_t samples = std::uint64_t{1} << 40;
+  {
+    const h5::Session session;
+    const fs::path path = file(kFirst);
+    const h5::Id root(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+    h5::write_attribute(root.get(), "tutti_format", std::string("tutti-shard"), path);
+    for (const char* name : {"dataset", "fields"}) h5::write_attribute(root.get(), name, std::string("label"), path);
+    for (const char* name : {"schema_version", "shards"}) h5::write_attribute(root.get(), name, std::uint64_t{1}, path);
+    for (const char* name : {"shard", "first_sample", "checksum"})
+      h5::write_attribute(root.get(), name, std::uint64_t{0}, path);
+    for (const char* name : {"dataset_samples", "samples"}) h5::write_attribute(root.get(), name, samples, path);
+    h5::write_attribute(root.get(), "chunk_samples", std::uint64_t{1} << 31, path);
+    h5::write_attribute(root.get(), "classes", samples, path);
+    const h5::Id group(H5Gcreate2(root.get(), "fields", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
+    const hsize_t extent = samples;
+    const hsize_t chunk = hsize_t{1} << 31;
+    const h5::Id space(H5Screate_simple(1, &extent, nullptr), H5Sclose);
+    const h5::Id properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    ASSERT_GE(H5Pset_chunk(properties.get(), 1, &chunk), 0);
+    const h5::Id dataset(
+        H5Dcreate2(group.get(), "label", H5T_STD_U8LE, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+        H5Dclose);
+    ASSERT_TRUE(dataset.valid());
+    h5::write_attribute(dataset.get(), "dtype", std::string("u8"), path);
+  }
+  EXPECT_LT(fs::file_size(file(kFirst)), 100000U);
+  expect_parts(error_in(kFirst), {"'label' claims 512 chunks of 2147483648 samples", "more than the"});
 }
 
 TEST_F(Damage, NewerSchemaVersion) {

@@ -57,7 +57,7 @@ TEST_F(DataCommand, ImportsChecksAndShows) {
                                              "samples 3 to 5", "class 0    3 samples", "class 2    1 samples"});
   const auto shown = nlohmann::json::parse(data({"show", path("set"), "--json"}));
   EXPECT_EQ(shown["samples"], 6);
-  EXPECT_EQ(shown["samples_of_class"], (std::vector<int>{3, 2, 1}));
+  EXPECT_EQ(shown["samples_of_class"], (nlohmann::json{{"0", 3}, {"1", 2}, {"2", 1}}));
   EXPECT_EQ(shown["shards"].size(), 2U);
   EXPECT_EQ(shown["fields"][0]["shape"], (std::vector<int>{1, 1, 2}));
   EXPECT_EQ(shown["data_bytes"], 6 * (2 + 8));
@@ -90,6 +90,44 @@ TEST_F(DataCommand, UnknownFormatsAreAnsweredWithTheKnownOnes) {
   expect_parts(message_of<InvalidArgument>([&] { data({"import"}); }), {"known formats: idx"});
 }
 
+// Labels from 1 on leave class 0 without a sample, and a network with an output too many.
+TEST_F(DataCommand, ImportNotesClassesWithoutSamples) {
+  write_bytes(path("labels"), std::string("\0\0\10\1\0\0\0\6\1\2\1\2\5\1", 14));
+  testing::internal::CaptureStderr();
+  data(import_arguments());
+  expect_parts(testing::internal::GetCapturedStderr(), {"3 of 6 classes have no sample: 0, 3 to 4;"});
+  expect_parts(data({"show", path("set")}), {"class 1    3 samples", "no sample has class 0, 3 to 4"});
+  auto arguments = import_arguments();
+  arguments.insert(arguments.end(), {"--classes", "6", "--force"});
+  testing::internal::CaptureStderr();
+  data(arguments);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST_F(DataCommand, NumbersOutOfRangeAreRefused) {
+  data(import_arguments());
+  const auto refused = [this](std::vector<std::string> arguments, const std::string& option, const std::string& value) {
+    arguments.insert(arguments.end(), {option, value});
+    expect_parts(message_of<CLI::ParseError>([&] { data(arguments); }), {option, value});
+  };
+  auto import = import_arguments();
+  import.emplace_back("--force");
+  for (const char* option : {"--classes", "--chunk"})
+    for (const char* value : {"-1", "0", "18446744073709551615", "x"}) refused(import, option, value);
+  import = {"import", "idx", "--images", path("images"), "--labels", path("labels"), "--out", path("set"), "--force"};
+  for (const char* value : {"-1", "0", "100000"}) refused(import, "--shards", value);
+  const std::vector<std::string> speed{"speed", path("set")};
+  for (const char* option : {"--batch", "--epochs", "--rank", "--ranks", "--cache"}) refused(speed, option, "-1");
+  for (const char* option : {"--batch", "--epochs"}) refused(speed, option, "0");
+  EXPECT_EQ(nlohmann::json::parse(data({"show", path("set"), "--json"}))["classes"], 3);
+}
+
+TEST_F(DataCommand, ImportNeedsAFolder) {
+  auto arguments = import_arguments();
+  arguments[arguments.size() - 3] = "";
+  expect_parts(message_of<InvalidArgument>([&] { data(arguments); }), {"folder is empty"});
+}
+
 // All shards are read, each damaged one is reported, and the error names the first.
 TEST_F(DataCommand, CheckFindsDamage) {
   data(import_arguments());
@@ -109,7 +147,7 @@ TEST_F(DataCommand, SpeedReadsEverySampleOfItsRank) {
     EXPECT_EQ(epochs[1]["samples"], 2);
     EXPECT_GT(epochs[1]["samples_per_s"], 0);
   }
-  expect_parts(data({"speed", path("set"), "--epochs", "1"}), {"epoch 0: 6 samples"});
+  expect_parts(data({"speed", path("set"), "--epochs", "1"}), {"epoch 1: 6 samples"});
 }
 
 }  // namespace

@@ -122,7 +122,54 @@ TEST(Dataset, IsWrittenByOneWriterAtATime) {
   const TemporaryFolder temporary;
   const DatasetWriter writer(temporary.path(), small_plan(10, 2, 3));
   expect_parts(message_of([&] { DatasetWriter(temporary.path(), small_plan(10, 2, 3)); }),
-               {temporary.path().string(), "another process is writing"});
+               {temporary.path().string(), "in use by process " + std::to_string(::getpid()), "host"});
+}
+
+TEST(Dataset, AWriterThatDiedExcludesNobody) {
+  const TemporaryFolder temporary;
+  write_bytes(temporary.path() / ".lock", std::string("process 1 on host nowhere"));
+  write_dataset(temporary.path(), small_plan(10, 2, 3));
+  EXPECT_EQ(Dataset(temporary.path()).size(), 10U);
+  EXPECT_EQ(files_in(temporary.path()).size(), 3U) << "the lock file stays";
+}
+
+// A name that the manifest cannot hold is refused before the old data set is touched.
+TEST(Dataset, ANameThatIsNotUtf8LeavesTheOldDataSetWhole) {
+  const TemporaryFolder temporary;
+  write_dataset(temporary.path(), small_plan(20, 4, 3));
+  const auto before = files_in(temporary.path());
+  const std::vector<std::string> names{"caf\xe9", "\xc0\xaf", "a\xed\xa0\x80", "cut off \xe2\x82",
+                                       std::string("ze\0ro", 5)};
+  for (const std::string& name : names) {
+    DatasetPlan plan = small_plan(10, 2, 3);
+    plan.replace = true;
+    plan.name = name;
+    expect_parts(message_of<InvalidArgument>([&] { write_dataset(temporary.path(), plan); }),
+                 {"name", "not valid UTF-8"});
+    EXPECT_EQ(files_in(temporary.path()), before);
+    EXPECT_EQ(check_shard(Dataset(temporary.path()), 3).samples, 5U);
+  }
+  DatasetPlan plan = small_plan(10, 2, 3);
+  plan.replace = true;
+  plan.name = "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8e\xbc \"quoted\"\n";
+  write_dataset(temporary.path(), plan);
+  EXPECT_EQ(Dataset(temporary.path()).name(), plan.name);
+}
+
+// The manifest is written out before the old one goes.
+TEST(Dataset, AManifestThatDoesNotFitLeavesTheOldDataSetWhole) {
+  const TemporaryFolder temporary;
+  write_dataset(temporary.path(), small_plan(20, 4, 3));
+  DatasetPlan plan = small_plan(10, 2, 3);
+  plan.replace = true;
+  {
+    DatasetWriter writer(temporary.path(), plan);
+    append(writer, 0, 10);
+    const FileSizeLimit limit(100);
+    expect_parts(message_of([&] { writer.finish(); }), {"manifest.json", "cannot be written"});
+  }
+  EXPECT_EQ(Dataset(temporary.path()).size(), 20U);
+  EXPECT_EQ(files_in(temporary.path()).size(), 5U);
 }
 
 TEST(Dataset, IsReadWithoutFileLocks) {
@@ -154,6 +201,10 @@ TEST(Dataset, PlansThatMakeNoSenseAreRefusedBeforeAnythingIsWritten) {
   refused(plan, {"'a/b'"});
   plan.fields[1] = {"empty", DType::u8, {0}};
   refused(plan, {"'empty'", "zero"});
+  plan.fields[1] = {"huge", DType::f64, {std::size_t{1} << 40, std::size_t{1} << 40}};
+  refused(plan, {"'huge'", "more bytes than can be counted"});
+  plan.fields[1] = {"large", DType::u8, {65536, 65536}};
+  refused(plan, {"'large'", "4294967296 bytes", "HDF5 chunk"});
   plan.fields.clear();
   refused(plan, {"no fields"});
 }
@@ -185,7 +236,7 @@ TEST(BundledDigits, AreWhole) {
     EXPECT_EQ(dataset.shards().size(), shards);
     EXPECT_EQ(dataset.fields(), (std::vector<Field>{{"image", DType::u8, {1, 8, 8}}, {"label", DType::i64, {}}}));
     for (std::size_t s = 0; s < shards; ++s)
-      for (const std::uint64_t count : check_shard(dataset, s).samples_of_class) EXPECT_GT(count, 20U) << part;
+      for (const auto& [label, count] : check_shard(dataset, s).samples_of_class) EXPECT_GT(count, 20U) << part;
   }
 }
 

@@ -2,7 +2,11 @@
 #include <tutti/io/importers/idx.hpp>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <zlib.h>
+
+#include <fstream>
+#include <map>
 
 #include <tutti/io/check.hpp>
 #include <tutti/io/loader.hpp>
@@ -79,7 +83,8 @@ TEST_F(IdxTest, PlainFiles) {
   EXPECT_EQ(dataset.shards()[0].samples, 17U);
   EXPECT_EQ(dataset.shards()[1].samples, 17U);
   EXPECT_EQ(dataset.shards()[2].samples, 16U);
-  EXPECT_EQ(check_shard(dataset, 0).samples_of_class, (std::vector<std::uint64_t>{3, 3, 3, 2, 2, 2, 2}));
+  EXPECT_EQ(check_shard(dataset, 0).samples_of_class,
+            (std::map<std::size_t, std::uint64_t>{{0, 3}, {1, 3}, {2, 3}, {3, 2}, {4, 2}, {5, 2}, {6, 2}}));
 }
 
 TEST_F(IdxTest, CompressedFilesAndAStatedNumberOfClasses) {
@@ -142,9 +147,11 @@ TEST_F(IdxTest, FilesThatAreNotWhatTheySay) {
   const std::string good = idx(0x08, {kSamples, 2, 3}, pixels_);
   images(good.substr(0, good.size() - 1), {"is truncated"});
   images(good.substr(0, 7), {"is truncated"});
-  images("", {"is truncated"});
+  images("", {"is empty"});
+  images("\1", {"is truncated"});
   images(good + "x", {"longer than its header says"});
   images("PNG" + good, {"not an IDX file", "504e4700"});
+  images("<!DOCTYPE html>", {"not an IDX file", "3c21444f", "\"<!DO\""});
   images(idx(0x07, {kSamples, 2, 3}, pixels_), {"type code 07"});
   images(idx(0x08, {kSamples}, pixels_), {"0 dimensions"});
   images(idx(0x08, {0, 2, 3}, ""), {"no samples"});
@@ -162,6 +169,76 @@ TEST_F(IdxTest, DamagedCompression) {
   write_bytes(import_.images, whole);
   flip_bit(import_.images, static_cast<std::ptrdiff_t>(whole.size()) - 6);  // of the stored checksum
   expect_parts(error(), {import_.images.string(), "damaged"});
+}
+
+// Of compressed data that is followed by other bytes these are no part of the file, and nobody can tell what they are.
+TEST_F(IdxTest, CompressionOfOtherKindsThanTheUsual) {
+  import_.images = path("images.gz");
+  const std::string good = idx(0x08, {kSamples, 2, 3}, pixels_);
+  write_gz(import_.images, good);
+  const std::vector<char> whole = read_bytes(import_.images);
+  for (const std::string tail : {"abcd", "x", "\x1f"}) {
+    std::vector<char> longer = whole;
+    longer.insert(longer.end(), tail.begin(), tail.end());
+    write_bytes(import_.images, longer);
+    expect_parts(error(), {import_.images.string(), "other bytes after the end of its compressed data"});
+  }
+  write_gz(import_.images, std::string(whole.begin(), whole.end()));
+  expect_parts(error(), {import_.images.string(), "compressed twice"});
+  // Members one after another, as `cat a.gz b.gz` makes them.
+  write_gz(path("a.gz"), good.substr(0, 100));
+  write_gz(path("b.gz"), good.substr(100));
+  std::vector<char> members = read_bytes(path("a.gz"));
+  const std::vector<char> second = read_bytes(path("b.gz"));
+  members.insert(members.end(), second.begin(), second.end());
+  write_bytes(import_.images, members);
+  expect_import({1, 2, 3}, 7);
+}
+
+TEST_F(IdxTest, FilesThatWereExchanged) {
+  std::swap(import_.images, import_.labels);
+  expect_parts(error(), {import_.images.string(), "exchanged?"});
+}
+
+// Headers are words: what a file cannot hold is refused at once, in memory that is bounded by what is there.
+TEST_F(IdxTest, AFewBytesThatClaimGigabytes) {
+  const auto refused = [this](const fs::path& culprit) {
+    rlimit before = {};
+    ::getrlimit(RLIMIT_AS, &before);
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlimit limit{pages * 4096 + (std::size_t{200} << 20), before.rlim_max};
+    ::setrlimit(RLIMIT_AS, &limit);
+    const std::string message = error();
+    ::setrlimit(RLIMIT_AS, &before);
+    expect_parts(message, {culprit.string(), "is truncated"});
+  };
+  const auto write = [](const fs::path& file, const std::string& content) {
+    file.extension() == ".gz" ? write_gz(file, content) : write_bytes(file, content);
+  };
+  for (const char* ending : {".idx", ".gz"}) {
+    write(import_.images = path("i").concat(ending), idx(0x08, {0xffffffff, 1, 1}, ""));
+    write(import_.labels = path("l").concat(ending), idx(0x0C, {0xffffffff}, ""));
+    refused(import_.images);
+    write(import_.images, idx(0x08, {1, 65536, 65536}, "x"));
+    write(import_.labels, idx(0x08, {1}, std::string(1, '\0')));
+    refused(import_.images);
+    write(import_.images, idx(0x0E, {0xffffffff, 65536, 65536}, "x"));
+    write(import_.labels, idx(0x0C, {0xffffffff}, "abcd"));
+    refused(import_.images);
+  }
+}
+
+TEST_F(IdxTest, ALabelThatMakesAbsurdlyManyClasses) {
+  std::string labels(std::size_t{kSamples} * 4, '\0');
+  labels.replace(labels.size() - 4, 4, "\x7f\xff\xff\xff");
+  write_bytes(import_.labels, idx(0x0C, {kSamples}, labels));
+  expect_parts(error(), {import_.labels.string(), "sample 49", "2147483648 classes for 50 samples", "--classes"});
+  import_.classes = std::size_t{1} << 31;  // who says so gets it, and reading takes no memory for it
+  import_idx(import_);
+  const Dataset dataset(import_.folder);
+  EXPECT_EQ(survey_shard(dataset, 2).samples_of_class,
+            (std::map<std::size_t, std::uint64_t>{{0, 15}, {2147483647, 1}}));
 }
 
 TEST_F(IdxTest, MissingFile) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <tutti/io/detail/chunk_cache.hpp>
 #include <tutti/io/detail/shard.hpp>
 
 #include "tests/io/support.hpp"
@@ -222,7 +223,7 @@ TEST_F(LoaderTest, MoreShardsThanFilesMayBeOpen) {
   const Dataset many(temporary_.path() / "many");
   rlimit before = {};
   ::getrlimit(RLIMIT_NOFILE, &before);
-  const rlimit limit{files_in("/proc/self/fd").size() + 140, before.rlim_max};
+  const rlimit limit{files_in("/proc/self/fd").size() + 25, before.rlim_max};
   ::setrlimit(RLIMIT_NOFILE, &limit);
   LoaderOptions choice = options(7);
   choice.cache_bytes = 0;
@@ -236,6 +237,22 @@ TEST_F(LoaderTest, MoreShardsThanFilesMayBeOpen) {
   });
   ::setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_EQ(samples, 320U);
+}
+
+// A chunk that was dropped is read again, and what happened to its file meanwhile shows; a chunk that was kept is not.
+TEST_F(LoaderTest, TheCacheDropsWhatExceedsItsBytesTheLeastRecentlyUsedFirst) {
+  const std::size_t chunk_bytes = 5 * (6 + 8);
+  ChunkCache cache(*dataset_, 2 * chunk_bytes);
+  cache.locate(0);
+  cache.chunk(0, 0);
+  cache.chunk(0, 1);
+  cache.chunk(0, 0);
+  cache.chunk(0, 2);  // drops chunk 1
+  const fs::path shard = dataset_->shards()[0].file;
+  for (const std::uint64_t id : {0U, 5U}) damage_sample(shard, id);
+  EXPECT_NO_THROW(cache.chunk(0, 0));
+  expect_parts(message_of([&] { cache.chunk(0, 1); }), {shard.string(), "chunk 1", "damaged"});
+  EXPECT_NO_THROW(cache.chunk(0, 2));
 }
 
 // Two loaders at once, as a trainer has for training and evaluation.

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <span>
 #include <vector>
+
+#include <tutti/kernels/crc32c.hpp>
 
 namespace tutti::io {
 namespace {
@@ -103,6 +106,32 @@ TEST(Sampler, OrderIsFixedForEver) {
   for (std::uint64_t position = 0; position < 10; ++position) order.push_back(sampler.sample(2, position));
   EXPECT_EQ(order, (std::vector<std::uint64_t>{1, 8, 6, 4, 2, 7, 5, 0, 3, 9}));
   EXPECT_EQ(Sampler(1281167, Order::shuffled, 42).sample(7, 123456), 174520U);
+}
+
+// The whole orders of three epochs, of every number of bits and both sides of each power of two.
+TEST(Sampler, OrderOfEverySizeIsFixedForEver) {
+  const auto digest = [](std::uint64_t size) {
+    const Sampler sampler(size, Order::shuffled, 12345);
+    std::uint32_t sum = 0;
+    for (std::uint64_t epoch = 0; epoch < 3; ++epoch)
+      for (std::uint64_t position = 0; position < size; ++position) {
+        const std::uint64_t id = sampler.sample(epoch, position);
+        sum = crc32c(std::as_bytes(std::span(&id, 1)), sum);
+      }
+    return sum;
+  };
+  std::uint32_t sum = 0;
+  for (std::uint64_t power = 1; power <= (1ULL << 16); power *= 2) {
+    for (const std::uint64_t size : {power - 1, power, power + 1}) {
+      if (size == 0) continue;
+      const std::uint32_t one = digest(size);
+      sum = crc32c(std::as_bytes(std::span(&one, 1)), sum);
+    }
+  }
+  EXPECT_EQ(digest(8), 2611061744U);
+  EXPECT_EQ(digest(4096), 1128584089U);
+  EXPECT_EQ(digest(65536), 3332790525U);
+  EXPECT_EQ(sum, 445345544U);
 }
 
 TEST(PartOf, CoversTheRangeInOrderWithSizesThatDifferByOneAtMost) {

@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tutti/io/detail/files.hpp>
+#include <tutti/io/files.hpp>
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace tutti::io {
 
@@ -49,17 +50,24 @@ void write_file(const std::filesystem::path& file, std::span<const std::byte> by
 /// \throws DataError naming file and cause.
 std::string read_text(const std::filesystem::path& file);
 
-/// Holds an advisory lock on a folder, against a second writer. On file systems without locks it does nothing.
+/// Keeps a folder to one writer: an advisory lock (flock) on the file `.lock` in it, which names the holder. The lock
+/// of a process that has died is gone with it. On file systems without locks it does nothing.
 class FolderLock {
  public:
-  /// \throws DataError if another process holds the lock.
+  /// \throws DataError naming the folder and the holder's process and host, or the cause why it cannot be written.
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
+  FolderLock(FolderLock&& other) noexcept;
+  FolderLock& operator=(FolderLock&&) = delete;
 
  private:
+  bool acquire(const std::filesystem::path& folder);
+
+  std::filesystem::path file_;  // empty: nothing to be removed
   int descriptor_ = -1;
 };
+
+/// Whether `text` is valid UTF-8 (RFC 3629) without a zero byte, as JSON, TOML and HDF5's strings want it.
+bool is_utf8(std::string_view text) noexcept;
 
 }  // namespace tutti::io

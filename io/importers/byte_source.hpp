@@ -1,0 +1,57 @@
+// The bytes that an importer reads: those of a plain file, or of a gzip file decompressed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tutti::io {
+
+/// Reads one file in order. A file that begins like gzip (RFC 1952; also several members one after another) is
+/// decompressed, and nothing but gzip members may follow.
+class ByteSource {
+ public:
+  /// \throws DataError naming the file: missing, a folder, not readable.
+  explicit ByteSource(std::filesystem::path file);
+  ~ByteSource();
+  ByteSource(const ByteSource&) = delete;
+  ByteSource& operator=(const ByteSource&) = delete;
+
+  /// Fills `out` as far as there are bytes; less only at the end. \throws DataError naming the file: a read that fails,
+  /// compressed data that is damaged, cut off, or followed by something else.
+  std::size_t read(std::span<std::byte> out);
+
+  /// The next `bytes` bytes, or those up to the end, if fewer are left. Memory grows with what is there, whatever was
+  /// asked for. \throws DataError likewise.
+  std::vector<std::byte> take(std::uint64_t bytes);
+
+  /// How many bytes the file can hold at most; unknown for a pipe. Deflate makes a byte from 1032 at most.
+  std::optional<std::uint64_t> most_bytes() const noexcept { return most_bytes_; }
+
+  bool compressed() const noexcept { return inflater_ != nullptr; }
+  const std::filesystem::path& file() const noexcept { return file_; }
+
+  /// Throws DataError "FILE: WHAT".
+  [[noreturn]] void fail(const std::string& what) const;
+
+ private:
+  class Inflater;
+
+  void fill();
+  std::size_t read_plain(std::span<std::byte> out);
+
+  std::filesystem::path file_;
+  int descriptor_ = -1;
+  std::vector<std::byte> buffer_;      // as read from the file
+  std::span<const std::byte> unread_;  // of buffer_
+  bool ended_ = false;                 // no more bytes in the file
+  std::optional<std::uint64_t> most_bytes_;
+  std::unique_ptr<Inflater> inflater_;
+};
+
+}  // namespace tutti::io
