@@ -10,6 +10,7 @@
 #include <tutti/io/files.hpp>
 #include <tutti/io/sampler.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::io {
 
@@ -20,16 +21,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kChunkBytes = std::size_t{32} << 10;
 
 bool is_shard_name(const std::string& name) { return name.starts_with("shard-") && name.ends_with(".h5"); }
-
-// For a message about a text that no message could hold: what is not printable ASCII as \xNN.
-std::string printable(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    result += byte >= 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
-  }
-  return result;
-}
 
 std::vector<fs::path> shards_in(const fs::path& folder) {
   std::vector<fs::path> files;

@@ -140,27 +140,4 @@ FolderLock::~FolderLock() {
   ::close(descriptor_);
 }
 
-bool is_utf8(std::string_view text) noexcept {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
-    const unsigned first = byte(i);
-    const std::size_t length = first < 0x80   ? 1
-                               : first < 0xC2 ? 0
-                               : first < 0xE0 ? 2
-                               : first < 0xF0 ? 3
-                               : first < 0xF5 ? 4
-                                              : 0;
-    if (first == 0 || length == 0) return false;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((byte(i + k) & 0xC0U) != 0x80) return false;
-    const unsigned second = byte(i + 1);
-    if (first == 0xE0 && second < 0xA0) return false;  // longer than need be
-    if (first == 0xED && second > 0x9F) return false;  // halves of UTF-16
-    if (first == 0xF0 && second < 0x90) return false;
-    if (first == 0xF4 && second > 0x8F) return false;  // beyond U+10FFFF
-    i += length;
-  }
-  return true;
-}
-
 }  // namespace tutti::io

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <span>
 #include <string>
-#include <string_view>
 
 namespace tutti::io {
 
@@ -66,8 +65,5 @@ class FolderLock {
   std::filesystem::path file_;  // empty: nothing to be removed
   int descriptor_ = -1;
 };
-
-/// Whether `text` is valid UTF-8 (RFC 3629) without a zero byte, as JSON, TOML and HDF5's strings want it.
-bool is_utf8(std::string_view text) noexcept;
 
 }  // namespace tutti::io

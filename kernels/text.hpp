@@ -56,4 +56,10 @@ std::string text(const Parts&... parts) {
   return detail::join({TextPart(parts)...});
 }
 
+/// Whether `bytes` are valid UTF-8 (RFC 3629) without a zero byte, as JSON, TOML and HDF5's strings want it.
+bool is_utf8(std::string_view bytes) noexcept;
+
+/// For messages about bytes that no message can hold: what is not printable ASCII is written as \xNN.
+std::string printable(std::string_view bytes);
+
 }  // namespace tutti

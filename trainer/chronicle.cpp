@@ -72,12 +72,14 @@ void Chronicle::show(const StepReport& report, const Position& position) {
 }
 
 void Chronicle::evaluation(const Score& score, const Position& position, double seconds, double train_seconds) {
-  say(fmt::format("epoch {}  step {}  loss {:.4f}  test loss {:.4f}  test accuracy {:.4f}  {:.1f} s", position.epoch,
-                  position.step, last_loss_, mean_loss(score), accuracy(score), train_seconds));
+  const std::string loss = last_loss_ ? fmt::format("  loss {:.4f}", *last_loss_) : "";
+  say(fmt::format("epoch {}  step {}{}  test loss {:.4f}  test accuracy {:.4f}  {:.1f} s",
+                  position.epoch_of_last_step(), position.step, loss, mean_loss(score), accuracy(score),
+                  train_seconds));
   if (folder->last_evaluation() == position.step) return;  // written by the session that was stopped here
   folder->log({{"kind", "evaluation"},
                {"step", position.step},
-               {"epoch", position.epoch},
+               {"epoch", position.epoch_of_last_step()},
                {"test_loss", mean_loss(score)},
                {"test_accuracy", accuracy(score)},
                {"samples", score.samples},

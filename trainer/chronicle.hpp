@@ -53,9 +53,9 @@ class Chronicle {
   const Config& config_;
   const std::uint64_t steps_;
   Progress progress_;
-  Window logged_;  // for metrics.jsonl
-  Window shown_;   // for the bar or line
-  double last_loss_ = 0.0;
+  Window logged_;                    // for metrics.jsonl
+  Window shown_;                     // for the bar or line
+  std::optional<double> last_loss_;  // of a step of this session
 };
 
 }  // namespace tutti::trainer

@@ -103,7 +103,7 @@ std::span<const Key> key_table();
 
 /// Where values come from, in rising order of precedence: `file`, then `environment`, then `options`.
 struct ConfigSources {
-  std::filesystem::path file;
+  std::filesystem::path file;            ///< "-": standard input
   std::vector<std::string> environment;  ///< "TUTTI_TRAIN_EPOCHS=3"; other variables are skipped
   std::vector<std::string> options;      ///< "train.epochs=3"
 };

@@ -17,7 +17,7 @@ constexpr double kTiny = 1e-12;  // stands for "greater than 0"
 const std::vector<Key>& keys() {
   static const std::vector<Key> table = {
       {.name = "data.train",
-       .meaning = "folder of the data set to learn from (shards and manifest)",
+       .meaning = "folder of the data set to learn from (shards and manifest); in paths ~ and $NAME are expanded",
        .slot = [](Config& c) -> Slot { return &c.data.train; },
        .path = true},
       {.name = "data.test",
@@ -102,9 +102,10 @@ const std::vector<Key>& keys() {
        .choices = {"shuffled", "contiguous"},
        .on_resume = OnResume::refuse},
       {.name = "train.threads",
-       .meaning = "threads per rank for the model's arithmetic; 0: allowed cores over ranks of the node",
+       .meaning = "threads per rank for the model's arithmetic; 0: OMP_NUM_THREADS, else the rank's share of the cores "
+                  "that it may use",
        .slot = [](Config& c) -> Slot { return &c.train.threads; },
-       .high = 4096,
+       .high = 1024,
        .on_resume = OnResume::note},
       {.name = "train.deadline_s",
        .meaning = "seconds after which waiting for another rank is an error",
@@ -141,7 +142,7 @@ const std::vector<Key>& keys() {
        .choices = {"constant", "step"},
        .on_resume = OnResume::note},
       {.name = "schedule.warmup_steps",
-       .meaning = "steps of linear warm-up from 0; 0: none",
+       .meaning = "steps of linear warm-up, the first at 1/warmup_steps of the rate; 0: none",
        .slot = [](Config& c) -> Slot { return &c.schedule.warmup_steps; },
        .high = kCount,
        .on_resume = OnResume::note},
@@ -239,8 +240,12 @@ std::string value_text(const Key::Slot& slot) {
     std::string operator()(const std::string* s) const {
       std::string quoted = "\"";
       for (const char c : *s) {
+        const auto byte = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\') quoted += '\\';
-        quoted += c;
+        if (byte < 0x20 || byte == 0x7f)
+          quoted += fmt::format("\\u{:04X}", byte);
+        else
+          quoted += c;
       }
       return quoted + '"';
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include <tutti/kernels/error.hpp>
@@ -81,8 +82,11 @@ RunData open_data(const Config& config) {
                                 config.data.input, shape_text(test.input()), config.data.train,
                                 shape_text(train.input())));
   if (test.dataset().classes() != train.dataset().classes())
-    throw DataError(fmt::format("{}: has {} classes, the training set {} has {}", config.data.test,
-                                test.dataset().classes(), config.data.train, train.dataset().classes()));
+    throw DataError(
+        fmt::format("{}: has {} classes, the training set {} has {}; import the smaller one again, with "
+                    "--classes {}",
+                    config.data.test, test.dataset().classes(), config.data.train, train.dataset().classes(),
+                    std::max(train.dataset().classes(), test.dataset().classes())));
   return data;
 }
 

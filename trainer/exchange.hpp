@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include <tutti/kernels/sgd.hpp>
@@ -30,8 +31,10 @@ class Exchange {
   /// This rank's gradient of `parameter` is complete. May start communication; never waits. \throws CommunicationError
   virtual void gradient_ready(std::size_t parameter) = 0;
 
-  /// Ends the exchange and updates the parameters by `step`. \throws CommunicationError
-  virtual void finish(const SgdStep& step) = 0;
+  /// Ends the exchange and updates the parameters by `step`. If a gradient that all ranks have is not finite, returns
+  /// the number of its parameter, the same on all ranks: no parameter of its bucket is updated then, and the exchange
+  /// is to be ended by discard(). \throws CommunicationError
+  [[nodiscard]] virtual std::optional<std::size_t> finish(const SgdStep& step) = 0;
 
   /// Ends the exchange without an update: afterwards no communication of the step is under way. \throws
   /// CommunicationError

@@ -1,24 +1,28 @@
 // tutti-train CONFIG.toml: the program behind `tutti train`. Apart from `tutti` because it alone needs libtorch.
 //
-// Exit status: 0 the run is complete; 1 it failed, and one line "tutti: error: ..." says why; 2 the command line is
-// wrong.
+// Exit status: 0 the run is complete; 1 it failed, and one line "tutti: error: ..." says why; 2 the command line or the
+// configuration is wrong; 3 it was stopped by a signal, has written a checkpoint, and --resume goes on.
 #include <mpi.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/launcher.hpp>
 #include <tutti/collectives/session.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/agreement.hpp>
 #include <tutti/trainer/config.hpp>
+#include <tutti/trainer/stop_signals.hpp>
 #include <tutti/trainer/training.hpp>
 
 #ifdef TUTTI_HAVE_REPORT
@@ -29,6 +33,10 @@ namespace {
 
 using namespace tutti;           // NOLINT(google-build-using-namespace): this file is a program, not a header
 using namespace tutti::trainer;  // NOLINT(google-build-using-namespace)
+
+constexpr int kFailed = 1;
+constexpr int kWrongUsage = 2;
+constexpr int kStopped = 3;
 
 struct CommandLine {
   std::string config;
@@ -42,6 +50,12 @@ void print_error(const std::string& message) {
   const std::string line = "tutti: error: " + message + "\n";
   std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
+}
+
+int world_size() {
+  int size = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  return size;
 }
 
 int world_rank() {
@@ -69,7 +83,8 @@ Config shared_config(const Communicator& comm, const CommandLine& line) {
     if (!line.out.empty()) sources.options.push_back("run.dir=" + line.out);
     toml = to_toml(read_config(sources));
   });
-  return parse_config(broadcast_text(comm, toml), line.config);
+  toml = broadcast_text(comm, toml);
+  return agree(comm, [&] { return parse_config(toml, line.config); });
 }
 
 /// An error in the middle of the run, which the other ranks cannot be told in order: ends the job. Most ranks that got
@@ -89,25 +104,39 @@ Config shared_config(const Communicator& comm, const CommandLine& line) {
 int run(const CommandLine& line, std::string& run_folder) {
   CommunicatorOptions options{.deadline = std::chrono::duration<double>(Config{}.train.deadline_s)};
   const Communicator startup(MPI_COMM_WORLD, options);
+  int status_of_error = kWrongUsage;
   try {
     const Config config = shared_config(startup, line);
+    status_of_error = kFailed;
     options.deadline = std::chrono::duration<double>(config.train.deadline_s);
     const Communicator comm(MPI_COMM_WORLD, options);
+    TrainingResult result;
     try {
-      train(comm, config, {.resume = line.resume, .on_step = {}});
+      const StopSignals signals;
+      result = train(comm, config,
+                     {.resume = line.resume, .on_step = {}, .stop = [] { return StopSignals::received() != 0; }});
     } catch (const AgreedError&) {
       throw;
     } catch (const std::exception& error) {
       leave(comm, error);
     }
+    if (result.stopped) return kStopped;
     run_folder = config.run.dir;
     return 0;
   } catch (const AgreedError& error) {
     if (startup.rank() == 0) print_error(error.what());
-    return 1;
+    return status_of_error;
   } catch (const std::exception& error) {
     leave(startup, error);
   }
+}
+
+/// Whether all that was written to standard output has arrived, or nobody wanted it.
+bool written_out() {
+  errno = 0;
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EBADF) return true;
+  print_error(text("standard output cannot be written: ", std::strerror(errno != 0 ? errno : EIO)));
+  return false;
 }
 
 /// After MPI has ended, because the page's charts are drawn by another process. The run is complete without it.
@@ -136,15 +165,21 @@ int main(int argc, char** argv) {
     try {
       app.parse(argc, argv);
       if (!line.keys && line.config.empty()) throw CLI::RequiredError("config");
+      if (app.count("--out") > 0 && line.out.empty())
+        throw CLI::ValidationError("--out", "the run folder's name is empty");
     } catch (const CLI::Success& wanted) {  // --help, --version
       return rank == 0 ? app.exit(wanted) : 0;
     } catch (const CLI::ParseError& error) {
       if (rank == 0) print_error(text(error.what(), " (tutti-train --help)"));
-      return 2;
+      return kWrongUsage;
     }
     if (line.keys) {
       if (rank == 0) std::fputs(key_table_markdown().c_str(), stdout);
-      return 0;
+      return written_out() ? 0 : kFailed;
+    }
+    if (const auto wrong = wrong_launcher(world_size())) {
+      if (wrong->is_first) print_error(wrong->what);
+      return kFailed;
     }
     if (const int status = run(line, run_folder); status != 0) return status;
   }

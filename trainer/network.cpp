@@ -56,6 +56,25 @@ Tensor view(const void* memory, const std::vector<std::int64_t>& shape, DType dt
   return at::from_blob(const_cast<void*>(memory), shape, at::TensorOptions(torch_type(dtype)));
 }
 
+/// Values as a tensor that has them. libtorch's only unsigned type is u8: the others are read as signed ones and
+/// widened, u64 to f64.
+Tensor numbers(ConstBuffer values, const std::vector<std::int64_t>& shape) {
+  constexpr std::int64_t kLow32 = 0xffffffff;
+  switch (values.dtype) {
+    case DType::u16:
+      return view(values.data, shape, DType::i16).to(at::kInt).bitwise_and(0xffff);
+    case DType::u32:
+      return view(values.data, shape, DType::i32).to(at::kLong).bitwise_and(kLow32);
+    case DType::u64: {
+      const Tensor halves = view(values.data, shape, DType::i64);
+      const Tensor high = halves.bitwise_right_shift(32).bitwise_and(kLow32).to(at::kDouble);
+      return high.mul_(4294967296.0).add_(halves.bitwise_and(kLow32).to(at::kDouble));
+    }
+    default:
+      return view(values.data, shape, values.dtype);
+  }
+}
+
 /// Runs after a parameter's gradient has been accumulated.
 class ReadyHook : public torch::autograd::FunctionPostHook {
  public:
@@ -89,7 +108,7 @@ class Network::Impl {
   Impl(const Config& config, const std::vector<std::size_t>& input_shape, std::size_t classes)
       : config_(config),
         model_(find_model(config.model.name)),
-        input_shape_(signed_extents(input_shape)),
+        input_shape_(input_shape.empty() ? std::vector<std::int64_t>{1} : signed_extents(input_shape)),
         infos_(model_.parameters({input_shape_, static_cast<std::int64_t>(classes)}, config.model)),
         dtype_(dtype_from_name(config.model.dtype)) {}
 
@@ -125,14 +144,22 @@ class Network::Impl {
     if (failure_) std::rethrow_exception(failure_);
   }
 
-  Score evaluate(const Samples& samples) {
+  Evaluated evaluate(const Samples& samples) {
     if (samples.labels.empty()) return {};
     const c10::NoGradGuard no_gradients;
     const Tensor labels = label_tensor(samples);
     const Tensor output = logits(samples);
-    return {.loss = at::cross_entropy_loss(output, labels, {}, at::Reduction::Sum).item().toDouble(),
-            .correct = static_cast<std::uint64_t>(output.argmax(1).eq(labels).sum().item().toLong()),
-            .samples = samples.labels.size()};
+    // The largest of a row with a NaN is the NaN's index, which may happen to be the label.
+    const Tensor finite = output.isfinite().all(1);
+    Evaluated evaluated;
+    if (!finite.all().item().toBool()) {
+      evaluated.not_finite = static_cast<std::size_t>(finite.to(at::kInt).argmin(0).item().toLong());
+      return evaluated;
+    }
+    evaluated.score = {.loss = at::cross_entropy_loss(output, labels, {}, at::Reduction::Sum).item().toDouble(),
+                       .correct = static_cast<std::uint64_t>(output.argmax(1).eq(labels).sum().item().toLong()),
+                       .samples = samples.labels.size()};
+    return evaluated;
   }
 
  private:
@@ -144,7 +171,7 @@ class Network::Impl {
     std::vector<std::int64_t> shape = input_shape_;
     shape.insert(shape.begin(), static_cast<std::int64_t>(samples.labels.size()));
     const auto& data = config_.data;
-    const Tensor input = view(samples.inputs.data, shape, samples.inputs.dtype)
+    const Tensor input = numbers(samples.inputs, shape)
                              .to(torch_type(dtype_), /*non_blocking=*/false, /*copy=*/true)
                              .sub_(data.mean * data.scale)
                              .mul_(1.0 / (data.std * data.scale));
@@ -189,7 +216,7 @@ double Network::forward(const Samples& samples) {
 void Network::backward(double weight) {
   translating_errors([&] { impl_->backward(weight); });
 }
-Score Network::evaluate(const Samples& samples) {
+Evaluated Network::evaluate(const Samples& samples) {
   return translating_errors([&] { return impl_->evaluate(samples); });
 }
 

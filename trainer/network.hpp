@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,12 @@ struct Score {
   double loss = 0.0;
   std::uint64_t correct = 0;
   std::uint64_t samples = 0;
+};
+
+/// A score, and what keeps it from being one.
+struct Evaluated {
+  Score score;
+  std::optional<std::size_t> not_finite;  ///< the first sample for which the model gives a value that is not finite
 };
 
 /// Threads that the model's arithmetic of this process uses. They are part of what determines the bits of a run.
@@ -59,8 +66,8 @@ class Network {
   /// Without samples it does nothing. What `ready` throws comes out here.
   void backward(double weight);
 
-  /// Loss and number of right answers, without gradients.
-  Score evaluate(const Samples& samples);
+  /// Loss and number of right answers, without gradients. Requires bind().
+  Evaluated evaluate(const Samples& samples);
 
  private:
   class Impl;

@@ -1,23 +1,15 @@
 // Replicas of a model; see replicas.hpp.
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/kernels/crc32c.hpp>
+#include <tutti/kernels/finite.hpp>
 #include <tutti/trainer/agreement.hpp>
 #include <tutti/trainer/replicas.hpp>
 
 namespace tutti::trainer {
 namespace {
-
-template <class T>
-bool all_finite(Buffer values) {
-  const auto* data = static_cast<const T*>(values.data);
-  for (std::size_t i = 0; i < values.count; ++i)
-    if (!std::isfinite(data[i])) return false;
-  return true;
-}
 
 std::uint32_t checksum(Buffer memory, std::uint32_t sum) {
   return crc32c({static_cast<const std::byte*>(memory.data), memory.size_bytes()}, sum);
@@ -37,10 +29,8 @@ void share_parameters(const Communicator& comm, const Buckets& buckets) {
 }
 
 bool are_finite(const Buckets& buckets) {
-  for (std::size_t b = 0; b < buckets.size(); ++b) {
-    const Buffer memory = buckets.parameters(b);
-    if (!(memory.dtype == DType::f64 ? all_finite<double>(memory) : all_finite<float>(memory))) return false;
-  }
+  for (std::size_t b = 0; b < buckets.size(); ++b)
+    if (!all_finite(buckets.parameters(b))) return false;
   return true;
 }
 

@@ -5,56 +5,70 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <tutti/io/checkpoint.hpp>
+#include <tutti/io/files.hpp>
 
 namespace tutti::trainer {
 
+/// While it lives, no other process can have the folder (io::FolderLock). What is in it stays as it is until begin() or
+/// resume_at(), which come after everything that can be refused.
 class RunFolder {
  public:
-  /// A folder for a new run, made if need be, holding `config` as config.toml.
-  /// \throws DataError naming the folder: it cannot be written, or holds a run.
-  static RunFolder create(const std::filesystem::path& folder, const std::string& config);
+  /// A folder for a new run, made if need be. \throws DataError naming the folder: it cannot be written, is in use,
+  /// holds a run that has got to its first checkpoint, or something else that a run would be mixed up with.
+  static RunFolder create(const std::filesystem::path& folder);
 
-  /// The folder of a run that is to go on; nothing is changed yet. \throws DataError naming the folder if it holds no
-  /// run.
+  /// The folder of a run that is to go on. \throws DataError naming the folder if it holds no run, or is in use.
   static RunFolder open(const std::filesystem::path& folder);
 
   const std::filesystem::path& path() const noexcept { return path_; }
 
   /// The newest checkpoint that is whole. One line on standard error for each newer one that is not.
   /// \throws DataError naming the folder if there is none.
-  io::Checkpoint newest_checkpoint(std::filesystem::path& file) const;
+  io::Checkpoint newest_checkpoint(std::filesystem::path& file);
 
-  /// Takes the run up again after `step` steps: drops lines of later steps from metrics.jsonl and a result.json,
-  /// and writes `config` as config.toml. \throws DataError
-  void resume_at(std::uint64_t step, const std::string& config);
+  /// Begins the records of a new run, with `config` as config.toml. To be called once there is a checkpoint, so that
+  /// a folder with a config.toml can be resumed. \throws DataError
+  void begin(const std::string& config);
 
-  /// Appends one line to metrics.jsonl. \throws DataError
+  /// Takes the run up again after `step` steps: drops records of later steps from metrics.jsonl, and result.json if the
+  /// run `makes_steps`, and writes `config` as config.toml. \throws DataError
+  void resume_at(std::uint64_t step, const std::string& config, bool makes_steps = true);
+
+  /// Appends one line to metrics.jsonl. \throws DataError; Error naming a value that is not a finite number.
   void log(const nlohmann::json& line);
 
-  /// Step of the last evaluation in metrics.jsonl, if any.
+  /// Step of the last evaluation in metrics.jsonl, if any; known after begin() or resume_at().
   std::optional<std::uint64_t> last_evaluation() const noexcept { return last_evaluation_; }
 
-  /// Writes the checkpoint of `step` and removes all but the newest `keep`. \throws DataError; earlier ones stay.
-  void write_checkpoint(std::uint64_t step, const io::Checkpoint& checkpoint, std::int64_t keep) const;
+  /// Writes the checkpoint of `step` and removes all but the newest `keep` up to this one. Those that
+  /// newest_checkpoint() passed over do not count, nor do those of later steps. \throws DataError; earlier ones stay.
+  void write_checkpoint(std::uint64_t step, const io::Checkpoint& checkpoint, std::int64_t keep);
 
-  /// Writes result.json. \throws DataError
+  /// Writes result.json. \throws DataError; Error naming a value that is not a finite number.
   void write_result(const nlohmann::json& result) const;
 
  private:
-  explicit RunFolder(std::filesystem::path folder) : path_(std::move(folder)) {}
+  explicit RunFolder(std::filesystem::path folder) : path_(std::move(folder)), lock_(path_) {}
 
-  std::vector<std::filesystem::path> checkpoints() const;  // newest first
+  struct Saved {
+    std::uint64_t step;
+    std::filesystem::path file;
+  };
+  std::vector<Saved> checkpoints() const;  // newest first
   void open_metrics(std::ios::openmode mode);
 
   std::filesystem::path path_;
+  io::FolderLock lock_;
   std::ofstream metrics_;
   std::optional<std::uint64_t> last_evaluation_;
+  std::set<std::uint64_t> damaged_;  // steps whose checkpoint is there and not whole
 };
 
 }  // namespace tutti::trainer

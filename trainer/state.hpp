@@ -23,6 +23,9 @@ struct Position {
   double train_seconds = 0.0;    ///< time in the training loop, evaluations and checkpoints included
   double step_seconds = 0.0;     ///< time in steps
   double exposed_seconds = 0.0;  ///< time of steps spent in communication
+
+  /// Counted from 1, as people do.
+  std::uint64_t epoch_of_last_step() const noexcept { return batch == 0 ? epoch : epoch + 1; }
 };
 
 /// What identifies a run, beside its position: a checkpoint of another one is refused.

@@ -11,7 +11,7 @@
 #include <string>
 
 #include <tutti/compression/compression.hpp>
-#include <tutti/kernels/pack.hpp>
+#include <tutti/kernels/finite.hpp>
 #include <tutti/trainer/exchange.hpp>
 
 namespace tutti::trainer {
@@ -47,7 +47,7 @@ class SyncSgd final : public Exchange {
     for (std::size_t b = 0; b < started_; ++b) operations_[b].test();
   }
 
-  void finish(const SgdStep& step) override {
+  std::optional<std::size_t> finish(const SgdStep& step) override {
     {
       const Stopwatch exposed(exposed_);
       while (started_ < buckets_.size()) start_next();
@@ -58,8 +58,11 @@ class SyncSgd final : public Exchange {
         operations_[b].wait();
         for (std::size_t later = b + 1; later < buckets_.size(); ++later) operations_[later].test();
       }
+      // A pass over what the update is about to read, and so in the cache of the processor.
+      if (!all_finite(buckets_.gradients(b))) return not_finite_in(b);
       sgd_update(buckets_.parameters(b), buckets_.gradients(b), buckets_.velocities(b), step);
     }
+    return std::nullopt;
   }
 
   void discard() override {
@@ -71,6 +74,12 @@ class SyncSgd final : public Exchange {
   double exposed_seconds() const noexcept override { return std::chrono::duration<double>(exposed_).count(); }
 
  private:
+  std::size_t not_finite_in(std::size_t bucket) const {
+    for (const std::size_t parameter : buckets_.plan().buckets[bucket].parameters)
+      if (!all_finite(buckets_.gradient(parameter))) return parameter;
+    return buckets_.plan().buckets[bucket].parameters.front();  // in the padding, where nothing is but zeros
+  }
+
   /// Adds the time of its own life to a sum.
   class Stopwatch {
    public:

@@ -10,10 +10,8 @@
 //   ranks
 //             -> loss known on all ranks: stop if it is not finite -> each bucket's sum arrives and its parameters are
 //             updated
-//   epoch     evaluate on the test set; write a checkpoint
-//   end       evaluate; hash of the parameters; result.json
-#include <sched.h>
-
+//   epoch     write a checkpoint; evaluate on the test set
+//   end       write a checkpoint; evaluate; hash of the parameters; result.json
 #include <fmt/core.h>
 
 #include <array>
@@ -27,6 +25,7 @@
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/agreement.hpp>
 #include <tutti/trainer/chronicle.hpp>
+#include <tutti/trainer/cores.hpp>
 #include <tutti/trainer/data.hpp>
 #include <tutti/trainer/evaluation.hpp>
 #include <tutti/trainer/exchange.hpp>
@@ -44,18 +43,25 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
+/// What all ranks are doing, in words: a rank that waits in vain can say what for.
+using Phase = std::string;
+
 class Training {
  public:
-  Training(const Communicator& comm, const Config& config, const TrainingOptions& options);
+  Training(const Communicator& comm, const Config& config, const TrainingOptions& options, Phase& phase);
   TrainingResult run();
 
  private:
+  int agreed_threads();
   RunData open_agreed_data();
+  Buckets make_buckets() const;
   void begin_run();
   void resume_run();
   void train_steps();
   io::Batch make_step(io::Loader& loader, double rate);
   [[noreturn]] void stop_at_loss(const io::Batch& batch, double local_loss);
+  [[noreturn]] void stop_at_gradient(std::size_t parameter);
+  bool evaluation_is_due() const;
   void after_step(const io::Batch& batch, double rate, double seconds);
   void evaluate_now();
   void save();
@@ -71,14 +77,18 @@ class Training {
     if (failure_) return;
     try {
       work();
+    } catch (const std::bad_alloc&) {
+      failure_ = fmt::format("out of memory, with {}", model_text());
     } catch (const std::exception& error) {
       failure_ = error.what();
     }
   }
+  std::string model_text() const;
 
   const Communicator& comm_;
   const Config& config_;
   const TrainingOptions& options_;
+  Phase& phase_;
   const int threads_;
   const RunData data_;
   Network network_;
@@ -92,9 +102,10 @@ class Training {
   std::optional<std::uint64_t> saved_step_;  // of the newest checkpoint
   std::optional<Score> score_;               // of the parameters as they are now
   std::vector<std::int64_t> labels_;
-  std::array<double, 2> sums_{};  // being added up over ranks: loss, and how many ranks have a failure_
+  std::array<double, 3> sums_{};  // being added up over ranks: loss, how many have a failure_, how many want to stop
   Operation loss_operation_;
   std::optional<std::string> failure_;  // of this rank, not known to the others yet
+  bool stopping_ = false;               // agreed: a rank was asked to stop
   double last_loss_ = 0.0;
   double loss_exposed_ = 0.0;
   Clock::time_point session_begin_;
@@ -106,17 +117,15 @@ std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
   return config.train.max_steps > 0 ? std::min(all, static_cast<std::uint64_t>(config.train.max_steps)) : all;
 }
 
-Training::Training(const Communicator& comm, const Config& config, const TrainingOptions& options)
+Training::Training(const Communicator& comm, const Config& config, const TrainingOptions& options, Phase& phase)
     : comm_(comm),
       config_(config),
       options_(options),
-      threads_(config.train.threads > 0 ? static_cast<int>(config.train.threads) : default_threads(comm)),
+      phase_(phase),
+      threads_(agreed_threads()),
       data_(open_agreed_data()),
       network_(config, data_.train.input().shape, data_.train.dataset().classes()),
-      buckets_(comm,
-               plan_buckets(network_.parameters(), dtype_from_name(config.model.dtype),
-                            static_cast<std::size_t>(config.exchange.bucket_bytes)),
-               dtype_from_name(config.model.dtype)),
+      buckets_(make_buckets()),
       exchange_(make_exchange({comm_, buckets_, config_.exchange})),
       steps_per_epoch_((data_.train.dataset().size() - 1) / static_cast<std::uint64_t>(config.train.batch_size) + 1),
       steps_(count_steps(config, steps_per_epoch_)),
@@ -129,7 +138,41 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
   });
 }
 
+int Training::agreed_threads() {
+  if (config_.train.threads > 0) return static_cast<int>(config_.train.threads);
+  std::optional<std::string> failure;
+  int threads = 1;
+  try {
+    threads = default_threads(comm_);
+  } catch (const InvalidArgument& wrong) {
+    failure = wrong.what();
+  }
+  settle(comm_, failure);
+  return threads;
+}
+
+std::string Training::model_text() const {
+  std::size_t parameters = 0;
+  for (const ParameterInfo& parameter : network_.parameters()) parameters += parameter.count();
+  return fmt::format("model {} of {} parameters of {}, their gradients and velocities, and batches of {} samples",
+                     config_.model.name, parameters, config_.model.dtype, config_.train.batch_size);
+}
+
+Buckets Training::make_buckets() const {
+  const DType dtype = dtype_from_name(config_.model.dtype);
+  return agree(comm_, [&] {
+    try {
+      return Buckets(
+          comm_, plan_buckets(network_.parameters(), dtype, static_cast<std::size_t>(config_.exchange.bucket_bytes)),
+          dtype);
+    } catch (const std::bad_alloc& error) {
+      throw Error(fmt::format("not enough memory for {} ({})", model_text(), error.what()));
+    }
+  });
+}
+
 RunData Training::open_agreed_data() {
+  phase_ = "all ranks open the data sets";
   const auto& algorithm = config_.exchange.algorithm;
   if (!algorithm.empty() && find_algorithm(allreduce_algorithms(), Collective::allreduce, algorithm) == nullptr)
     throw AgreedError(text("exchange.algorithm = \"", algorithm, "\": there is no such allreduce"));
@@ -144,46 +187,61 @@ RunData Training::open_agreed_data() {
 }
 
 void Training::begin_run() {
-  agree_at_root(comm_, [&] { chronicle_.folder = RunFolder::create(config_.run.dir, to_toml(config_)); });
+  phase_ = fmt::format("rank 0 makes the run folder {}", config_.run.dir);
+  agree_at_root(comm_, [&] { chronicle_.folder.emplace(RunFolder::create(config_.run.dir)); });
   for (std::size_t i = 0; i < network_.parameters().size(); ++i)
     initialise(network_.parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed), buckets_.parameter(i));
   share_parameters(comm_, buckets_);
   save();
+  agree_at_root(comm_, [&] { chronicle_.folder->begin(to_toml(config_)); });
 }
 
+/// Only once nothing can be refused any more is anything in the folder changed.
 void Training::resume_run() {
+  phase_ = fmt::format("rank 0 reads a checkpoint in {}", config_.run.dir);
   std::vector<std::string> notes;
   agree_at_root(comm_, [&] {
-    chronicle_.folder = RunFolder::open(config_.run.dir);
+    chronicle_.folder.emplace(RunFolder::open(config_.run.dir));
     std::filesystem::path file;
     const io::Checkpoint checkpoint = chronicle_.folder->newest_checkpoint(file);
     position_ = restore_checkpoint(file, checkpoint, identity(), buckets_, notes);
-    chronicle_.folder->resume_at(position_.step, to_toml(config_));
+    if (position_.step > steps_)
+      throw Error(fmt::format("{}: the run has done {} steps ({} epochs and {} batches), {} steps are asked for",
+                              config_.run.dir, position_.step, position_.epoch, position_.batch, steps_));
   });
-  for (const auto& note : notes)
-    chronicle_.say("note: " + note + "; the run goes on with other bits than it would have had");
   position_ = position_from_json(broadcast_text(comm_, to_json(position_)));
   seconds_before_ = position_.train_seconds;
   saved_step_ = position_.step;
   share_parameters(comm_, buckets_);
+  agree_at_root(comm_,
+                [&] { chronicle_.folder->resume_at(position_.step, to_toml(config_), position_.step < steps_); });
+  for (const auto& note : notes)
+    chronicle_.say("note: " + note + "; the run goes on with other bits than it would have had");
   chronicle_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
+  // The session before may have been stopped between the checkpoint of an epoch and its evaluation.
+  std::array<std::uint64_t, 1> missing{is_root() && chronicle_.folder->last_evaluation() != position_.step ? 1U : 0U};
+  broadcast(comm_, std::span<std::uint64_t>(missing), 0);
+  if (missing[0] != 0 && position_.step < steps_ && evaluation_is_due()) evaluate_now();
 }
 
 void Training::train_steps() {
   session_begin_ = Clock::now();
-  io::Loader loader(data_.train.dataset(),
-                    {.order = config_.train.order == "shuffled" ? io::Order::shuffled : io::Order::contiguous,
-                     .seed = static_cast<std::uint64_t>(config_.train.seed),
-                     .global_batch = static_cast<std::uint64_t>(config_.train.batch_size),
-                     .rank = comm_.rank(),
-                     .ranks = comm_.size(),
-                     .epochs = static_cast<std::uint64_t>(config_.train.epochs),
-                     .first_epoch = position_.epoch,
-                     .first_batch = position_.batch});
-  while (position_.step < steps_) {
+  auto loader = agree(comm_, [&] {
+    return std::make_unique<io::Loader>(
+        data_.train.dataset(),
+        io::LoaderOptions{.order = config_.train.order == "shuffled" ? io::Order::shuffled : io::Order::contiguous,
+                          .seed = static_cast<std::uint64_t>(config_.train.seed),
+                          .global_batch = static_cast<std::uint64_t>(config_.train.batch_size),
+                          .rank = comm_.rank(),
+                          .ranks = comm_.size(),
+                          .epochs = static_cast<std::uint64_t>(config_.train.epochs),
+                          .first_epoch = position_.epoch,
+                          .first_batch = position_.batch});
+  });
+  while (position_.step < steps_ && !stopping_) {
     const auto begin = Clock::now();
     const double rate = learning_rate_.rate(position_.step);
-    const io::Batch batch = make_step(loader, rate);
+    const io::Batch batch = make_step(*loader, rate);
     after_step(batch, rate, seconds_since(begin));
   }
 }
@@ -192,6 +250,7 @@ void Training::train_steps() {
 /// rank's samples, divided by the samples of the global batch, which all ranks know by arithmetic: added up over ranks
 /// they are the mean.
 io::Batch Training::make_step(io::Loader& loader, double rate) {
+  phase_ = fmt::format("all ranks make step {}, which begins with reading samples", position_.step + 1);
   exchange_->begin();
   io::Batch batch;
   double local_loss = 0.0;
@@ -201,7 +260,8 @@ io::Batch Training::make_step(io::Loader& loader, double rate) {
     batch = std::move(*next);
     local_loss = network_.forward(data_.train.samples(batch, labels_));
   });
-  sums_ = {local_loss, failure_ ? 1.0 : 0.0};
+  const bool asked_to_stop = options_.stop && options_.stop();
+  sums_ = {local_loss, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
   loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);
   const double weight = 1.0 / static_cast<double>(batch.global_samples);
   if (!failure_) network_.backward(weight);
@@ -214,11 +274,26 @@ io::Batch Training::make_step(io::Loader& loader, double rate) {
   }
   last_loss_ = sums_[0] * weight;
   if (!std::isfinite(last_loss_)) stop_at_loss(batch, local_loss);
-  exchange_->finish({.learning_rate = rate,
-                     .momentum = config_.optimizer.momentum,
-                     .weight_decay = config_.optimizer.weight_decay,
-                     .nesterov = config_.optimizer.nesterov});
+  const auto not_finite = exchange_->finish({.learning_rate = rate,
+                                             .momentum = config_.optimizer.momentum,
+                                             .weight_decay = config_.optimizer.weight_decay,
+                                             .nesterov = config_.optimizer.nesterov});
+  if (not_finite) stop_at_gradient(*not_finite);
+  stopping_ = sums_[2] != 0.0;
   return batch;
+}
+
+/// All ranks come here in the same step, because all have the same sums.
+void Training::stop_at_gradient(std::size_t parameter) {
+  exchange_->discard();
+  const std::string& compression = config_.exchange.compression;
+  const std::string cause =
+      compression == "f16" ? "; exchange.compression = \"f16\" holds no value beyond 65504: bf16 does" : "";
+  throw AgreedError(
+      fmt::format("the gradient of {} is not finite at step {} (batch {} of epoch {}){}; the newest checkpoint is that "
+                  "of step {}, in {}",
+                  network_.parameters()[parameter].name, position_.step + 1, position_.batch + 1, position_.epoch + 1,
+                  cause, *saved_step_, config_.run.dir));
 }
 
 /// All ranks come here in the same step, because all have the same sum. Nothing has been updated.
@@ -253,17 +328,25 @@ void Training::after_step(const io::Batch& batch, double rate, double seconds) {
   const StepReport report{position_.step, batch.epoch + 1, last_loss_, rate, batch.global_samples, batch.ids};
   if (is_root()) attempt([&] { chronicle_.step(report, position_, seconds, exposed); });
   if (options_.on_step) options_.on_step(report);
-  const auto every = static_cast<std::uint64_t>(config_.run.evaluate_every);
-  if (epoch_ends && every > 0 && position_.epoch % every == 0) evaluate_now();
+  // The checkpoint comes first: whatever the evaluation runs into, the epoch is not lost.
   const auto save_every = static_cast<std::uint64_t>(config_.run.checkpoint_every);
-  if (save_every == 0 ? epoch_ends : position_.step % save_every == 0) save();
+  if (stopping_ || (save_every == 0 ? epoch_ends : position_.step % save_every == 0)) save();
+  if (evaluation_is_due()) evaluate_now();
+}
+
+bool Training::evaluation_is_due() const {
+  const auto every = static_cast<std::uint64_t>(config_.run.evaluate_every);
+  return position_.batch == 0 && position_.epoch > 0 && every > 0 && position_.epoch % every == 0;
 }
 
 void Training::evaluate_now() {
-  if (!data_.test || score_) return;
+  if (!data_.test || score_ || stopping_) return;
+  phase_ = fmt::format("all ranks evaluate on {}", config_.data.test);
   const auto begin = Clock::now();
-  score_ = evaluate(comm_, network_, *data_.test);
-  if (is_root()) attempt([&] { chronicle_.evaluation(*score_, position_, seconds_since(begin), train_seconds()); });
+  score_ = evaluate(comm_, network_, *data_.test, options_.stop);
+  stopping_ = !score_;
+  if (is_root() && score_)
+    attempt([&] { chronicle_.evaluation(*score_, position_, seconds_since(begin), train_seconds()); });
 }
 
 /// The replicas are compared first: what is written is what every rank holds, and it is sound.
@@ -275,6 +358,7 @@ void Training::save() {
                     position_.step, saved_step_.value_or(0)));
   if (!are_same(comm_, buckets_))
     throw AgreedError(fmt::format("ranks hold different parameters after step {}", position_.step));
+  phase_ = fmt::format("rank 0 writes the checkpoint of step {} in {}", position_.step, config_.run.dir);
   agree_at_root(comm_, [&] {
     Position now = position_;
     now.train_seconds = train_seconds();
@@ -284,14 +368,25 @@ void Training::save() {
 }
 
 TrainingResult Training::finish() {
+  save();
   evaluate_now();
   settle(comm_, failure_);
-  save();
+  if (stopping_) {
+    chronicle_.say(fmt::format("stopped after step {} of {}: --resume goes on; run folder {}", position_.step, steps_,
+                               config_.run.dir));
+    TrainingResult stopped;
+    stopped.stopped = true;
+    stopped.steps = position_.step;
+    stopped.epochs = position_.epoch;
+    stopped.train_seconds = train_seconds();
+    return stopped;
+  }
   const auto hash = parameter_hash(buckets_);
   std::uint64_t head = 0;
   for (std::size_t i = 0; i < sizeof(head); ++i) head = head << 8 | hash[i];
   if (!all_equal(comm_, head)) throw AgreedError("ranks hold different parameters at the end");
-  TrainingResult result{.steps = position_.step,
+  TrainingResult result{.stopped = false,
+                        .steps = position_.step,
                         .epochs = position_.epoch,
                         .test = score_,
                         .parameter_hash = to_hex(hash),
@@ -320,19 +415,20 @@ TrainingResult Training::run() {
 
 }  // namespace
 
-int default_threads(const Communicator& comm) {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  const int cores = sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-  return std::max(1, cores / std::max(1, comm.place().local_size));
-}
-
 TrainingResult train(const Communicator& comm, const Config& config, const TrainingOptions& options) {
-  auto training = std::make_unique<Training>(comm, config, options);
+  Phase phase;
+  std::unique_ptr<Training> training;
   try {
+    training = std::make_unique<Training>(comm, config, options, phase);
     return training->run();
   } catch (const AgreedError&) {
     throw;  // nothing is under way
+  } catch (const CommunicationError& error) {
+    static_cast<void>(training.release());
+    throw CommunicationError(
+        fmt::format("{}; meanwhile {}; a rank that is only slow needs a larger train.deadline_s, "
+                    "which is {} s",
+                    error.what(), phase, config.train.deadline_s));
   } catch (...) {
     // Operations may be under way, and MPI cannot cancel them: their memory must stay until the program is aborted.
     static_cast<void>(training.release());

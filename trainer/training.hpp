@@ -24,12 +24,17 @@ struct StepReport {
 };
 
 struct TrainingOptions {
-  bool resume = false;                             ///< go on with the run in run.dir instead of beginning one
-  std::function<void(const StepReport&)> on_step;  ///< called on every rank after each step; may be empty
+  bool resume = false;                                  ///< go on with the run in run.dir instead of beginning one
+  std::function<void(const StepReport&)> on_step = {};  ///< called on every rank after each step; may be empty
+
+  /// Asked on every rank at each step and each batch of an evaluation; may be empty. Once it says so on any rank, all
+  /// ranks end the step, write a checkpoint and return.
+  std::function<bool()> stop = {};
 };
 
 /// The same on all ranks, but for the seconds and what follows from them, which are rank 0's.
 struct TrainingResult {
+  bool stopped = false;  ///< by TrainingOptions::stop, before the run was complete: there is no result.json
   std::uint64_t steps = 0;
   std::uint64_t epochs = 0;    ///< completed
   std::optional<Score> test;   ///< of the last parameters; nothing without a test set
@@ -40,7 +45,8 @@ struct TrainingResult {
   double comm_share = 0.0;     ///< of the time in steps: spent in communication, not in work
 };
 
-/// Trains as `config` says and leaves everything in run.dir.
+/// Trains as `config` says and leaves everything in run.dir, which no other run can have meanwhile. What is in a folder
+/// is changed only once the run can go on: a refusal leaves it as it was.
 ///
 /// Collective over `comm`, with the same config and options on all ranks. Bits: two runs with the same config, number
 /// of ranks and threads give the same parameters, and so does a run that was stopped after any step and resumed.
@@ -50,9 +56,5 @@ struct TrainingResult {
 /// call comm.abandon() and leave the
 ///                             program through MPI_Abort. Memory that MPI may still write to is kept until then.
 TrainingResult train(const Communicator& comm, const Config& config, const TrainingOptions& options = {});
-
-/// Threads for a rank's arithmetic when train.threads is 0: the cores this process may use, over the ranks of its node;
-/// at least 1.
-int default_threads(const Communicator& comm);
 
 }  // namespace tutti::trainer

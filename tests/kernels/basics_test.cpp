@@ -3,18 +3,21 @@
 
 #include <algorithm>
 #include <cfloat>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tutti/kernels/buffer.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/crc32c_versions.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/finite.hpp>
 #include <tutti/kernels/pack.hpp>
 #include <tutti/kernels/philox.hpp>
 #include <tutti/kernels/text.hpp>
@@ -227,6 +230,45 @@ TEST(Text, WritesWhatTheCLocaleWrites) {
   EXPECT_EQ(text(0.5, ' ', 1e-7F, ' ', 1234567.0, ' ', 100000.0, ' ', 1.0 / 3),
             "0.5 1e-07 1.23457e+06 100000 0.333333");
   EXPECT_EQ(text(-DBL_MIN / 3, ' ', std::numeric_limits<double>::infinity(), ' ', -0.0), "-7.41691e-309 inf -0");
+}
+
+TEST(Text, KnowsUtf8) {
+  for (const std::string_view valid :
+       {"", "abc", "caf\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x8e\xbc", "\xf4\x8f\xbf\xbf"})
+    EXPECT_TRUE(is_utf8(valid)) << printable(valid);
+  // A stray byte, forms longer than need be, half of a surrogate pair, beyond U+10FFFF, cut off, zero.
+  for (const std::string_view invalid : {"caf\xe9", "\x80", "\xc0\xaf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf",
+                                         "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xc3"})
+    EXPECT_FALSE(is_utf8(invalid)) << printable(invalid);
+  EXPECT_FALSE(is_utf8(std::string_view("a\0b", 3)));
+  EXPECT_EQ(printable("a\n\xe9~"), "a\\x0a\\xe9~");
+}
+
+// Every position in blocks and rests of blocks, and the values next to those that are not finite.
+TEST(Finite, FindsTheFirst) {
+  const auto check = [](auto zero, auto largest, std::vector<decltype(zero)> wrong, DType dtype) {
+    std::vector<decltype(zero)> values(2500, largest);
+    values[7] = zero;
+    const ConstBuffer all(values.data(), values.size(), dtype);
+    EXPECT_TRUE(all_finite(all)) << name(dtype);
+    EXPECT_TRUE(all_finite(all.slice(0, 0)));
+    for (const auto bad : wrong) {
+      for (const std::size_t at : {0, 1, 1023, 1024, 2047, 2048, 2499}) {
+        values[at] = values[2499] = bad;
+        EXPECT_EQ(first_not_finite(all), at) << name(dtype);
+        EXPECT_TRUE(all_finite(all.slice(0, at)));
+        EXPECT_EQ(first_not_finite(all.slice(at, 1)), 0U);
+        values[at] = values[2499] = largest;
+      }
+    }
+  };
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  check(0.0, DBL_MAX, {kInfinity, -kInfinity, kNan, -kNan}, DType::f64);
+  check(0.0F, FLT_MAX, {HUGE_VALF, -HUGE_VALF, static_cast<float>(kNan)}, DType::f32);
+  check(std::uint16_t{0}, std::uint16_t{0x7bff}, {0x7c00, 0xfc00, 0x7c01, 0xffff}, DType::f16);
+  check(std::uint16_t{0}, std::uint16_t{0x7f7f}, {0x7f80, 0xff80, 0x7f81, 0xffff}, DType::bf16);
+  check(std::int32_t{0}, std::int32_t{INT32_MAX}, {}, DType::i32);
 }
 
 }  // namespace

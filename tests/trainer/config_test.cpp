@@ -2,6 +2,13 @@
 // the learning rate and the layout of buckets.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <tutti/trainer/buckets.hpp>
 #include <tutti/trainer/config.hpp>
 #include <tutti/trainer/progress.hpp>
@@ -77,6 +84,72 @@ TEST_F(ConfigFile, UnknownKeyNamesFileLineAndNearest) {
   expect_parts(error("train = 3\n"), {"must be a section"});
   expect_parts(error(data_, {"train.batchsize=3"}), {"--set train.batchsize=3", "'train.batch_size'"});
   expect_parts(error(data_, {}, {"TUTTI_TRAIN_EPOCH=3"}), {"TUTTI_TRAIN_EPOCH", "'train.epochs'"});
+}
+
+TEST_F(ConfigFile, SuggestionsAreNearOrNotMade) {
+  expect_parts(error(data_, {"optimizer.lr=3"}), {"'optimizer.lr'", "'optimizer.learning_rate'?"});
+  expect_parts(error(data_, {"train.learning_rate=3"}), {"'optimizer.learning_rate'?"});
+  expect_parts(error(data_, {"optimizer.speed=3"}), {"section optimizer has learning_rate, momentum"});
+  expect_parts(error("[foo]\nbar = 1\n"), {"'foo.bar'", "sections data, model, train"});
+  expect_parts(error("[foo]\n"), {"'foo'", "sections data, model, train"});
+  for (const char* option : {"optimizer.speed=3", "foo.bar=1"})
+    EXPECT_EQ(error(data_, {option}).find("did you mean"), std::string::npos) << option;
+}
+
+TEST_F(ConfigFile, VariablesThatMeanTheTrainerAreNotPassedOver) {
+  expect_parts(error(data_, {}, {"TUTTI_TRAINING_SEED=4"}), {"TUTTI_TRAINING_SEED", "did you mean TUTTI_TRAIN_SEED?"});
+  expect_parts(error(data_, {}, {"TUTTI_RUN=1"}), {"TUTTI_RUN", "TUTTI_SECTION_KEY"});
+  expect_parts(error(data_, {}, {"TUTTI_DATA_DIR=x"}), {"TUTTI_DATA_DIR", "'data.dir'", "keys of the configuration"});
+  EXPECT_NO_THROW(read(data_, {}, {"TUTTI_TRACE=x", "TUTTI_SHARED_MEMORY=0", "TUTTI_PRELOAD_REPORT=1"}));
+}
+
+TEST_F(ConfigFile, SpellingOfNumbers) {
+  for (const char* right : {"5e-2", "5E-2", "0.05", "+0.05"})
+    EXPECT_EQ(read(data_, {std::string("optimizer.learning_rate=") + right}).optimizer.learning_rate, 0.05) << right;
+  EXPECT_EQ(read(data_, {"train.batch_size=1_000"}).train.batch_size, 1000);
+  EXPECT_EQ(read(data_, {"train.batch_size=0x20"}).train.batch_size, 32);
+  const std::vector<std::pair<std::string, std::string>> wrong{{".05", "write 0.05"},
+                                                               {"5.", "write 5.0"},
+                                                               {"0,05", "write 0.05"},
+                                                               {"-.5", "write -0.5"},
+                                                               {"5.e3", "write 5.0e3"}};
+  for (const auto& [value, hint] : wrong) {
+    expect_parts(error(data_, {"optimizer.learning_rate=" + value}),
+                 {"optimizer.learning_rate", "'" + value + "'", hint});
+    expect_parts(error(data_ + "[optimizer]\nlearning_rate = " + value + " # rate\n"),
+                 {file_.string() + ":4", "learning_rate = " + value, hint});
+  }
+  for (const char* value : {"", "abc", "1 2"})
+    expect_parts(error(data_, {std::string("optimizer.learning_rate=") + value}),
+                 {"optimizer.learning_rate", "allowed"});
+  expect_parts(error(data_, {"optimizer.learning_rate=1e-400"}), {"optimizer.learning_rate = 1e-400 is too small"});
+  expect_parts(error(data_ + "[optimizer]\nlearning_rate = 1e-400\n"),
+               {":4", "optimizer.learning_rate = 1e-400 is too small"});
+  EXPECT_EQ(read(data_, {"optimizer.learning_rate=0.0e5"}).optimizer.learning_rate, 0.0);
+}
+
+TEST_F(ConfigFile, PathsAreExpandedOrRefused) {
+  ::setenv("HOME", "/home/me", 1);
+  ::setenv("TUTTITEST_SCRATCH", "/scratch/me", 1);
+  EXPECT_EQ(read("[data]\ntrain = \"~/data\"\n").data.train, "/home/me/data");
+  EXPECT_EQ(read(data_, {"run.dir=$TUTTITEST_SCRATCH/x"}).run.dir, "/scratch/me/x");
+  EXPECT_EQ(read(data_, {}, {"TUTTI_RUN_DIR=${TUTTITEST_SCRATCH}y"}).run.dir, "/scratch/mey");
+  EXPECT_EQ(read(data_, {"run.dir=/a/$$b/~"}).run.dir, "/a/$b/~");
+  const std::string again = to_toml(read(data_, {"run.dir=/a/$$b/~"}));
+  EXPECT_EQ(to_toml(parse_config(again, "again")), again) << "what is in effect is not expanded again";
+  expect_parts(error(data_, {"run.dir=$TUTTITEST_NONE/x"}), {"run.dir", "TUTTITEST_NONE is not set"});
+  expect_parts(error("[data]\ntrain = \"~else/data\"\n"), {":2", "data.train", "another user"});
+  expect_parts(error(data_, {"run.dir=/a/$/b"}), {"run.dir", "$$"});
+  expect_parts(error(data_, {"run.dir=/a/${b"}), {"run.dir", "$$"});
+  EXPECT_EQ(read(data_, {"data.input=~/$x"}).data.input, "~/$x") << "no path";
+}
+
+TEST_F(ConfigFile, NamesOfAnyBytes) {
+  const Config config = read(data_, {"run.dir=/x\ny\t\x01\x7f \"q\" \\ \xc3\xa9"});
+  EXPECT_EQ(config.run.dir, "/x\ny\t\x01\x7f \"q\" \\ \xc3\xa9");
+  EXPECT_EQ(parse_config(to_toml(config), "again").run.dir, config.run.dir);
+  for (const char* key : {"run.dir", "data.train", "data.input"})
+    expect_parts(error(data_, {std::string(key) + "=/a\xff"}), {key, "\\xff is not valid UTF-8"});
 }
 
 TEST_F(ConfigFile, WrongTypeNamesKeyAndType) {
@@ -159,6 +232,39 @@ TEST(LearningRate, StepsCountFractionsOfEpochs) {
   EXPECT_DOUBLE_EQ(rate.rate(14), 1.0);
   EXPECT_DOUBLE_EQ(rate.rate(15), 0.5);
   EXPECT_DOUBLE_EQ(rate.rate(30), 0.25);
+}
+
+// Drops come where the decimal numbers say, not where binary products end up. 45 steps an epoch.
+TEST(LearningRate, DropsAreNotLateByRounding) {
+  Config config;
+  config.optimizer.learning_rate = 1.0;
+  config.schedule.kind = "step";
+  config.schedule.gamma = 0.5;
+  const std::vector<std::pair<double, std::vector<std::uint64_t>>> cases{
+      {2.2, {99, 198, 297}}, {1.1, {50, 99, 149, 198}}, {4.4, {198, 396}}, {5.4, {243, 486}}, {1.0, {45, 90, 135}}};
+  for (const auto& [epochs, drops] : cases) {
+    config.schedule.step_epochs = epochs;
+    const LearningRate rate(config, 45);
+    double expected = 1.0;
+    std::size_t next = 0;
+    for (std::uint64_t step = 0; step <= drops.back(); ++step) {
+      if (step == drops[next]) {
+        expected *= 0.5;
+        ++next;
+      }
+      ASSERT_DOUBLE_EQ(rate.rate(step), expected) << epochs << " epochs, step " << step;
+    }
+  }
+  // Every multiple of every tenth of an epoch, against whole numbers.
+  for (std::uint64_t tenths = 1; tenths <= 60; ++tenths) {
+    config.schedule.step_epochs = static_cast<double>(tenths) / 10;
+    for (const std::uint64_t steps_per_epoch : {1U, 7U, 45U, 1000U}) {
+      const LearningRate rate(config, steps_per_epoch);
+      for (std::uint64_t step = 0; step < 400; ++step)
+        ASSERT_DOUBLE_EQ(rate.rate(step), std::pow(0.5, step * 10 / (tenths * steps_per_epoch)))
+            << tenths << " tenths of " << steps_per_epoch << " steps, step " << step;
+    }
+  }
 }
 
 TEST(BucketPlan, ReverseOrderAlignedAndWhole) {

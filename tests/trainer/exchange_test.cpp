@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
@@ -39,7 +40,7 @@ TEST_F(SyncSgdTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
         fill(buckets.gradient(parameter), static_cast<float>((rank + 1) * (parameter + 1)));
         exchange->gradient_ready(parameter);
       }
-      exchange->finish({.learning_rate = 1.0});
+      ASSERT_FALSE(exchange->finish({.learning_rate = 1.0}));
       for (std::size_t parameter = 0; parameter < infos_.size(); ++parameter) {
         std::size_t weights = 1 + 2 + 3;
         if (parameter < 3) weights -= parameter + 1;
@@ -62,6 +63,34 @@ TEST_F(SyncSgdTest, DiscardLeavesParametersAndNothingUnderWay) {
   std::vector<std::int32_t> one{1};
   allreduce(world_, std::span<std::int32_t>(one), ReduceOp::sum);  // calls still match
   EXPECT_EQ(one[0], 3);
+}
+
+// A sum that is not finite changes no parameter of its bucket, and all ranks name the same one.
+TEST_F(SyncSgdTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
+  for (const std::string compression : {"none", "bf16", "f16"}) {
+    const Buckets buckets(world_, plan_buckets(infos_, DType::f32, 1), DType::f32);
+    const Config::Exchange options{.kind = "sync_sgd", .bucket_bytes = 1, .compression = compression, .algorithm = ""};
+    const auto exchange = make_exchange({world_, buckets, options});
+    for (const float large : {60000.0F, 1e5F, 3e38F}) {
+      const bool overflows = compression == "f16" ? large > 65504 : large > 1e38F;
+      for (std::size_t b = 0; b < buckets.size(); ++b) fill(buckets.parameters(b), 7.0F);
+      exchange->begin();
+      static_cast<float*>(buckets.gradient(2).data)[32] = world_.rank() == 2   ? large
+                                                          : world_.rank() == 1 ? large / 2
+                                                                               : 0;
+      if (compression == "f16" && !overflows) static_cast<float*>(buckets.gradient(2).data)[32] /= 3;
+      const auto found = exchange->finish({.learning_rate = 0.0});
+      if (overflows) {
+        ASSERT_TRUE(found) << compression << " " << large;
+        EXPECT_EQ(*found, 2U);
+        exchange->discard();
+      } else {
+        EXPECT_FALSE(found) << compression << " " << large;
+      }
+      for (std::size_t parameter = 0; parameter < infos_.size(); ++parameter)
+        EXPECT_EQ(at(buckets.parameter(parameter), infos_[parameter].count() - 1), 7.0F) << parameter;
+    }
+  }
 }
 
 TEST_F(SyncSgdTest, UnknownStrategyIsNamed) {

@@ -118,7 +118,8 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
       exchange->begin();
       network_->forward(samples());
       network_->backward(1.0 / static_cast<double>(kSamplesUsed));
-      exchange->finish({.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov});
+      ASSERT_FALSE(
+          exchange->finish({.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov}));
     }
     expect_equal(own, false);
   }
@@ -130,7 +131,7 @@ TEST_P(NetworkTest, NoSamplesIsNoLossAndNoGradient) {
   EXPECT_EQ(network_->forward({.inputs = {}, .labels = {}}), 0.0);
   network_->backward(1.0);
   EXPECT_FALSE(called);
-  EXPECT_EQ(network_->evaluate({.inputs = {}, .labels = {}}).samples, 0U);
+  EXPECT_EQ(network_->evaluate({.inputs = {}, .labels = {}}).score.samples, 0U);
 }
 
 TEST_P(NetworkTest, ErrorsOfTheHookComeOutAsTheyAre) {
@@ -141,7 +142,7 @@ TEST_P(NetworkTest, ErrorsOfTheHookComeOutAsTheyAre) {
 
 TEST_P(NetworkTest, EvaluationCountsRightAnswers) {
   network_->bind(*buckets_, {});
-  const Score score = network_->evaluate(samples());
+  const Score score = network_->evaluate(samples()).score;
   EXPECT_EQ(score.samples, kSamplesUsed);
   EXPECT_NEAR(score.loss, network_->forward(samples()), 1e-12);
   const auto own = own_parameters();

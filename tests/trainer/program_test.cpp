@@ -7,9 +7,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tutti/io/files.hpp>
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/files.hpp>
 
 #include "tests/support/paths.hpp"
 #include "tests/trainer/support.hpp"

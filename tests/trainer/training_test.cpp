@@ -2,8 +2,13 @@
 // ranks, every sample once an epoch, same bits twice, same bits after a stop.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
+#include <cstring>
+#include <fstream>
 #include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
@@ -152,6 +157,120 @@ TEST_F(TrainingTest, ResumingAFinishedRunChangesNothing) {
   EXPECT_EQ(again->result.parameter_hash, whole->result.parameter_hash);
   if (world_.rank() == 0) {
     EXPECT_EQ(read_file(path() / "finished" / "metrics.jsonl"), metrics);
+  }
+}
+
+// A test set that takes several rounds of 256 samples a rank, the last of them short: every sample is counted once.
+TEST_F(TrainingTest, LargeTestSetsAreCountedWhole) {
+  constexpr std::uint64_t kTests = 2 * 3 * 256 + 17;
+  if (world_.rank() == 0) write_bars(path() / "large", kTests, 3);
+  barrier(world_);
+  std::map<int, Score> scores;
+  for (const int ranks : {1, 2, 3}) {
+    Config c = config("softmax", text("large-", ranks));
+    c.model.dtype = "f64";
+    c.data.test = (path() / "large").string();
+    c.train.max_steps = 3;
+    if (const auto outcome = run(ranks, c)) scores[ranks] = *outcome->result.test;
+  }
+  if (world_.rank() != 0) return;
+  for (const int ranks : {1, 2, 3}) {
+    EXPECT_EQ(scores[ranks].samples, kTests) << ranks;
+    EXPECT_EQ(scores[ranks].correct, scores[1].correct) << ranks;
+    EXPECT_NEAR(scores[ranks].loss, scores[1].loss, 1e-6) << ranks;
+  }
+  EXPECT_GT(scores[1].correct, 0U);
+  EXPECT_LT(scores[1].correct, kTests);
+  const auto result = nlohmann::json::parse(read_file(path() / "large-3" / "result.json"));
+  EXPECT_EQ(result.at("test_samples"), kTests);
+  EXPECT_DOUBLE_EQ(result.at("test_accuracy"), static_cast<double>(scores[3].correct) / kTests);
+  EXPECT_DOUBLE_EQ(result.at("test_loss"), scores[3].loss / kTests);
+}
+
+// Rates are of all ranks' samples, and of the time that the records state.
+TEST_F(TrainingTest, RatesCountTheSamplesOfAllRanks) {
+  const auto outcome = run(3, config("softmax", "rates"));
+  if (world_.rank() != 0) return;
+  std::ifstream in(path() / "rates" / "metrics.jsonl");
+  double seconds = 0.0;
+  std::uint64_t samples = 0;
+  for (std::string line; std::getline(in, line);) {
+    const auto record = nlohmann::json::parse(line);
+    if (record.at("kind") != "step") continue;
+    const auto of_step = record.at("samples").get<std::uint64_t>();
+    const double time = record.at("step_time_s");
+    EXPECT_EQ(of_step, record.at("step").get<int>() % 8 == 0 ? 101U - 7 * 13 : 13U);
+    EXPECT_NEAR(record.at("samples_per_s").get<double>() * time, static_cast<double>(of_step), 1e-6);
+    seconds += time;
+    samples += of_step;
+  }
+  EXPECT_EQ(samples, 2 * kSamples);
+  const auto result = nlohmann::json::parse(read_file(path() / "rates" / "result.json"));
+  EXPECT_EQ(result.at("samples"), 2 * kSamples);
+  EXPECT_NEAR(result.at("samples_per_s").get<double>() * seconds, static_cast<double>(samples), 1e-3);
+  EXPECT_DOUBLE_EQ(outcome->result.samples_per_s, result.at("samples_per_s").get<double>());
+}
+
+// Epochs are counted from 1 in every record, also in the middle of one.
+TEST_F(TrainingTest, EvaluationsNameTheEpochTheyAreIn) {
+  const std::vector<std::pair<std::int64_t, int>> cases{{1, 1}, {7, 1}, {8, 1}, {9, 2}, {16, 2}};
+  for (const auto& [steps, epoch] : cases) {
+    Config c = config("softmax", text("epochs-", steps));
+    c.train.max_steps = steps;
+    run(3, c);
+    if (world_.rank() != 0) continue;
+    std::ifstream in(path() / text("epochs-", steps) / "metrics.jsonl");
+    nlohmann::json last;
+    for (std::string line; std::getline(in, line);) {
+      last = nlohmann::json::parse(line);
+      EXPECT_GE(last.at("epoch"), 1) << line;
+    }
+    EXPECT_EQ(last.at("kind"), "evaluation");
+    EXPECT_EQ(last.at("step"), steps);
+    EXPECT_EQ(last.at("epoch"), epoch) << "step " << steps;
+  }
+}
+
+// Inputs of types that libtorch has no tensors of, and inputs of one number a sample.
+TEST_F(TrainingTest, InputsOfEveryType) {
+  std::map<std::string, double> losses;
+  for (const DType dtype : kAllDTypes) {
+    if (is_floating(dtype) && size_of(dtype) == 2) continue;
+    const std::string type(name(dtype));
+    for (const std::vector<std::size_t>& shape : {std::vector<std::size_t>{}, std::vector<std::size_t>{2}}) {
+      const std::size_t elements = shape.empty() ? 1 : 2;
+      if (world_.rank() == 0) {
+        io::DatasetWriter writer(path() / text(type, elements),
+                                 {.name = type,
+                                  .fields = {{"image", dtype, shape}, {"label", DType::u8, {}}},
+                                  .samples = 12,
+                                  .shards = 2,
+                                  .classes = 2});
+        std::vector<std::byte> images(12 * elements * size_of(dtype));
+        std::vector<std::uint8_t> labels;
+        for (std::uint64_t id = 0; id < 12; ++id) labels.push_back(static_cast<std::uint8_t>(id % 2));
+        for (std::size_t i = 0; i < 12 * elements; ++i) {
+          const double value = static_cast<double>(i % 5) * 20;
+          std::byte* at = images.data() + i * size_of(dtype);
+          if (dtype == DType::f64) std::memcpy(at, &value, 8);
+          const auto single = static_cast<float>(value);
+          if (dtype == DType::f32) std::memcpy(at, &single, 4);
+          const auto whole = static_cast<std::uint64_t>(value);
+          if (!is_floating(dtype)) std::memcpy(at, &whole, size_of(dtype));  // little-endian
+        }
+        const std::array<std::span<const std::byte>, 2> data{images, std::as_bytes(std::span(labels))};
+        writer.append(12, data);
+        writer.finish();
+      }
+      barrier(world_);
+      Config c = config("mlp", text("run-", type, elements));
+      c.data.train = (path() / text(type, elements)).string();
+      c.data.test.clear();
+      const double loss = run(3, c)->losses.back();
+      const std::string key = text(elements);
+      losses.try_emplace(key, loss);
+      EXPECT_EQ(loss, losses[key]) << type << ", " << elements << " a sample";
+    }
   }
 }
 

@@ -22,6 +22,7 @@
 #include <tutti/collectives/fingerprint.hpp>
 #include <tutti/collectives/network_class.hpp>
 #include <tutti/collectives/transport_choice.hpp>
+#include <tutti/kernels/control_groups.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 #if TUTTI_HAVE_IO
@@ -97,43 +98,6 @@ std::string bracketed(const std::string& line) {
   const auto close = line.find(']', open);
   if (open == std::string::npos || close == std::string::npos) return {};
   return line.substr(open + 1, close - open - 1);
-}
-
-/// Folders of this process's control group of the controller and of those above it, innermost first; version 2, or
-/// version 1 where the controller is.
-std::vector<std::filesystem::path> control_groups(const std::filesystem::path& root, const std::string& controller) {
-  std::vector<std::filesystem::path> folders;
-  std::ifstream in(root / "proc/self/cgroup");
-  for (std::string line; std::getline(in, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = text(',', line.substr(first + 1, second - first - 1), ',');
-    const bool is_second = controllers == ",,";
-    if (!is_second && controllers.find(text(',', controller, ',')) == std::string::npos) continue;
-    const std::filesystem::path mounted = root / "sys/fs/cgroup" / (is_second ? "" : controller);
-    std::filesystem::path inner = std::filesystem::path(line.substr(second + 1)).relative_path();
-    for (;; inner = inner.parent_path()) {
-      folders.push_back(inner.empty() ? mounted : mounted / inner);
-      if (inner.empty()) break;
-    }
-  }
-  return folders;
-}
-
-/// The least that a control group grants, in processors.
-std::optional<double> quota_in(const std::filesystem::path& root) {
-  std::optional<double> least;
-  for (const auto& folder : control_groups(root, "cpu")) {
-    const std::string both = first_line(folder / "cpu.max");  // "150000 100000" or "max 100000"
-    const auto quota = number_in(both.empty() ? first_line(folder / "cpu.cfs_quota_us") : both);
-    const auto period =
-        number_in(both.empty() ? first_line(folder / "cpu.cfs_period_us") : both.substr(both.find(' ') + 1));
-    if (!quota || !period || *quota <= 0 || *period <= 0) continue;
-    const double processors = static_cast<double>(*quota) / static_cast<double>(*period);
-    least = std::min(least.value_or(processors), processors);
-  }
-  return least;
 }
 
 int granted_cpus(const std::filesystem::path& root) {
@@ -236,7 +200,7 @@ RankFacts read_system(const std::filesystem::path& root) {
   facts.cpus_granted = granted_cpus(root);
   facts.cpus = allowed_cpus();
   facts.cores = cores_of(facts.cpus, root);
-  facts.quota = quota_in(root);
+  facts.quota = processor_quota(root);
   const auto frequency =
       root / text("sys/devices/system/cpu/cpu", facts.cpus.empty() ? 0 : facts.cpus.front(), "/cpufreq");
   facts.governor = first_line(frequency / "scaling_governor");
