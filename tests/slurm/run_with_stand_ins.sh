@@ -11,11 +11,12 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
 export PATH=$work/bin:$PATH CALLS=$work/calls
 
-# srun and mpirun write their arguments down, and last as long as the file HOLD is there.
+# srun and mpirun write their arguments down, and last as long as the file HOLD is there, or until USR1.
 for program in srun mpirun; do
   cat >"$work/bin/$program" <<END
 #!/usr/bin/env bash
 echo "$program \$*" >>"\$CALLS"
+trap 'echo "$program got USR1" >>"\$CALLS"; exit "\${USR1_ENDS_WITH:-3}"' USR1
 while [[ -e $work/HOLD ]]; do sleep 0.05; done
 exit "\${TRAINING_ENDS_WITH:-0}"
 END
@@ -61,7 +62,7 @@ expect "an existing folder must be tutti's to judge" ends_with 0 bash "$script" 
 expect "without a checkpoint there is nothing to resume" not_called --resume
 expect "the folder of a first attempt must stay" test -d "$work/there"
 expect "a second attempt must succeed" ends_with 0 env SLURM_RESTART_COUNT=1 bash "$script" a.toml "$work/there"
-expect "a folder without checkpoint must be put aside" test -d "$work/there.stopped-1" -a ! -e "$work/there"
+expect "a run without checkpoint must be begun anew where it was" called "--out $work/there .*train.threads=4\$"
 mkdir -p "$work/there/checkpoints"
 touch "$work/there/checkpoints/step-000000000007.h5"
 expect "a third attempt must succeed" ends_with 0 env SLURM_RESTART_COUNT=2 bash "$script" a.toml "$work/there"
@@ -70,10 +71,20 @@ expect "an attempt with a checkpoint must resume" called "--out $work/there .*--
 expect "mpirun must do too" ends_with 0 env LAUNCHER=mpirun TUTTI=/opt/tutti bash "$script" a.toml "$work/new"
 expect "mpirun must start TUTTI" called '^mpirun -n 16 .*PE=4.* /opt/tutti train a\.toml'
 
+# Slurm sets what the job's head asked for, and nothing else.
+bare=(env -u SLURM_NTASKS -u SLURM_JOB_NODELIST)
+wanted_ranks=$([[ $script == *multi* ]] && echo 16 || echo 8)
+expect "without a number of tasks there are tasks per node" \
+  ends_with 0 "${bare[@]}" SLURM_NNODES=2 LAUNCHER=mpirun bash "$script" a.toml "$work/new"
+expect "the ranks must be nodes times tasks per node" called "^mpirun -n $wanted_ranks .*PE=4 "
+expect "nothing at all must be one rank" \
+  ends_with 0 "${bare[@]}" -u SLURM_NTASKS_PER_NODE -u SLURM_CPUS_PER_TASK LAUNCHER=mpirun bash "$script" a.toml "$work/new"
+expect "one rank, and one thread" called "^mpirun -n 1 .*PE=1 .*train.threads=1\$"
+
 expect "a failed training must fail the job" ends_with 3 env TRAINING_ENDS_WITH=3 bash "$script" a.toml "$work/new"
 expect "a failed training must not be put back" not_called '^scontrol'
 
-# The signal that comes before the time limit. The training goes on until Slurm, here this script, ends it.
+# The signal that comes before the time limit: the training writes a checkpoint, and the job goes back to the queue.
 wait_for_call() {
   local i
   for ((i = 0; i < 200; i++)); do
@@ -82,14 +93,25 @@ wait_for_call() {
   done
   return 1
 }
-: >"$CALLS"
 touch "$work/HOLD"
-bash "$script" a.toml "$work/new" >"$work/output" 2>&1 &
-job=$!
-expect "the training must start" wait_for_call '^srun'
-kill -USR1 "$job"
-expect "USR1 must put the job back" wait_for_call '^scontrol requeue 42$'
+signal_a_job() {
+  : >"$CALLS"
+  USR1_ENDS_WITH=$1 bash "$script" a.toml "$work/new" >"$work/output" 2>&1 &
+  job=$!
+  expect "the training must start" wait_for_call '^srun --mpi'
+  kill -USR1 "$job"
+  expect "the training must get USR1" wait_for_call '^srun got USR1'
+  job_status=0
+  wait "$job" || job_status=$?
+}
+signal_a_job 3
+expect "USR1 must put the job back" called '^scontrol requeue 42$'
+signal_a_job 0
+expect "a training that has come to its end is not put back" not_called '^scontrol'
+expect "and its job has ended well" test "$job_status" -eq 0
+signal_a_job 1
+expect "a training that fails meanwhile is not put back" not_called '^scontrol'
+expect "and its job has failed" test "$job_status" -eq 1
 rm "$work/HOLD"
-wait "$job" || true
 
 exit $((problems > 0))

@@ -10,5 +10,6 @@ const char* const test::kTutti = TUTTI_PROGRAM;
 const char* const test::kTuttiTrain = TUTTI_TRAIN_PROGRAM;
 const char* const test::kPreloadLibrary = TUTTI_PRELOAD_LIBRARY;
 const char* const test::kWatchRanks = TUTTI_WATCH_RANKS;
+const char* const test::kSlowFsync = TUTTI_SLOW_FSYNC;
 
 }  // namespace tutti

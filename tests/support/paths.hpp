@@ -13,5 +13,6 @@ extern const char* const kTutti;
 extern const char* const kTuttiTrain;
 extern const char* const kPreloadLibrary;
 extern const char* const kWatchRanks;
+extern const char* const kSlowFsync;
 
 }  // namespace tutti::test

@@ -137,6 +137,54 @@ TEST(Report, OfOneStepAndHalfALine) {
   EXPECT_NE(page.find("no values recorded"), std::string::npos);  // there was no evaluation
 }
 
+/// The figure below `label`, as it stands on the page.
+std::string figure(const std::string& page, const std::string& label) {
+  const std::size_t at = page.find(">" + label + "<");
+  if (at == std::string::npos) return "no " + label;
+  std::string words;
+  bool tag = false;
+  for (std::size_t i = at + label.size() + 1; i < std::min(page.size(), at + 300); ++i) {
+    if (page[i] == '<') tag = true;
+    if (!tag) words += page[i];
+    if (page[i] == '>') {
+      tag = false;
+      words += '|';
+    }
+  }
+  return words;
+}
+
+// Without a result the figures are those of the last records.
+TEST(Report, OfARunThatHasNotEndedShowsItsLatestFigures) {
+  const TemporaryFolder run;
+  std::string lines;
+  for (int i = 1; i <= 3; ++i) {
+    lines += text("{\"kind\":\"step\",\"step\":", i, ",\"epoch\":", i, ",\"loss\":", 4 - i,
+                  ".5,\"samples_per_s\":", 1000 * i, ",\"comm_share\":0.0", i, "}\n");
+    lines +=
+        text("{\"kind\":\"evaluation\",\"step\":", i, ",\"test_loss\":", 3 - i, ".25,\"test_accuracy\":0.6", i, "}\n");
+  }
+  run.write("metrics.jsonl", lines);
+  write_report(run.path());
+  const auto page = read_file(run.path() / "report.html");
+  EXPECT_NE(page.find("has not ended"), std::string::npos);
+  EXPECT_NE(figure(page, "Test accuracy").find("63.00 %"), std::string::npos) << figure(page, "Test accuracy");
+  EXPECT_NE(figure(page, "Test loss").find("|0.25|"), std::string::npos) << figure(page, "Test loss");
+  EXPECT_NE(figure(page, "Samples / s").find("3,000"), std::string::npos) << figure(page, "Samples / s");
+  EXPECT_NE(figure(page, "Communication").find("3.00 %"), std::string::npos) << figure(page, "Communication");
+}
+
+// Records of other programs, and values that are not what a record has.
+TEST(Report, OfOddRecords) {
+  const TemporaryFolder run;
+  run.write(
+      "metrics.jsonl",
+      "{\"kind\":\"step\",\"step\":\"x\",\"loss\":[]}\n{\"kind\":7,\"step\":1}\n[1]\n{\"step\":-1,\"loss\":1e999}\n" +
+          metrics(3));
+  write_report(run.path());
+  expect_sound(read_file(run.path() / "report.html"));
+}
+
 TEST(Report, OfAResultAlone) {
   const TemporaryFolder run;
   run.write("result.json", "{\"test_accuracy\":null,\"train_seconds\":\"long\"}");
@@ -163,6 +211,13 @@ TEST(Report, AFolderWithoutARunIsNamed) {
   empty.write("result.json", "[1]");
   EXPECT_NE(error_of([&] { write_report(empty.path()); }).find("result.json is not a JSON object"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(empty.path() / "report.html"));
+}
+
+TEST(Report, AFileThatCannotBeReadSaysWhy) {
+  const TemporaryFolder run;
+  std::filesystem::create_directory(run.path() / "metrics.jsonl");
+  const std::string message = error_of([&] { write_report(run.path()); });
+  EXPECT_NE(message.find("metrics.jsonl cannot be read: Is a directory"), std::string::npos) << message;
 }
 
 TEST(Report, WithoutGnuplotSaysSo) {

@@ -217,6 +217,79 @@ TEST_F(Program, CheckpointOfAnotherModel) {
                {"step-000000000001.h5", "output.weight", "hidden.weight"});
 }
 
+// A rank that waits in vain says what it waits for, which file that is, and which key gives it more time; the folder
+// is no dead end.
+TEST_F(Program, ASlowDiskIsNamedByThoseWhoWaitForIt) {
+  const std::string slow = std::string("env TUTTI_TEST_FSYNC_SECONDS=4 LD_PRELOAD=") + tutti::test::kSlowFsync + " ";
+  const Ended ended = run(mpirun(2, slow + train("--set train.deadline_s=1 --set train.max_steps=1")));
+  expect_error(ended,
+               {"rank 1", "rank 0 writes the checkpoint of step 0 in " + out_.string(), "train.deadline_s", "1 s"});
+  // Rank 0 may have ended its writing before it was ended itself: then there is a run to be resumed, else one to begin.
+  const bool begun = fs::exists(out_ / "checkpoints" / "step-000000000000.h5");
+  const Ended again = run(train(begun ? "--resume --set train.max_steps=1" : "--set train.max_steps=1"));
+  EXPECT_EQ(again.status, 0) << again.output;
+}
+
+// Signals to the launcher, and to one rank alone: all ranks end the same step, and the run can go on.
+TEST_F(Program, SignalsEndARunWithACheckpoint) {
+  for (const bool one_rank : {false, true}) {
+    fs::remove_all(out_);
+    const std::string endless =
+        train("--set train.epochs=1000000 --set run.log_every=20 --set run.checkpoint_every=1000000");
+    const std::string whom = one_rank ? "$(pgrep -P $launcher tutti-train | tail -1)" : "$launcher";
+    const std::string begun =
+        "for i in $(seq 400); do test -s " + (out_ / "metrics.jsonl").string() + " && break; sleep 0.1; done; ";
+    write_file(folder_.path() / "script",
+               mpirun(2, endless) + " & launcher=$!; " + begun + "kill -USR1 " + whom + "; wait $launcher");
+    const Ended ended = run("bash " + (folder_.path() / "script").string());
+    EXPECT_EQ(ended.status, 3) << ended.output;
+    const std::string line = "stopped after step ";
+    const auto at = ended.output.find(line);
+    ASSERT_NE(at, std::string::npos) << ended.output;
+    const std::uint64_t step = std::stoull(ended.output.substr(at + line.size()));
+    EXPECT_FALSE(fs::exists(out_ / "result.json"));
+    const Ended resumed =
+        run(train("--resume --set train.epochs=1000000 --set train.max_steps=" + std::to_string(step + 3)));
+    EXPECT_EQ(resumed.status, 0) << resumed.output;
+    EXPECT_NE(resumed.output.find("resuming after step " + std::to_string(step)), std::string::npos) << resumed.output;
+  }
+}
+
+// Each process would train everything alone.
+TEST_F(Program, TheLauncherOfAnotherMpiIsToldBefore) {
+  const std::string other = "env -u OMPI_COMM_WORLD_SIZE PMI_SIZE=2 PMI_RANK=";
+  if (std::string(tutti::test::kMpirun).find("mpich") != std::string::npos) GTEST_SKIP() << "MPICH reads these itself";
+  expect_error(run(other + "0 " + train("")), {"started 2 processes (PMI_SIZE)", "each is alone", "mpirun"});
+  const Ended second = run(other + "1 " + train(""));
+  EXPECT_EQ(second.status, 1);
+  EXPECT_EQ(second.output, "");
+  EXPECT_FALSE(fs::exists(out_));
+}
+
+TEST_F(Program, OutputThatIsLostOrNotWanted) {
+  const std::string program = tutti::test::kTuttiTrain;
+  const Ended full = run("bash -c '" + program + " --keys >/dev/full'");
+  expect_error(full, {"standard output cannot be written", "No space left"});
+  // The reader goes away after a line; the run goes on to its end.
+  const Ended piped =
+      run("bash -c 'set -o pipefail; " + train("--set run.progress=lines --set train.epochs=40") + " | head -1'");
+  EXPECT_EQ(piped.status, 0) << piped.output;
+  EXPECT_TRUE(fs::exists(out_ / "result.json"));
+}
+
+TEST_F(Program, WhatIsAskedForWronglyEndsWithTwo) {
+  const Ended empty = run(std::string(tutti::test::kTuttiTrain) + " " + config_.string() + " --out ''");
+  expect_error(empty, {"--out", "empty"});
+  EXPECT_EQ(empty.status, 2);
+  EXPECT_EQ(run(train("--set train.epoch=3")).status, 2);
+  EXPECT_EQ(run(train("--bogus")).status, 2);
+  EXPECT_EQ(run(train("--set data.train=/nonexistent")).status, 1);
+  const Ended piped =
+      run("bash -c 'cd " + folder_.path().string() + " && " + tutti::test::kTuttiTrain + " - --out piped < bars.toml'");
+  EXPECT_EQ(piped.status, 0) << piped.output;
+  EXPECT_TRUE(fs::exists(folder_.path() / "piped" / "result.json"));
+}
+
 TEST_F(Program, KeysAndAMissingArgument) {
   EXPECT_NE(run(std::string(tutti::test::kTuttiTrain) + " --keys").output.find("train.batch_size"), std::string::npos);
   expect_error(run(tutti::test::kTuttiTrain), {"config"});

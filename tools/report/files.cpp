@@ -2,9 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -28,24 +30,32 @@ std::optional<std::string> text_at(const nlohmann::json& object, const char* key
 }
 
 std::string read_file(const std::filesystem::path& file) {
+  const auto fail = [&](int error) {
+    throw DataError(text("report: ", file.string(), " cannot be read: ", std::strerror(error)));
+  };
+  if (std::filesystem::is_directory(file)) fail(EISDIR);
+  errno = 0;
   std::ifstream in(file, std::ios::binary);
-  std::ostringstream all;
-  if (in.peek() != std::ifstream::traits_type::eof()) all << in.rdbuf();
-  if (!in.is_open() || in.bad() || all.bad()) throw DataError(text("report: ", file.string(), " cannot be read"));
-  return std::move(all).str();
+  if (!in.is_open()) fail(errno != 0 ? errno : EIO);
+  std::string all{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) fail(EIO);
+  return all;
 }
 
 void replace_file(const std::filesystem::path& file, const std::string& contents) {
   const std::filesystem::path partial = file.string() + ".part";
+  errno = 0;
   std::ofstream out(partial, std::ios::binary);
   out << contents;
   out.close();
+  const int cause = errno != 0 ? errno : EIO;
   std::error_code failed;
   if (out) std::filesystem::rename(partial, file, failed);
   if (!out || failed) {
     std::error_code ignored;
     std::filesystem::remove(partial, ignored);
-    throw DataError(text("report: ", file.string(), " cannot be written"));
+    throw DataError(
+        text("report: ", file.string(), " cannot be written: ", failed ? failed.message() : std::strerror(cause)));
   }
 }
 
