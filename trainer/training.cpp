@@ -206,8 +206,9 @@ void Training::resume_run() {
     const io::Checkpoint checkpoint = chronicle_.folder->newest_checkpoint(file);
     position_ = restore_checkpoint(file, checkpoint, identity(), buckets_, notes);
     if (position_.step > steps_)
-      throw Error(fmt::format("{}: the run has done {} steps ({} epochs and {} batches), {} steps are asked for",
-                              config_.run.dir, position_.step, position_.epoch, position_.batch, steps_));
+      throw Error(fmt::format("{}: the run has done {} steps ({:g} epochs), {} steps are asked for", config_.run.dir,
+                              position_.step,
+                              static_cast<double>(position_.step) / static_cast<double>(steps_per_epoch_), steps_));
   });
   position_ = position_from_json(broadcast_text(comm_, to_json(position_)));
   seconds_before_ = position_.train_seconds;

@@ -1,9 +1,13 @@
 // main() of tests that run under mpirun: every rank runs the same tests, the worst result of any rank is the result of
-// all, and a run without a test is a failure. Ranks other than 0 print only their failures.
+// all, and a run without a test is a failure. Ranks other than 0 print only their failures. A rank that has failed may
+// have left others waiting for it, with time limits of their own: half a minute later the job ends.
 #include <gtest/gtest.h>
 #include <mpi.h>
 
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <thread>
 
 namespace {
 
@@ -25,6 +29,20 @@ class FailurePrinter : public testing::EmptyTestEventListener {
   int rank_;
 };
 
+/// Ends this process, and so the job, if it is still there some time after its first failure.
+class EndAfterFailure : public testing::EmptyTestEventListener {
+  void OnTestPartResult(const testing::TestPartResult& result) override {
+    if (!result.failed() || failed_) return;
+    failed_ = true;
+    std::thread([] {
+      std::this_thread::sleep_for(std::chrono::seconds(30));
+      std::fputs("the job ends: 30 s have passed since a failure, and ranks may wait for each other\n", stderr);
+      std::_Exit(1);
+    }).detach();
+  }
+  bool failed_ = false;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -37,6 +55,7 @@ int main(int argc, char** argv) {
     delete listeners.Release(listeners.default_result_printer());
     listeners.Append(new FailurePrinter(rank));
   }
+  testing::UnitTest::GetInstance()->listeners().Append(new EndAfterFailure);
   int failed = RUN_ALL_TESTS() != 0 ? 1 : 0;
   if (testing::UnitTest::GetInstance()->test_to_run_count() == 0) {
     if (rank == 0) std::fprintf(stderr, "no test ran\n");
