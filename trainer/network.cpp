@@ -8,8 +8,13 @@
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/model.hpp>
@@ -45,6 +50,28 @@ at::ScalarType torch_type(DType dtype) {
     default:
       throw InvalidArgument(text("libtorch has no tensors of ", name(dtype)));
   }
+}
+
+/// A parameter of more elements than this is a mistake somewhere, and its sizes may wrap.
+constexpr double kMostElements = 1e12;
+
+double product(const std::vector<std::int64_t>& extents) {
+  double result = 1.0;
+  for (const auto extent : extents) result *= static_cast<double>(extent);
+  return result;
+}
+
+std::vector<ParameterInfo> countable_parameters(const Model& model, const std::vector<std::int64_t>& input,
+                                                std::size_t classes, const Config::Model& options) {
+  const auto require = [&](double elements, std::string_view what) {
+    if (elements > kMostElements)
+      throw InvalidArgument(text("model.name = \"", model.name, "\": ", what, " would have ", elements,
+                                 " elements, for inputs of ", product(input), " values and ", classes, " classes"));
+  };
+  require(product(input) * static_cast<double>(classes), "the output layer");
+  auto parameters = model.parameters({input, static_cast<std::int64_t>(classes)}, options);
+  for (const ParameterInfo& parameter : parameters) require(product(parameter.shape), parameter.name);
+  return parameters;
 }
 
 std::vector<std::int64_t> signed_extents(const std::vector<std::size_t>& extents) {
@@ -109,7 +136,7 @@ class Network::Impl {
       : config_(config),
         model_(find_model(config.model.name)),
         input_shape_(input_shape.empty() ? std::vector<std::int64_t>{1} : signed_extents(input_shape)),
-        infos_(model_.parameters({input_shape_, static_cast<std::int64_t>(classes)}, config.model)),
+        infos_(countable_parameters(model_, input_shape_, classes, config.model)),
         dtype_(dtype_from_name(config.model.dtype)) {}
 
   const std::vector<ParameterInfo>& infos() const noexcept { return infos_; }

@@ -311,9 +311,10 @@ void Training::stop_at_loss(const io::Batch& batch, double local_loss) {
     if (its[0] != 0) where += fmt::format("; on rank {}: {} samples, ids {} to {}", rank, its[1], its[2], its[3]);
   }
   if (where.empty()) where = "; in the sum over all ranks";
-  throw AgreedError(fmt::format(
-      "the loss is {} at step {} (batch {} of epoch {}){}; the newest checkpoint is that of step {}, in {}", last_loss_,
-      position_.step + 1, position_.batch + 1, position_.epoch + 1, where, *saved_step_, config_.run.dir));
+  throw AgreedError(
+      fmt::format("the loss is {} at step {} (batch {} of epoch {}){}; the newest checkpoint is that of step {}, in {}",
+                  std::isnan(last_loss_) ? std::abs(last_loss_) : last_loss_,  // NaN has a sign, which says nothing
+                  position_.step + 1, position_.batch + 1, position_.epoch + 1, where, *saved_step_, config_.run.dir));
 }
 
 void Training::after_step(const io::Batch& batch, double rate, double seconds) {
