@@ -163,8 +163,7 @@ tutti_result tutti_allocate(tutti_comm* comm, size_t count, tutti_dtype dtype, v
     if (memory == nullptr) throw tutti::InvalidArgument("tutti_allocate: memory is NULL");
     const std::size_t element = tutti::size_of(dtype_of(dtype));
     if (element == 0) throw tutti::InvalidArgument(tutti::text("there is no dtype ", number_of(dtype)));
-    if (count > SIZE_MAX / element) throw std::bad_alloc();
-    std::shared_ptr<void> block = require(comm).comm.allocate_bytes(count * element);
+    std::shared_ptr<void> block = require(comm).comm.allocate_elements(count, element);
     *memory = block.get();
     comm->memory.emplace(block.get(), std::move(block));
   });

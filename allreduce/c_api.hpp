@@ -50,6 +50,8 @@ tutti_result guarded(Body body) noexcept {
     return failed(TUTTI_ERROR_INVALID_ARGUMENT, error.what());
   } catch (const CommunicationError& error) {
     return failed(TUTTI_ERROR_COMMUNICATION, error.what());
+  } catch (const OutOfMemory& error) {
+    return failed(TUTTI_ERROR_OUT_OF_MEMORY, error.what());
   } catch (const std::bad_alloc&) {
     return failed(TUTTI_ERROR_OUT_OF_MEMORY, "out of memory");
   } catch (const std::exception& error) {

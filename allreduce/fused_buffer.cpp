@@ -48,7 +48,10 @@ FusedBuffer::FusedBuffer(DType dtype, std::span<const std::size_t> counts, const
   firsts.reserve(counts.size());
   std::size_t total = 0;
   for (const std::size_t count : counts) {
-    if (total > limit || count > limit - total) throw std::bad_alloc();
+    if (total > limit || count > limit - total) {
+      throw OutOfMemory(text("FusedBuffer: tensor ", firsts.size(), " of ", count, " elements of ", name(dtype),
+                             ": together more than memory holds"));
+    }
     firsts.push_back(total);
     total += (count + step - 1) / step * step;
   }

@@ -177,7 +177,9 @@ int tutti_comm_unusable(const tutti_comm* comm);
 /* ---- Memory */
 
 /* Memory for `count` elements, zeroed, aligned to 64 bytes: the memory to put gradients in, since the ranks of a node
- * can map each other's. Local. Free it with tutti_free() before the communicator. */
+ * can map each other's. Local. TUTTI_ERROR_OUT_OF_MEMORY if the machine or a control group of the process has less than
+ * what this rank and others of the node take at the same time; nothing is taken, and the error's text tells both
+ * numbers. Free it with tutti_free() before the communicator. */
 tutti_result tutti_allocate(tutti_comm* comm, size_t count, tutti_dtype dtype, void** memory);
 tutti_result tutti_free(tutti_comm* comm, void* memory);
 

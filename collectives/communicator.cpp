@@ -4,6 +4,8 @@
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mpi_call.hpp>
+#include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti {
 
@@ -49,11 +51,18 @@ Communicator Communicator::cross_group() const {
   return part_of(part, options);
 }
 
-std::shared_ptr<void> Communicator::allocate_bytes(std::size_t bytes) const {
-  if (detail::NodeMemory* const shared = state_->node_memory(); shared != nullptr && bytes > detail::kPostedBytes) {
-    if (auto memory = shared->allocate(bytes)) return memory;
+std::shared_ptr<void> Communicator::allocate_elements(std::size_t count, std::size_t element) const {
+  if (count > SIZE_MAX / element) {
+    throw OutOfMemory(text("memory for ", count, " elements of ", element, " bytes asked for, more than there is"));
   }
-  return detail::allocate_plain(bytes);
+  return allocate_bytes(count * element);
+}
+
+std::shared_ptr<void> Communicator::allocate_bytes(std::size_t bytes) const {
+  detail::NodeMemory* const shared = state_->node_memory();
+  if (shared == nullptr || bytes <= detail::kPostedBytes) return detail::allocate_plain(bytes);
+  if (auto memory = shared->allocate(bytes)) return memory;
+  return detail::allocate_plain(bytes, shared->claims());
 }
 
 }  // namespace tutti

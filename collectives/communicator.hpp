@@ -133,11 +133,13 @@ class Communicator {
 
   /// Memory for `count` elements, zeroed, aligned to 64 bytes: the memory to put gradients in, since the ranks of a
   /// node can map each other's. Local.
+  /// \throws OutOfMemory  the machine or a control group of the process has less than what this rank and others of the
+  /// node take at the same time; nothing is taken. The message tells both numbers.
   template <Element T>
   Allocation<T> allocate(std::size_t count) const {
-    if (count > SIZE_MAX / sizeof(T)) throw std::bad_alloc();
-    return Allocation<T>(allocate_bytes(count * sizeof(T)), count);
+    return Allocation<T>(allocate_elements(count, sizeof(T)), count);
   }
+  std::shared_ptr<void> allocate_elements(std::size_t count, std::size_t element_bytes) const;
   std::shared_ptr<void> allocate_bytes(std::size_t bytes) const;
 
   /// Makes the communicator unusable and tells every rank why: their operations, running and future, throw

@@ -1,5 +1,6 @@
 // Checks and starts collectives; see executor.hpp.
 #include <algorithm>
+#include <new>
 
 #include <tutti/collectives/executor.hpp>
 #include <tutti/collectives/node/direct_task.hpp>
@@ -136,11 +137,17 @@ std::unique_ptr<Task> start(const Communicator& comm, const Group& group, Way&& 
     copy_alone(call);
     return std::make_unique<CompleteTask>();
   }
+  const Collective collective = call.collective;
   std::unique_ptr<CollectiveTask> task;
-  if (comm.state().queue() != nullptr) {
-    task = std::make_unique<QueuedTask>(comm, group, std::move(way), std::move(call), sequence, role);
-  } else {
-    task.reset(new (comm.state()) ScheduleTask(comm, group, std::move(way), std::move(call), sequence, role));
+  try {
+    if (comm.state().queue() != nullptr) {
+      task = std::make_unique<QueuedTask>(comm, group, std::move(way), std::move(call), sequence, role);
+    } else {
+      task.reset(new (comm.state()) ScheduleTask(comm, group, std::move(way), std::move(call), sequence, role));
+    }
+  } catch (const std::bad_alloc& error) {  // the other ranks would wait for this one
+    comm.state().fail(sequence, text(name(collective), " #", sequence, ": ", error.what()));
+    throw;
   }
   task->begin();
   return task;

@@ -7,6 +7,8 @@
 
 #include <tutti/collectives/memory_pools.hpp>
 #include <tutti/collectives/operation_memory.hpp>
+#include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 #ifdef TUTTI_SIMULATED
 #include <mpi.h>
 #endif
@@ -21,7 +23,10 @@ std::byte* allocate_scratch(std::size_t bytes) {
   return static_cast<std::byte*>(bytes < kSharedBytes ? std::malloc(bytes) : SMPI_SHARED_MALLOC(bytes));
 }
 #else
-std::byte* allocate_scratch(std::size_t bytes) { return new std::byte[bytes]; }
+std::byte* allocate_scratch(std::size_t bytes) {
+  require_memory(bytes);
+  return new std::byte[bytes];
+}
 #endif
 
 }  // namespace
@@ -32,14 +37,21 @@ void FreeScratch::operator()(std::byte* memory) const noexcept { SMPI_SHARED_FRE
 void FreeScratch::operator()(std::byte* memory) const noexcept { delete[] memory; }
 #endif
 
-std::shared_ptr<void> allocate_plain(std::size_t bytes) {
+std::shared_ptr<void> allocate_plain(std::size_t bytes, Claims claims) {
   constexpr std::size_t kAlignment = 64;
   const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  if (rounded < bytes) throw std::bad_alloc();
-  void* memory = std::aligned_alloc(kAlignment, rounded == 0 ? kAlignment : rounded);
-  if (memory == nullptr) throw std::bad_alloc();
-  std::memset(memory, 0, rounded);
-  return {memory, std::free};
+  if (rounded < bytes) throw OutOfMemory(text(bytes, " bytes of memory asked for, more than there are addresses"));
+  MemoryClaim claim(rounded, std::move(claims));
+  auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded == 0 ? kAlignment : rounded));
+  if (memory == nullptr) throw OutOfMemory(text(in_words(bytes), " of memory asked for, which the system refuses"));
+  std::shared_ptr<void> owner(memory, std::free);
+  constexpr std::size_t kPiece = std::size_t{8} << 20;
+  for (std::size_t first = 0; first < rounded; first += kPiece) {
+    const std::size_t count = std::min(kPiece, rounded - first);
+    std::memset(memory + first, 0, count);
+    claim.took(count);
+  }
+  return owner;
 }
 
 MemoryPools::~MemoryPools() {

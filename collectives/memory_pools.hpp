@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include <tutti/collectives/node/available_memory.hpp>
+
 namespace tutti::detail {
 
 /// Gives back what MemoryPools allocated.
@@ -18,8 +20,8 @@ struct Scratch {
   std::size_t capacity = 0;
 };
 
-/// Memory that node-mates cannot map: zeroed, aligned to 64 bytes. \throws std::bad_alloc
-std::shared_ptr<void> allocate_plain(std::size_t bytes);
+/// Memory that node-mates cannot map: zeroed, aligned to 64 bytes, and there. \throws OutOfMemory
+std::shared_ptr<void> allocate_plain(std::size_t bytes, Claims claims = {});
 
 struct OperationMemory;
 
@@ -34,7 +36,7 @@ class MemoryPools {
   std::shared_ptr<OperationMemory> acquire_operation();
   void release_operation(std::shared_ptr<OperationMemory> memory) noexcept;
 
-  /// At least so many bytes. A few pieces are kept, the largest ones.
+  /// At least so many bytes. A few pieces are kept, the largest ones. \throws OutOfMemory, std::bad_alloc
   Scratch acquire_scratch(std::size_t bytes);
   void release_scratch(Scratch scratch) noexcept;
 

@@ -5,9 +5,11 @@
 // sum, and an all-gather brings the encoded sums to all ranks, the owner decoding its own too. Bytes per rank: 2
 // (P-1)/P times the encoded size.
 #include <algorithm>
+#include <exception>
 #include <vector>
 
 #include <tutti/collectives/executor.hpp>
+#include <tutti/collectives/node/available_memory.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/compression/compression.hpp>
@@ -20,15 +22,20 @@ namespace {
 
 /// What MPI reads and writes.
 struct Encoded {
-  explicit Encoded(std::size_t bytes) : outgoing(bytes), incoming(bytes) {}
+  explicit Encoded(std::size_t bytes) {
+    detail::require_memory(2 * bytes);
+    outgoing.resize(bytes);
+    incoming.resize(bytes);
+  }
   std::vector<std::byte> outgoing;
   std::vector<std::byte> incoming;
 };
 
 class CompressedAllreduce final : public detail::WaitingTask {
  public:
-  CompressedAllreduce(const Communicator& comm, std::span<float> data, ReduceOp op, std::shared_ptr<const Codec> codec)
-      : WaitingTask(comm, comm.state().take_sequence(2), detail::Role::whole),
+  CompressedAllreduce(const Communicator& comm, std::uint64_t sequence, std::span<float> data, ReduceOp op,
+                      std::shared_ptr<const Codec> codec)
+      : WaitingTask(comm, sequence, detail::Role::whole),
         data_(data),
         op_(op),
         codec_(std::move(codec)),
@@ -151,13 +158,16 @@ Operation icompressed_allreduce(const Communicator& comm, std::span<float> data,
     problem = text("operator ", name(op), " cannot be compressed, only sum and avg");
   if (data.data() == nullptr && !data.empty())
     problem = text("data is null and should hold ", data.size(), " elements");
-  if (!problem.empty()) {
-    const std::uint64_t sequence = state.take_sequence(2);
-    state.refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
+  const std::uint64_t sequence = state.take_sequence(2);
+  if (!problem.empty()) state.refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
+  try {
+    auto task = std::make_unique<CompressedAllreduce>(comm, sequence, data, op, std::move(codec));
+    task->begin();
+    return Operation(std::move(task));
+  } catch (const std::exception& error) {  // of memory, or the codec's: the other ranks would wait for this one
+    if (!state.unusable()) state.fail(sequence, text("compressed allreduce #", sequence, ": ", error.what()));
+    throw;
   }
-  auto task = std::make_unique<CompressedAllreduce>(comm, data, op, std::move(codec));
-  task->begin();
-  return Operation(std::move(task));
 }
 
 }  // namespace tutti

@@ -2,12 +2,14 @@
 // text.hpp puts it together.
 #pragma once
 
+#include <new>
 #include <stdexcept>
+#include <string>
 
 #pragma GCC visibility push(default)
 namespace tutti {
 
-/// Base of every error that tutti throws.
+/// Base of every error that tutti throws, but for those of memory, which are std::bad_alloc.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -23,6 +25,17 @@ class InvalidArgument : public Error {
 class CommunicationError : public Error {
  public:
   using Error::Error;
+};
+
+/// Memory that is asked for is not there, and none was taken. The message tells how much was asked for, how much is
+/// available, and where.
+class OutOfMemory : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(const std::string& what) : text_(what) {}
+  const char* what() const noexcept override { return text_.what(); }
+
+ private:
+  std::runtime_error text_;  // copying it cannot fail
 };
 
 /// A file cannot be read or written, or does not hold what it should. The message names the file.

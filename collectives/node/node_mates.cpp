@@ -113,8 +113,9 @@ std::unique_ptr<ProcessMates> map_node(int rank, const std::vector<Address>& add
       mates.push_back(nullptr);
     } else {
       shown.push_back(SharedMemory::open(address.process, address.shown_fd, address.shown_inode, sizeof(Shown)));
-      mates.push_back(std::make_unique<MateMemory>(address.process, address.directory_fd, address.directory_inode,
-                                                   address.identity));
+      mates.push_back(std::make_unique<MateMemory>(
+          address.process,
+          memory->directory_of(address.process, address.directory_fd, address.directory_inode, address.identity)));
       if (shown_in(shown.back())->board.identity != address.identity) throw std::bad_alloc();
     }
     boards.push_back(&shown_in(shown.back())->board);

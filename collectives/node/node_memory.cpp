@@ -7,18 +7,37 @@
 
 namespace tutti::detail {
 
-std::shared_ptr<NodeMemory> NodeMemory::make() {
+std::shared_ptr<NodeMemory> NodeMemory::make(const std::string& root) {
   try {
     SharedMemory directory = SharedMemory::create(sizeof(Directory));
-    if (directory) return std::shared_ptr<NodeMemory>(new NodeMemory(std::move(directory)));
+    if (directory) return std::shared_ptr<NodeMemory>(new NodeMemory(std::move(directory), root));
   } catch (const std::exception&) {
   }
   return nullptr;
 }
 
-NodeMemory::NodeMemory(SharedMemory directory_memory) : directory_memory_(std::move(directory_memory)) {
+NodeMemory::NodeMemory(SharedMemory directory_memory, const std::string& root)
+    : directory_memory_(std::move(directory_memory)), root_(root) {
   std::random_device random;
   directory().identity = std::uint64_t{random()} << 32 | random();
+  directory().groups = memory_groups(root);
+}
+
+Claims NodeMemory::claims() const {
+  const std::lock_guard lock(mutex_);
+  Claims claims = {.own = &directory().claimed, .root = root_};
+  for (const auto& [identity, other] : others_) claims.others.push_back({&other->claimed, other->groups});
+  return claims;
+}
+
+std::shared_ptr<const Directory> NodeMemory::directory_of(pid_t process, int fd, std::uint64_t inode,
+                                                          std::uint64_t identity) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = others_.find(identity); known != others_.end()) return known->second;
+  const auto memory = std::make_shared<SharedMemory>(SharedMemory::open(process, fd, inode, sizeof(Directory)));
+  const auto* const opened = reinterpret_cast<const Directory*>(memory->data());
+  if (opened->identity != identity) throw std::bad_alloc();
+  return others_.emplace(identity, std::shared_ptr<const Directory>(memory, opened)).first->second;
 }
 
 std::uint64_t NodeMemory::take_number() noexcept {
@@ -31,11 +50,12 @@ std::uint64_t NodeMemory::take_number() noexcept {
 
 std::shared_ptr<void> NodeMemory::allocate(std::size_t bytes) {
   std::byte* data = nullptr;
+  Claims claimed = claims();
   {
     const std::lock_guard lock(mutex_);
     const std::uint64_t number = take_number();
     if (number == 0) return nullptr;
-    SharedMemory memory = SharedMemory::create(bytes == 0 ? 1 : bytes);
+    SharedMemory memory = SharedMemory::create(bytes == 0 ? 1 : bytes, "tutti", std::move(claimed));
     if (!memory) return nullptr;
     data = memory.data();
     allocations_.emplace(data, Allocation{number, std::move(memory)});
@@ -68,10 +88,8 @@ Place NodeMemory::find(const void* data, std::size_t bytes) const {
           .fd = memory.fd()};
 }
 
-MateMemory::MateMemory(pid_t process, int directory_fd, std::uint64_t inode, std::uint64_t identity)
-    : process_(process), directory_memory_(SharedMemory::open(process, directory_fd, inode, sizeof(Directory))) {
-  if (directory().identity != identity) throw std::bad_alloc();
-}
+MateMemory::MateMemory(pid_t process, std::shared_ptr<const Directory> directory)
+    : process_(process), directory_(std::move(directory)) {}
 
 std::byte* MateMemory::address_of(const Place& place) {
   auto found = mapped_.find(place.allocation);
@@ -85,7 +103,7 @@ std::byte* MateMemory::address_of(const Place& place) {
 }
 
 void MateMemory::forget_freed() noexcept {
-  const std::uint64_t freed = directory().freed.load(std::memory_order_acquire);
+  const std::uint64_t freed = directory_->freed.load(std::memory_order_acquire);
   if (freed == freed_seen_) return;
   freed_seen_ = freed;
   std::erase_if(mapped_, [&](const auto& entry) { return !is_alive(entry.first); });

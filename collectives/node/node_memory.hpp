@@ -9,7 +9,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 
+#include <tutti/collectives/node/available_memory.hpp>
 #include <tutti/collectives/node/board.hpp>
 #include <tutti/collectives/node/shared_memory.hpp>
 
@@ -21,17 +23,26 @@ struct Directory {
   std::uint64_t identity;                   ///< of the process
   std::atomic<std::uint64_t> freed;         ///< how many have been
   std::atomic<std::uint64_t> alive[kMost];  ///< allocation n is alive if its number stands at n % kMost
+  std::atomic<std::uint64_t> claimed;       ///< bytes that the process takes at the moment
+  MemoryGroups groups;                      ///< whose limits they count for
 };
 
 /// Allocations of this process, of one communicator and its parts. Thread-safe.
 class NodeMemory : public std::enable_shared_from_this<NodeMemory> {
  public:
-  /// Null if there is no shared memory to be had.
-  static std::shared_ptr<NodeMemory> make();
+  /// Null if there is no shared memory to be had. `root` is that of memory_limits().
+  static std::shared_ptr<NodeMemory> make(const std::string& root = {});
 
   /// Zeroed, aligned to a page. Null if there are as many allocations, or descriptors, as there can be. \throws
-  /// std::bad_alloc
+  /// OutOfMemory
   std::shared_ptr<void> allocate(std::size_t bytes);
+
+  /// For memory that this process takes, beside what the others of the node do.
+  Claims claims() const;
+
+  /// The directory of another process of the node, whose claims count from now on. \throws std::bad_alloc if it cannot
+  /// be mapped, or is another's
+  std::shared_ptr<const Directory> directory_of(pid_t process, int fd, std::uint64_t inode, std::uint64_t identity);
 
   /// Of bytes [data, data + bytes); without allocation if they lie in other memory.
   Place find(const void* data, std::size_t bytes) const;
@@ -44,22 +55,23 @@ class NodeMemory : public std::enable_shared_from_this<NodeMemory> {
     std::uint64_t number;
     SharedMemory memory;
   };
-  explicit NodeMemory(SharedMemory directory);
+  NodeMemory(SharedMemory directory, const std::string& root);
   Directory& directory() const noexcept { return *reinterpret_cast<Directory*>(directory_memory_.data()); }
   std::uint64_t take_number() noexcept;
   void free(std::byte* data) noexcept;
 
   mutable std::mutex mutex_;
   SharedMemory directory_memory_;
-  std::map<const std::byte*, Allocation> allocations_;  // by where they begin
+  std::map<const std::byte*, Allocation> allocations_;                // by where they begin
+  std::map<std::uint64_t, std::shared_ptr<const Directory>> others_;  // by identity
   std::uint64_t last_number_ = 0;
+  std::string root_;
 };
 
 /// The allocations of another process of the node.
 class MateMemory {
  public:
-  /// \throws std::bad_alloc if its memory cannot be mapped, or is another's
-  MateMemory(pid_t process, int directory_fd, std::uint64_t inode, std::uint64_t identity);
+  MateMemory(pid_t process, std::shared_ptr<const Directory> directory);
 
   /// Where a place of the other process lies in this one. \throws std::bad_alloc if it cannot be mapped, or the other
   /// has freed it.
@@ -69,13 +81,12 @@ class MateMemory {
   void forget_freed() noexcept;
 
  private:
-  const Directory& directory() const noexcept { return *reinterpret_cast<const Directory*>(directory_memory_.data()); }
   bool is_alive(std::uint64_t allocation) const noexcept {
-    return directory().alive[allocation % Directory::kMost].load(std::memory_order_acquire) == allocation;
+    return directory_->alive[allocation % Directory::kMost].load(std::memory_order_acquire) == allocation;
   }
 
   pid_t process_;
-  SharedMemory directory_memory_;
+  std::shared_ptr<const Directory> directory_;
   std::uint64_t freed_seen_ = 0;
   std::map<std::uint64_t, SharedMemory> mapped_;  // by the allocation's number
 };

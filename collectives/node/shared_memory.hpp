@@ -10,16 +10,18 @@
 #include <cstdint>
 #include <utility>
 
+#include <tutti/collectives/node/available_memory.hpp>
+
 namespace tutti::detail {
 
 class SharedMemory {
  public:
   SharedMemory() = default;
 
-  /// `bytes` of zeros that are there: what the file system refuses is an error here and no signal later. A multiple of
-  /// pages is taken. Empty if the process has used half of the descriptors that it may have, or may not have files so
-  /// large. The file is called `name` in /proc. \throws std::bad_alloc
-  static SharedMemory create(std::size_t bytes, const char* name = "tutti");
+  /// `bytes` of zeros that are there: what there is not is an error here and no signal later, of this process or
+  /// another. A multiple of pages is taken. Empty if the process has used half of the descriptors that it may have, or
+  /// may not have files so large. The file is called `name` in /proc. \throws OutOfMemory
+  static SharedMemory create(std::size_t bytes, const char* name = "tutti", Claims claims = {});
 
   /// The same memory as another process has it under descriptor `fd`, if that is still file `inode`. Pages are mapped
   /// when they are touched. \throws std::bad_alloc if it cannot be mapped.

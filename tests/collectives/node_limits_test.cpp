@@ -85,6 +85,37 @@ TEST_F(AddressSpace, TooLittleForTheMemoryOfAMateIsAnError) {
   MPI_Barrier(comm_.mpi());
 }
 
+// What the last rank has no scratch memory for is told to the others at once.
+TEST_F(AddressSpace, TooLittleForScratchIsToldToAll) {
+  CommunicatorOptions options = with_deadline_of(std::chrono::seconds(20));
+  options.shared_memory = false;
+  const Communicator comm(MPI_COMM_WORLD, options);
+  const auto size = static_cast<std::size_t>(comm.size());
+  const std::span<float> data = lasting<float>(8 * kMiB * size);
+  const std::span<float> block = lasting<float>(8 * kMiB);
+  std::optional<Limit> limit;
+  if (is_last()) limit.emplace(16 * kMiB);
+  bool has_none = false;
+  const auto begin = Clock::now();
+  const Result result = attempt([&] {
+    try {
+      reduce_scatter(comm, std::span<const float>(data), block, ReduceOp::sum, {.algorithm = "ring"});
+    } catch (const std::bad_alloc&) {
+      has_none = true;
+    }
+  });
+  limit.reset();
+  EXPECT_LT(Clock::now() - begin, kSoon);
+  EXPECT_EQ(has_none, is_last());
+  if (!is_last()) {
+    EXPECT_EQ(result.outcome, Outcome::communication);
+    EXPECT_TRUE(contains(result.message, text("rank ", comm.size() - 1)));
+    EXPECT_TRUE(contains(result.message, "reduce_scatter #"));
+  }
+  expect_unusable(comm);
+  MPI_Barrier(comm_.mpi());
+}
+
 TEST_F(AddressSpace, TooLittleForBoardsMeansMessages) {
   std::optional<Limit> limit;
   if (is_last()) limit.emplace(kMiB);
