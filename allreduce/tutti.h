@@ -191,32 +191,36 @@ tutti_result tutti_free(tutti_comm* comm, void* memory);
 /* Replaces `data` on every rank by the element-wise `op` over all ranks. */
 tutti_result tutti_allreduce(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, tutti_op op);
 
-/* The same into `output`; `input` is only read, and does not overlap it. */
+/* The same into `output`; `input` is only read, unless both are the same (in place). */
 tutti_result tutti_allreduce_into(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
                                   tutti_op op);
 
 /* Copies `data` of rank `root` to all ranks. */
 tutti_result tutti_broadcast(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int root);
 
-/* Every rank's `count` elements of `input` come to lie in `output` of every rank. */
+/* Every rank's `count` elements of `input` come to lie in `output` of every rank. In place: input is output + rank *
+ * count. Other overlap of input and output is an error, here and below. */
 tutti_result tutti_all_gather(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype);
 
-/* The same for rank `root`; elsewhere `output` is not touched and may be NULL. */
+/* The same for rank `root`, in place there likewise; elsewhere `output` is not touched and may be NULL. */
 tutti_result tutti_gather(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype, int root);
 
-/* Block r of `input` of rank `root` goes to `output` of rank r; elsewhere `input` is not touched and may be NULL. */
+/* Block r of `input` of rank `root` goes to `output` of rank r; elsewhere `input` is not touched and may be NULL. In
+ * place at the root: output is input + root * count. */
 tutti_result tutti_scatter(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
                            int root);
 
-/* Combines the ranks' `input` of size * count elements and leaves block `rank` of the result in `output`. */
+/* Combines the ranks' `input` of size * count elements and leaves block `rank` of the result in `output`. In place:
+ * output is input + rank * count. */
 tutti_result tutti_reduce_scatter(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
                                   tutti_op op);
 
-/* Combines the ranks' `input` into `output` of rank `root`; elsewhere `output` is not touched and may be NULL. */
+/* Combines the ranks' `input` into `output` of rank `root`, in place there if they are the same; elsewhere `output` is
+ * not touched and may be NULL. */
 tutti_result tutti_reduce(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
                           tutti_op op, int root);
 
-/* Block j of `input` goes to rank j, and block i of `output` comes from rank i. */
+/* Block j of `input` goes to rank j, and block i of `output` comes from rank i. Not in place. */
 tutti_result tutti_all_to_all(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype);
 
 /* Returns once every rank has called it. */

@@ -52,6 +52,17 @@ const void* in_place_input(const Call& call, int rank) noexcept {
   return nullptr;
 }
 
+/// The rule of in_place_input(), in words.
+std::string in_place_rule(const Call& call) {
+  const bool gathers = call.collective == Collective::all_gather || call.collective == Collective::gather;
+  const bool spreads = call.collective == Collective::reduce_scatter || call.collective == Collective::scatter;
+  const std::string_view first = call.is_uneven() ? "the counts of lower ranks" : "rank * count";
+  if (gathers) return text("for in-place use pass input = output + ", first);
+  if (spreads) return text("for in-place use pass output = input + ", first);
+  if (in_place_input(call, 0) != nullptr) return "for in-place use pass input = output";
+  return text(name(call.collective), " has no in-place form");
+}
+
 /// What does not fit the sizes of the blocks.
 std::string find_count_problem(const Call& call, int rank, int size) {
   const auto ends = static_cast<std::size_t>(size) + 1;
@@ -234,8 +245,9 @@ std::string find_difference(int rank, const Header& own, int peer, const Header&
   if (own.call == theirs.call) return {};
   const auto both = [&](const Signature& a, const char* verb, const Signature& b) {
     const bool alike = a.collective == b.collective && describe(a) == describe(b);
-    return text("calls differ: rank ", rank, verb, name(a.collective), " ", describe(a), ", rank ", peer, verb,
-                name(b.collective), " ", describe(b),
+    const auto number = [&](const Signature& s) { return a.sequence == b.sequence ? "" : text(" #", s.sequence); };
+    return text("calls differ: rank ", rank, verb, name(a.collective), number(a), " ", describe(a), ", rank ", peer,
+                verb, name(b.collective), number(b), " ", describe(b),
                 alike ? " (counts of ranks, algorithm, segments or other options differ)" : "");
   };
   if (own.call.variant == kCountedByPair && theirs.call.variant == kCountedByPair) {
@@ -286,7 +298,7 @@ std::string find_problem(const Call& call, int rank, int size) {
     return text("operator ", name(call.op), " is not defined for ", name(call.dtype));
   }
   if (uses_input && uses_output && overlaps(call, rank)) {
-    return "input and output overlap, and not as in-place use prescribes";
+    return text("input and output overlap; ", in_place_rule(call));
   }
   return {};
 }

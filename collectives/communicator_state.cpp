@@ -213,9 +213,14 @@ const KeptHeader* CommunicatorState::record(const DirectKind& kind, std::uint64_
 }
 
 void CommunicatorState::refuse(std::uint64_t sequence, const std::string& why) {
-  refused_.push_back(sequence);
+  refused_.emplace(sequence, why);
   tell_all(Notice::Kind::refused, sequence, why, rank_);
   throw InvalidArgument(why);
+}
+
+std::string CommunicatorState::refusal_of(std::uint64_t sequence) const {
+  const auto found = refused_.find(sequence);
+  return found == refused_.end() ? std::string() : found->second;
 }
 
 void CommunicatorState::fail(std::uint64_t sequence, std::string_view why) noexcept {
@@ -234,7 +239,9 @@ void CommunicatorState::set_unusable(std::string why) noexcept {
   write_trace_part_on_error();
 }
 
-void CommunicatorState::throw_unusable() const { throw CommunicationError(*reason_); }
+void CommunicatorState::throw_unusable() const {
+  throw CommunicationError(text("communicator unusable since ", *reason_));
+}
 
 void CommunicatorState::tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept {
   Notice notice{.kind = kind, .about = about, .sequence = sequence};
@@ -280,7 +287,7 @@ void CommunicatorState::heed(const Notice& notice) {
     return;
   }
   if (notice.kind == Notice::Kind::refused) {
-    if (std::find(refused_.begin(), refused_.end(), notice.sequence) != refused_.end()) return;  // wrong alike
+    if (refused_.count(notice.sequence) > 0) return;  // wrong alike
     if (notice.sequence >= next_sequence_) {
       premature_.push_back(notice);
       return;
@@ -293,7 +300,7 @@ void CommunicatorState::heed(const Notice& notice) {
     tell_all(Notice::Kind::failed, notice.sequence, notice.text.data(), notice.about);
     see_notices_off();
   }
-  throw_unusable();
+  throw CommunicationError(*reason_);
 }
 
 void CommunicatorState::look_at_mates(Clock::time_point now, Tells whom) {
@@ -345,7 +352,7 @@ void CommunicatorState::hear_question(const Notice& notice) {
     const std::string difference = find_difference(rank_, own, notice.about, notice.header);
     if (!difference.empty()) {
       fail(notice.sequence, text(name(own.call.collective), " #", notice.sequence, ": ", difference));
-      throw_unusable();
+      throw CommunicationError(*reason_);
     }
   }
   questions_.push_back({notice.about, notice.sequence});

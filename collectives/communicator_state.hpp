@@ -138,6 +138,9 @@ class CommunicatorState {
   /// This rank's arguments of operation `sequence` are wrong: tells the others and throws InvalidArgument.
   [[noreturn]] void refuse(std::uint64_t sequence, const std::string& why);
 
+  /// Why this rank refused the operation; empty if it did not.
+  std::string refusal_of(std::uint64_t sequence) const;
+
   /// Operation `sequence` failed here: makes the communicator unusable and tells the others. The first reason stays.
   void fail(std::uint64_t sequence, std::string_view why) noexcept;
 
@@ -253,8 +256,8 @@ class CommunicatorState {
   std::uint64_t kinds_ = 0;            // that have a number
   std::optional<std::string> reason_;  // why unusable
   bool is_about_to_fail_ = false;
-  std::vector<std::uint64_t> refused_;  // operations refused here, whose like notices mean nothing
-  std::vector<Notice> premature_;       // refusals of operations that this rank has not begun
+  std::map<std::uint64_t, std::string> refused_;  // operations refused here, and why; like notices mean nothing
+  std::vector<Notice> premature_;                 // refusals of operations that this rank has not begun
   std::vector<Question> questions_;
   std::map<int, Notice> answers_;        // by peer, the last
   std::map<int, GoneRank> gone_;         // by rank

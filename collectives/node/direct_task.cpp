@@ -127,6 +127,9 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
     const auto now = Clock::now();
     if (!differs_since_) differs_since_ = now;
     if (theirs.call.sequence > sequence() && now - *differs_since_ < kNoticeLimit) return;
+    if (const std::string why = state().refusal_of(theirs.call.sequence); !why.empty()) {
+      fail(text("rank ", rank_of(mate), " entered a call that this rank refused: ", why));
+    }
     fail(find_difference(comm().rank(), header_.header, rank_of(mate), theirs));
   }
 

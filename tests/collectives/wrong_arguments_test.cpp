@@ -13,6 +13,7 @@
 #include <tutti/kernels/text.hpp>
 
 #include <tests/collectives/errors.hpp>
+#include <tutti/collectives/point_to_point.hpp>
 
 namespace tutti::test {
 namespace {
@@ -56,20 +57,32 @@ std::vector<WrongCall> wrong_calls() {
       {"output 7", [=](const Communicator& c) { allreduce(c, floats(0, 8), floats(8, 7), sum); }},
       {"f64",
        [=](const Communicator& c) { allreduce(c, floats(0, 8), Buffer(memory.data() + 8, 8, DType::f64), sum); }},
-      {"overlap", [=](const Communicator& c) { allreduce(c, floats(0, 8), floats(7, 8), sum); }},
+      {"input and output overlap; for in-place use pass input = output",
+       [=](const Communicator& c) { allreduce(c, floats(0, 8), floats(7, 8), sum); }},
       {"overlap", [=](const Communicator& c) { allreduce(c, floats(1, 8), floats(0, 8), sum); }},
       {"root is -1", [=](const Communicator& c) { broadcast(c, floats(0, 8), -1); }},
       {"root", [=](const Communicator& c) { broadcast(c, floats(0, 8), c.size()); }},
       {"root", [=](const Communicator& c) { reduce(c, floats(0, 8), floats(8, 8), sum, c.size() + 7); }},
       {"output has 15", [=](const Communicator& c) { all_gather(c, floats(0, 8), floats(8, 15), {}); }},
       {"input has 15", [=](const Communicator& c) { reduce_scatter(c, floats(8, 15), floats(0, 8), sum); }},
-      {"overlap",
+      {"for in-place use pass input = output + rank * count",
        [=](const Communicator& c) {
          const auto size = static_cast<std::size_t>(c.size());
          const auto rank = static_cast<std::size_t>(c.rank());
          all_gather(c, floats(2 * rank + 1, 2), floats(0, 2 * size), {});  // one element beside its place
        }},
-      {"overlap",
+      {"for in-place use pass output = input + rank * count",
+       [=](const Communicator& c) {
+         const auto size = static_cast<std::size_t>(c.size());
+         reduce_scatter(c, floats(0, 2 * size), floats(2 * static_cast<std::size_t>(c.rank()) + 1, 2), sum);
+       }},
+      {"for in-place use pass output = input + the counts of lower ranks",
+       [=](const Communicator& c) {
+         const std::vector<std::size_t> counts(static_cast<std::size_t>(c.size()), 2);
+         const auto all = floats(0, 2 * counts.size());
+         reduce_scatter_v(c, all, floats(2 * static_cast<std::size_t>(c.rank()) + 1, 2), counts, sum);
+       }},
+      {"all_to_all has no in-place form",
        [=](const Communicator& c) {
          const auto n = static_cast<std::size_t>(c.size());
          all_to_all(c, floats(0, n), floats(0, n));
@@ -170,6 +183,34 @@ TEST(WrongOnSome, IsUnusableEverywhere) {
     expect_unusable(comm);
     EXPECT_LT(Clock::now() - begin, kSoon);
   }
+}
+
+// The same pointer for input and output is right on rank 0 alone. Whoever was wrong, and whoever learns of it, first
+// hears why; all later calls say since when. Nothing is compared with a call that nobody is in.
+TEST(WrongOnSome, LaterCallsSaySinceWhen) {
+  const Communicator comm = with_deadline(20);
+  if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
+  const std::span<double> memory = lasting<double>(256, 1.0);
+  const std::span<double> own = lasting<double>(4, 1.0);
+  for (int i = 0; i < 3; ++i) barrier(comm);
+  const auto size = static_cast<std::size_t>(comm.size());
+  const Result first =
+      attempt([&] { all_gather(comm, std::span<const double>(memory).first(8), memory.first(8 * size)); });
+  const std::string why =
+      "all_gather #3: input and output overlap; for in-place use pass input = output + rank * count";
+  EXPECT_EQ(first.outcome, comm.rank() == 0 ? Outcome::communication : Outcome::invalid);
+  EXPECT_TRUE(contains(first.message, why));
+  EXPECT_FALSE(comm.rank() == 0 && first.message.starts_with("communicator unusable since")) << first.message;
+  for (int i = 0; i < 3; ++i) {
+    const Result later = attempt([&] { allreduce(comm, own, ReduceOp::sum); });
+    EXPECT_EQ(later.outcome, Outcome::communication);
+    EXPECT_TRUE(contains(later.message, why));
+    EXPECT_EQ(later.message.find("calls differ"), std::string::npos) << later.message;
+    if (i > 0 || comm.rank() == 0)
+      EXPECT_TRUE(later.message.starts_with("communicator unusable since")) << later.message;
+  }
+  EXPECT_TRUE(contains(attempt([&] { send(comm, own, 0); }).message, "communicator unusable since"));
+  EXPECT_TRUE(contains(attempt([&] { comm.split(0); }).message, "communicator unusable since"));
 }
 
 TEST(WrongOptions, AreInvalid) {
