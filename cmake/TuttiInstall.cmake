@@ -7,6 +7,7 @@
 #   cuda      kernels on device memory, where built
 #   programs  tutti and its manual, where built
 #   trainer   tutti-train, where built
+#   documents READMEs, examples and batch scripts, as they lie in the sources: what messages, headers and manual name
 #
 # `cmake --install BUILD --component NAME` installs one of them; io and cuda build on library, which without runtime has the
 # archives only.
@@ -123,6 +124,38 @@ install(
   FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
   DESTINATION ${CMAKE_INSTALL_DOCDIR}
   COMPONENT library)
+
+# What messages, headers and manual name, with all that it links to but the sources.
+set(TUTTI_DOCUMENTS
+    README.md
+    allreduce/README.md
+    allreduce/preload/README.md
+    bench/README.md
+    bench/cluster/README.md
+    bench/node/README.md
+    bench/scale/README.md
+    bench/scale/allreduce.svg
+    collectives/README.md
+    compression/README.md
+    io/FORMAT.md
+    io/README.md
+    kernels/README.md
+    tests/README.md
+    tests/cluster/README.md
+    tools/README.md
+    trainer/README.md)
+foreach(document ${TUTTI_DOCUMENTS})
+  get_filename_component(folder ${document} DIRECTORY)
+  install(
+    FILES ${PROJECT_SOURCE_DIR}/${document}
+    DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder}
+    COMPONENT documents)
+endforeach()
+install(
+  DIRECTORY ${PROJECT_SOURCE_DIR}/examples ${PROJECT_SOURCE_DIR}/slurm
+  DESTINATION ${CMAKE_INSTALL_DOCDIR}
+  COMPONENT documents
+  PATTERN __pycache__ EXCLUDE)
 
 if(TARGET tutti)
   install(TARGETS tutti RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)

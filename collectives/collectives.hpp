@@ -29,7 +29,8 @@ namespace tutti {
 struct CollectiveOptions {
   // ---- How fast; nothing here changes what is computed, but reductions may round differently
 
-  /// Name of the algorithm, from the table in the folder's README; empty: chosen by size and ranks. Must agree.
+  /// Name of the algorithm, from the tables in collectives/README.md and
+  /// allreduce/README.md; empty: chosen by size and ranks. Must agree.
   std::string_view algorithm = {};
 
   /// How many ways a tree or exchange branches, for algorithms that have a radix: 2 to the number of ranks; 0: chosen.

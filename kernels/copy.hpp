@@ -9,7 +9,7 @@ namespace tutti {
 /// Copies `bytes` bytes; the ranges must not overlap, and may be of any alignment. As memcpy, but without its cliff:
 /// glibc copies 2 KiB to 1 MiB by `rep movsb`, which some processors do at a tenth of the speed when the ranges begin
 /// at different places in their pages, as pieces of a packed buffer do. From 16 MiB on the output bypasses the caches.
-/// Figures: README.md.
+/// Figures: kernels/README.md.
 void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept;
 
 /// As copy_bytes(), but the output bypasses the caches whatever its size: for what nobody reads soon. Other processors

@@ -141,7 +141,7 @@ Finding check_variables(const JobFacts& job) {
   if (strange.empty()) return {Status::ok, fmt::format("{} of tutti", counted(known, "variable"))};
   return {Status::warning,
           fmt::format("{}: nothing reads {}", fmt::join(strange, ", "), strange.size() == 1 ? "it" : "them"),
-          meant.empty() ? "unset, or see the folder's README.md" : "did you mean " + meant + "?"};
+          meant.empty() ? "unset it; those of the library stand in tutti(3)" : "did you mean " + meant + "?"};
 }
 
 Finding check_contradictions(const JobFacts& job) {
