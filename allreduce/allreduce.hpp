@@ -1,11 +1,14 @@
 // Allreduce: every rank gets the element-wise combination of all ranks' data.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <memory>
-#include <span>
+#include <utility>
 
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/persistent.hpp>
+#include <tutti/kernels/ranges.hpp>
 
 #pragma GCC visibility push(default)
 namespace tutti {
@@ -42,15 +45,47 @@ void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const Redu
                                    std::shared_ptr<const ReduceFunction> function,
                                    const CollectiveOptions& options = {});
 
-template <Element T>
-void allreduce(const Communicator& comm, std::span<T> data, ReduceOp op, const CollectiveOptions& options = {}) {
-  allreduce(comm, Buffer(data), op, options);
+// ---- For containers, arrays and spans (kernels/ranges.hpp)
+
+template <WritableRange Data>
+void allreduce(const Communicator& comm, Data&& data, ReduceOp op, const CollectiveOptions& options = {}) {
+  allreduce(comm, detail::writable(data), op, options);
 }
 
-template <Element T>
-[[nodiscard]] Operation iallreduce(const Communicator& comm, std::span<T> data, ReduceOp op,
+template <WritableRange Data>
+[[nodiscard]] Operation iallreduce(const Communicator& comm, Data&& data, ReduceOp op,
                                    const CollectiveOptions& options = {}) {
-  return iallreduce(comm, Buffer(data), op, options);
+  return iallreduce(comm, detail::writable(data), op, options);
+}
+
+template <WritableRange Out, ReadableLike<Out> In>
+void allreduce(const Communicator& comm, In&& input, Out&& output, ReduceOp op, const CollectiveOptions& options = {}) {
+  allreduce(comm, detail::readable(input), detail::writable(output), op, options);
+}
+
+template <WritableRange Out, ReadableLike<Out> In>
+[[nodiscard]] Operation iallreduce(const Communicator& comm, In&& input, Out&& output, ReduceOp op,
+                                   const CollectiveOptions& options = {}) {
+  return iallreduce(comm, detail::readable(input), detail::writable(output), op, options);
+}
+
+template <WritableRange Out, ReadableLike<Out> In>
+[[nodiscard]] PersistentOperation allreduce_init(const Communicator& comm, In&& input, Out&& output, ReduceOp op,
+                                                 const CollectiveOptions& options = {}) {
+  return allreduce_init(comm, detail::readable(input), detail::writable(output), op, options);
+}
+
+template <WritableRange Data>
+void allreduce(const Communicator& comm, Data&& data, std::shared_ptr<const ReduceFunction> function,
+               const CollectiveOptions& options = {}) {
+  allreduce(comm, detail::writable(data), std::move(function), options);
+}
+
+template <WritableRange Data>
+[[nodiscard]] Operation iallreduce(const Communicator& comm, Data&& data,
+                                   std::shared_ptr<const ReduceFunction> function,
+                                   const CollectiveOptions& options = {}) {
+  return iallreduce(comm, detail::writable(data), std::move(function), options);
 }
 
 }  // namespace tutti

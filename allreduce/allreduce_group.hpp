@@ -1,10 +1,13 @@
 // Several allreduces that are started together: small ones of one type and operator travel fused.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/kernels/ranges.hpp>
 
 #pragma GCC visibility push(default)
 namespace tutti {
@@ -21,7 +24,7 @@ struct AllreduceGroupOptions {
 /// Collects allreduces in place, then starts them at once:
 ///
 ///     AllreduceGroup group(comm);
-///     for (std::span<float> gradient : gradients) group.add(Buffer(gradient), ReduceOp::avg);
+///     for (std::vector<float>& gradient : gradients) group.add(gradient, ReduceOp::avg);
 ///     group.start().wait();
 ///
 /// All ranks add the same counts, dtypes and operators in the same order. Results are those of single allreduces but
@@ -34,6 +37,10 @@ class AllreduceGroup {
 
   /// Adds allreduce(comm, data, op). `data` stays until the group is started, and then belongs to the operation.
   void add(Buffer data, ReduceOp op) { members_.push_back({data, op}); }
+  template <WritableRange Data>
+  void add(Data&& data, ReduceOp op) {
+    add(detail::writable(data), op);
+  }
 
   std::size_t size() const noexcept { return members_.size(); }
 

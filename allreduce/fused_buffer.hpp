@@ -1,6 +1,8 @@
 // Many tensors in one piece of memory, so that one allreduce serves them all.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <span>
 #include <vector>

@@ -1,6 +1,8 @@
 // The whole C++ library: communicator, collectives, allreduce, fused buffers.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/allreduce_group.hpp>
 #include <tutti/allreduce/fused_buffer.hpp>

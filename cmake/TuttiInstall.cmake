@@ -16,6 +16,7 @@ include(CMakePackageConfigHelpers)
 set(tutti_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/${TUTTI_PACKAGE_NAME})
 set(tutti_header_dir ${TUTTI_INSTALL_INCLUDEDIR}/tutti)
 set(TUTTI_PUBLIC_HEADERS "") # of component library, where they lie in the sources
+set(TUTTI_OTHER_PUBLIC_HEADERS "") # of the others
 
 # tutti_install_target(TARGET COMPONENT EXPORT HEADERS folder/name...): the archive and the public headers. Headers that are
 # not listed are for the project's own sources.
@@ -34,9 +35,12 @@ function(tutti_install_target target component export)
       COMPONENT ${component})
     if(component STREQUAL library)
       list(APPEND TUTTI_PUBLIC_HEADERS ${PROJECT_SOURCE_DIR}/${header})
+    else()
+      list(APPEND TUTTI_OTHER_PUBLIC_HEADERS ${PROJECT_SOURCE_DIR}/${header})
     endif()
   endforeach()
   set(TUTTI_PUBLIC_HEADERS ${TUTTI_PUBLIC_HEADERS} PARENT_SCOPE)
+  set(TUTTI_OTHER_PUBLIC_HEADERS ${TUTTI_OTHER_PUBLIC_HEADERS} PARENT_SCOPE)
 endfunction()
 
 function(tutti_install_export component export)
@@ -49,11 +53,11 @@ endfunction()
 
 tutti_install_target(
   kernels library tuttiTargets
-  HEADERS kernels/buffer.hpp kernels/cast.hpp kernels/copy.hpp kernels/crc32c.hpp kernels/dtype.hpp kernels/error.hpp kernels/pack.hpp
-          kernels/philox.hpp kernels/reduce.hpp kernels/sgd.hpp)
+  HEADERS kernels/buffer.hpp kernels/cast.hpp kernels/copy.hpp kernels/cpp20.hpp kernels/crc32c.hpp kernels/dtype.hpp kernels/error.hpp kernels/pack.hpp
+          kernels/philox.hpp kernels/ranges.hpp kernels/reduce.hpp kernels/sgd.hpp)
 tutti_install_target(
   collectives library tuttiTargets
-  HEADERS collectives/choice_facts.hpp collectives/collectives.hpp collectives/communicator.hpp collectives/cost_model.hpp
+  HEADERS collectives/choice_facts.hpp collectives/collectives.hpp collectives/collectives_of_ranges.hpp collectives/communicator.hpp collectives/cost_model.hpp
           collectives/flight_recorder.hpp collectives/network_class.hpp collectives/operation.hpp collectives/persistent.hpp collectives/point_to_point.hpp
           collectives/reduce_function.hpp collectives/schedule.hpp collectives/session.hpp
           collectives/torus.hpp)

@@ -1,5 +1,5 @@
-# The manual pages: tutti(3) of the header of the C interface, with a link for each function, and tutti(1) of what the program
-# says with --help. Both are in mdoc, made at build time: TUTTI_MAN3 and TUTTI_MAN1.
+# The manual pages: tutti(3) of the header of the C interface and tutti-c++(3) of the C++ headers, with a link for each function and
+# class, and tutti(1) of what the program says with --help. All are in mdoc, made at build time: TUTTI_MAN3 and TUTTI_MAN1.
 find_program(TUTTI_AWK NAMES awk gawk mawk REQUIRED)
 mark_as_advanced(TUTTI_AWK)
 set(man_sources ${PROJECT_SOURCE_DIR}/cmake/man)
@@ -16,11 +16,27 @@ add_custom_command(
           ${man_sources}/page.cmake
   DEPENDS ${man_sources}/interface.awk ${man_sources}/page.cmake ${man_sources}/tutti.3.in ${header} ${example}
   VERBATIM)
-set(TUTTI_MAN3 ${man_dir}/tutti.3)
-add_custom_target(tutti_manual ALL DEPENDS ${man_dir}/tutti.3)
+set(cpp_headers "")
+foreach(name collectives/session collectives/communicator kernels/dtype kernels/buffer kernels/ranges kernels/error kernels/reduce
+             allreduce/allreduce allreduce/allreduce_group allreduce/fused_buffer collectives/collectives collectives/collectives_of_ranges
+             collectives/point_to_point collectives/operation collectives/persistent collectives/reduce_function collectives/flight_recorder
+             compression/compression allreduce/version)
+  list(APPEND cpp_headers ${PROJECT_SOURCE_DIR}/${name}.hpp)
+endforeach()
+set(cpp_example ${PROJECT_SOURCE_DIR}/examples/allreduce_hello/main.cpp)
+add_custom_command(
+  OUTPUT ${man_dir}/tutti-c++.3
+  COMMAND ${TUTTI_AWK} -f ${man_sources}/cpp_interface.awk ${cpp_headers} > ${man_dir}/cpp_interface
+  COMMAND ${page} -DTEMPLATE=${man_sources}/tutti-c++.3.in -DINTERFACE=${man_dir}/cpp_interface -DEXAMPLE=${cpp_example}
+          -DPAGE=${man_dir}/tutti-c++.3 -P ${man_sources}/page.cmake
+  DEPENDS ${man_sources}/cpp_interface.awk ${man_sources}/page.cmake ${man_sources}/tutti-c++.3.in ${cpp_headers} ${cpp_example}
+  VERBATIM)
+
+set(TUTTI_MAN3 ${man_dir}/tutti.3 ${man_dir}/tutti-c++.3)
+add_custom_target(tutti_manual ALL DEPENDS ${TUTTI_MAN3})
 
 # man finds it by the name of each function.
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header} ${cpp_headers})
 file(READ ${header} text)
 string(REGEX MATCHALL "tutti_[a-z_]+\\(" functions "${text}")
 list(TRANSFORM functions REPLACE "\\(" "")
@@ -28,6 +44,14 @@ list(REMOVE_DUPLICATES functions)
 foreach(function ${functions})
   file(WRITE ${man_dir}/${function}.3 ".so man3/tutti.3\n")
   list(APPEND TUTTI_MAN3 ${man_dir}/${function}.3)
+endforeach()
+execute_process(COMMAND ${TUTTI_AWK} -v names=1 -f ${man_sources}/cpp_interface.awk ${cpp_headers} OUTPUT_VARIABLE names
+                COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^\n]+" names "${names}")
+list(REMOVE_DUPLICATES names)
+foreach(name ${names})
+  file(WRITE ${man_dir}/tutti::${name}.3 ".so man3/tutti-c++.3\n")
+  list(APPEND TUTTI_MAN3 ${man_dir}/tutti::${name}.3)
 endforeach()
 
 if(TUTTI_TOOLS AND NOT TUTTI_SANITIZE AND NOT CMAKE_CROSSCOMPILING) # it runs the program

@@ -1,6 +1,8 @@
 // What the choice of algorithms knows on a communicator, and where it is from.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>

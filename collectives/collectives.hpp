@@ -13,6 +13,8 @@
 // collectives/README.md.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -155,79 +157,7 @@ void all_to_all_v(const Communicator& comm, ConstBuffer input, std::span<const s
                                       std::span<const std::size_t> output_counts,
                                       const CollectiveOptions& options = {});
 
-// ---- Typed doors
-
-template <Element T>
-void broadcast(const Communicator& comm, std::span<T> data, int root, const CollectiveOptions& options = {}) {
-  broadcast(comm, Buffer(data), root, options);
-}
-
-template <Element T>
-void all_gather(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
-                const CollectiveOptions& options = {}) {
-  all_gather(comm, ConstBuffer(input), Buffer(output), options);
-}
-
-template <Element T>
-void gather(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output, int root,
-            const CollectiveOptions& options = {}) {
-  gather(comm, ConstBuffer(input), Buffer(output), root, options);
-}
-
-template <Element T>
-void scatter(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output, int root,
-             const CollectiveOptions& options = {}) {
-  scatter(comm, ConstBuffer(input), Buffer(output), root, options);
-}
-
-template <Element T>
-void all_to_all(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
-                const CollectiveOptions& options = {}) {
-  all_to_all(comm, ConstBuffer(input), Buffer(output), options);
-}
-
-template <Element T>
-void reduce_scatter(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
-                    ReduceOp op, const CollectiveOptions& options = {}) {
-  reduce_scatter(comm, ConstBuffer(input), Buffer(output), op, options);
-}
-
-template <Element T>
-void reduce(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output, ReduceOp op,
-            int root, const CollectiveOptions& options = {}) {
-  reduce(comm, ConstBuffer(input), Buffer(output), op, root, options);
-}
-
-template <Element T>
-void all_gather_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
-                  std::span<const std::size_t> counts, const CollectiveOptions& options = {}) {
-  all_gather_v(comm, ConstBuffer(input), Buffer(output), counts, options);
-}
-
-template <Element T>
-void gather_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
-              std::span<const std::size_t> counts, int root, const CollectiveOptions& options = {}) {
-  gather_v(comm, ConstBuffer(input), Buffer(output), counts, root, options);
-}
-
-template <Element T>
-void scatter_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
-               std::span<const std::size_t> counts, int root, const CollectiveOptions& options = {}) {
-  scatter_v(comm, ConstBuffer(input), Buffer(output), counts, root, options);
-}
-
-template <Element T>
-void reduce_scatter_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input, std::span<T> output,
-                      std::span<const std::size_t> counts, ReduceOp op, const CollectiveOptions& options = {}) {
-  reduce_scatter_v(comm, ConstBuffer(input), Buffer(output), counts, op, options);
-}
-
-template <Element T>
-void all_to_all_v(const Communicator& comm, std::span<const std::type_identity_t<T>> input,
-                  std::span<const std::size_t> input_counts, std::span<T> output,
-                  std::span<const std::size_t> output_counts, const CollectiveOptions& options = {}) {
-  all_to_all_v(comm, ConstBuffer(input), input_counts, Buffer(output), output_counts, options);
-}
-
 }  // namespace tutti
 #pragma GCC visibility pop
+
+#include <tutti/collectives/collectives_of_ranges.hpp>  // the same for containers, arrays and spans

@@ -1,6 +1,8 @@
 // A group of ranks that communicate, over a private duplicate of any MPI communicator.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <mpi.h>
 
 #include <chrono>

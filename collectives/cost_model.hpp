@@ -6,6 +6,8 @@
 // locally takes time per byte.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <string_view>
 #include <vector>

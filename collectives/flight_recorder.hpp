@@ -10,6 +10,8 @@
 // finalised, as Chrome's chrome://tracing and Perfetto read it.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <string>
 
 #include <tutti/collectives/communicator.hpp>

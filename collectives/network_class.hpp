@@ -1,6 +1,8 @@
 // Which class of network joins the nodes: a fact of the machine, found without measuring.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>

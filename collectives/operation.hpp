@@ -1,6 +1,8 @@
 // A collective or message that has been started and may not have ended.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <functional>
 #include <memory>
 #include <utility>

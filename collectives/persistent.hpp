@@ -1,7 +1,10 @@
 // Collectives that are set up once and started many times: argument checks and the choice of algorithm are done ahead.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/kernels/ranges.hpp>
 
 #pragma GCC visibility push(default)
 namespace tutti {
@@ -25,6 +28,50 @@ namespace tutti {
 [[nodiscard]] PersistentOperation all_to_all_init(const Communicator& comm, ConstBuffer input, Buffer output,
                                                   const CollectiveOptions& options = {});
 [[nodiscard]] PersistentOperation barrier_init(const Communicator& comm, const CollectiveOptions& options = {});
+
+// ---- For containers, arrays and spans, which stay where they are
+
+template <WritableRange Data>
+[[nodiscard]] PersistentOperation broadcast_init(const Communicator& comm, Data&& data, int root,
+                                                 const CollectiveOptions& options = {}) {
+  return broadcast_init(comm, detail::writable(data), root, options);
+}
+
+template <WritableRange Out, ReadableLike<Out> In>
+[[nodiscard]] PersistentOperation all_gather_init(const Communicator& comm, In&& input, Out&& output,
+                                                  const CollectiveOptions& options = {}) {
+  return all_gather_init(comm, detail::readable(input), detail::writable(output), options);
+}
+
+template <WritableRange Out, ReadableLike<Out> In>
+[[nodiscard]] PersistentOperation gather_init(const Communicator& comm, In&& input, Out&& output, int root,
+                                              const CollectiveOptions& options = {}) {
+  return gather_init(comm, detail::readable(input), detail::writable(output), root, options);
+}
+
+template <WritableRange Out, ReadableLike<Out> In>
+[[nodiscard]] PersistentOperation scatter_init(const Communicator& comm, In&& input, Out&& output, int root,
+                                               const CollectiveOptions& options = {}) {
+  return scatter_init(comm, detail::readable(input), detail::writable(output), root, options);
+}
+
+template <WritableRange Out, ReadableLike<Out> In>
+[[nodiscard]] PersistentOperation reduce_scatter_init(const Communicator& comm, In&& input, Out&& output, ReduceOp op,
+                                                      const CollectiveOptions& options = {}) {
+  return reduce_scatter_init(comm, detail::readable(input), detail::writable(output), op, options);
+}
+
+template <WritableRange Out, ReadableLike<Out> In>
+[[nodiscard]] PersistentOperation reduce_init(const Communicator& comm, In&& input, Out&& output, ReduceOp op, int root,
+                                              const CollectiveOptions& options = {}) {
+  return reduce_init(comm, detail::readable(input), detail::writable(output), op, root, options);
+}
+
+template <WritableRange Out, ReadableLike<Out> In>
+[[nodiscard]] PersistentOperation all_to_all_init(const Communicator& comm, In&& input, Out&& output,
+                                                  const CollectiveOptions& options = {}) {
+  return all_to_all_init(comm, detail::readable(input), detail::writable(output), options);
+}
 
 }  // namespace tutti
 #pragma GCC visibility pop

@@ -21,13 +21,14 @@
 //                             `comm` is unusable.
 #pragma once
 
-#include <span>
-#include <type_traits>
+#include <tutti/kernels/cpp20.hpp>
+
 #include <vector>
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/operation.hpp>
 #include <tutti/kernels/buffer.hpp>
+#include <tutti/kernels/ranges.hpp>
 
 #pragma GCC visibility push(default)
 namespace tutti {
@@ -59,13 +60,13 @@ class MessageGroup {
   void send(ConstBuffer data, int to);
   void receive(Buffer data, int from, int* source = nullptr);
 
-  template <class T>
-  requires Element<std::remove_const_t<T>>
-  void send(std::span<T> data, int to) { send(ConstBuffer(data), to); }
-
-  template <Element T>
-  void receive(std::span<T> data, int from, int* source = nullptr) {
-    receive(Buffer(data), from, source);
+  template <ReadableRange Data>
+  void send(Data&& data, int to) {
+    send(detail::readable(data), to);
+  }
+  template <WritableRange Data>
+  void receive(Data&& data, int from, int* source = nullptr) {
+    receive(detail::writable(data), from, source);
   }
 
   /// Starts what was added and forgets it; the group may be filled anew. The operation is complete when all messages
@@ -88,26 +89,26 @@ class MessageGroup {
   std::vector<Received> receives_;
 };
 
-// ---- Typed doors
+// ---- For containers, arrays and spans (kernels/ranges.hpp)
 
-template <class T>
-requires Element<std::remove_const_t<T>>
-void send(const Communicator& comm, std::span<T> data, int to) { send(comm, ConstBuffer(data), to); }
-
-template <class T>
-requires Element<std::remove_const_t<T>>
-[[nodiscard]] Operation isend(const Communicator& comm, std::span<T> data, int to) {
-  return isend(comm, ConstBuffer(data), to);
+template <ReadableRange Data>
+void send(const Communicator& comm, Data&& data, int to) {
+  send(comm, detail::readable(data), to);
 }
 
-template <Element T>
-int receive(const Communicator& comm, std::span<T> data, int from) {
-  return receive(comm, Buffer(data), from);
+template <ReadableRange Data>
+[[nodiscard]] Operation isend(const Communicator& comm, Data&& data, int to) {
+  return isend(comm, detail::readable(data), to);
 }
 
-template <Element T>
-[[nodiscard]] Operation ireceive(const Communicator& comm, std::span<T> data, int from, int* source = nullptr) {
-  return ireceive(comm, Buffer(data), from, source);
+template <WritableRange Data>
+int receive(const Communicator& comm, Data&& data, int from) {
+  return receive(comm, detail::writable(data), from);
+}
+
+template <WritableRange Data>
+[[nodiscard]] Operation ireceive(const Communicator& comm, Data&& data, int from, int* source = nullptr) {
+  return ireceive(comm, detail::writable(data), from, source);
 }
 
 }  // namespace tutti

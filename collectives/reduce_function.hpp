@@ -1,6 +1,8 @@
 // Reductions that the program defines: any associative function on elements of any size.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <cstring>

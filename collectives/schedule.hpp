@@ -10,6 +10,8 @@
 // (executor.hpp).
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstdint>
 #include <string_view>
 #include <vector>

@@ -1,6 +1,8 @@
 // Tori: what may be known of the network that joins the nodes, and what algorithms for tori are laid out on.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <array>
 #include <cstddef>
 #include <string>

@@ -1,6 +1,8 @@
 // Lossy compression of what an allreduce sends.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <span>

@@ -2,6 +2,8 @@
 // failure.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <filesystem>
 #include <string>

@@ -1,6 +1,8 @@
 // A data set on disk: a folder with a manifest and HDF5 shards. The format is written down in io/FORMAT.md.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>

@@ -1,6 +1,8 @@
 // Reads the samples of one rank, batch by batch, ahead of their use in a thread of its own.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>

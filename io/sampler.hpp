@@ -1,6 +1,8 @@
 // In which order the samples of an epoch are visited: the same global order whatever the number of ranks.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstdint>
 
 namespace tutti::io {

@@ -3,6 +3,8 @@
 // Counts are elements everywhere. A Buffer owns nothing and is passed by value.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>

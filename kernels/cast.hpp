@@ -2,6 +2,8 @@
 // infinity; NaN stays NaN (quiet, with sign and upper payload); subnormal numbers are kept.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <bit>
 #include <cstdint>
 #include <span>

@@ -1,6 +1,8 @@
 // Copying memory, where it must be fast whatever the alignment.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 
 #pragma GCC visibility push(default)

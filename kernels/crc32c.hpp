@@ -1,6 +1,8 @@
 // CRC-32C (Castagnoli), as in RFC 3720 appendix B.4: the checksum of shards and checkpoints.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>

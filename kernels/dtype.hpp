@@ -1,6 +1,8 @@
 // The element types of the library, and the C++ types that stand for them.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>

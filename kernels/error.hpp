@@ -2,6 +2,8 @@
 // text.hpp puts it together.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <new>
 #include <stdexcept>
 #include <string>

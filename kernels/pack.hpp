@@ -1,6 +1,8 @@
 // Gathering many small pieces of memory into one contiguous buffer, and back.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <span>
 
 #include <tutti/kernels/buffer.hpp>

@@ -4,6 +4,8 @@
 // rank, so results do not depend on how work is spread over ranks, and nothing but the counter needs to be saved.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <array>
 #include <cstdint>
 

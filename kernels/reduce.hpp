@@ -1,6 +1,8 @@
 // Element-wise reduction of host memory.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -1,6 +1,8 @@
 // One step of stochastic gradient descent with momentum, over contiguous memory.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <tutti/kernels/buffer.hpp>
 
 #pragma GCC visibility push(default)

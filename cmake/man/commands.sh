@@ -7,9 +7,13 @@ program=$1
 shift
 leave_out=" $* "
 
-# Help of a command, as mdoc: descriptions become paragraphs, options and arguments list items. The commands below it go to the file `commands`.
+# Options that a command cannot do without, with their values.
+required_options() { awk '/^ *(-[a-zA-Z],)?--/ && / REQUIRED/ { sub(/^-[a-zA-Z],/, "", $1); printf "%s%s %s", n++ ? " " : "", $1, $2 }' "$1"; }
+
+# Help of a command, as mdoc: descriptions become paragraphs, options and arguments list items. The commands below it go to the file
+# `commands`, and `required` options into the usage.
 to_mdoc() {
-  awk -v commands="$1" '
+  awk -v commands="$1" -v required="$2" '
     function escaped(text) {
       gsub(/\\/, "\\e", text)
       gsub(/`/, "\\(oq", text)
@@ -21,7 +25,11 @@ to_mdoc() {
     }
     function end_list() { if (in_list) print ".El"; in_list = 0 }
     NR == 1 { print escaped($0); next }
-    /^Usage: / { print ".Pp\n.Dl " escaped(substr($0, 8)); next }
+    /^Usage: / {
+      if (required != "") sub(/ \[OPTIONS\]/, " " required " [OPTIONS]")
+      print ".Pp\n.Dl " escaped(substr($0, 8))
+      next
+    }
     /^[A-Z][a-z]+:$/ {
       end_list()
       section = $1
@@ -48,7 +56,8 @@ section() {
   below=$work/$#
   : >"$below"
   "$program" "$@" --help >"$work/help"
-  if [ $# -gt 0 ]; then to_mdoc "$below" <"$work/help"; else to_mdoc "$below" <"$work/help" >/dev/null; fi
+  required=$(required_options "$work/help")
+  if [ $# -gt 0 ]; then to_mdoc "$below" "$required" <"$work/help"; else to_mdoc "$below" "" <"$work/help" >/dev/null; fi
   while read -r command <&3; do
     case $leave_out in
       *" $command "*) ;;

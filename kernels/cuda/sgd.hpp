@@ -1,6 +1,8 @@
 // The SGD step on device memory. Part of tutti::kernels_cuda, which exists where tutti was built with CUDA.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <tutti/kernels/sgd.hpp>
 
 /// As the CUDA headers declare it, which callers of this header do not need.

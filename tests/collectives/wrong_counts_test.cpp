@@ -37,7 +37,7 @@ TEST(WrongCounts, AreInvalidAlike) {
   };
   const auto gathered = [&](std::size_t n, const Counts& counts, std::string_view algorithm = {}) {
     return [&, n, counts, algorithm] {
-      all_gather_v<float>(comm, std::span(own).first(n), std::span(all), counts, {.algorithm = algorithm});
+      all_gather_v(comm, std::span(own).first(n), std::span(all), counts, {.algorithm = algorithm});
     };
   };
   expect(gathered(2, Counts(ranks + 1, 2)), {"all_gather", text(ranks + 1, " counts for ", ranks, " ranks")});
@@ -55,11 +55,11 @@ TEST(WrongCounts, AreInvalidAlike) {
     huge = twos;  // others than the root have no buffer of that size, but pass blocks on
     huge.back() = SIZE_MAX / 4 - 2 * ranks;
     const CollectiveOptions tree = {.algorithm = "knomial", .radix = 2};
-    expect([&] { gather_v<float>(comm, std::span(own), std::span(all), huge, 0, tree); }, {"gather", too_much});
-    expect([&] { scatter_v<float>(comm, std::span(all), std::span(own), huge, 0, tree); }, {"scatter", too_much});
+    expect([&] { gather_v(comm, std::span(own), std::span(all), huge, 0, tree); }, {"gather", too_much});
+    expect([&] { scatter_v(comm, std::span(all), std::span(own), huge, 0, tree); }, {"scatter", too_much});
     expect(gathered(2, twos, "pat"), {"algorithm 'pat' needs the same count of every rank"});
   }
-  expect([&] { reduce_scatter_v<float>(comm, std::span(all), std::span(own).first(1), twos, ReduceOp::sum); },
+  expect([&] { reduce_scatter_v(comm, std::span(all), std::span(own).first(1), twos, ReduceOp::sum); },
          {"reduce_scatter", "output has 1 elements, and the counts give this rank 2"});
   if (comm.size() > 1) {
     Counts to = twos;
@@ -69,16 +69,16 @@ TEST(WrongCounts, AreInvalidAlike) {
     to[me] = 1;
     to[other] = 3;
     expect(
-        [&] { all_to_all_v<float>(comm, std::span<const float>(std::vector<float>(all)), to, std::span(all), from); },
+        [&] { all_to_all_v(comm, std::span<const float>(std::vector<float>(all)), to, std::span(all), from); },
         {"all_to_all", text("the counts send 1 elements from rank ", me, " to itself and take 2")});
     expect(
         [&] {
-          all_to_all_v<float>(comm, std::span<const float>(std::vector<float>(all)), twos, std::span(all), twos,
+          all_to_all_v(comm, std::span<const float>(std::vector<float>(all)), twos, std::span(all), twos,
                               {.algorithm = "bruck"});
         },
         {"algorithm 'bruck' needs the same count of every rank"});
   }
-  all_gather_v<float>(comm, std::span(own), std::span(all), twos);  // the communicator is as good as before
+  all_gather_v(comm, std::span(own), std::span(all), twos);  // the communicator is as good as before
 }
 
 TEST(DifferentCounts, AreNoticed) {
@@ -93,7 +93,7 @@ TEST(DifferentCounts, AreNoticed) {
     }
     const auto own = test::lasting<float>(counts[static_cast<std::size_t>(comm.rank())]);
     const auto all = test::lasting<float>(count * ranks);
-    const auto result = attempt([&] { all_gather_v<float>(comm, own, all, counts); });
+    const auto result = attempt([&] { all_gather_v(comm, own, all, counts); });
     EXPECT_EQ(result.outcome, Outcome::communication);
     EXPECT_TRUE(contains(result.message, "calls differ")) << result.message;
     MPI_Barrier(MPI_COMM_WORLD);
@@ -110,7 +110,7 @@ TEST(DifferentCounts, OfAPairAreNoticed) {
     if (comm.rank() == 0) to[ranks - 1] += surplus;
     const auto input = test::lasting<float>(total(to));
     const auto output = test::lasting<float>(total(from));
-    const auto result = attempt([&] { all_to_all_v<float>(comm, input, to, output, from); });
+    const auto result = attempt([&] { all_to_all_v(comm, input, to, output, from); });
     if (comm.rank() == comm.size() - 1) {  // the others may have had all they wait for
       EXPECT_EQ(result.outcome, Outcome::communication);
       EXPECT_TRUE(contains(result.message, text("awaits 2 elements of f32 from rank 0, which sends ", 2 + surplus)));

@@ -1,12 +1,23 @@
 #!/usr/bin/env bash
-# manual.sh SOURCES PAGE...: the manual pages are sound mdoc, and tutti(3) names every environment variable that the library reads.
+# manual.sh SOURCES PAGE...: the manual pages are sound mdoc, tutti(3) names every environment variable that the library reads, tutti-c++(3)
+# shows every collective, and usages in tutti(1) show what a command cannot do without.
 set -euo pipefail
 sources=$1
 shift
 mandoc -T lint -W warning "$@"
 for page in "$@"; do
-  if [[ $page == *.3 ]]; then interface=$page; fi
+  if [[ $page == */tutti.3 ]]; then interface=$page; fi
+  if [[ $page == *c++.3 ]]; then cpp=$page; fi
+  if [[ $page == *.1 ]]; then program=$page; fi
 done
+for name in 'class Communicator {' 'class Session {' 'class Operation {' 'class MessageGroup {' 'void allreduce(' 'Operation iall_to_all_v(' \
+  'PersistentOperation reduce_scatter_init(' 'int receive('; do
+  grep -qF "$name" "$cpp" || { echo "manual: tutti-c++(3) does not show $name" >&2; exit 1; }
+done
+if grep -nE '^ private:|namespace detail|return ' "$cpp"; then echo "manual: tutti-c++(3) shows what is nobody's business" >&2 && exit 1; fi
+if [[ -n ${program-} ]]; then
+  grep -q '^\.Dl tutti trace \\-\\-out FILE' "$program" || { echo "manual: the usage of trace lacks --out" >&2; exit 1; }
+fi
 variables=$(cd "$sources" && grep -rhoE --exclude-dir=preload '"TUTTI_[A-Z_]+"' kernels collectives allreduce compression | tr -d '"' | sort -u)
 [[ -n $variables ]]
 for variable in $variables; do
