@@ -6,8 +6,10 @@
  * <tutti/collectives/collectives.hpp>, <tutti/collectives/persistent.hpp>, <tutti/collectives/point_to_point.hpp>,
  * <tutti/collectives/reduce_function.hpp>, <tutti/allreduce/allreduce_group.hpp>).
  *
- * One thread at a time may use a communicator and what was made with it. Counts are elements. What a function creates
- * is freed by the function of that name that ends in _free, for which NULL is nothing. */
+ * One thread at a time may use a communicator and what was made with it. Counts are numbers of elements. What a function
+ * creates is freed by the function whose name ends in _free; there NULL is allowed and ignored.
+ *
+ * Documents named here, such as collectives/README.md, are installed in share/doc/tutti. */
 #ifndef TUTTI_TUTTI_H
 #define TUTTI_TUTTI_H
 
@@ -61,7 +63,8 @@ typedef enum tutti_op {
 } tutti_op;
 
 typedef struct tutti_comm tutti_comm;           /* opaque */
-typedef struct tutti_operation tutti_operation; /* opaque: a collective or messages, started or to be started */
+typedef struct tutti_operation tutti_operation; /* opaque: the request of a non-blocking or persistent
+                                                    collective, or of messages */
 
 /* The version of the library that is linked, "0.1.0". */
 const char* tutti_version(void);
@@ -75,14 +78,14 @@ size_t tutti_dtype_size(tutti_dtype dtype);
 
 /* ---- Communicators */
 
-/* What is promised about the bits of a reduction. */
+/* How reproducible reductions are. */
 typedef enum tutti_bits {
   TUTTI_BITS_RUN = 0, /* same inputs, ranks and options give the same bits on every rank, and on every run with the same
                          kinds of memory and ranks that are placed and bound alike */
   TUTTI_BITS_LAYOUT = 1 /* moreover element i does not depend on algorithm, message size, nodes or transport */
 } tutti_bits;
 
-/* Whether ranks of a node read and write each other's memory instead of exchanging messages. */
+/* Whether ranks of one node use each other's memory instead of messages. */
 typedef enum tutti_shared_memory {
   TUTTI_SHARED_MEMORY_DEFAULT = 0, /* what the environment variable TUTTI_SHARED_MEMORY says, or else they do */
   TUTTI_SHARED_MEMORY_ON = 1,
@@ -140,24 +143,24 @@ tutti_result tutti_comm_create_f(MPI_Fint parent, const tutti_comm_options* opti
  * must be complete, and groups. Memory of tutti_allocate() that is left is freed with it. */
 void tutti_comm_free(tutti_comm* comm);
 
-int tutti_comm_rank(const tutti_comm* comm); /* -1 of NULL */
-int tutti_comm_size(const tutti_comm* comm); /* 0 of NULL */
+int tutti_comm_rank(const tutti_comm* comm); /* -1 if comm is NULL */
+int tutti_comm_size(const tutti_comm* comm); /* 0 if comm is NULL */
 tutti_result tutti_comm_place(const tutti_comm* comm, tutti_place* place);
 
 /* 1 if all ranks live on one node and use each other's memory instead of exchanging messages; otherwise 0. */
 int tutti_comm_shares_memory(const tutti_comm* comm);
 
-/* Of all that the choice of algorithms depends on: runs of one version with the same digest choose alike. */
+/* Digest of everything that the choice of algorithms depends on: runs of one version with equal digests choose alike. */
 uint64_t tutti_comm_choice_digest(const tutti_comm* comm);
 
-/* The private duplicate, for MPI's own collectives beside tutti's. MPI_COMM_NULL of NULL. */
+/* The private duplicate, for MPI's own collectives beside tutti's. MPI_COMM_NULL if comm is
+ * NULL. */
 MPI_Comm tutti_comm_mpi(const tutti_comm* comm);
 
 /* How the collectives of `comm` that are called, started or set up from now on run: by the algorithm of that name, from
- * the tables in collectives/README.md and allreduce/README.md, or "" or NULL for the one that is chosen by size and
- * ranks; `radix` ways at a time, in pieces of `segment_bytes`, each 0 for what is chosen. Local; must agree. Nothing is
- * checked here: a collective that has no such algorithm is TUTTI_ERROR_INVALID_ARGUMENT. Parts of `comm` have their
- * own. */
+ * the tables in collectives/README.md and allreduce/README.md, with this radix (exchanges per round) and segments of
+ * this size. "" or NULL, and 0, leave the choice to tutti. Local; must agree. Nothing is checked here: a collective
+ * without such an algorithm returns TUTTI_ERROR_INVALID_ARGUMENT. Parts of `comm` have their own settings. */
 tutti_result tutti_comm_set_algorithm(tutti_comm* comm, const char* algorithm, int radix, size_t segment_bytes);
 
 /* The ranks that give the same `color`, ordered by (key, rank), with the options of `comm`. Collective; a negative
@@ -210,12 +213,12 @@ tutti_result tutti_gather(tutti_comm* comm, const void* input, void* output, siz
 tutti_result tutti_scatter(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
                            int root);
 
-/* Combines the ranks' `input` of size * count elements and leaves block `rank` of the result in `output`. In place:
+/* Reduces the ranks' `input` of size * count elements and leaves block `rank` of the result in `output`. In place:
  * output is input + rank * count. */
 tutti_result tutti_reduce_scatter(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
                                   tutti_op op);
 
-/* Combines the ranks' `input` into `output` of rank `root`, in place there if they are the same; elsewhere `output` is
+/* Reduces the ranks' `input` into `output` of rank `root`, in place there if they are the same; elsewhere `output` is
  * not touched and may be NULL. */
 tutti_result tutti_reduce(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
                           tutti_op op, int root);
@@ -255,10 +258,10 @@ tutti_result tutti_send(tutti_comm* comm, const void* data, size_t count, tutti_
 /* From rank `from` or from TUTTI_ANY_SOURCE; the rank it came from is written to `source` unless that is NULL. */
 tutti_result tutti_receive(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int from, int* source);
 
-/* ---- Started operations
+/* ---- Non-blocking operations
  *
- * Each function above has a form that only starts it: an i before the name, and a last argument for the operation,
- * which is NULL after an error. The same contract; buffers belong to the operation until it is complete, and so does
+ * Each function above has a form that only starts it: an i before the name, and a last argument for the request, which
+ * is NULL after an error. The same contract; buffers belong to the operation until it is complete, and so does
  * `source`. Several may be under way. Counts may be forgotten at once. */
 
 tutti_result tutti_iallreduce(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, tutti_op op,
