@@ -76,6 +76,8 @@ state == "code" && /^\/\// { paragraph($0); next }
 state == "code" && /^$/ { end_display(); next }
 {
   line = $0
+  if (!continues) begin = match(line, /[^ ]/) ? substr(line, 1, RSTART - 1) : "" # where the declaration begins, and its last brace stands
+  continues = line !~ /[;{}:]$/ && line !~ /^ *\/\// && line != ""
   opens = line ~ /\{$/
   if (state == "code" && line ~ /^(class|struct|enum class) .*\{$/) {
     note_names(line)
@@ -88,8 +90,7 @@ state == "code" && /^$/ { end_display(); next }
   if (line ~ /\).*\{.*\}$/ && line !~ /= \{\}/) sub(/ *(: [^{]*(\{[^}]*\}[^{]*)*)?\{.*\}$/, ";", line)
   if (opens && line ~ /\)/ && line !~ /^ *(enum|struct|class)/) {
     sub(/ \{$/, ";", line)
-    match($0, /^ */)
-    indent = substr($0, 1, RLENGTH)
+    indent = begin
     back = state
     state = "body"
   }
