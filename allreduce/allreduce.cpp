@@ -41,9 +41,10 @@ const char* find_level_problem(const Communicator& comm, const detail::Call& cal
   return nullptr;
 }
 
-/// Whether the call runs on two levels, because it is told to or because that is predicted faster. Of calls that are
-/// wrong the others say so.
-bool wants_two_levels(const Communicator& comm, const detail::Call& call) {
+/// Whether the call runs on two levels, because it or a rule says so, or because that is predicted faster. Of calls
+/// that are wrong the others say so.
+bool wants_two_levels(const Communicator& comm, detail::Call& call) {
+  detail::take_rule(comm, allreduce_algorithms(), call, find_level_problem);
   const CollectiveOptions& options = call.options;
   const bool named = options.algorithm == detail::kHierarchical;
   if (!named && (!options.algorithm.empty() || options.radix != 0 || options.segment_bytes != 0)) return false;
@@ -57,7 +58,14 @@ bool wants_two_levels(const Communicator& comm, const detail::Call& call) {
 }
 
 detail::HierarchicalPlan plan_of(const Communicator& comm, const detail::Call& call) {
-  return detail::plan_hierarchical(*comm.state().hierarchy(), call.data_bytes(), call.options.segment_bytes);
+  const auto plan = detail::plan_hierarchical(*comm.state().hierarchy(), call.data_bytes(), call.options.segment_bytes);
+  if (detail::DebugLog* const log = comm.state().debug()) {
+    const std::string why = call.rule != nullptr ? text("rule '", call.rule->words, "' of ", call.rule->place)
+                            : call.options.algorithm.empty() ? "predicted faster than one level"
+                                                             : "named by the program";
+    log->say_call(call, text(detail::kHierarchical, ", ", plan.chunks, plan.chunks == 1 ? " chunk" : " chunks"), why);
+  }
+  return plan;
 }
 
 TaskPtr start(const Communicator& comm, detail::Call&& call) {

@@ -5,13 +5,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <type_traits>
+#include <utility>
 
 #include <tutti/collectives/agreement.hpp>
 #include <tutti/collectives/choice.hpp>
+#include <tutti/collectives/debug_log.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/node/single_copy.hpp>
+#include <tutti/collectives/rules.hpp>
 #include <tutti/collectives/table.hpp>
 #include <tutti/collectives/transport_choice.hpp>
 #include <tutti/collectives/tuning.hpp>
@@ -31,6 +35,8 @@ namespace {
 constexpr std::uint32_t kWrongOptions = 1;
 constexpr std::uint32_t kNamesTuning = 2;
 constexpr std::uint32_t kHasFabric = 4;
+
+constexpr std::size_t kMostRuleBytes = std::size_t{1} << 20;
 
 /// FNV-1a over 64 bits.
 class Digest {
@@ -76,6 +82,8 @@ NetworkDescription described_network(const CommunicatorOptions& options) {
   }
 }
 
+AlgorithmRules own_rules() { return parse_rules(rules_of_environment(), kRulesVariable); }
+
 /// What ranks must have in common, by name: a row here is all that a further option needs.
 struct Part {
   const char* name;
@@ -110,6 +118,10 @@ constexpr Part kParts[] = {
      [](Digest& digest, const CommunicatorOptions&) {
        const WantedDomains wanted = wanted_domains();
        digest.add(wanted.by_hardware).add(wanted.pretended);
+     }},
+    {"the rules for algorithms (TUTTI_ALGORITHM, TUTTI_ALGORITHM_FILE of each rank: mpirun -x)",
+     [](Digest& digest, const CommunicatorOptions&) {
+       digest.add(std::string_view(rules_of_environment())).add(std::string_view(rules_file_of_environment()));
      }},
 };
 
@@ -148,6 +160,8 @@ std::string problem_with(const CommunicatorOptions& options) {
     wants_shared_memory(options.shared_memory);
     wanted_single_copies();
     wanted_domains();
+    own_rules();
+    wants_debug();
   } catch (const InvalidArgument& error) {
     return error.what();
   }
@@ -198,6 +212,18 @@ Verdict judge(const std::string& file, NetworkClass network) {
 
 }  // namespace
 
+std::string find_environment_problem(bool reads_files) {
+  if (std::string problem = problem_with(CommunicatorOptions{}); !problem.empty()) return problem;
+  const std::string file = rules_file_of_environment();
+  if (!reads_files || file.empty()) return {};
+  try {
+    parse_rules_file(read_rules_file(file), file);
+  } catch (const InvalidArgument& error) {
+    return error.what();
+  }
+  return {};
+}
+
 Agreement::Agreement(const CommunicatorOptions& options, const ChoiceFacts* inherited)
     : options_(options), inherited_(inherited), problem_(problem_with(options)) {
   for (const Part& part : kParts) {
@@ -240,10 +266,15 @@ ChoiceFacts Agreement::conclude(MPI_Comm comm) const {
     facts = *inherited_;
   } else {
     settle_costs(comm, facts);
+    settle_rules(comm, facts);
   }
   settle_description(facts);
-  facts.digest =
-      Digest().add(first_digest_).add(ranks_).add(nodes_digest_).add(facts.costs).add(facts.description).value();
+  Digest digest;
+  digest.add(first_digest_).add(ranks_).add(nodes_digest_).add(facts.costs).add(facts.description);
+  if (facts.rules != nullptr) {
+    for (const AlgorithmRule& rule : *facts.rules) digest.add(std::string_view(rule.words));
+  }
+  facts.digest = digest.value();
   return facts;
 }
 
@@ -278,6 +309,38 @@ void Agreement::require_same_parts(MPI_Comm comm) const {
                 ranks);
   }
   throw InvalidArgument(text("Communicator: ", why));
+}
+
+/// Rank 0 reads the file, and tells the others what is in it, or what is wrong.
+void Agreement::settle_rules(MPI_Comm comm, ChoiceFacts& facts) {
+  AlgorithmRules rules = own_rules();
+  if (const std::string file = rules_file_of_environment(); !file.empty()) {
+    int rank = 0;
+    MPI_Comm_rank(comm, &rank);
+    std::string content;
+    int problem = 0;
+    if (rank == 0) {
+      try {
+        content = read_rules_file(file);
+        if (content.size() > kMostRuleBytes)
+          throw InvalidArgument(text(kRulesFileVariable, ": ", file, " has more than ", kMostRuleBytes, " bytes"));
+      } catch (const InvalidArgument& error) {
+        content = error.what();
+        problem = 1;
+      }
+    }
+    int told[2] = {problem, static_cast<int>(content.size())};
+    check_mpi(MPI_Bcast(told, 2, MPI_INT, 0, comm), "MPI_Bcast");
+    content.resize(static_cast<std::size_t>(told[1]));
+    check_mpi(MPI_Bcast(content.data(), told[1], MPI_CHAR, 0, comm), "MPI_Bcast");
+    if (told[0] != 0) throw InvalidArgument(text("Communicator: ", content));
+    try {
+      for (AlgorithmRule& rule : parse_rules_file(content, file)) rules.push_back(std::move(rule));
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(text("Communicator: ", error.what()));
+    }
+  }
+  if (!rules.empty()) facts.rules = std::make_shared<const AlgorithmRules>(std::move(rules));
 }
 
 void Agreement::settle_description(ChoiceFacts& facts) const {

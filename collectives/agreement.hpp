@@ -14,6 +14,10 @@
 
 namespace tutti::detail {
 
+/// What is wrong with tutti's variables in this rank's environment, whatever the other ranks have; empty if nothing is.
+/// `reads_files`: the file of rules as well, which rank 0 reads.
+std::string find_environment_problem(bool reads_files);
+
 /// One rank's part in it. What all ranks must see of each other, flags and digest, travels with what they exchange
 /// anyway; a further message is needed only where ranks differ, and for a tuning file.
 class Agreement {
@@ -38,6 +42,7 @@ class Agreement {
   void require_right_options(MPI_Comm comm) const;
   void require_same_parts(MPI_Comm comm) const;
   void settle_costs(MPI_Comm comm, ChoiceFacts& facts) const;
+  static void settle_rules(MPI_Comm comm, ChoiceFacts& facts);
   void settle_description(ChoiceFacts& facts) const;
 
   const CommunicatorOptions& options_;

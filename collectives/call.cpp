@@ -269,17 +269,24 @@ bool overlaps(const Call& call, int rank) noexcept {
   return overlap(call.input, call.output) && call.input.data != in_place_input(call, rank);
 }
 
+std::string find_radix_problem(const Call& call, int size) {
+  const int radix = call.options.radix;
+  if (radix == 0 || (radix >= 2 && radix <= std::max(2, size))) return {};
+  return text("radix ", radix, " is out of range: with ", size, size == 1 ? " rank" : " ranks", " it must be ",
+              size <= 2 ? text("2") : text("2 to ", size));
+}
+
 std::string find_problem(const Call& call, int rank, int size) {
-  if (const int radix = call.options.radix; radix != 0 && (radix < 2 || radix > std::max(2, size))) {
-    return text("radix is ", radix, ", not one of 2 to ", std::max(2, size));
-  }
+  if (std::string problem = find_radix_problem(call, size); !problem.empty()) return problem;
   if (call.collective == Collective::barrier) return {};
   if (call.op == kReduceFunction) {
     if (auto problem = find_function_problem(call); !problem.empty()) return problem;
   } else if (call.reduces() && call.op > ReduceOp::logical_or) {
     return text("there is no operator ", static_cast<int>(call.op));
   }
-  if (call.root < 0 || call.root >= size) return text("root is ", call.root, ", not one of 0 to ", size - 1);
+  if (call.root < 0 || call.root >= size)
+    return text("root ", call.root,
+                " is out of range: ", size == 1 ? "the only rank is 0" : text("ranks are 0 to ", size - 1));
   const bool only_root_has_input = call.collective == Collective::scatter;
   const bool only_root_has_output = call.collective == Collective::reduce || call.collective == Collective::gather;
   const bool uses_input = call.collective != Collective::broadcast && (!only_root_has_input || rank == call.root);

@@ -11,6 +11,7 @@
 
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/reduce_function.hpp>
+#include <tutti/collectives/rules.hpp>
 #include <tutti/collectives/schedule.hpp>
 
 namespace tutti::detail {
@@ -33,6 +34,9 @@ struct Call {
   // all_to_all both, for what a rank sends and what it receives; then no count is the same on all ranks.
   std::vector<std::size_t> offsets = {};
   std::vector<std::size_t> input_offsets = {};
+
+  /// The rule that the options are from, where the program names no algorithm (rules.hpp); the communicator's.
+  const AlgorithmRule* rule = nullptr;
 
   bool reduces() const noexcept { return tutti::reduces(collective); }
   std::size_t element_bytes() const noexcept { return function ? function->element_bytes : size_of(dtype); }
@@ -138,8 +142,11 @@ std::string describe(const Signature& signature);
 /// What is wrong with a buffer, whatever it is for; empty if nothing is.
 std::string find_buffer_problem(const char* name, ConstBuffer buffer);
 
-/// Whether input and output overlap, and not as in-place use prescribes.
+/// Whether input and output overlap otherwise than for in-place use.
 bool overlaps(const Call& call, int rank) noexcept;
+
+/// What is wrong with the radix that is asked for; empty if nothing is.
+std::string find_radix_problem(const Call& call, int size);
 
 /// What is wrong with the call on a communicator of `size` ranks; empty if nothing is.
 std::string find_problem(const Call& call, int rank, int size);

@@ -4,8 +4,10 @@
 #include <tutti/kernels/cpp20.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tutti/collectives/cost_model.hpp>
 #include <tutti/collectives/network_class.hpp>
@@ -13,6 +15,8 @@
 
 #pragma GCC visibility push(default)
 namespace tutti {
+
+struct AlgorithmRule;  // rules.hpp
 
 enum class CostSource : std::uint8_t {
   built_in,     ///< constants of the class of transport
@@ -33,8 +37,11 @@ struct ChoiceFacts {
   std::string tuning_file;                      ///< the one that is named, if any
   std::string refused;                          ///< why it is not used, if it is not
 
-  /// Of what the choice depends on: ranks, nodes, options, costs, the library's version and the algorithms of this
-  /// folder. Runs of one version with the same digest choose alike.
+  /// Those of TUTTI_ALGORITHM and TUTTI_ALGORITHM_FILE, which go before the cost model; null if there are none.
+  std::shared_ptr<const std::vector<AlgorithmRule>> rules;
+
+  /// Of what the choice depends on: ranks, nodes, options, costs, rules, the library's version and the algorithms of
+  /// this folder. Runs of one version with the same digest choose alike.
   std::uint64_t digest = 0;
 };
 

@@ -57,6 +57,35 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   }
   everyone_.emplace(placement_->everyone());
   mailbox_ = std::make_unique<Mailbox>(*this);
+  if (choice_facts().rules != nullptr) {
+    rules_ = rules_for(*choice_facts().rules, static_cast<std::size_t>(size_), static_cast<std::size_t>(place().nodes),
+                       static_cast<std::size_t>(placement_->most_on_node()));
+  }
+  begin_debug();
+}
+
+void CommunicatorState::begin_debug() {
+  if (rank_ != 0 || !wants_debug()) return;
+  debug_ = std::make_unique<DebugLog>(presence_->number());
+  const ChoiceFacts& facts = choice_facts();
+  const int nodes = place().nodes;
+  std::string line = text(size_, size_ == 1 ? " rank" : " ranks", " on ", nodes, nodes == 1 ? " node" : " nodes");
+  if (nodes > 1)
+    line += text(", ", size_ == nodes * placement_->most_on_node() ? "" : "at most ", placement_->most_on_node(),
+                 " per node");
+  if (nodes > 1) line += text("; transport ", *options_.transport == TransportKind::ucx ? "UCX" : "MPI");
+  line += text("; shared memory ", facts.shared_memory ? "yes" : "no");
+  if (node_ != nullptr && node_->has_single_copies()) line += " (cross-memory attach)";
+  line += text("; cost model: ", name(facts.source));
+  if (facts.source == CostSource::tuning_file) line += text(" ", facts.tuning_file);
+  if (facts.source == CostSource::built_in) {
+    line += text(" for ", nodes == 1 ? "shared memory" : facts.network == NetworkClass::tcp ? "TCP" : "RDMA");
+  }
+  if (facts.description) line += text(", ", to_text(facts.description));
+  if (facts.rules != nullptr) {
+    line += text("; ", rules_ == nullptr ? 0 : rules_->size(), " of ", facts.rules->size(), " rules hold here");
+  }
+  debug_->say(line);
 }
 
 void CommunicatorState::show() {

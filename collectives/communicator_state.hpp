@@ -17,6 +17,7 @@
 
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/debug_log.hpp>
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/keep_until_exit.hpp>
@@ -27,6 +28,7 @@
 #include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/placement.hpp>
 #include <tutti/collectives/queue.hpp>
+#include <tutti/collectives/rules.hpp>
 #include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
 #include <tutti/collectives/watch/presence.hpp>
@@ -89,6 +91,12 @@ class CommunicatorState {
   Hierarchy* hierarchy();
 
   const ChoiceFacts& choice_facts() const noexcept { return placement_->facts(); }
+
+  /// Those of the rules that hold for this communicator; null if none does.
+  const AlgorithmRules* rules() const noexcept { return rules_.get(); }
+
+  /// What TUTTI_DEBUG=info asks to be told; null where nothing is, or by another rank.
+  DebugLog* debug() noexcept { return debug_.get(); }
 
   // ---- Sequence numbers and failures
 
@@ -226,6 +234,7 @@ class CommunicatorState {
 
   void open_node(const CommunicatorState* whole);
   void show();
+  void begin_debug();
   void set_unusable(std::string why) noexcept;
   void tell_all(Notice::Kind kind, std::uint64_t sequence, std::string_view why, int about) noexcept;
   void see_notices_off() noexcept;
@@ -238,6 +247,8 @@ class CommunicatorState {
   int rank_ = 0;
   int size_ = 1;
   std::optional<Placement> placement_;  // made by the constructor
+  std::shared_ptr<const AlgorithmRules> rules_;
+  std::unique_ptr<DebugLog> debug_;
   std::shared_ptr<NodeMemory> node_memory_;
   std::unique_ptr<NodeMates> node_;
   KindStore<DirectKind> direct_kinds_;

@@ -1,6 +1,8 @@
 // Checks and starts collectives; see executor.hpp.
 #include <algorithm>
+#include <cmath>
 #include <new>
+#include <vector>
 
 #include <tutti/collectives/executor.hpp>
 #include <tutti/collectives/node/direct_task.hpp>
@@ -17,6 +19,8 @@ namespace {
 
 /// What a pair is taken to exchange where only the pair knows, so that all ranks plan alike.
 constexpr std::size_t kPairBytes = 4096;
+
+constexpr std::string_view kHierarchicalName = "hierarchical";
 
 /// Alone, every collective is a copy, but for the logical operators, which yield 0 or 1 whatever the number of ranks.
 void copy_alone(const Call& call) {
@@ -87,9 +91,51 @@ std::string find_algorithm_problem(const Communicator& comm, const Group& group,
     }
   }
   if (only_widest && options.radix != 0 && options.radix != widest) {
-    return text("radix is ", options.radix, ", and ", who, " needs ", widest, " here, to combine in rank order");
+    return text("radix ", options.radix, " does not combine in rank order, as ", who, " needs: here it must be ",
+                widest);
   }
   return {};
+}
+
+/// Bytes that the choice of an algorithm goes by.
+std::size_t planned_bytes(const Call& call, int ranks) noexcept {
+  return call.is_counted_by_pair() ? static_cast<std::size_t>(ranks) * kPairBytes : call.data_bytes();
+}
+
+/// Why a rule that fits the call does not serve it; empty if it does.
+std::string find_rule_problem(const Communicator& comm, AlgorithmTable table, const Call& ruled,
+                              LevelProblem level_problem) {
+  if (level_problem != nullptr && ruled.options.algorithm == kHierarchicalName) {
+    const char* const problem = level_problem(comm, ruled);
+    return problem == nullptr ? std::string() : text("algorithm '", kHierarchicalName, "' ", problem);
+  }
+  if (std::string problem = find_radix_problem(ruled, comm.size()); !problem.empty()) return problem;
+  return find_algorithm_problem(comm, comm.state().everyone(), table, ruled);
+}
+
+/// Why this plan, for people.
+std::string reason_of(const Call& call, const std::vector<Plan>& plans) {
+  if (call.rule != nullptr) return text("rule '", call.rule->words, "' of ", call.rule->place);
+  const Plan& own = plans.front();
+  const auto microseconds = [](const Plan& plan) { return text(std::round(plan.predicted.total() * 1e7) / 10, " us"); };
+  if (!call.options.algorithm.empty()) return text("named by the program; predicted ", microseconds(own));
+  const auto other =
+      std::find_if(plans.begin(), plans.end(), [&](const Plan& plan) { return plan.algorithm != own.algorithm; });
+  if (other == plans.end()) return text("the only candidate; predicted ", microseconds(own));
+  const bool fastest = own.predicted.total() <= plans[1].predicted.total();
+  return text(fastest ? "predicted fastest, " : "fewest messages of those predicted as good, ", microseconds(own),
+              "; next ", other->algorithm->name, ", ", microseconds(*other));
+}
+
+void tell(const Communicator& comm, Group& group, AlgorithmTable table, const Call& call, const Plan& plan) {
+  DebugLog* const log = comm.state().debug();
+  if (log == nullptr || &group != &comm.state().everyone()) return;  // stages are not calls of the program
+  std::string how(plan.algorithm->name);
+  if (plan.algorithm->radix != Radix::none) how += text(", radix ", plan.radix);
+  how += text(", ", plan.segments, plan.segments == 1 ? " segment" : " segments");
+  log->say_call(call, how,
+                reason_of(call, group.chooser().candidates(table, call.collective, planned_bytes(call, group.size()),
+                                                           wishes_of(comm, call))));
 }
 
 std::uint32_t digest_of(const Plan& plan) noexcept {
@@ -105,9 +151,9 @@ std::string plan(const Communicator& comm, Group& group, AlgorithmTable table, c
   }
   if (problem.empty()) problem = find_algorithm_problem(comm, group, table, call);
   if (!problem.empty() || group.size() == 1) return problem;
-  const std::size_t bytes =
-      call.is_counted_by_pair() ? static_cast<std::size_t>(group.size()) * kPairBytes : call.data_bytes();
-  const Plan plan = group.chooser().choose(table, call.collective, bytes, wishes_of(comm, call));
+  const Plan plan =
+      group.chooser().choose(table, call.collective, planned_bytes(call, group.size()), wishes_of(comm, call));
+  tell(comm, group, table, call, plan);
   way = {.schedule = group.schedules().find(*plan.algorithm, plan.radix, call.root),
          .segments = plan.segments,
          .row = static_cast<int>(std::find(table.begin(), table.end(), plan.algorithm) - table.begin()),
@@ -160,13 +206,36 @@ std::unique_ptr<Task> check_and_start(const Communicator& comm, Group& group, Al
 
 }  // namespace
 
+void take_rule(const Communicator& comm, AlgorithmTable table, Call& call, LevelProblem level_problem) {
+  const AlgorithmRules* const rules = comm.state().rules();
+  if (rules == nullptr || !call.options.algorithm.empty() || call.rule != nullptr) return;
+  const CollectiveOptions own = call.options;
+  const std::size_t bytes = planned_bytes(call, comm.size());
+  for (const AlgorithmRule& rule : *rules) {
+    if (!rule.fits(call.collective, bytes, call.is_uneven())) continue;
+    call.rule = &rule;
+    call.options = {.algorithm = rule.algorithm,
+                    .radix = own.radix != 0 ? own.radix : rule.radix,
+                    .segment_bytes = own.segment_bytes != 0 ? own.segment_bytes : rule.segment_bytes};
+    const std::string problem = find_rule_problem(comm, table, call, level_problem);
+    if (problem.empty()) return;
+    if (DebugLog* const log = comm.state().debug()) {
+      log->say_call(call, text("rule '", rule.words, "' of ", rule.place, " is passed over"), problem);
+    }
+    call.rule = nullptr;
+    call.options = own;
+  }
+}
+
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  take_rule(comm, table, call);
   if (runs_directly(comm, call)) return start_direct(comm, std::move(call));
   return check_and_start(comm, comm.state().everyone(), table, std::move(call), comm.state().take_sequence(),
                          Role::whole);
 }
 
 void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  take_rule(comm, table, call);
   if (runs_directly(comm, call)) return run_direct(comm, call);
   start_collective(comm, table, std::move(call))->wait();
 }
@@ -177,6 +246,7 @@ std::unique_ptr<Task> start_stage(const Communicator& comm, Group& group, Algori
 }
 
 std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  take_rule(comm, table, call);
   if (runs_directly(comm, call)) return prepare_direct(comm, call);
   Way way;
   const std::string problem = plan(comm, comm.state().everyone(), table, call, way);

@@ -60,6 +60,8 @@ void Placement::set_shared_memory(bool shares) noexcept {
   if (shares) facts_.digest = (facts_.digest ^ 1) * 0x100000001B3U;  // FNV-1a, as the rest of it
 }
 
+int Placement::most_on_node() const { return largest_node(node_of_); }
+
 // The cores that the ranks of this machine may use together, against how many ranks there are.
 void Placement::find_cores(MPI_Comm node) {
   cpu_set_t own;

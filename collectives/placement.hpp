@@ -28,6 +28,9 @@ class Placement {
   /// Node of every rank.
   std::span<const int> node_of() const noexcept { return node_of_; }
 
+  /// The most ranks that a node has.
+  int most_on_node() const;
+
   bool has_two_levels() const noexcept { return two_levels_; }
   const ChoiceFacts& facts() const noexcept { return facts_; }
 

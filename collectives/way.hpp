@@ -52,7 +52,8 @@ struct CallKind {
   }
 
   static bool describes(const Call& call) noexcept {
-    return call.options.algorithm.empty() && !call.function && !call.is_uneven();
+    // Which rule a call has follows from the rest of it.
+    return (call.options.algorithm.empty() || call.rule != nullptr) && !call.function && !call.is_uneven();
   }
 
   friend bool operator==(const CallKind&, const CallKind&) = default;

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <vector>
 
+#include <tutti/kernels/byte_size.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -43,49 +43,13 @@ int first_number(std::initializer_list<const char*> variables, int otherwise) {
 }  // namespace
 
 std::size_t parse_size(std::string_view option, std::string_view text) {
-  const auto fail = [&] {
-    return InvalidArgument(
-        tutti::text(option, ": '", text, "' is not a size; write bytes as digits with an optional K, M or G"));
-  };
-  std::uint64_t number = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (status != std::errc() || end == text.data()) throw fail();
-  std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  int shift = 0;
-  if (!suffix.empty()) {
-    switch (suffix.front()) {
-      case 'k':
-      case 'K':
-        shift = 10;
-        break;
-      case 'm':
-      case 'M':
-        shift = 20;
-        break;
-      case 'g':
-      case 'G':
-        shift = 30;
-        break;
-      default:
-        break;
-    }
-    if (shift != 0) suffix.remove_prefix(1);
-    if (!suffix.empty() && suffix != "B" && (shift == 0 || suffix != "iB")) throw fail();
-  }
-  if (number > (std::uint64_t{1} << 62 >> shift)) throw fail();
-  return static_cast<std::size_t>(number << shift);
+  const std::optional<std::size_t> bytes = byte_size_from_text(text);
+  if (bytes) return *bytes;
+  throw InvalidArgument(
+      tutti::text(option, ": '", text, "' is not a size; write bytes as digits with an optional K, M or G"));
 }
 
-std::string format_size(std::size_t bytes) {
-  constexpr std::size_t kKilo = 1024;
-  std::string_view suffix = "";
-  for (const std::string_view larger : {"K", "M", "G"}) {
-    if (bytes < kKilo || bytes % kKilo != 0) break;
-    bytes /= kKilo;
-    suffix = larger;
-  }
-  return text(bytes, suffix);
-}
+std::string format_size(std::size_t bytes) { return byte_size_text(bytes); }
 
 std::string nearest(std::string_view text, std::span<const std::string> known) {
   std::string best;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/collectives/spelling.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -83,8 +84,8 @@ std::vector<std::size_t> ladder_of(const PerfOptions& o) {
 PerfPlan make_plan(const PerfOptions& o, const Given& given) {
   const auto& c = collective_from_name(o.collective);
   PerfPlan plan{.collective = &c,
-                .dtype = dtype_from_name(o.dtype),
-                .op = reduce_op_from_name(o.op),
+                .dtype = dtype_from_name(spelled_dtype(o.dtype)),
+                .op = reduce_op_from_name(spelled_op(o.op)),
                 .root = o.root,
                 .in_place = o.in_place};
   demand_sense(o, given, c);
@@ -145,8 +146,9 @@ void add_perf_command(CLI::App& app) {
       command->add_option("--op", o.op, "Reduction: sum avg prod min max bit_and bit_or bit_xor logical_and logical_or")
           ->type_name("OP")
           ->capture_default_str();
-  command->add_option("--algorithm", o.algorithm, "Algorithm by name (default: chosen by size and ranks)")
-      ->envname("TUTTI_ALGORITHM")
+  command
+      ->add_option("--algorithm", o.algorithm,
+                   "Algorithm by name (default: the rules of TUTTI_ALGORITHM, else chosen by size and ranks)")
       ->type_name("NAME");
   command->add_option("--radix", o.radix, "How many ways its trees or exchanges branch, from 2; 0: chosen")
       ->envname("TUTTI_RADIX")

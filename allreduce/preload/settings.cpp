@@ -2,6 +2,7 @@
 #include "allreduce/preload/settings.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -44,6 +45,20 @@ std::optional<double> read_seconds(const char* variable) {
   return value;
 }
 
+std::string without_underscores(std::string_view name) {
+  std::string letters(name);
+  letters.erase(std::remove(letters.begin(), letters.end(), '_'), letters.end());
+  return letters;
+}
+
+/// The operation as it may be called: MPI_Bcast, bcast, broadcast; all_gather_v, allgatherv.
+std::string spelled(std::string_view word) {
+  std::string letters(word);
+  std::transform(letters.begin(), letters.end(), letters.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (letters.rfind("mpi_", 0) == 0) letters.erase(0, 4);
+  return letters == "broadcast" ? "bcast" : without_underscores(letters);
+}
+
 OperationSet read_operations() {
   constexpr const char* kVariable = "TUTTI_PRELOAD_SERVE";
   std::string_view words = said(kVariable);
@@ -51,7 +66,9 @@ OperationSet read_operations() {
   OperationSet operations = 0;
   for (;;) {
     const std::size_t comma = std::min(words.find(','), words.size());
-    const auto* const found = std::find(kNames.begin(), kNames.end(), words.substr(0, comma));
+    const std::string word = spelled(words.substr(0, comma));
+    const auto* const found = std::find_if(kNames.begin(), kNames.end(),
+                                           [&](std::string_view name) { return without_underscores(name) == word; });
     if (found == kNames.end()) refuse(kVariable, "a list of operations such as allreduce,bcast");
     operations |= OperationSet{1} << (found - kNames.begin());
     if (comma == words.size()) return operations;

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include <tutti/collectives/agreement.hpp>
+
 #include "allreduce/preload/counts.hpp"
 #include "allreduce/preload/datatypes.hpp"
 #include "allreduce/preload/process.hpp"
@@ -29,12 +31,13 @@ constexpr const char* kOtherLibrary = "MPICH";
 constexpr const char* kOtherLibrary = "Open MPI";
 #endif
 
-/// Reads the settings; the lowest rank whose are wrong says why, and then all end.
+/// Reads the settings, and looks at tutti's own variables; the lowest rank whose are wrong says why, and then all end.
 Settings settings_of_all(int rank) {
   Settings settings;
   std::string problem;
   try {
     settings = read_settings();
+    problem = detail::find_environment_problem(rank == 0);
   } catch (const std::exception& error) {
     problem = error.what();
   }

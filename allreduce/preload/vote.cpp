@@ -4,6 +4,9 @@
 #include <cstdint>
 
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/collective_calls.hpp>
+#include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/executor.hpp>
 #include <tutti/collectives/node/direct_task.hpp>
 #include <tutti/collectives/table.hpp>
@@ -16,11 +19,27 @@ void run(const Communicator& comm, const detail::Call& call) {
   detail::start_collective(comm, collective_algorithms(), detail::Call(call))->wait();
 }
 
+/// Whether a rule takes the call out of the node's memory.
+bool is_ruled(const Communicator& comm, const detail::Call& call) {
+  if (comm.state().rules() == nullptr) return false;
+  detail::Call own = call;
+  const bool is_allreduce = call.collective == Collective::allreduce;
+  detail::take_rule(comm, is_allreduce ? allreduce_algorithms() : collective_algorithms(), own);
+  return !detail::runs_directly(comm, own);
+}
+
 }  // namespace
 
 bool run_if_all_can(const Communicator& comm, const detail::Call* call) {
   // Where all ranks share memory they say so when they meet. Elsewhere that takes a message of its own.
-  if (comm.place().nodes == 1 && comm.choice_facts().shared_memory) return detail::run_if_all_can(comm, call);
+  if (comm.place().nodes == 1 && comm.choice_facts().shared_memory) {
+    if (call == nullptr || !is_ruled(comm, *call)) return detail::run_if_all_can(comm, call);
+    // A rule has it run by messages. A rank that cannot serve it knows of no rule, and says no all the same.
+    static const detail::Call meeting = detail::barrier_call({});
+    if (!detail::run_if_all_can(comm, &meeting)) return false;
+    run(comm, *call);
+    return true;
+  }
   std::uint8_t can = call != nullptr ? 1 : 0;
   allreduce(comm, Buffer(&can, 1, DType::u8), ReduceOp::min);
   if (can == 0 || call == nullptr) return false;

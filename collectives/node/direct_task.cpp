@@ -200,10 +200,16 @@ bool completes_soon(const Communicator& comm, std::uint64_t sequence, DirectColl
   return false;
 }
 
+void tell(const Communicator& comm, const Call& call) {
+  DebugLog* const log = comm.state().debug();
+  if (log != nullptr) log->say_call(call, "node memory", "all ranks share the memory of a node");
+}
+
 }  // namespace
 
 std::unique_ptr<Task> start_direct(const Communicator& comm, Call&& call) {
   const std::uint64_t sequence = comm.state().take_sequence();
+  tell(comm, call);
   std::optional<DirectKind> found;
   const DirectKind& kind = know(comm, call, sequence, found);
   std::unique_ptr<DirectTask> task(new (comm.state()) DirectTask(comm, std::move(call), kind, sequence));
@@ -213,6 +219,7 @@ std::unique_ptr<Task> start_direct(const Communicator& comm, Call&& call) {
 
 void run_direct(const Communicator& comm, const Call& call) {
   const std::uint64_t sequence = comm.state().take_sequence();
+  tell(comm, call);
   std::optional<DirectKind> found;
   const DirectKind& kind = know(comm, call, sequence, found);
   DirectCollective work = make_work(comm, call, kind, sequence, timed_of(call));
@@ -248,6 +255,8 @@ bool run_if_all_can(const Communicator& comm, const Call* call) {
   if (refused) {
     state.forget_since(past);
     state.presence().forget(sequence);
+  } else {
+    tell(comm, own);
   }
   return !refused;
 }

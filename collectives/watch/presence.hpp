@@ -52,6 +52,9 @@ class Presence {
   Presence(const Presence&) = delete;
   Presence& operator=(const Presence&) = delete;
 
+  /// The number of the communicator in its process, as others are shown it.
+  std::uint32_t number() const noexcept { return serial_; }
+
   // ---- Collectives, by their sequence numbers
 
   /// What the flight recorder tells of such a call, whatever its number.

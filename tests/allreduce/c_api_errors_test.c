@@ -18,7 +18,7 @@ static void test_wrong_alike(tutti_comm* comm) {
   EXPECT(tutti_all_gather(comm, NULL, out, 4, TUTTI_I32) == invalid && says("input is null"));
   EXPECT(tutti_all_gather(comm, in, out, 4, (tutti_dtype)99) == invalid && says("dtype 99"));
   EXPECT(tutti_gather(comm, in, out, 4, TUTTI_I32, size) == invalid && says("root"));
-  EXPECT(tutti_scatter(comm, in, out, 4, TUTTI_I32, -1) == invalid && says("root is -1"));
+  EXPECT(tutti_scatter(comm, in, out, 4, TUTTI_I32, -1) == invalid && says("root -1 is out of range"));
   EXPECT(tutti_reduce_scatter(comm, in, out, 4, TUTTI_I32, (tutti_op)77) == invalid && says("operator 77"));
   EXPECT(tutti_reduce(comm, in, out, 4, TUTTI_F32, TUTTI_BIT_OR, 0) == invalid && says("bit_or"));
   EXPECT(tutti_all_to_all(comm, in, in, 4, TUTTI_I32) == invalid && says("overlap"));

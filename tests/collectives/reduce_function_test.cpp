@@ -195,8 +195,8 @@ TEST_F(Functions, ThatCannotRunAreInvalid) {
   expect("'ring' does not combine in rank order, as a function that is not commutative needs",
          [&] { allreduce(comm_, bytes(words), join_, {.algorithm = "ring"}); });
   if (comm_.size() >= 3) {
-    expect("needs 3 here", [&] {
-      if (comm_.size() != 3) throw InvalidArgument("needs 3 here");
+    expect("here it must be 3", [&] {
+      if (comm_.size() != 3) throw InvalidArgument("here it must be 3");
       std::vector<Word> part(1);
       std::vector<Word> all = letters(3);
       reduce_scatter(comm_, bytes(all), bytes(part), join_, {.radix = 2});

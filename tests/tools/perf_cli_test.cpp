@@ -247,7 +247,7 @@ TEST(PerfRun, ErrorsAlikeOnAllRanksArePrintedOnce) {
       {{"perf", "allreduce", "--json", "/nonexistent/x.json"}, "--json /nonexistent/x.json: cannot be written\n"},
       {{"perf", "allreduce", "--csv", "/nonexistent/x.csv"}, "--csv /nonexistent/x.csv: cannot be written\n"},
       {{"perf", "allreduce", "--max", "8", "--algorithm", "no_such"}, "no_such"},
-      {{"perf", "allreduce", "--max", "8", "--radix", "3"}, "radix is 3, not one of 2 to 2"},
+      {{"perf", "allreduce", "--max", "8", "--radix", "3"}, "radix 3 is out of range: with 2 ranks it must be 2"},
   };
   for (const auto& [arguments, message] : tutti::test::drawn(wrong, 3, 1)) {
     const auto outcome = on_ranks(2, arguments);
@@ -264,8 +264,8 @@ TEST(PerfRun, OptionsBeatTheEnvironment) {
     const char* option;
     const char* taken;
   };
-  for (const Case& c : {Case{"TUTTI_ALGORITHM", "no_such", "--algorithm", "ring"},  //
-                        Case{"TUTTI_RADIX", "77", "--radix", "2"}}) {
+  for (const Case& c : {Case{"TUTTI_RADIX", "77", "--radix", "2"},  //
+                        Case{"TUTTI_SEGMENT", "x", "--segment", "1K"}}) {
     setenv(c.variable, c.refused, 1);
     const auto from_environment = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1"});
     const auto from_option = tutti({"perf", "allreduce", "--max", "8", "--iterations", "1", c.option, c.taken});

@@ -23,7 +23,9 @@ namespace {
 
 constexpr std::string_view kKnownVariables[] = {
     "TUTTI_ALGORITHM",
+    "TUTTI_ALGORITHM_FILE",
     "TUTTI_DEADLINE",
+    "TUTTI_DEBUG",
     "TUTTI_FLIGHT_RECORD",
     "TUTTI_FLIGHT_RECORDER",
     "TUTTI_GNUPLOT",

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 
+#include <tutti/collectives/spelling.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -165,8 +166,9 @@ std::span<const MeasuredCollective> all_collectives() { return kCollectives; }
 
 const MeasuredCollective& collective_from_name(std::string_view text) {
   std::string known;
+  const std::string wanted = spelled_collective(text);
   for (const auto& collective : kCollectives) {
-    if (collective.name == text) return collective;
+    if (collective.name == wanted) return collective;
     known += known.empty() ? "" : ", ";
     known += collective.name;
   }

@@ -1,10 +1,12 @@
 #include "tools/perf/run.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/memory_pools.hpp>
+#include <tutti/collectives/rules.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -73,18 +75,28 @@ RunFacts run_facts(const Communicator& comm, const PerfPlan& plan, const Call& l
           .numa_domains = comm.state().node() != nullptr ? comm.state().node()->domains().count() : 1};
 }
 
-std::string algorithm_name(const PerfPlan& plan) {
-  return plan.options.algorithm.empty() ? "auto" : std::string(plan.options.algorithm);
+/// That of the options, `rules` where rules speak of the collective, or `auto`.
+std::string algorithm_name(const Communicator& comm, const PerfPlan& plan) {
+  if (!plan.options.algorithm.empty()) return std::string(plan.options.algorithm);
+  const AlgorithmRules* const rules = comm.state().rules();
+  const auto speaks = [&](const AlgorithmRule& rule) {
+    const std::string_view its = name(rule.collective);
+    return plan.collective->name.substr(0, its.size()) == its &&
+           (plan.collective->name == its ||
+            (plan.collective->uneven && plan.collective->name.size() == its.size() + 2));
+  };
+  return rules != nullptr && std::any_of(rules->begin(), rules->end(), speaks) ? "rules" : "auto";
 }
 
-void print_heading(const PerfPlan& plan, const RunFacts& facts, const TableShape& shape, bool in_place, bool mpi_can) {
+void print_heading(const Communicator& comm, const PerfPlan& plan, const RunFacts& facts, const TableShape& shape,
+                   bool in_place, bool mpi_can) {
   const std::string domains = facts.numa_domains > 1 ? text(", ", facts.numa_domains, " NUMA domains") : "";
   std::printf("# tutti %s, %s%s: %d rank%s on %d node%s%s%s%s, algorithm %s%s, %s memory%s, %s\n",
               facts.version.c_str(), std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "",
               facts.ranks, facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s",
               facts.transport == "ucx" ? " by UCX" : "",
               facts.nodes > 1 || facts.ranks == 1 || facts.shared_memory ? "" : " by messages", domains.c_str(),
-              algorithm_name(plan).c_str(), in_place ? ", in place" : "", plan.allocated ? "allocated" : "any",
+              algorithm_name(comm, plan).c_str(), in_place ? ", in place" : "", plan.allocated ? "allocated" : "any",
               plan.allocated || !facts.shared_memory ? ""
               : facts.single_copies                  ? " (single copies)"
                                                      : " (staged)",
@@ -114,7 +126,7 @@ void print_heading(const PerfPlan& plan, const RunFacts& facts, const TableShape
   std::fflush(stdout);
 }
 
-Row row_for(const PerfPlan& plan, const Call& call) {
+Row row_for(const Communicator& comm, const PerfPlan& plan, const Call& call) {
   return {.collective = plan.collective,
           .bytes = row_bytes(*plan.collective, call),
           .count = call.count,
@@ -127,7 +139,7 @@ Row row_for(const PerfPlan& plan, const Call& call) {
           .allocated = plan.allocated,
           .started = plan.how.started,
           .test_interval = plan.how.test_interval,
-          .algorithm = algorithm_name(plan),
+          .algorithm = algorithm_name(comm, plan),
           .radix = plan.options.radix,
           .segment_bytes = plan.options.segment_bytes,
           .batch = batch_of(plan, row_bytes(*plan.collective, call))};
@@ -145,7 +157,7 @@ std::vector<Row> measure_ladder(const Communicator& comm, const PerfPlan& plan, 
     const Call call = call_for(comm, plan, bytes);
     if (!rows.empty() && rows.back().count == call.count) continue;  // rounding made two sizes the same
     const std::vector<Call> batch = batch_in(plan, call, memory);
-    Row row = row_for(plan, call);
+    Row row = row_for(comm, plan, call);
     MeasureOptions how = plan.how;
     how.iterations = plan.iterations > 0 ? plan.iterations : iterations_for(row.bytes, row.batch);
     how.with_mpi = plan.how.with_mpi && mpi_can(collective, call);
@@ -214,7 +226,7 @@ void run_perf(const Communicator& comm, const PerfPlan& plan) {
 
   const TableShape shape{
       .floor = facts.floor.has_value(), .overlap = plan.how.started, .compared = plan.how.with_mpi && comparable};
-  if (first) print_heading(plan, facts, shape, largest.in_place, comparable);
+  if (first) print_heading(comm, plan, facts, shape, largest.in_place, comparable);
   const auto rows = measure_ladder(comm, plan, facts, shape, static_cast<std::byte*>(memory.get()));
   if (first) {
     auto array = nlohmann::ordered_json::array();
