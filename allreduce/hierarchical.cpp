@@ -204,21 +204,41 @@ class HierarchicalAllreduce final : public WaitingTask {
 
 /// Predicted seconds of `bytes` in so many chunks.
 double predict_chunks(Hierarchy& levels, std::size_t bytes, std::size_t chunks) {
-  const std::size_t chunk = (bytes + chunks - 1) / chunks;
-  const auto slices = static_cast<std::size_t>(levels.slices);
-  const std::size_t slice = (chunk + slices - 1) / slices;
-  const auto seconds = [](Chooser& chooser, std::span<const Algorithm* const> table, Collective collective,
-                          std::size_t of_bytes) {
-    if (chooser.size() == 1) return 0.0;
-    return chooser.choose(table, collective, of_bytes, {.uneven = has_bound_blocks(collective)}).predicted.total();
-  };
-  const double node = seconds(levels.node_prices, collective_algorithms(), Collective::reduce_scatter, chunk) +
-                      seconds(levels.node_prices, collective_algorithms(), Collective::all_gather, chunk);
-  const double network = seconds(levels.network_prices, allreduce_algorithms(), Collective::allreduce, slice);
-  return node + network + static_cast<double>(chunks - 1) * std::max(node, network);
+  return plan_stages(levels, bytes, static_cast<int>(chunks)).total().total();
+}
+
+Prediction sum_of(const Prediction& a, const Prediction& b, double times = 1) noexcept {
+  return {.latency = a.latency + times * b.latency,
+          .overhead = a.overhead + times * b.overhead,
+          .moving = a.moving + times * b.moving,
+          .local = a.local + times * b.local};
 }
 
 }  // namespace
+
+Prediction HierarchicalStages::total() const noexcept {
+  const Prediction node = sum_of(reduce_in_node.predicted, gather_in_node.predicted);
+  const Prediction& network = across_nodes.predicted;
+  return sum_of(sum_of(node, network), node.total() < network.total() ? network : node, chunks - 1);
+}
+
+HierarchicalStages plan_stages(Hierarchy& levels, std::size_t bytes, int chunks) {
+  const auto parts = static_cast<std::size_t>(chunks);
+  const std::size_t chunk = (bytes + parts - 1) / parts;
+  const auto slices = static_cast<std::size_t>(levels.slices);
+  const std::size_t slice = (chunk + slices - 1) / slices;
+  const auto plan = [](Chooser& chooser, std::span<const Algorithm* const> table, Collective collective,
+                       std::size_t of_bytes) {
+    if (chooser.size() == 1) return Plan{};
+    return chooser.choose(table, collective, of_bytes, {.uneven = has_bound_blocks(collective)});
+  };
+  return {.chunks = chunks,
+          .chunk_bytes = chunk,
+          .slice_bytes = slice,
+          .reduce_in_node = plan(levels.node_prices, collective_algorithms(), Collective::reduce_scatter, chunk),
+          .across_nodes = plan(levels.network_prices, allreduce_algorithms(), Collective::allreduce, slice),
+          .gather_in_node = plan(levels.node_prices, collective_algorithms(), Collective::all_gather, chunk)};
+}
 
 HierarchicalPlan plan_hierarchical(Hierarchy& levels, std::size_t bytes, std::size_t chunk_bytes) {
   const auto chunks_of = [&](std::size_t of_bytes) {

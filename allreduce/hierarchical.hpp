@@ -18,7 +18,9 @@
 #include <memory>
 #include <string_view>
 
+#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/cost_model.hpp>
 #include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/operation.hpp>
 
@@ -36,6 +38,21 @@ struct HierarchicalPlan {
 /// The plan for `bytes` of data, in chunks of about `chunk_bytes`, or with 0 as many as are predicted fastest. The same
 /// on all ranks.
 HierarchicalPlan plan_hierarchical(Hierarchy& levels, std::size_t bytes, std::size_t chunk_bytes);
+
+/// The schedules of the stages of a chunk, as the largest node and all nodes see them; without algorithm where a level
+/// has a single rank.
+struct HierarchicalStages {
+  int chunks = 1;
+  std::size_t chunk_bytes = 0;
+  std::size_t slice_bytes = 0;
+  Plan reduce_in_node = {};
+  Plan across_nodes = {};
+  Plan gather_in_node = {};
+
+  /// Of all chunks, of which one is in a node while another is between the nodes.
+  Prediction total() const noexcept;
+};
+HierarchicalStages plan_stages(Hierarchy& levels, std::size_t bytes, int chunks);
 
 /// Whether it is predicted faster than every allreduce on one level, on a communicator of two
 /// (CommunicatorState::hierarchy()). The same on all ranks; remembers recent answers.

@@ -28,7 +28,7 @@ bool read(std::string_view text, T& value) noexcept {
 }
 
 [[noreturn]] void refuse(std::string_view part, const char* wanted) {
-  throw InvalidArgument(text("the network's '", part, "' is not ", wanted));
+  throw InvalidArgument(text("network item '", part, "' is not ", wanted));
 }
 
 }  // namespace
@@ -114,7 +114,7 @@ NetworkDescription parse_network(std::string_view description) {
       if (!read(value, network.hop) || !(network.hop >= 0 && std::isfinite(network.hop)))
         refuse(part, "a number of seconds such as hop:1e-7");
     } else {
-      refuse(part, "torus:, ports: or hop: (torus:8x8x4,ports:2,hop:1e-7)");
+      throw InvalidArgument(text("unknown network item '", part, "'; use torus:8x8x4[,ports:2][,hop:1e-7]"));
     }
   }
   if (!network) refuse(description, "a description with a torus, such as torus:8x8x4");

@@ -74,7 +74,7 @@ Tuning read_tuning(const std::string& file) {
     in.open(file, std::ios::binary);
     content.assign(std::istreambuf_iterator<char>(in), {});
   } catch (const std::ios::failure&) {  // a folder opens, and fails when it is read
-    throw DataError(text(file, ": cannot be read"));
+    throw DataError(text("cannot read tuning file ", file));
   }
   return parse_tuning(content, file);
 }

@@ -12,7 +12,7 @@ namespace tutti::tools {
 struct CostOptions {
   bool one_node = false;
   std::string transport;  ///< shared-memory, network or tcp; empty: this machine's network
-  std::string tuning;     ///< a file, or empty
+  std::string tuning;     ///< a file, or empty: that of TUTTI_TUNING
 };
 
 struct ExplainedCosts {
@@ -25,7 +25,11 @@ struct ExplainedCosts {
   const TransportCosts& used() const noexcept { return one_node ? levels.node : levels.network; }
 };
 
+/// The tuning file of the command line, or else of the environment; empty if there is none.
+std::string named_tuning(const CostOptions& options);
+
 /// As a communicator would find them, on nodes like this one; a file that it would refuse is refused here too.
+/// \throws DataError if the file of the command line cannot be read, or is damaged.
 ExplainedCosts find_costs(const CostOptions& options);
 
 }  // namespace tutti::tools
