@@ -83,7 +83,7 @@ std::string number(const json& row, const char* key, const char* format) {
 void print_collectives(const json& rows) {
   constexpr const char* kLine = "  {:<18} {:>6} {:>9} {:>11} {:>11} {:>9} {:>7} {:>7} {:>7} {:>11} {:>10}\n";
   fmt::print("\nCollectives, medians over iterations, beside the MPI library's own\n");
-  fmt::print(kLine, "collective", "ranks", "size", "time us", "p99 us", "bus GB/s", "%limit", "wrong", "overlap",
+  fmt::print(kLine, "collective", "ranks", "size", "time us", "p99 us", "bus GB/s", "%p2p", "wrong", "overlap",
              "MPI us", "MPI/tutti");
   for (const auto& row : rows) {
     auto name = row.at("collective").get<std::string>();

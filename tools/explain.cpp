@@ -73,7 +73,7 @@ Picture hierarchical_picture(const Ranks& ranks, const detail::HierarchicalStage
 }
 
 /// "3" or "2-5". \throws InvalidArgument
-std::pair<int, int> rounds_of(const std::string& word) {
+std::pair<int, int> parse_rounds(const std::string& word) {
   int first = 0;
   const char* const end = word.data() + word.size();
   auto [at, error] = std::from_chars(word.data(), end, first);
@@ -106,7 +106,7 @@ void write_drawing(const ExplainOptions& options, const Ranks& ranks, const Answ
     if (answer.winner == Winner::node_memory) picture.title += " (without shared memory)";
   }
   if (!options.rounds.empty()) {
-    const auto [first, last] = rounds_of(options.rounds);
+    const auto [first, last] = parse_rounds(options.rounds);
     keep_rounds(picture, first, last);
   }
   if (options.rank >= 0) keep_rank(picture, options.rank);

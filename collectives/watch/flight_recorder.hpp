@@ -31,15 +31,16 @@ class FlightRecorder {
   /// Records nothing.
   FlightRecorder() = default;
 
-  /// `concurrent`: several threads may be in operations at one time.
-  FlightRecorder(ControlBlock& block, Record* records, bool concurrent) noexcept
-      : block_(&block), records_(records), mask_(block.record_count - 1), concurrent_(concurrent) {}
+  /// `concurrent`: several threads may be in operations at one time. `precise`: the clock is read for every beginning
+  /// and every end, for a timeline.
+  FlightRecorder(ControlBlock& block, Record* records, bool concurrent, bool precise) noexcept
+      : block_(&block), records_(records), mask_(block.record_count - 1), concurrent_(concurrent), precise_(precise) {}
 
   bool records() const noexcept { return block_ != nullptr; }
   std::uint64_t ticks() const noexcept { return read_ticks(block_->tick_source); }
 
   /// Records that an operation begins, and returns its number, 0 if nothing is recorded. Without `timed` its beginning
-  /// is read from the clock by set_begin(), or else by end().
+  /// is read from the clock by set_begin(), or else by end(), unless all are precise.
   std::uint64_t begin(const Flight& flight, bool timed = true) noexcept {
     if (!records()) return 0;
     const std::uint64_t number = take_number();
@@ -48,7 +49,7 @@ class FlightRecorder {
     const auto put = [](auto& field, auto value) { field.store(value, std::memory_order_relaxed); };
     put(record.number, std::uint64_t{0});
     std::atomic_thread_fence(std::memory_order_release);
-    put(record.begin, timed ? ticks() : 0);
+    put(record.begin, timed || precise_ ? ticks() : 0);
     put(record.end, std::uint64_t{0});
     put(record.sequence, flight.sequence);
     put(record.count, flight.count);
@@ -74,7 +75,7 @@ class FlightRecorder {
     if (!is_here(number)) return;
     Record& record = at(number);
     std::uint64_t begun = record.begin.load(std::memory_order_relaxed);
-    const std::uint64_t now = at_once && begun != 0 ? begun : ticks();
+    const std::uint64_t now = at_once && !precise_ && begun != 0 ? begun : ticks();
     if (begun == 0) record.begin.store(now, std::memory_order_relaxed);
     record.end.store(now | (failed ? Record::kFailed : 0), std::memory_order_release);
   }
@@ -115,6 +116,7 @@ class FlightRecorder {
   Record* records_ = nullptr;
   std::uint64_t mask_ = 0;
   bool concurrent_ = true;
+  bool precise_ = false;
 };
 
 }  // namespace tutti::detail

@@ -71,7 +71,8 @@ OwnBlock::OwnBlock() {
   write_head(records);
   int level = MPI_THREAD_SINGLE;
   MPI_Query_thread(&level);
-  if (wants_records()) recorder_ = FlightRecorder(*block_, records_, level == MPI_THREAD_MULTIPLE);
+  const bool traced = records == kTracedRecords;
+  if (wants_records()) recorder_ = FlightRecorder(*block_, records_, level == MPI_THREAD_MULTIPLE, traced);
   way_number("node memory");
 
   // MPI_Finalize first frees MPI_COMM_SELF, and with it what is attached.

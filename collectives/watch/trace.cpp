@@ -1,5 +1,8 @@
 // Events of a timeline; see trace.hpp.
 #include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <tutti/collectives/communicator_state.hpp>
@@ -15,33 +18,50 @@
 namespace tutti::detail {
 namespace {
 
-/// Lanes in which events lie that do not overlap.
+/// Lanes in which events of a communicator lie that do not overlap.
 class Lanes {
  public:
-  std::size_t take(std::int64_t begin_ns, std::int64_t end_ns) {
-    auto lane = std::find_if(ends_.begin(), ends_.end(), [&](std::int64_t end) { return end <= begin_ns; });
-    if (lane == ends_.end()) lane = ends_.insert(lane, 0);
-    *lane = end_ns;
-    return static_cast<std::size_t>(lane - ends_.begin());
+  std::size_t take(std::uint32_t communicator, std::int64_t begin_ns, std::int64_t end_ns) {
+    const auto is_free = [&](const Lane& lane) { return lane.communicator == communicator && lane.end <= begin_ns; };
+    auto lane = std::find_if(lanes_.begin(), lanes_.end(), is_free);
+    if (lane == lanes_.end()) lane = lanes_.insert(lane, {communicator, 0});
+    lane->end = end_ns;
+    return static_cast<std::size_t>(lane - lanes_.begin());
+  }
+
+  std::size_t count() const noexcept { return lanes_.size(); }
+
+  /// "communicator 1", and "communicator 1, beside" for what overlaps that.
+  std::string name(std::size_t lane) const {
+    const auto same = [&](const Lane& other) { return other.communicator == lanes_[lane].communicator; };
+    const bool beside = std::any_of(lanes_.begin(), lanes_.begin() + static_cast<std::ptrdiff_t>(lane), same);
+    return text("communicator ", lanes_[lane].communicator, beside ? ", beside" : "");
   }
 
  private:
-  std::vector<std::int64_t> ends_;
+  struct Lane {
+    std::uint32_t communicator;
+    std::int64_t end;
+  };
+  std::vector<Lane> lanes_;
 };
 
 std::string microseconds(std::int64_t ns) { return fixed(static_cast<double>(ns) * 1e-3, 3); }
 
-/// What a viewer writes beside a rank's events.
+/// What a viewer writes beside events: those of a rank, or of one of its lanes.
+std::string metadata(const ControlBlock& block, const char* name, const char* key, const std::string& value,
+                     std::optional<std::size_t> lane = std::nullopt) {
+  JsonObject object;
+  object.add("name", name).add("ph", "M").add("pid", block.world_rank);
+  if (lane) object.add("tid", *lane);
+  return object.add_raw("args", text("{\"", key, "\": ", value, "}")).str();
+}
+
 std::string process_events(const ControlBlock& block, std::uint64_t dropped) {
-  const auto event = [&](const char* name, const char* key, const std::string& value) {
-    JsonObject object;
-    object.add("name", name).add("ph", "M").add("pid", block.world_rank);
-    return object.add_raw("args", text("{\"", key, "\": ", value, "}")).str();
-  };
   std::string label = text("rank ", block.world_rank, " (pid ", block.process, " on ", text_of(block.host), ")");
   if (dropped > 0) label += text(", without its first ", dropped, " operations");
-  return event("process_name", "name", json_string(label)) + ",\n" +
-         event("process_sort_index", "sort_index", text(block.world_rank));
+  return metadata(block, "process_name", "name", json_string(label)) + ",\n" +
+         metadata(block, "process_sort_index", "sort_index", text(block.world_rank));
 }
 
 }  // namespace
@@ -56,14 +76,25 @@ std::string trace_events(const ControlBlock& block, const Record* records, const
   Lanes lanes;
   for (const OperationView& view : operations) {
     const std::int64_t end = view.end_ns.value_or(now);
+    // Where no timeline was asked for when the process began, the clock is read once for a call that is over at once:
+    // when it was is known, and not how long it took.
+    const bool timed = end > view.begin_ns;
     JsonObject event;
-    event.add("name", view.kind).add("cat", view.is_message ? "message" : "collective").add("ph", "X");
+    event.add("name", view.kind).add("cat", view.is_message ? "message" : "collective").add("ph", timed ? "X" : "i");
     event.add_raw("ts", microseconds(alignment.aligned(view.begin_ns) - zero_ns));
-    event.add_raw("dur", microseconds(end - view.begin_ns));
-    event.add("pid", block.world_rank).add("tid", lanes.take(view.begin_ns, end));
+    if (timed) {
+      event.add_raw("dur", microseconds(end - view.begin_ns));
+    } else {
+      event.add("s", "t");
+    }
+    event.add("pid", block.world_rank).add("tid", lanes.take(view.communicator, view.begin_ns, end));
     JsonObject details;
     event.add_raw("args", add_details(details, view).str());
     events += ",\n" + event.str();
+  }
+  for (std::size_t lane = 0; lane < lanes.count(); ++lane) {
+    events += ",\n" + metadata(block, "thread_name", "name", json_string(lanes.name(lane)), lane);
+    events += ",\n" + metadata(block, "thread_sort_index", "sort_index", text(lane), lane);
   }
   return events;
 }

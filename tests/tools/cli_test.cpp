@@ -244,10 +244,11 @@ TEST(Explain, SaysWhichCostsAndWhereFrom) {
 TEST(Tune, WritesAFileThatIsAcceptedAndChangesPredictions) {
   const TemporaryFolder folder;
   const std::string file = (folder.path() / "tuning.json").string();
-  const auto tuned = on_ranks(2, {"tune", "--out", file});
+  const auto tuned = on_ranks(2, {"tune", "--out", file, "--force"});
   ASSERT_EQ(tuned.status, 0) << tuned.err;
   EXPECT_TRUE(has(tuned.out, "node     latency")) << tuned.out;
   EXPECT_TRUE(has(tuned.out, "network  not measured")) << tuned.out;
+  EXPECT_TRUE(has(tuned.out, "\nallreduce        8  ")) << tuned.out;  // verified
   EXPECT_FALSE(std::filesystem::exists(file + ".part"));
   const auto content = nlohmann::json::parse(read_file(file));
   EXPECT_EQ(content.at("node").at("measured"), true);

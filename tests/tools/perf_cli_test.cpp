@@ -257,6 +257,30 @@ TEST(PerfRun, ErrorsAlikeOnAllRanksArePrintedOnce) {
   }
 }
 
+TEST(PerfRun, ATimelineHasNoCallsWithoutDurationAndNamesItsLanes) {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "trace.json").string();
+  const auto outcome = on_ranks(2, {"perf", "allreduce", "--sizes", "8", "--iterations", "50", "--limits", "none",
+                                    "--compare", "none", "--trace", file});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto trace = nlohmann::json::parse(read_file(file));
+  int calls = 0;
+  int lanes = 0;
+  for (const auto& event : trace.at("traceEvents")) {
+    const std::string kind = event.at("ph");
+    EXPECT_NE(kind, "i") << event;
+    if (kind == "X") {
+      ++calls;
+      EXPECT_GT(event.at("dur").get<double>(), 0.0) << event;
+    }
+    if (event.at("name") != "thread_name") continue;
+    ++lanes;
+    EXPECT_EQ(event.at("args").at("name"), "communicator 1");
+  }
+  EXPECT_GE(calls, 100);
+  EXPECT_EQ(lanes, 2);  // one of each rank
+}
+
 TEST(PerfRun, OptionsBeatTheEnvironment) {
   struct Case {
     const char* variable;

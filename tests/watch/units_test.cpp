@@ -42,7 +42,7 @@ class Ring : public testing::Test {
   static constexpr std::uint32_t kCount = 64;
   std::unique_ptr<ControlBlock> block_ = make_block();
   std::unique_ptr<Record[]> records_ = std::make_unique<Record[]>(kCount);
-  FlightRecorder recorder_{*block_, records_.get(), true};
+  FlightRecorder recorder_{*block_, records_.get(), true, false};
 };
 
 TEST_F(Ring, HoldsTheLastInOrder) {

@@ -39,7 +39,7 @@ double widest_stage(const Picture& picture) {
   double widest = 0;
   for (const std::string& stage : picture.stages) {
     const auto rounds = std::count(picture.stages.begin(), picture.stages.end(), stage);
-    widest = std::max(widest, (24 + 6.6 * static_cast<double>(stage.size())) / static_cast<double>(rounds));
+    widest = std::max(widest, (30 + 7 * static_cast<double>(stage.size())) / static_cast<double>(rounds));
   }
   return widest;
 }
@@ -139,8 +139,8 @@ std::string draw_rounds(const Picture& picture, int rank) {
   }
   const double row = picture.ranks <= 16 ? 34 : picture.ranks <= 32 ? 22 : 16;
   // Steep arrows of many ranks need room to be told apart.
-  const double column =
-      std::max({120.0, picture.ranks * 5.0, (kLeastWidth - kLeft - 40) / std::max(1, picture.rounds)});
+  const double column = std::max(
+      {120.0, picture.ranks * 5.0, widest_stage(picture), (kLeastWidth - kLeft - 40) / std::max(1, picture.rounds)});
   const double width = std::max(title_width(picture), kLeft + picture.rounds * column + 40);
   const double height = kTop + (picture.ranks - 1) * row + 56;
   const auto x = [&](int round) { return kLeft + round * column; };

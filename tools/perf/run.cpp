@@ -121,7 +121,11 @@ void print_heading(const Communicator& comm, const PerfPlan& plan, const RunFact
   if (plan.how.started)
     std::printf("# overlap: with computation as long as the collective, which tests every %.3g us\n",
                 plan.how.test_interval);
-  std::printf("# times are medians over iterations; all columns are explained in bench/README.md\n");
+  std::printf("# time: median over iterations; algbw: size / time; busbw: what the busiest link carries / time");
+  if (facts.limit) std::printf("\n# %%p2p: against the least time of point-to-point messages");
+  if (facts.limit && facts.shared_memory) std::printf("; memory that ranks share may beat it");
+  if (facts.floor) std::printf("\n# %%floor: against the least time of the node's memory");
+  std::printf("\n");
   std::fputs(table_heading(shape).c_str(), stdout);
   std::fflush(stdout);
 }

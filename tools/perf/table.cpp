@@ -43,7 +43,7 @@ std::string names_or_units(const TableShape& shape, bool names) {
   std::string line =
       fmt::format(kColumns, pick("size", "(B)"), pick("count", "(elem)"), pick("type", ""), pick("redop", ""),
                   pick("root", ""), pick("time", "(us)"), pick("p99", "(us)"), pick("algbw", "(GB/s)"),
-                  pick("busbw", "(GB/s)"), pick("%limit", "(%)"), pick("#wrong", ""));
+                  pick("busbw", "(GB/s)"), pick("%p2p", "(%)"), pick("#wrong", ""));
   if (shape.floor) line += fmt::format(kFloorColumn, pick("%floor", "(%)"));
   if (shape.overlap) line += fmt::format(kOverlapColumn, pick("overlap", "(%)"));
   if (shape.compared) {

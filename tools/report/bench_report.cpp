@@ -1,5 +1,5 @@
 // The page of a benchmark: bus bandwidth and latency over size, and overlap of started collectives, tutti beside the
-// MPI library and beneath the limit that was measured.
+// MPI library and beside what point-to-point messages allow.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -95,7 +95,7 @@ std::vector<Chart> charts_of(const Group& group, std::size_t index) {
                .log_y = true};
     add_series(made, group, "tutti", 1, ours, most);
     add_series(made, group, "MPI library", 2, theirs, most);
-    add_series(made, group, "limit", Series::kGuide, limit, most);
+    add_series(made, group, "point to point", Series::kGuide, limit, most);
     return made;
   };
   const auto nothing = [](const json&) { return std::optional<double>(); };
@@ -122,7 +122,7 @@ std::string percent_cell(const json& row, const char* key) {
 std::string table_of(const Group& group) {
   const bool started = number_at(group.rows.front(), "overlap").has_value();
   std::vector<std::string> heading = {"size",         "time (us)", "p99 (us)", "algbw (GB/s)",
-                                      "busbw (GB/s)", "% limit",   "wrong"};
+                                      "busbw (GB/s)", "% of p2p",  "wrong"};
   if (started) heading.emplace_back("overlap (%)");
   for (const char* name : {"MPI time (us)", "MPI p99 (us)", "MPI / tutti"}) heading.emplace_back(name);
   if (started) heading.emplace_back("MPI overlap (%)");

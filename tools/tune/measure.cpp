@@ -34,13 +34,12 @@ constexpr auto kPatience = std::chrono::seconds(60);
 
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// The median over rounds of what `sample` returns; one round before does not count.
-double median(const std::function<double()>& sample) {
+/// Rounds of what `sample` returns; one round before does not count. All ranks that take part make as many.
+Rounds measure_rounds(const std::function<double()>& sample) {
   sample();
-  std::array<double, kRounds> samples{};
+  std::vector<double> samples(kRounds);
   for (double& one : samples) one = sample();
-  std::nth_element(samples.begin(), samples.begin() + kRounds / 2, samples.end());
-  return samples[kRounds / 2];
+  return rounds_of(samples);
 }
 
 /// One of the two ranks, with the other one.
@@ -118,35 +117,44 @@ class Side {
 };
 
 /// Seconds per byte of `work` on kLarger bytes.
-double per_byte(const std::function<void()>& work) {
-  return median([&] {
+Rounds per_byte(const std::function<void()>& work) {
+  return measure_rounds([&] {
     const auto begin = Clock::now();
     work();
     return since(begin) / static_cast<double>(kLarger);
   });
 }
 
-void measure_messages(Side side, TransportCosts& costs) {
-  const double one_way = median([&] { return side.one_way(); });
-  costs.overhead = median([&] { return side.start(); });
-  costs.latency = std::max(0.0, one_way - 2 * costs.overhead);
-  const double one = median([&] { return side.exchange(1, kSmall); });
-  const double burst = median([&] { return side.exchange(kBurst, kSmall); });
-  costs.gap = std::max(0.0, (burst - one) / (kBurst - 1));
-  const double large = median([&] { return side.exchange(1, kLarge); });
-  const double larger = median([&] { return side.exchange(1, kLarger); });
+/// In the order of kMeasuredCosts.
+enum Cost : std::size_t { kLatency, kOverhead, kGap, kByte, kReduce, kCopy };
+
+void measure_messages(Side side, MeasuredLevel& level) {
+  auto& rounds = level.rounds;
+  TransportCosts& costs = level.costs;
+  rounds[kLatency] = measure_rounds([&] { return side.one_way(); });
+  rounds[kOverhead] = measure_rounds([&] { return side.start(); });
+  costs.overhead = rounds[kOverhead].median;
+  costs.latency = std::max(0.0, rounds[kLatency].median - 2 * costs.overhead);
+  const double one = measure_rounds([&] { return side.exchange(1, kSmall); }).median;
+  rounds[kGap] = measure_rounds([&] { return side.exchange(kBurst, kSmall); });
+  costs.gap = std::max(0.0, (rounds[kGap].median - one) / (kBurst - 1));
+  const double large = measure_rounds([&] { return side.exchange(1, kLarge); }).median;
+  rounds[kByte] = measure_rounds([&] { return side.exchange(1, kLarger); });
+  const double larger = rounds[kByte].median;
   // On a machine with other work the larger one may seem the faster.
   costs.byte =
       larger > large ? (larger - large) / static_cast<double>(kLarger - kLarge) : larger / static_cast<double>(kLarger);
 }
 
-void measure_kernels(TransportCosts& costs) {
+void measure_kernels(MeasuredLevel& level) {
   std::vector<float> from(kLarger / sizeof(float), 1.0F);
   std::vector<float> to(from.size(), 1.0F);
   const Buffer out(to.data(), to.size(), DType::f32);
   const ConstBuffer in(from.data(), from.size(), DType::f32);
-  costs.reduce = per_byte([&] { combine(ReduceOp::max, out, in, out); });
-  costs.copy = per_byte([&] { copy_bytes(to.data(), from.data(), kLarger); });
+  level.rounds[kReduce] = per_byte([&] { combine(ReduceOp::max, out, in, out); });
+  level.rounds[kCopy] = per_byte([&] { copy_bytes(to.data(), from.data(), kLarger); });
+  level.costs.reduce = level.rounds[kReduce].median;
+  level.costs.copy = level.rounds[kCopy].median;
 }
 
 /// Waits for all ranks without taking a core from those that measure.
@@ -176,19 +184,19 @@ RankPairs find_pairs(const Communicator& comm) {
   return pairs;
 }
 
-TransportCosts measure_costs(const Communicator& comm, const RankPair& pair, const TransportCosts& built_in) {
-  TransportCosts costs = built_in;
+MeasuredLevel measure_costs(const Communicator& comm, const RankPair& pair, const TransportCosts& built_in) {
+  MeasuredLevel level{.costs = built_in};
   if (comm.rank() == pair.first || comm.rank() == pair.second) {
-    measure_messages(Side(comm, pair), costs);
-    if (comm.rank() == pair.first) measure_kernels(costs);
+    measure_messages(Side(comm, pair), level);
+    if (comm.rank() == pair.first) measure_kernels(level);
   }
   meet_quietly(comm);
-  std::array<double*, 6> values = {&costs.latency, &costs.overhead, &costs.gap,
-                                   &costs.byte,    &costs.reduce,   &costs.copy};
-  for (double* value : values) {
-    check_mpi(MPI_Bcast(value, 1, MPI_DOUBLE, pair.first, comm.mpi()), "MPI_Bcast");
+  for (const MeasuredCost& cost : kMeasuredCosts) {
+    check_mpi(MPI_Bcast(&(level.costs.*cost.value), 1, MPI_DOUBLE, pair.first, comm.mpi()), "MPI_Bcast");
   }
-  return costs;
+  const int bytes = static_cast<int>(sizeof level.rounds);
+  check_mpi(MPI_Bcast(level.rounds.data(), bytes, MPI_BYTE, pair.first, comm.mpi()), "MPI_Bcast");
+  return level;
 }
 
 }  // namespace tutti::tools

@@ -3,6 +3,8 @@
 
 #include <tutti/collectives/communicator.hpp>
 
+#include "tools/tune/suspicion.hpp"
+
 namespace tutti::tools {
 
 /// Two ranks of a communicator.
@@ -30,6 +32,6 @@ RankPairs find_pairs(const Communicator& comm);
 /// `distance` and `overlaps` cannot be measured between two ranks: they stay those of `built_in`. Collective; the
 /// result is the same on all ranks. A few seconds. \throws CommunicationError if the other does not answer for a
 /// minute.
-TransportCosts measure_costs(const Communicator& comm, const RankPair& pair, const TransportCosts& built_in);
+MeasuredLevel measure_costs(const Communicator& comm, const RankPair& pair, const TransportCosts& built_in);
 
 }  // namespace tutti::tools
