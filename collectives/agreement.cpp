@@ -181,6 +181,7 @@ struct Verdict {
   bool overlaps[2];
   std::array<char, 1024> file;     // NUL-terminated
   std::array<char, 1024> refused;  // empty if it serves
+  bool is_error;                   // what is refused must not be
 };
 
 using Cost = double TransportCosts::*;
@@ -192,11 +193,15 @@ void put(std::array<char, 1024>& to, const std::string& from) {
   std::memcpy(to.data(), from.data(), std::min(from.size(), to.size() - 1));
 }
 
-Verdict judge(const std::string& file, NetworkClass network) {
+/// `is_option`: the program names the file, which then has to be readable and whole. One that was measured elsewhere is
+/// refused all the same: a batch system may place a job anywhere.
+Verdict judge(const std::string& file, bool is_option, NetworkClass network) {
   Verdict verdict{};
   put(verdict.file, file);
+  bool was_read = false;
   try {
     const Tuning tuning = read_tuning(file);
+    was_read = true;
     require_measured_at(tuning, local_fingerprint(network), file);
     const TransportCosts* levels[2] = {&tuning.costs.node, &tuning.costs.network};
     for (int level = 0; level < 2; ++level) {
@@ -205,6 +210,8 @@ Verdict judge(const std::string& file, NetworkClass network) {
     }
   } catch (const DataError& error) {
     put(verdict.refused, error.what());
+    verdict.is_error = is_option && !was_read;
+    if (verdict.is_error) return verdict;
     std::fprintf(stderr, "tutti: warning: %s; built-in constants are used\n", error.what());
   }
   return verdict;
@@ -364,10 +371,11 @@ void Agreement::settle_costs(MPI_Comm comm, ChoiceFacts& facts) const {
   int rank = 0;
   MPI_Comm_rank(comm, &rank);
   Verdict verdict{};
-  if (rank == 0) verdict = judge(named_tuning_file(options_), facts.network);
+  if (rank == 0) verdict = judge(named_tuning_file(options_), !options_.tuning_file.empty(), facts.network);
   check_mpi(MPI_Bcast(&verdict, sizeof verdict, MPI_BYTE, 0, comm), "MPI_Bcast");
   facts.tuning_file = verdict.file.data();
   facts.refused = verdict.refused.data();
+  if (verdict.is_error) throw InvalidArgument(text("Communicator: ", facts.refused));
   if (!facts.refused.empty()) return;
   facts.source = CostSource::tuning_file;
   TransportCosts* levels[2] = {&facts.costs.node, &facts.costs.network};

@@ -23,7 +23,7 @@
 #pragma GCC visibility push(default)
 namespace tutti {
 
-/// What is promised about the bits of a reduction.
+/// How reproducible reductions are.
 enum class Bits : std::uint8_t {
   run,     ///< same inputs, ranks and options give the same bits on every rank, and on every run with the same kinds of
            ///< memory and ranks that are placed and bound alike
@@ -50,8 +50,8 @@ struct CommunicatorOptions {
   /// for. None by default.
   std::optional<std::chrono::duration<double>> deadline = std::nullopt;
 
-  /// After so long without progress a line on standard error says which operation waits for whom, once an operation.
-  /// Zero: never.
+  /// After so long without progress a line on standard error says which operation waits for whom, once an operation and
+  /// machine: the lowest rank that waits speaks. Zero: never.
   std::chrono::duration<double> stall_warning = std::chrono::seconds(60);
 
   /// What messages and bytes cost inside nodes and between them, for the choice of algorithms; by default those of the
@@ -60,8 +60,9 @@ struct CommunicatorOptions {
   std::optional<LevelCosts> costs = std::nullopt;
 
   /// A file that `tutti tune` wrote (tuning.hpp), read by rank 0 alone. Empty: what its environment names as
-  /// TUTTI_TUNING, if anything. A file that cannot be used is refused with a warning on rank 0's standard error, and
-  /// built-in constants serve (Communicator::choice_facts()). Excludes `costs`.
+  /// TUTTI_TUNING, if anything. A file of this option that cannot be read or is damaged is an InvalidArgument; one that
+  /// was measured elsewhere, and any of the variable that cannot be used, is refused with a warning on rank 0's
+  /// standard error, and built-in constants serve (Communicator::choice_facts()). Excludes `costs`.
   std::string tuning_file = {};
 
   /// Pretend that every `ranks_per_node` consecutive ranks share a node, for tests; 0 asks MPI. Must agree.

@@ -353,7 +353,7 @@ std::string CommunicatorState::node_culprits() const {
   return words;
 }
 
-std::string CommunicatorState::node_roll_call(std::uint64_t sequence) const {
+std::optional<std::string> CommunicatorState::node_roll_call(std::uint64_t sequence) const {
   const std::vector<ProcessView> node = placement_->watch().view();
   const RollCall roll_call(node);
   const auto is_told = [&](const CommunicatorView& communicator) {
@@ -363,9 +363,10 @@ std::string CommunicatorState::node_roll_call(std::uint64_t sequence) const {
   const bool told = std::any_of(node.begin(), node.end(), [&](const ProcessView& process) {
     return std::any_of(process.communicators.begin(), process.communicators.end(), is_told);
   });
+  if (told) return std::nullopt;
   std::string lines;
   for (const ProcessView& process : node) {
-    if (!told) lines += text("tutti:   ", roll_call.name_of(process), " ", roll_call.activity(process), "\n");
+    lines += text("tutti:   ", roll_call.name_of(process), " ", roll_call.activity(process), "\n");
   }
   for (const Culprit& culprit : roll_call.culprits()) {
     if (!culprit.ranks.empty()) lines += text("tutti:   culprit: ", culprit.words, "\n");

@@ -171,9 +171,9 @@ class CommunicatorState {
   /// Who keeps the ranks of this machine waiting, as far as they show it; empty if nobody does.
   std::string node_culprits() const;
 
-  /// The same in lines of its own, and before them what each rank does, unless one with a lower number waits in
-  /// operation `sequence` too, and tells it.
-  std::string node_roll_call(std::uint64_t sequence) const;
+  /// The same in lines of its own, and before them what each rank does. Nothing if a rank of this machine with a lower
+  /// number waits in operation `sequence` too: that one tells it.
+  std::optional<std::string> node_roll_call(std::uint64_t sequence) const;
 
   // ---- Roll call: who waits long asks those it waits for, and learns of calls that differ without meeting
 

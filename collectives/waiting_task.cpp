@@ -16,6 +16,9 @@ constexpr std::chrono::duration<double> kQuestionInterval = std::chrono::millise
 /// which shorter waits must not.
 constexpr std::chrono::duration<double> kShowInterval = kQuestionInterval;
 
+/// A stall that another rank tells is looked at again after so long.
+constexpr std::chrono::duration<double> kWarningInterval = std::chrono::seconds(1);
+
 /// The ranks that messages under way go to or come from.
 std::set<int> peers(const Transport& transport, std::optional<Direction> direction) {
   std::set<int> found;
@@ -131,6 +134,7 @@ void WaitingTask::look_around(Clock::time_point now, Mode mode) {
     idle_since_ = now;
     next_questions_ = kQuestionInterval;
     next_show_ = kShowInterval;
+    next_warning_ = {};
   }
   state().poll_notices();
   state().look_at_mates(now);
@@ -187,14 +191,20 @@ void WaitingTask::check_limits(Clock::time_point now) {
     fail(text("no progress for ", options.deadline->count(), " s; ", waiting_for(), culprits.empty() ? "" : "; ",
               culprits));
   }
-  if (!warned_ && options.stall_warning.count() > 0 && idle >= options.stall_warning) warn(idle);
+  if (!warned_ && options.stall_warning.count() > 0 && idle >= std::max(options.stall_warning, next_warning_)) {
+    warn(idle);
+  }
 }
 
-/// In one piece, since ranks may warn at one time.
+/// Of the ranks of a machine that wait for the same the lowest speaks. It may get on, and another be left waiting: that
+/// one looks again. In one piece, since ranks of several machines may warn at one time.
 void WaitingTask::warn(std::chrono::duration<double> idle) {
+  const std::optional<std::string> roll_call = state().node_roll_call(sequence_);
+  next_warning_ = idle + std::max(kWarningInterval, idle / 4);
+  if (!roll_call) return;
   warned_ = true;
   std::fprintf(stderr, "tutti: warning: rank %d: %s: no progress for %.1f s; %s\n%s", comm_.rank(), label().c_str(),
-               idle.count(), waiting_for().c_str(), state().node_roll_call(sequence_).c_str());
+               idle.count(), waiting_for().c_str(), roll_call->c_str());
 }
 
 // Ranks that call otherwise may never exchange a message with this one, and those it waits for may wait themselves.
@@ -245,7 +255,7 @@ std::string WaitingTask::waiting_for() const {
   for (const int peer : asked_ranks()) {
     if (++told > kTold) break;
     const std::string answer = state().answer_of(peer, current_sequence());
-    out += text("; rank ", peer, " ", answer.empty() ? "gives no sign of being in a call" : answer);
+    out += text("; rank ", peer, " ", answer.empty() ? "has not entered any collective" : answer);
   }
   return out;
 }

@@ -84,6 +84,7 @@ class WaitingTask : public Task {
   std::optional<Clock::time_point> idle_since_;
   std::chrono::duration<double> next_questions_{};  ///< asked at this idle time
   std::chrono::duration<double> next_show_{};       ///< shown to others at this idle time
+  std::chrono::duration<double> next_warning_{};    ///< looked at again at this idle time, while another rank warns
   bool shown_ = false;
   bool ended_ = false;  ///< the record says so
   bool asked_ = false;

@@ -1,9 +1,8 @@
-// What all subcommands share: sizes with suffixes, names that are nearly right, and who prints an error.
+// What all subcommands share: sizes with suffixes, and who prints an error.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,9 +17,6 @@ std::size_t parse_size(std::string_view option, std::string_view text);
 /// The shortest form that parse_size() reads back: 65536 is "64K", 1000 is "1000".
 std::string format_size(std::size_t bytes);
 
-/// The name among `known` that is fewest edits away from `text`; empty if that is more than about a third of the text.
-std::string nearest(std::string_view text, std::span<const std::string> known);
-
 /// The rank that the launcher gave to this process, from the environment, so that it is known before MPI starts; 0
 /// without one.
 int launched_rank();
@@ -28,10 +24,14 @@ int launched_rank();
 /// How many ranks the launcher started, from the environment; 1 without one.
 int launched_ranks();
 
-/// An error whose line has been printed.
+/// An error whose line has been printed, and the exit status that it asks for.
 class Reported : public Error {
  public:
-  using Error::Error;
+  explicit Reported(const std::string& what, int status = 1) : Error(what), status_(status) {}
+  int status() const noexcept { return status_; }
+
+ private:
+  int status_;
 };
 
 /// Where this program lies.

@@ -86,17 +86,21 @@ void note_empty_classes(const io::Dataset& dataset) {
 
 void add_idx_options(CLI::App& command) {
   const auto import = std::make_shared<io::IdxImport>();
-  command.add_option("--images", import->images, "IDX file of images, plain or .gz")->required();
-  command.add_option("--labels", import->labels, "IDX file of labels, plain or .gz")->required();
-  command.add_option("--out", import->folder, "folder of the new data set")->required();
-  command.add_option("--shards", import->shards, "number of shards; their sizes differ by at most one sample")
+  command.add_option("--images", import->images, "IDX file of images, plain or .gz")->required()->type_name("FILE");
+  command.add_option("--labels", import->labels, "IDX file of labels, plain or .gz")->required()->type_name("FILE");
+  command.add_option("--out", import->folder, "Folder of the new data set")->required()->type_name("FOLDER");
+  command.add_option("--shards", import->shards, "Number of shards; their sizes differ by at most one sample")
       ->required()
+      ->type_name("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{99999}));
-  command.add_option("--chunk", import->chunk_samples, "samples per chunk at most (default: about 32 KiB)")
+  command.add_option("--chunk", import->chunk_samples, "Most samples per chunk (default: about 32 KiB)")
+      ->type_name("N")
       ->check(kCount);
-  command.add_option("--name", import->name, "name of the data set (default: that of the folder)");
-  command.add_option("--classes", import->classes, "number of classes (default: largest label + 1)")->check(kCount);
-  command.add_flag("--force", import->replace, "replace a data set that is already there");
+  command.add_option("--name", import->name, "Name of the data set (default: that of the folder)")->type_name("NAME");
+  command.add_option("--classes", import->classes, "Number of classes (default: largest label + 1)")
+      ->type_name("N")
+      ->check(kCount);
+  command.add_flag("--force", import->replace, "Replace a data set that is already there");
   command.callback([import] {
     io::import_idx(*import);
     const io::Dataset dataset(import->folder);
@@ -107,12 +111,12 @@ void add_idx_options(CLI::App& command) {
 }
 
 constexpr std::array kImporters{
-    Importer{"idx", "images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
+    Importer{"idx", "Import images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
 };
 
 // CLI11 would only say that an argument was not expected, so words that are no known format are caught here.
 void add_import(CLI::App& data) {
-  CLI::App* import = data.add_subcommand("import", "make HDF5 shards from another format");
+  CLI::App* import = data.add_subcommand("import", "Make HDF5 shards from another format");
   std::string known;
   for (const Importer& importer : kImporters) {
     importer.add_options(*import->add_subcommand(importer.name, importer.description));
@@ -225,28 +229,35 @@ void add_speed(CLI::App& data) {
   options->global_batch = 256;
   options->epochs = 3;
   CLI::App* command =
-      data.add_subcommand("speed", "how fast the loader reads a data set here; the first epoch fills its cache");
-  command->add_option("DIR", *folder, "folder of the data set")->required();
+      data.add_subcommand("speed", "Measure how fast the loader reads a data set; the first epoch fills its cache");
+  command->add_option("folder", *folder, "Folder of the data set")->required()->type_name("FOLDER");
   const auto order = std::make_shared<std::string>("shuffled");
-  command->add_option("--order", *order, "order of the samples")
+  command->add_option("--order", *order, "Order of the samples")
+      ->type_name("ORDER")
       ->check(CLI::IsMember({"shuffled", "contiguous"}))
       ->capture_default_str();
-  command->add_option("--batch", options->global_batch, "samples per step over all ranks")
+  command->add_option("--batch", options->global_batch, "Samples per step over all ranks")
+      ->type_name("N")
       ->check(kCount)
       ->capture_default_str();
-  command->add_option("--epochs", options->epochs, "epochs to read")
+  command->add_option("--epochs", options->epochs, "Epochs to read")
+      ->type_name("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}))
       ->capture_default_str();
-  command->add_option("--rank", options->rank, "whose part is read")->check(kRank)->capture_default_str();
-  command->add_option("--ranks", options->ranks, "among how many ranks batches are divided")
+  command->add_option("--rank", options->rank, "Rank whose part is read")
+      ->type_name("RANK")
       ->check(kRank)
       ->capture_default_str();
-  command->add_option("--cache", options->cache_bytes, "bytes of decoded chunks kept: 64M, 1G")
+  command->add_option("--ranks", options->ranks, "Number of ranks that share a batch")
+      ->type_name("N")
+      ->check(kRank)
+      ->capture_default_str();
+  command->add_option("--cache", options->cache_bytes, "Most bytes of decoded chunks that are kept, such as 64M")
       ->transform(CLI::AsSizeValue(false))
       ->transform(CLI::Validator(  // in front of the other, which would wrap
           [](const std::string& value) { return value.starts_with('-') ? value + " is below 0" : std::string(); }, ""))
       ->option_text("BYTES [256M]");
-  command->add_flag("--json", *json, "as a JSON array, an object per epoch");
+  command->add_flag("--json", *json, "Print a JSON array, an object per epoch");
   command->callback([folder, options, order, json] {
     options->order = *order == "shuffled" ? io::Order::shuffled : io::Order::contiguous;
     measure_speed(*folder, *options, *json);
@@ -256,21 +267,21 @@ void add_speed(CLI::App& data) {
 }  // namespace tutti::tools
 
 void add_data_command(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "make, check and show data sets (HDF5 shards)");
+  CLI::App* data = app.add_subcommand("data", "Make, check and show data sets (HDF5 shards)");
   data->require_subcommand(1);
   add_import(*data);
 
   const auto folder = std::make_shared<std::string>();
-  CLI::App* check_command = data->add_subcommand("check", "read a data set whole and verify every checksum and label");
-  check_command->add_option("DIR", *folder, "folder of the data set")->required();
+  CLI::App* check_command = data->add_subcommand("check", "Read a whole data set and verify every checksum and label");
+  check_command->add_option("folder", *folder, "Folder of the data set")->required()->type_name("FOLDER");
   check_command->callback([folder] { check(*folder); });
 
   add_speed(*data);
 
   const auto json = std::make_shared<bool>(false);
-  CLI::App* show_command = data->add_subcommand("show", "what a data set holds: fields, shards, classes");
-  show_command->add_option("DIR", *folder, "folder of the data set")->required();
-  show_command->add_flag("--json", *json, "as one JSON object");
+  CLI::App* show_command = data->add_subcommand("show", "Show the fields, shards and classes of a data set");
+  show_command->add_option("folder", *folder, "Folder of the data set")->required()->type_name("FOLDER");
+  show_command->add_flag("--json", *json, "Print one JSON object");
   show_command->callback([folder, json] {
     const io::Dataset dataset(*folder);
     const Survey content = survey(dataset);

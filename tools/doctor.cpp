@@ -75,12 +75,10 @@ bool run_doctor(const DoctorOptions& options) {
 }  // namespace
 
 void add_doctor_command(CLI::App& app) {
-  auto* command = app.add_subcommand("doctor", "Look for what will hurt here, alone or under mpirun, with remedies");
+  auto* command = app.add_subcommand("doctor", "Check machine and job for known problems, and say how to fix them");
   const auto options = std::make_shared<DoctorOptions>();
-  command->add_flag("--json", options->as_json, "Print a JSON object: findings, and the facts of each rank");
-  command
-      ->add_option("--limit", options->limit,
-                   "Give up on ranks that do not answer within so many seconds, and on what takes twice as long")
+  command->add_flag("--json", options->as_json, "Print one JSON object: findings, and the facts of each rank");
+  command->add_option("--limit", options->limit, "Time limit of a rank's answers; twice as much for a stage")
       ->check(CLI::Range(0.1, 3600.0))
       ->type_name("SECONDS")
       ->capture_default_str();

@@ -113,9 +113,9 @@ void print_text(const nlohmann::json& info) {
   line("network", info["network"].get<std::string>() + (description.empty() ? "" : ", " + description));
   const auto file = info["tuning_file"].get<std::string>();
   const auto refused = info["tuning_refused"].get<std::string>();
-  line("costs", fmt::format("{}{}{}; digest of what the choice knows {}", info["costs_from"].get<std::string>(),
-                            file.empty() ? "" : ", " + file, refused.empty() ? "" : " refused: " + refused,
-                            info["choice_digest"].get<std::string>()));
+  line("cost model", fmt::format("{}{}{} (selection digest {})", info["costs_from"].get<std::string>(),
+                                 file.empty() ? "" : ", " + file, refused.empty() ? "" : " refused: " + refused,
+                                 info["choice_digest"].get<std::string>()));
   for (const auto& place : info["places"]) {
     line("", fmt::format("rank {} is rank {} of node {} ({}), {} core(s) allowed", place["rank"].get<int>(),
                          place["local_rank"].get<int>(), place["node"].get<int>(), place["host"].get<std::string>(),
@@ -126,9 +126,9 @@ void print_text(const nlohmann::json& info) {
 }  // namespace
 
 void add_info_command(CLI::App& app) {
-  auto* command = app.add_subcommand("info", "Print what this build is and where it runs, alone or under mpirun");
+  auto* command = app.add_subcommand("info", "Print the build's configuration and the machine it runs on");
   const auto as_json = std::make_shared<bool>(false);
-  command->add_flag("--json", *as_json, "Print a JSON object");
+  command->add_flag("--json", *as_json, "Print one JSON object");
   command->callback([as_json] {
     run_on_all_ranks({}, [&](const Communicator& comm) {
       const nlohmann::json info = collect(comm);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <exception>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"
+#include "tools/usage.hpp"
 #include "tools/world.hpp"
 #ifdef TUTTI_TOOLS_DATA
 #include "tools/data.hpp"
@@ -20,11 +22,6 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
-
-std::string with_suggestion(std::string message, const std::string& suggestion) {
-  if (!suggestion.empty()) message += "; did you mean '" + suggestion + "'?";
-  return message;
-}
 
 void add_commands(CLI::App& app) {
   tutti::tools::add_train_command(app);
@@ -57,51 +54,9 @@ bool is_left_out(const std::string& name, const std::vector<std::string>& built)
   return is_in(kAllCommands) && !is_in(built);
 }
 
-std::string unknown_command(const std::string& name, const std::vector<std::string>& built) {
-  if (is_left_out(name, built))
-    return "this build has no command '" + name + "' (`./run build` in the sources builds all commands)";
-  return with_suggestion("unknown command '" + name + "'", tutti::tools::nearest(name, built)) +
-         " (see `tutti --help`)";
-}
-
-std::vector<std::string> command_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
-  return names;
-}
-
-std::vector<std::string> option_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-  }
-  return names;
-}
-
-/// The innermost subcommand that the command line named.
-const CLI::App& chosen_command(const CLI::App& app) {
-  const auto parsed = app.get_subcommands();
-  return parsed.empty() ? app : chosen_command(*parsed.front());
-}
-
-std::string usage_message(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  const CLI::App& command = chosen_command(app);
-  const std::string place = &command == &app ? "" : command.get_name() + ": ";
-  std::string message = error.what();
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
-    // CLI11 names leftovers in its own order; the first one on the command line is the one to talk about.
-    const auto leftovers = app.remaining(true);
-    const auto* const end = argv + argc;
-    const auto* const first = std::find_if(argv + 1, const_cast<char**>(end), [&](const char* argument) {
-      return std::find(leftovers.begin(), leftovers.end(), argument) != leftovers.end();
-    });
-    const std::string name = first == end ? leftovers.front() : *first;
-    const std::string word = name.substr(0, name.find('='));
-    const bool option = word.rfind('-', 0) == 0;
-    message = with_suggestion((option ? "unknown option '" : "unexpected argument '") + word + "'",
-                              tutti::tools::nearest(word, option ? option_names(command) : command_names(command)));
-  }
-  return place + message + " (see `tutti " + (place.empty() ? "" : command.get_name() + " ") + "--help`)";
+/// Of a command that another build has.
+std::string left_out(const std::string& name) {
+  return "this build has no command '" + name + "' (`./run build` in the sources builds all commands)";
 }
 
 int run(int argc, char** argv) {
@@ -116,14 +71,13 @@ int run(int argc, char** argv) {
 #ifdef TUTTI_TOOLS_PRELOAD
   if (argc > 2 && std::string(argv[1]) == "preload" && argv[2][0] != '-') tutti::tools::exec_preloaded(argv + 2);
 #endif
-#ifdef TUTTI_TOOLS_DATA
-  // Of files and by one process: under a launcher rank 0 does it.
-  if (!speaks && argc > 1 && std::string(argv[1]) == "data") return 0;
-#endif
-  const auto names = command_names(app);
-  if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    if (speaks) tutti::tools::print_error(unknown_command(argv[1], names));
-    tutti::tools::meet_before_exit();
+  // Of files, and by one process: under a launcher rank 0 does it, and nobody waits for the others.
+  const bool alone = argc > 1 && std::string(argv[1]) == "data";
+  if (alone && !speaks) return 0;
+  const std::span<char* const> arguments(argv + 1, static_cast<std::size_t>(std::max(0, argc - 1)));
+  if (argc > 1 && is_left_out(argv[1], tutti::tools::command_names(app))) {
+    if (speaks) tutti::tools::print_error(left_out(argv[1]));
+    if (!alone) tutti::tools::meet_before_exit();
     return kWrongUsage;
   }
   try {
@@ -131,8 +85,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& asked) {  // --help or --version
     if (speaks) app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    if (speaks) tutti::tools::print_error(usage_message(app, error, argc, argv));
-    tutti::tools::meet_before_exit();
+    if (speaks) tutti::tools::print_error(tutti::tools::usage_message(app, error, arguments, "tutti"));
+    if (!alone) tutti::tools::meet_before_exit();
     return kWrongUsage;
   }
   return 0;
@@ -145,8 +99,8 @@ int main(int argc, char** argv) {
     const int status = run(argc, argv);
     tutti::tools::finish_output();
     return status;
-  } catch (const tutti::tools::Reported&) {
-    return kFailed;
+  } catch (const tutti::tools::Reported& reported) {
+    return reported.status();
   } catch (const std::exception& error) {
     if (tutti::tools::launched_rank() == 0) tutti::tools::print_error(error.what());
     return kFailed;

@@ -67,7 +67,6 @@ void demand_sense(const PerfOptions& o, const Given& given, const MeasuredCollec
   if (!c.moves_data() && o.radix != 0) throw InvalidArgument(text("perf: ", c.name, " has no --radix"));
   if (given.test_interval && !o.started) throw InvalidArgument("perf: --test-interval goes with --started only");
   if (o.batch != 1 && o.started) throw InvalidArgument("perf: --batch does not go with --started");
-  if (!o.json.empty() && !o.csv.empty()) throw InvalidArgument("perf: give --json or --csv, not both");
 }
 
 std::vector<std::size_t> ladder_of(const PerfOptions& o) {
@@ -125,16 +124,13 @@ void add_perf_command(CLI::App& app) {
   const auto options = std::make_shared<PerfOptions>();
   auto& o = *options;
   command->add_option("collective", o.collective, collective_names())->required()->type_name("COLLECTIVE");
-  auto* min = command->add_option("--min", o.min, "Smallest size, in bytes (K, M and G are powers of 1024)")
+  auto* min = command->add_option("--min", o.min, "Smallest size (K, M and G are powers of 1024)")
                   ->type_name("BYTES")
                   ->capture_default_str();
   auto* max = command->add_option("--max", o.max, "Largest size")->type_name("BYTES")->capture_default_str();
-  auto* factor = command->add_option("--factor", o.factor, "Each size is so many times the one before")
-                     ->type_name("N")
-                     ->capture_default_str();
-  auto* step = command->add_option("--step", o.step, "Each size is so many bytes more than the one before")
-                   ->type_name("BYTES")
-                   ->excludes(factor);
+  auto* factor =
+      command->add_option("--factor", o.factor, "Multiply the size by N")->type_name("N")->capture_default_str();
+  auto* step = command->add_option("--step", o.step, "Add BYTES to the size")->type_name("BYTES")->excludes(factor);
   command->add_option("--sizes", o.sizes, "These sizes and no others, rising, separated by commas")
       ->delimiter(',')
       ->type_name("BYTES")
@@ -150,11 +146,11 @@ void add_perf_command(CLI::App& app) {
       ->add_option("--algorithm", o.algorithm,
                    "Algorithm by name (default: the rules of TUTTI_ALGORITHM, else chosen by size and ranks)")
       ->type_name("NAME");
-  command->add_option("--radix", o.radix, "How many ways its trees or exchanges branch, from 2; 0: chosen")
+  command->add_option("--radix", o.radix, "Ways that a tree or exchange branches, at least 2; 0: chosen")
       ->envname("TUTTI_RADIX")
       ->type_name("N")
       ->capture_default_str();
-  command->add_option("--segment", o.segment, "Cut messages into pieces of so many bytes; 0: chosen")
+  command->add_option("--segment", o.segment, "Cut messages into pieces of BYTES; 0: chosen")
       ->envname("TUTTI_SEGMENT")
       ->type_name("BYTES")
       ->capture_default_str();
@@ -166,28 +162,26 @@ void add_perf_command(CLI::App& app) {
       ->check(CLI::IsMember({"allocated", "any"}))
       ->type_name("KIND")
       ->capture_default_str();
-  command->add_flag("--started", o.started,
-                    "Start the collective and wait for it; and measure how much of it hides behind computation");
-  auto* test_interval = command
-                            ->add_option("--test-interval", o.test_interval,
-                                         "That computation tests the collective every so many microseconds")
-                            ->check(CLI::Range(0.1, 1e6))
-                            ->type_name("US")
-                            ->capture_default_str();
+  command->add_flag("--started", o.started, "Use the non-blocking form and measure its overlap with computation");
+  auto* test_interval =
+      command
+          ->add_option("--test-interval", o.test_interval, "Interval between calls of test() during that computation")
+          ->check(CLI::Range(0.1, 1e6))
+          ->type_name("US")
+          ->capture_default_str();
   command->add_option("--iterations", o.iterations, "Iterations of every size; 0: chosen by size")
       ->check(CLI::Range(0, 1'000'000))
       ->type_name("N")
       ->capture_default_str();
-  command->add_option("--warmup", o.warmup, "Iterations before the clock counts")
+  command->add_option("--warmup", o.warmup, "Iterations that are not timed")
       ->check(CLI::Range(0, 1'000'000))
       ->type_name("N")
       ->capture_default_str();
-  command->add_option("--batch", o.batch, "Calls that an iteration makes one after the other; 0: chosen by size")
+  command->add_option("--batch", o.batch, "Calls per iteration, one after the other; 0: chosen by size")
       ->check(CLI::Range(0, 1000))
       ->type_name("N")
       ->capture_default_str();
-  command
-      ->add_option("--seconds", o.seconds, "Fewer iterations where a size takes longer, with its warm-up; 0: no limit")
+  command->add_option("--seconds", o.seconds, "Time limit of a size, its warm-up included; 0: none")
       ->check(CLI::NonNegativeNumber)
       ->type_name("S")
       ->capture_default_str();
@@ -197,11 +191,11 @@ void add_perf_command(CLI::App& app) {
       ->check(CLI::IsMember({"mpi", "mpi-only", "none"}))
       ->type_name("WHOM")
       ->capture_default_str();
-  command->add_option("--limits", o.limits, "Measure first what this machine allows: messages, memory, all, none")
+  command->add_option("--limits", o.limits, "Measure first what this machine allows: all, messages, memory or none")
       ->check(CLI::IsMember({"all", "messages", "memory", "none"}))
       ->type_name("WHAT")
       ->capture_default_str();
-  command->add_option("--deadline", o.deadline, "Give up on a call after so many seconds; 0: never")
+  command->add_option("--deadline", o.deadline, "Time limit of a call without progress; 0: none")
       ->envname("TUTTI_DEADLINE")
       ->check(CLI::NonNegativeNumber)
       ->type_name("SECONDS")

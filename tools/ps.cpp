@@ -7,6 +7,7 @@
 #include <mpi.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -31,11 +32,14 @@
 namespace tutti::tools {
 namespace {
 
+constexpr int kStalled = 3;
+
 struct PsOptions {
   std::string job;
   bool json = false;
   std::string record;
   std::string trace;
+  bool check = false;
 };
 
 bool is_lowest_of_host() {
@@ -100,13 +104,13 @@ void report(const PsOptions& options, std::vector<SeenProcess> processes) {
   if (!options.job.empty()) {
     std::erase_if(jobs, [&](const Job& job) { return !is_meant(job, options.job); });
     if (jobs.empty()) {
-      throw DataError(text("ps: no process of yours here that uses tutti belongs to '", options.job,
-                           "', which is neither a launcher's nor a batch system's name of a job, nor the number of a "
-                           "process of one or of its launcher"));
+      throw DataError(text("ps: no tutti job '", options.job,
+                           "' on this host (expected a job ID, or the PID of a rank or launcher)"));
     }
   }
   write_files(options, jobs);
   print(options, jobs);
+  if (options.check && std::any_of(jobs.begin(), jobs.end(), has_stalled)) throw Reported("ps: stalled", kStalled);
 }
 
 void run_ps(const PsOptions& options) {
@@ -121,11 +125,14 @@ void run_ps(const PsOptions& options) {
 
 void add_ps_command(CLI::App& app) {
   auto* command = app.add_subcommand(
-      "ps", "Who is in which operation and waits for whom, of running or hung jobs; over several hosts under mpirun");
+      "ps",
+      "Show which operation each rank of a running or hung job is in, and which ranks it waits for (under mpirun: on "
+      "several hosts)");
   const auto options = std::make_shared<PsOptions>();
-  command->add_option("job", options->job, "Process number of a launcher or rank, or a job's name (default: all jobs)")
+  command->add_option("job", options->job, "Job ID, or PID of a rank or launcher (default: all jobs)")
       ->type_name("JOB");
-  command->add_flag("--json", options->json, "Print a JSON object");
+  command->add_flag("--json", options->json, "Print one JSON object");
+  command->add_flag("--check", options->check, "Exit with status 3 if a rank keeps others waiting");
   command->add_option("--record", options->record, "Write the last operations of all ranks to FILE, a JSON array")
       ->type_name("FILE");
   command->add_option("--trace", options->trace, "Write them to FILE as a timeline, for chrome://tracing or Perfetto")

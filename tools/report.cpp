@@ -3,6 +3,9 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
+
+#include <tutti/kernels/error.hpp>
 
 #include "tools/commands.hpp"
 #include "tools/report/report.hpp"
@@ -14,14 +17,17 @@ void add_report_command(CLI::App& app) {
   const auto source = std::make_shared<std::string>();
   command
       ->add_option("source", *source,
-                   "A run folder (gets report.html in it), or a JSON file of `tutti perf` or `./run bench` (gets an "
-                   ".html beside it)")
+                   "Run folder (gets report.html in it), or JSON file of `tutti perf` or `./run bench` (gets an .html "
+                   "beside it)")
       ->required()
-      ->type_name("RUN_DIR|BENCH.json");
+      ->type_name("FOLDER|FILE");
   command->callback([source] {
     const std::filesystem::path path(*source);
     auto page = path;
-    if (std::filesystem::is_regular_file(path)) {
+    std::error_code unreadable;
+    if (!std::filesystem::exists(path, unreadable))
+      throw DataError("report: there is no folder or file " + path.string());
+    if (!std::filesystem::is_directory(path)) {
       page.replace_extension(".html");
       write_bench_report(path, page);
     } else {

@@ -56,11 +56,11 @@ void merge(const std::vector<std::string>& parts, const std::string& out) {
 }  // namespace
 
 void add_trace_command(CLI::App& app) {
-  auto* command = app.add_subcommand("trace", "Put the parts of a timeline together that ranks wrote (TUTTI_TRACE)");
+  auto* command = app.add_subcommand("trace", "Merge the timeline files that ranks wrote (TUTTI_TRACE) into one");
   const auto parts = std::make_shared<std::vector<std::string>>();
   const auto out = std::make_shared<std::string>();
-  command->add_option("parts", *parts, "What ranks wrote, FILE.rankN")->required()->type_name("PART");
-  command->add_option("--out", *out, "The whole timeline")->required()->type_name("FILE");
+  command->add_option("parts", *parts, "Files that ranks wrote, FILE.rankN")->required()->type_name("PART");
+  command->add_option("--out", *out, "Write the whole timeline to FILE")->required()->type_name("FILE");
   command->callback([parts, out] { merge(*parts, *out); });
 }
 

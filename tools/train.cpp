@@ -27,7 +27,7 @@ void exec_trainer(int argc, char** argv) {
     throw DataError(text("train: ", trainer.string(), " is not there: this build has no trainer (configure with ",
                          "-DTUTTI_TRAINER=ON and build tutti-train)"));
   std::vector<char*> arguments;
-  std::string name = trainer.string();
+  std::string name = "tutti train";  // how it is told to call itself
   arguments.push_back(name.data());
   for (int i = 2; i < argc; ++i) arguments.push_back(argv[i]);
   arguments.push_back(nullptr);

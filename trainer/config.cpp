@@ -355,10 +355,13 @@ std::vector<std::string> tutti_environment() {
 
 namespace {
 
+/// What comes through a pipe stands in no folder: its paths are those of the working directory.
+bool is_piped(const std::filesystem::path& file) { return file == "-" || file == "/dev/stdin"; }
+
 std::string read_text(const ConfigSources& sources) {
   std::error_code error;
   std::ifstream file;
-  const bool piped = sources.file == "-";
+  const bool piped = is_piped(sources.file);
   if (!piped) file.open(sources.file, std::ios::binary);
   if (!piped && (!file || std::filesystem::is_directory(sources.file, error)))
     throw ConfigError(fmt::format("{}: the configuration file cannot be read", printable(sources.file.string())));
@@ -369,7 +372,7 @@ std::string read_text(const ConfigSources& sources) {
 }  // namespace
 
 Config read_config(const ConfigSources& sources) {
-  const bool piped = sources.file == "-";
+  const bool piped = is_piped(sources.file);
   const std::string origin = piped ? "standard input" : sources.file.string();
   const std::string text = read_text(sources);
   Config config;

@@ -11,7 +11,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -25,6 +27,7 @@
 #include <tutti/trainer/stop_signals.hpp>
 #include <tutti/trainer/training.hpp>
 
+#include "tools/usage.hpp"
 #ifdef TUTTI_HAVE_REPORT
 #include "tools/report/report.hpp"
 #endif
@@ -65,15 +68,17 @@ int world_rank() {
 }
 
 void describe(CLI::App& app, CommandLine& line) {
-  app.add_option("config", line.config, "Configuration file (TOML)");
-  app.add_option("--set", line.settings, "section.key=value: replaces a value of the file; may be repeated")
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.add_option("config", line.config, "Configuration file (TOML); -: standard input")->type_name("CONFIG");
+  app.add_option("--set", line.settings, "Replace a value of the file; may be repeated")
+      ->type_name("SECTION.KEY=VALUE")
       ->expected(1)
       ->allow_extra_args(false)
       ->take_all();
-  app.add_option("--out", line.out, "Run folder, as run.dir");
-  app.add_flag("--resume", line.resume, "Go on with the run in the run folder, from its newest checkpoint");
-  app.add_flag("--keys", line.keys, "List all keys of a configuration, and stop");
-  app.set_version_flag("--version", std::string("tutti-train ") + tutti::version());
+  app.add_option("--out", line.out, "Run folder, as run.dir")->type_name("FOLDER");
+  app.add_flag("--resume", line.resume, "Resume the run in the run folder, from its newest checkpoint");
+  app.add_flag("--keys", line.keys, "List all keys of a configuration and exit");
+  app.set_version_flag("--version", std::string("tutti-train ") + tutti::version(), "Print the version and exit");
 }
 
 Config shared_config(const Communicator& comm, const CommandLine& line) {
@@ -158,8 +163,10 @@ int main(int argc, char** argv) {
   {
     const Session session(&argc, &argv);
     rank = world_rank();
-    CLI::App app("Trains a model on HDF5 shards, data-parallel over MPI: mpirun -n N tutti-train CONFIG.toml",
-                 "tutti-train");
+    // `tutti train` calls itself so.
+    const std::string program = std::string_view(argv[0]) == "tutti train" ? "tutti train" : "tutti-train";
+    CLI::App app("Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
+                 program);
     CommandLine line;
     describe(app, line);
     try {
@@ -170,7 +177,8 @@ int main(int argc, char** argv) {
     } catch (const CLI::Success& wanted) {  // --help, --version
       return rank == 0 ? app.exit(wanted) : 0;
     } catch (const CLI::ParseError& error) {
-      if (rank == 0) print_error(text(error.what(), " (tutti-train --help)"));
+      const std::span<char* const> arguments(argv + 1, static_cast<std::size_t>(std::max(0, argc - 1)));
+      if (rank == 0) print_error(tools::usage_message(app, error, arguments, program));
       return kWrongUsage;
     }
     if (line.keys) {

@@ -71,9 +71,11 @@ static void test_options(void) {
   options.stall_warning_s = -1;
   EXPECT(make(&options).digest == by_default.digest);
 
-  /* A file that cannot be read is refused with a warning of rank 0, and built-in constants serve. */
+  /* A file that the program names has to be readable. */
   options.tuning_file = "/nonexistent/tuning.json";
-  EXPECT(make(&options).digest == by_default.digest);
+  tutti_comm* comm = NULL;
+  EXPECT(tutti_comm_create_with(MPI_COMM_WORLD, &options, &comm) == TUTTI_ERROR_INVALID_ARGUMENT &&
+         says("cannot read tuning file /nonexistent/tuning.json"));
 }
 
 /* One rank waits for others that stay away. */

@@ -80,7 +80,7 @@ settled() {
 # names_the_lost MESSAGE
 names_the_lost() {
   local rank
-  for rank in "$victim" "${lost[@]}"; do if [[ $1 == *"rank $rank gives no sign"* ]]; then return 0; fi; done
+  for rank in "$victim" "${lost[@]}"; do if [[ $1 == *"rank $rank has not entered any collective"* ]]; then return 0; fi; done
   return 1
 }
 wait_for $((soon + 5)) "all ranks fail but the missing one" settled

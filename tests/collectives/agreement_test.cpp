@@ -101,16 +101,30 @@ TEST(TuningFile, ThatIsRefusedLeavesBuiltInConstantsOnAllRanks) {
   const std::uint64_t built_in = Communicator(MPI_COMM_WORLD).choice_facts().digest;
   Tuning elsewhere = measured_here();
   elsewhere.measured_on.cores += 1;
-  for (const std::string& content : {std::string("{"), tuning_text(elsewhere)}) {
-    const ChoiceFacts facts = facts_with(content);
-    EXPECT_EQ(facts.source, CostSource::built_in);
-    EXPECT_TRUE(contains(facts.refused, content == "{" ? "tuning.json:1: not JSON" : "the number of cores is"));
-    EXPECT_TRUE(contains(facts.tuning_file, "tuning.json"));
-    EXPECT_EQ(facts.digest, built_in);
-  }
-  const ChoiceFacts missing = Communicator(MPI_COMM_WORLD, {.tuning_file = "/nonexistent/t.json"}).choice_facts();
-  EXPECT_TRUE(contains(missing.refused, "/nonexistent/t.json: cannot be read"));
+  const ChoiceFacts facts = facts_with(tuning_text(elsewhere));
+  EXPECT_EQ(facts.source, CostSource::built_in);
+  EXPECT_TRUE(contains(facts.refused, "the number of cores is"));
+  EXPECT_TRUE(contains(facts.tuning_file, "tuning.json"));
+  EXPECT_EQ(facts.digest, built_in);
+  // Of the environment any file that cannot be used.
+  setenv("TUTTI_TUNING", "/nonexistent/t.json", 1);
+  const ChoiceFacts missing = Communicator(MPI_COMM_WORLD).choice_facts();
+  unsetenv("TUTTI_TUNING");
+  EXPECT_EQ(missing.refused, "cannot read tuning file /nonexistent/t.json");
   EXPECT_EQ(missing.digest, built_in);
+}
+
+TEST(TuningFile, OfTheProgramThatCannotBeReadIsInvalidOnAllRanks) {
+  const TemporaryFolder folder;
+  const std::string named = (folder.path() / "tuning.json").string();
+  if (world_rank() == 0) write_file(named, "{");
+  const Result damaged = make({.tuning_file = named});
+  EXPECT_EQ(damaged.outcome, Outcome::invalid);
+  EXPECT_TRUE(contains(damaged.message, "tuning.json:1: not JSON"));
+  const Result missing = make({.tuning_file = "/nonexistent/t.json"});
+  EXPECT_EQ(missing.outcome, Outcome::invalid);
+  EXPECT_EQ(missing.message, "Communicator: cannot read tuning file /nonexistent/t.json");
+  MPI_Barrier(MPI_COMM_WORLD);
 }
 
 // Between nodes without a fabric large messages travel in pieces, some at a time, more of them than there is room for.

@@ -31,7 +31,7 @@ TEST(Missing, IsNamedAtTheDeadline) {
       EXPECT_LT(Clock::now() - begin, kSoon);
     }
     if (comm.rank() != missing) {
-      EXPECT_TRUE(contains(result.message, text("rank ", missing, " gives no sign")));
+      EXPECT_TRUE(contains(result.message, text("rank ", missing, " has not entered any collective")));
     }
     MPI_Barrier(MPI_COMM_WORLD);
     expect_unusable(comm);
@@ -54,7 +54,7 @@ TEST(Missing, IsWarnedOfOnceAndThenAllIsWell) {
     EXPECT_EQ(one, comm.size());
   }
   const std::string warnings = testing::internal::GetCapturedStderr();
-  if (comm.rank() == late) {
+  if (comm.rank() != 0) {  // the lowest rank that waits speaks for its machine
     EXPECT_EQ(warnings, "");
     return;
   }
@@ -64,10 +64,10 @@ TEST(Missing, IsWarnedOfOnceAndThenAllIsWell) {
     return count;
   };
   EXPECT_EQ(count_of("tutti: warning: "), 2) << warnings;  // one a call
-  // The rest is the roll call: the lowest rank that waits tells what everybody does, all tell who is to blame.
+  // The rest is the roll call: what everybody does, and who is to blame.
   EXPECT_EQ(count_of(text("culprit: rank ", late, " (pid ")), 2) << warnings;
   EXPECT_EQ(count_of("culprit: "), 2) << warnings;
-  EXPECT_EQ(count_of(") waits in allreduce #"), comm.rank() == 0 ? 2 * late : 0) << warnings;
+  EXPECT_EQ(count_of(") waits in allreduce #"), 2 * late) << warnings;
   EXPECT_TRUE(contains(warnings, ") is in no tutti call"));
   EXPECT_TRUE(contains(warnings, text("tutti: warning: rank ", comm.rank(), ": allreduce #0")));
   EXPECT_TRUE(contains(warnings, "allreduce #1"));

@@ -77,7 +77,7 @@ static int too_late(void) {
   failed += check(says(code, "no progress for 1 s"), "the deadline is not heeded");
   if (rank == 0) {
     char missing[64];
-    snprintf(missing, sizeof missing, "rank %d gives no sign", late);
+    snprintf(missing, sizeof missing, "rank %d has not entered any collective", late);
     failed += check(says(code, missing), "the missing rank is not named");
   }
   if (rank != late) MPI_Send(NULL, 0, MPI_INT, late, 1, MPI_COMM_WORLD);

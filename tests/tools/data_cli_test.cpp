@@ -21,6 +21,9 @@ TEST(DataCli, OneRankWorks) {
   const auto check = on_ranks(2, {"data", "check", kDigits});
   EXPECT_EQ(check.status, 0) << check.err;
   EXPECT_EQ(count_of(check.out, "all 360 samples"), 1U) << check.out;
+  const auto misspelt = on_ranks(2, {"data", "chek", kDigits});
+  EXPECT_EQ(misspelt.status, 2) << misspelt.err;
+  EXPECT_EQ(count_of(misspelt.err, "tutti: error:"), 1U) << misspelt.err;
   const auto missing = on_ranks(2, {"data", "show", "/nonexistent"});
   EXPECT_NE(missing.status, 0);
   EXPECT_EQ(count_of(missing.err, "tutti: error:"), 1U) << missing.err;

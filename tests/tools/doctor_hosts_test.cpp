@@ -207,7 +207,7 @@ TEST(Doctor, JudgesLimits) {
        "ulimit -n"},
       {"descriptors", [](JobFacts& job) { on_all(job, [](RankFacts& r) { r.descriptors.reset(); }); }, kOk, "wanted"},
       {"locked_memory", [](JobFacts& job) { on_all(job, [](RankFacts& r) { r.fabric = true; }); }, kProblem,
-       "8 MiB may be locked, and the fabric", "memlock unlimited"},
+       "locked memory limit 8 MiB, and the RDMA network", "memlock unlimited"},
       {"locked_memory",
        [](JobFacts& job) {
          on_all(job, [](RankFacts& r) {
@@ -215,7 +215,7 @@ TEST(Doctor, JudgesLimits) {
            r.locked_memory = 4 * kGiB;
          });
        },
-       kWarning, "4 GiB may be locked", "memlock unlimited"},
+       kWarning, "locked memory limit 4 GiB", "memlock unlimited"},
       {"locked_memory",
        [](JobFacts& job) {
          on_all(job, [](RankFacts& r) {

@@ -281,6 +281,20 @@ TEST(PerfRun, ATimelineHasNoCallsWithoutDurationAndNamesItsLanes) {
   EXPECT_EQ(lanes, 2);  // one of each rank
 }
 
+TEST(PerfRun, TakesNamesOfOthersAndWritesBothFiles) {
+  const TemporaryFolder folder;
+  const std::string json = (folder.path() / "a.json").string();
+  const std::string csv = (folder.path() / "a.csv").string();
+  const auto outcome = tutti({"perf", "MPI_Reduce_scatter_block", "--dtype", "double", "--op", "MPI_MAX", "--sizes",
+                              "8", "--iterations", "1", "--limits", "none", "--json", json, "--csv", csv});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto row = nlohmann::json::parse(read_file(json)).at(0);
+  EXPECT_EQ(row.at("collective"), "reduce_scatter");
+  EXPECT_EQ(row.at("dtype"), "f64");
+  EXPECT_EQ(row.at("op"), "max");
+  EXPECT_TRUE(has(read_file(csv), "reduce_scatter,8,1,f64,max,")) << read_file(csv);
+}
+
 TEST(PerfRun, OptionsBeatTheEnvironment) {
   struct Case {
     const char* variable;

@@ -11,6 +11,7 @@
 #include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
+#include "tools/nearest.hpp"
 #include "tools/perf/measure.hpp"
 
 namespace tutti::tools {

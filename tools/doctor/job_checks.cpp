@@ -14,9 +14,9 @@
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
-#include "tools/command_line.hpp"
 #include "tools/doctor/check.hpp"
 #include "tools/doctor/words.hpp"
+#include "tools/nearest.hpp"
 
 namespace tutti::tools::doctor {
 namespace {

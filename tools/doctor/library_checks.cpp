@@ -90,7 +90,7 @@ Finding check_root(const HostFacts& host) {
   if (rank.user != 0) return {Status::ok, "an ordinary user"};
   const bool allowed =
       !value_of(rank, "OMPI_ALLOW_RUN_AS_ROOT").empty() && !value_of(rank, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM").empty();
-  if (!is_open_mpi(rank) || allowed) return {Status::ok, "root, and MPI lets it be"};
+  if (!is_open_mpi(rank) || allowed) return {Status::ok, "running as root, which Open MPI has been told to allow"};
   if (rank.launched) return {Status::ok, "root, and the launcher let it be"};
   return {Status::warning, "root, which Open MPI's mpirun refuses to start ranks for",
           "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 in a container, or another user"};

@@ -174,11 +174,11 @@ Finding check_descriptors(const HostFacts& host) {
 Finding check_locked_memory(const HostFacts& host) {
   const bool fabric = host.ranks.front().fabric;
   const bool limited = is_limited(host, &RankFacts::locked_memory);
-  const std::string said =
-      limited ? bytes_text(lowest(host, &RankFacts::locked_memory)) + " may be locked" : "no limit of locked memory";
-  if (!limited || !fabric) return {Status::ok, said + (fabric ? "" : ", and there is no fabric that needs it")};
+  const std::string said = limited ? "locked memory limit " + bytes_text(lowest(host, &RankFacts::locked_memory))
+                                   : "no limit of locked memory";
+  if (!limited || !fabric) return {Status::ok, said + (fabric ? "" : " (only RDMA networks need more; none found)")};
   return {lowest(host, &RankFacts::locked_memory) < kGiB ? Status::problem : Status::warning,
-          said + ", and the fabric locks what it sends and receives",
+          said + ", and the RDMA network locks what it sends and receives",
           "memlock unlimited in /etc/security/limits.conf, and LimitMEMLOCK=infinity for the batch system's daemon"};
 }
 

@@ -18,6 +18,7 @@
 #include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
+#include "tools/nearest.hpp"
 
 namespace tutti::tools {
 namespace {

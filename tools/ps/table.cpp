@@ -64,11 +64,21 @@ std::string head_line(const Job& job) {
   return line + fmt::format(": {} of {} rank{} seen\n", seen, world, world == 1 ? "" : "s");
 }
 
-}  // namespace
-
-std::string to_table(const Job& job) {
+std::vector<detail::ProcessView> views_of(const Job& job) {
   std::vector<detail::ProcessView> views;
   for (const SeenProcess& process : job.processes) views.push_back(process.view);
+  return views;
+}
+
+}  // namespace
+
+bool has_stalled(const Job& job) {
+  const std::vector<detail::ProcessView> views = views_of(job);
+  return !detail::RollCall(views).culprits().empty();
+}
+
+std::string to_table(const Job& job) {
+  const std::vector<detail::ProcessView> views = views_of(job);
   const detail::RollCall roll_call(views);
   std::vector<Row> rows = {{"rank", "host", "pid", "state", "communicator", "operation", "for", "waits for"}};
   for (const detail::ProcessView& view : views) {

@@ -10,4 +10,7 @@ namespace tutti::tools {
 /// A line about the job, a table of its processes, and a line for each culprit.
 std::string to_table(const Job& job);
 
+/// Whether a rank keeps others waiting.
+bool has_stalled(const Job& job);
+
 }  // namespace tutti::tools

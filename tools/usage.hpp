@@ -1,0 +1,23 @@
+// What is wrong with a command line, in one line: the first thing on it that is not known, with the nearest name that
+// is; otherwise what is missing or wrong. For `tutti` and tutti-train.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tutti::tools {
+
+/// The message and "; did you mean 'SUGGESTION'?", if there is one.
+std::string with_suggestion(std::string message, const std::string& suggestion);
+
+/// The names of the subcommands.
+std::vector<std::string> command_names(const CLI::App& app);
+
+/// What CLI11 found wrong with the arguments, as people are told: "data import: unknown option '--imges'; did you mean
+/// '--images'? (see `tutti data import --help`)". `program` is the name of the whole.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error, std::span<char* const> arguments,
+                          const std::string& program);
+
+}  // namespace tutti::tools
