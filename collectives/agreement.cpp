@@ -12,7 +12,6 @@
 #include <tutti/collectives/agreement.hpp>
 #include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/debug_log.hpp>
-#include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/node/single_copy.hpp>
 #include <tutti/collectives/rules.hpp>
@@ -265,15 +264,15 @@ void Agreement::add_node(int lowest_rank) noexcept {
   nodes_digest_ = Digest().add(nodes_digest_).add(lowest_rank).value();
 }
 
-ChoiceFacts Agreement::conclude(MPI_Comm comm) const {
-  require_right_options(comm);
-  require_same_parts(comm);
+ChoiceFacts Agreement::conclude(Exchange& ranks) const {
+  require_right_options(ranks);
+  require_same_parts(ranks);
   ChoiceFacts facts;
   if (inherited_ != nullptr) {
     facts = *inherited_;
   } else {
-    settle_costs(comm, facts);
-    settle_rules(comm, facts);
+    settle_costs(ranks, facts);
+    settle_rules(ranks, facts);
   }
   settle_description(facts);
   Digest digest;
@@ -285,48 +284,45 @@ ChoiceFacts Agreement::conclude(MPI_Comm comm) const {
   return facts;
 }
 
-void Agreement::require_right_options(MPI_Comm comm) const {
+void Agreement::require_right_options(Exchange& ranks) const {
   if (first_problem_ < 0) return;
   std::array<char, 1024> message{};
   put(message, problem_);
-  check_mpi(MPI_Bcast(message.data(), static_cast<int>(message.size()), MPI_CHAR, first_problem_, comm), "MPI_Bcast");
+  ranks.broadcast(message.data(), message.size(), first_problem_);
   // Who is wrong itself hears of that; the others, whose fault it is.
   if (!problem_.empty()) throw InvalidArgument(problem_);
   throw InvalidArgument(text("rank ", first_problem_, ": ", message.data()));
 }
 
-void Agreement::require_same_parts(MPI_Comm comm) const {
+void Agreement::require_same_parts(Exchange& ranks) const {
   if (!differ_) return;
   const std::size_t parts = parts_.size();
   std::vector<std::uint64_t> all(parts * static_cast<std::size_t>(ranks_));
-  const int count = static_cast<int>(parts);
-  check_mpi(MPI_Allgather(parts_.data(), count, MPI_UINT64_T, all.data(), count, MPI_UINT64_T, comm), "MPI_Allgather");
+  ranks.all_gather(parts_.data(), all.data(), parts * sizeof(parts_.front()));
   std::string why;
   for (std::size_t part = 0; part < parts; ++part) {
     constexpr int kShown = 8;
     int others = 0;
-    std::string ranks;
+    std::string names;
     for (int rank = 1; rank < ranks_; ++rank) {
       if (all[static_cast<std::size_t>(rank) * parts + part] == all[part]) continue;
-      if (++others <= kShown) ranks += text(others == 1 ? "" : ", ", rank);
+      if (++others <= kShown) names += text(others == 1 ? "" : ", ", rank);
     }
     if (others == 0) continue;
-    if (others > kShown) ranks += text(" and ", others - kShown, " more");
+    if (others > kShown) names += text(" and ", others - kShown, " more");
     why += text(why.empty() ? "" : "; ", kParts[part].name, " differ between rank 0 and rank", others == 1 ? " " : "s ",
-                ranks);
+                names);
   }
   throw InvalidArgument(text("Communicator: ", why));
 }
 
 /// Rank 0 reads the file, and tells the others what is in it, or what is wrong.
-void Agreement::settle_rules(MPI_Comm comm, ChoiceFacts& facts) {
+void Agreement::settle_rules(Exchange& ranks, ChoiceFacts& facts) {
   AlgorithmRules rules = own_rules();
   if (const std::string file = rules_file_of_environment(); !file.empty()) {
-    int rank = 0;
-    MPI_Comm_rank(comm, &rank);
     std::string content;
     int problem = 0;
-    if (rank == 0) {
+    if (ranks.rank() == 0) {
       try {
         content = read_rules_file(file);
         if (content.size() > kMostRuleBytes)
@@ -337,9 +333,9 @@ void Agreement::settle_rules(MPI_Comm comm, ChoiceFacts& facts) {
       }
     }
     int told[2] = {problem, static_cast<int>(content.size())};
-    check_mpi(MPI_Bcast(told, 2, MPI_INT, 0, comm), "MPI_Bcast");
+    ranks.broadcast(told, sizeof told, 0);
     content.resize(static_cast<std::size_t>(told[1]));
-    check_mpi(MPI_Bcast(content.data(), told[1], MPI_CHAR, 0, comm), "MPI_Bcast");
+    ranks.broadcast(content.data(), content.size(), 0);
     if (told[0] != 0) throw InvalidArgument(text("Communicator: ", content));
     try {
       for (AlgorithmRule& rule : parse_rules_file(content, file)) rules.push_back(std::move(rule));
@@ -359,7 +355,7 @@ void Agreement::settle_description(ChoiceFacts& facts) const {
   facts.description = {};
 }
 
-void Agreement::settle_costs(MPI_Comm comm, ChoiceFacts& facts) const {
+void Agreement::settle_costs(Exchange& ranks, ChoiceFacts& facts) const {
   facts.network = all_have_fabric_ ? NetworkClass::fabric : NetworkClass::tcp;
   facts.costs = {kSharedMemoryCosts, built_in_costs(facts.network)};
   if (options_.costs) {
@@ -368,11 +364,9 @@ void Agreement::settle_costs(MPI_Comm comm, ChoiceFacts& facts) const {
     return;
   }
   if (!tuning_named_) return;
-  int rank = 0;
-  MPI_Comm_rank(comm, &rank);
   Verdict verdict{};
-  if (rank == 0) verdict = judge(named_tuning_file(options_), !options_.tuning_file.empty(), facts.network);
-  check_mpi(MPI_Bcast(&verdict, sizeof verdict, MPI_BYTE, 0, comm), "MPI_Bcast");
+  if (ranks.rank() == 0) verdict = judge(named_tuning_file(options_), !options_.tuning_file.empty(), facts.network);
+  ranks.broadcast(&verdict, sizeof verdict, 0);
   facts.tuning_file = verdict.file.data();
   facts.refused = verdict.refused.data();
   if (verdict.is_error) throw InvalidArgument(text("Communicator: ", facts.refused));

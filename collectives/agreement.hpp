@@ -2,8 +2,6 @@
 // the choice of algorithms knows is settled, so that all ranks choose alike.
 #pragma once
 
-#include <mpi.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,6 +9,7 @@
 
 #include <tutti/collectives/choice_facts.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/exchange.hpp>
 
 namespace tutti::detail {
 
@@ -36,13 +35,13 @@ class Agreement {
 
   /// Collective, once all ranks are added. \throws InvalidArgument on every rank if options are wrong on any, or
   /// differ.
-  ChoiceFacts conclude(MPI_Comm comm) const;
+  ChoiceFacts conclude(Exchange& ranks) const;
 
  private:
-  void require_right_options(MPI_Comm comm) const;
-  void require_same_parts(MPI_Comm comm) const;
-  void settle_costs(MPI_Comm comm, ChoiceFacts& facts) const;
-  static void settle_rules(MPI_Comm comm, ChoiceFacts& facts);
+  void require_right_options(Exchange& ranks) const;
+  void require_same_parts(Exchange& ranks) const;
+  void settle_costs(Exchange& ranks, ChoiceFacts& facts) const;
+  static void settle_rules(Exchange& ranks, ChoiceFacts& facts);
   void settle_description(ChoiceFacts& facts) const;
 
   const CommunicatorOptions& options_;

@@ -157,11 +157,13 @@ class Communicator {
 
   detail::CommunicatorState& state() const noexcept { return *state_; }
 
+  /// For layers that make the state otherwise.
+  explicit Communicator(std::shared_ptr<detail::CommunicatorState> state) : state_(std::move(state)) {}
+
  private:
   /// Takes over `part`.
   Communicator part_of(MPI_Comm part, const CommunicatorOptions& options) const;
 
-  explicit Communicator(std::shared_ptr<detail::CommunicatorState> state) : state_(std::move(state)) {}
   std::shared_ptr<detail::CommunicatorState> state_;
 };
 

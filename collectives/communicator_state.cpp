@@ -6,6 +6,7 @@
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/mailbox.hpp>
 #include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/node/no_transport.hpp>
 #include <tutti/collectives/transport_choice.hpp>
 #include <tutti/collectives/waiting_task.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
@@ -40,13 +41,9 @@ MPI_Comm require_usable_parent(MPI_Comm parent) {
 CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options,
                                      const CommunicatorState* whole)
     : options_(options), data_(duplicate(require_usable_parent(parent))), notices_(parent) {
-  for (KeptHeader& recent : recent_) recent.header.call.sequence = kNoSequence;
-  check_mpi(MPI_Comm_rank(data_, &rank_), "MPI_Comm_rank");
-  check_mpi(MPI_Comm_size(data_, &size_), "MPI_Comm_size");
   try {
-    placement_.emplace(data_, options_, whole == nullptr ? nullptr : &whole->choice_facts());
-    notices_.set_stamp(placement_->stamp());
-    open_node(whole);
+    MpiExchange ranks(data_);
+    find_ranks(ranks, whole);
     options_.transport = wanted_transport(options_.transport);
     transport_ = open_transport(*options_.transport, data_, placement_->node_of(), placement_->ranks_over_tcp());
     show();
@@ -88,30 +85,43 @@ void CommunicatorState::begin_debug() {
   debug_->say(line);
 }
 
+CommunicatorState::CommunicatorState(NodeFooting footing, const CommunicatorOptions& options,
+                                     const CommunicatorState* whole)
+    : options_(options),
+      transport_(std::make_shared<NoTransport>()),
+      notices_(std::move(footing.hub), std::move(footing.hub_ranks), footing.ranks.rank()) {
+  find_ranks(footing.ranks, whole);
+  show();
+  everyone_.emplace(placement_->everyone());
+  mailbox_ = std::make_unique<Mailbox>(*this);
+}
+
+void CommunicatorState::find_ranks(Exchange& ranks, const CommunicatorState* whole) {
+  for (KeptHeader& recent : recent_) recent.header.call.sequence = kNoSequence;
+  rank_ = ranks.rank();
+  size_ = ranks.size();
+  placement_.emplace(ranks, options_, whole == nullptr ? nullptr : &whole->choice_facts());
+  notices_.set_stamp(placement_->stamp());
+  open_node(ranks, whole);
+}
+
 void CommunicatorState::show() {
   if constexpr (kSimulated) {
     presence_.emplace();
   } else {
     presence_.emplace(OwnBlock::get(), placement_->stamp(), rank_, size_);
-    begin_trace_if_asked(data_);
+    if (data_ != MPI_COMM_NULL) begin_trace_if_asked(data_);
   }
 }
 
-void CommunicatorState::open_node(const CommunicatorState* whole) {
+void CommunicatorState::open_node(Exchange& ranks, const CommunicatorState* whole) {
   options_.shared_memory = !kSimulated && wants_shared_memory(options_.shared_memory);
   placement_->set_shared_memory(false);  // a part has what the whole was found to have
   if (!*options_.shared_memory || place().nodes == size_) return;
   node_memory_ = whole != nullptr && whole->node_memory_ != nullptr ? whole->node_memory_ : NodeMemory::make();
-  MPI_Comm node = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split(data_, place().node, rank_, &node), "MPI_Comm_split");
-  node_ = detail::open_node(node, node_memory_, options_.bits == Bits::run);
-  MPI_Comm_free(&node);
-  const int opened = node_ != nullptr ? 1 : 0;
-  int all_opened = 0;
-  check_mpi(MPI_Allreduce(&opened, &all_opened, 1, MPI_INT, MPI_MIN, data_), "MPI_Allreduce");
-  placement_->set_shared_memory(all_opened != 0);
-  if (all_opened != 0) return;
-  node_.reset();
+  node_ = detail::open_node(ranks, placement_->node_of(), node_memory_, options_.bits == Bits::run);
+  placement_->set_shared_memory(node_ != nullptr);
+  if (node_ != nullptr) return;
   options_.shared_memory = false;
   node_memory_.reset();
   if (rank_ == 0) {
@@ -136,7 +146,7 @@ CommunicatorState::~CommunicatorState() {
   // identity to another one and deliver the notice there: that one's first message between the same ranks is then lost,
   // or, if it has no such rank, the process ends in MPI_Comm_dup (both seen with Open MPI 4.1.4).
   if (end == End::together) notices_.free();
-  MPI_Comm_free(&data_);
+  if (data_ != MPI_COMM_NULL) MPI_Comm_free(&data_);
 }
 
 Hierarchy* CommunicatorState::hierarchy() {
@@ -150,6 +160,10 @@ Hierarchy* CommunicatorState::hierarchy() {
 
 void CommunicatorState::begin_end() noexcept {
   if (size_ == 1 || meeting_ != nullptr || unusable()) return;
+  if (data_ == MPI_COMM_NULL) {
+    if (node_ != nullptr) node_->part();
+    return;
+  }
   meeting_ = std::make_shared<Meeting>(Meeting{.own_notices = notices_.any() ? 1 : 0});
   if constexpr (kSimulated) {
     MPI_Allreduce(&meeting_->own_notices, &meeting_->notices, 1, MPI_INT, MPI_MAX, data_);
@@ -159,13 +173,18 @@ void CommunicatorState::begin_end() noexcept {
   }
 }
 
+bool CommunicatorState::have_all_come() {
+  if (data_ == MPI_COMM_NULL) return node_ == nullptr || node_->have_all_parted();
+  int done = 0;
+  check_mpi(MPI_Test(&meeting_->request, &done, MPI_STATUS_IGNORE), "MPI_Test");  // of a null request it is done
+  return done != 0;
+}
+
 bool CommunicatorState::may_end() noexcept {
   begin_end();
-  if (size_ == 1 || unusable() || meeting_->request == MPI_REQUEST_NULL) return true;
+  if (size_ == 1 || unusable()) return true;
   try {
-    int done = 0;
-    check_mpi(MPI_Test(&meeting_->request, &done, MPI_STATUS_IGNORE), "MPI_Test");
-    if (done != 0) return true;
+    if (have_all_come()) return true;
     transport_->progress();
     poll_notices();
     return false;
@@ -193,6 +212,7 @@ CommunicatorState::End CommunicatorState::meet_before_end() noexcept {
     waiter.pause(now);
   }
   if (unusable()) return End::apart;
+  if (data_ == MPI_COMM_NULL) return End::together;
   return meeting_->notices == 0 ? End::together : End::with_notices;
 }
 

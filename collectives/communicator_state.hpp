@@ -18,6 +18,7 @@
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/debug_log.hpp>
+#include <tutti/collectives/exchange.hpp>
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/hierarchy.hpp>
 #include <tutti/collectives/keep_until_exit.hpp>
@@ -52,10 +53,21 @@ struct GoneRank {
   std::string words;        ///< "rank 2 (pid 1234 on node1) has died"
 };
 
+/// What a communicator of the ranks of one node stands on that has no MPI communicators of its own.
+struct NodeFooting {
+  Exchange& ranks;                 ///< by which it is made, and never again
+  std::shared_ptr<NoticeHub> hub;  ///< for its notices
+  std::vector<int> hub_ranks;      ///< of rank r there
+};
+
 class CommunicatorState {
  public:
   /// A part of a communicator, `whole`, inherits what the choice of algorithms knows, and memory.
   CommunicatorState(MPI_Comm parent, const CommunicatorOptions& options, const CommunicatorState* whole = nullptr);
+
+  /// Of ranks of one node, who use its memory for all they do: it has no transport, and mpi() is null. Where they turn
+  /// out not to share memory, or not to be on one node, is_one_node() is false on every rank, and it is of no use.
+  CommunicatorState(NodeFooting footing, const CommunicatorOptions& options, const CommunicatorState* whole);
   ~CommunicatorState();
   CommunicatorState(const CommunicatorState&) = delete;
   CommunicatorState& operator=(const CommunicatorState&) = delete;
@@ -231,8 +243,10 @@ class CommunicatorState {
   /// How the ranks part: all at one time, and whether any notice was ever sent among them; or each for itself.
   enum class End : std::uint8_t { together, with_notices, apart };
   End meet_before_end() noexcept;
+  bool have_all_come();
 
-  void open_node(const CommunicatorState* whole);
+  void find_ranks(Exchange& ranks, const CommunicatorState* whole);
+  void open_node(Exchange& ranks, const CommunicatorState* whole);
   void show();
   void begin_debug();
   void set_unusable(std::string why) noexcept;
@@ -243,16 +257,16 @@ class CommunicatorState {
 
   CommunicatorOptions options_;
   MPI_Comm data_ = MPI_COMM_NULL;
-  NoticeChannel notices_;
   int rank_ = 0;
   int size_ = 1;
+  std::shared_ptr<Transport> transport_;
+  NoticeChannel notices_;
   std::optional<Placement> placement_;  // made by the constructor
   std::shared_ptr<const AlgorithmRules> rules_;
   std::unique_ptr<DebugLog> debug_;
   std::shared_ptr<NodeMemory> node_memory_;
   std::unique_ptr<NodeMates> node_;
   KindStore<DirectKind> direct_kinds_;
-  std::shared_ptr<Transport> transport_;
   std::unique_ptr<Queue> queue_;
   std::optional<Hierarchy> hierarchy_;  // made when it is first asked for
   std::optional<Group> everyone_;       // made once the nodes are known

@@ -7,9 +7,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <list>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include <tutti/collectives/call.hpp>
 
@@ -35,22 +40,50 @@ struct Notice {
   void say(std::string_view words) noexcept;
 };
 
-/// One rank's end of the MPI communicator for notices.
+/// An MPI communicator that serves many of tutti's for their notices, each of which knows those that are its own by its
+/// stamp. Thread-safe.
+class NoticeHub {
+ public:
+  /// Of `comm`, which nothing else uses with tag 0, and which stays.
+  explicit NoticeHub(MPI_Comm comm) noexcept : comm_(comm) {}
+  NoticeHub(const NoticeHub&) = delete;
+  NoticeHub& operator=(const NoticeHub&) = delete;
+
+  MPI_Comm comm() const noexcept { return comm_; }
+  void open(std::uint64_t stamp);
+  void close(std::uint64_t stamp) noexcept;
+
+  /// The next of these that has come, if there is one. \throws CommunicationError
+  std::optional<Notice> next(std::uint64_t stamp);
+
+ private:
+  void take_in(const Notice& notice);
+
+  MPI_Comm comm_;
+  std::mutex mutex_;
+  std::map<std::uint64_t, std::deque<Notice>> open_;
+  std::deque<Notice> early_;  // of communicators that are not yet made here, or no longer there
+};
+
+/// One rank's end of what notices travel on.
 class NoticeChannel {
  public:
   /// Duplicates `parent`. Collective. \throws CommunicationError
   explicit NoticeChannel(MPI_Comm parent);
+
+  /// By a hub, where rank r of the communicator is `ranks[r]`. Local.
+  NoticeChannel(std::shared_ptr<NoticeHub> hub, std::vector<int> ranks, int rank);
   NoticeChannel(const NoticeChannel&) = delete;
   NoticeChannel& operator=(const NoticeChannel&) = delete;
 
   /// What is under way stays until the process ends: MPI may still read it.
   ~NoticeChannel();
 
-  /// Gives the MPI communicator back, which no notice may be on its way on. Collective.
+  /// Gives the MPI communicator back, if it is this one's; no notice may be on its way on it. Collective.
   void free() noexcept;
 
   /// `stamp` tells the communicator from all others; before the first notice.
-  void set_stamp(std::uint64_t stamp) noexcept { stamp_ = stamp; }
+  void set_stamp(std::uint64_t stamp);
 
   /// Whether any was sent here, or came.
   bool any() const noexcept { return any_; }
@@ -75,6 +108,8 @@ class NoticeChannel {
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
+  std::shared_ptr<NoticeHub> hub_;  // null: the MPI communicator is this one's
+  std::vector<int> ranks_;          // in the hub's
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;

@@ -1,58 +1,114 @@
 // Where ranks live; see placement.hpp.
 #include <sched.h>
 
+#include <atomic>
+#include <unordered_map>
+#include <utility>
+
 #include <tutti/collectives/agreement.hpp>
+#include <tutti/collectives/call.hpp>
 #include <tutti/collectives/hierarchy.hpp>
-#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/machine.hpp>
 #include <tutti/collectives/placement.hpp>
 
 namespace tutti::detail {
 
-Placement::Placement(MPI_Comm comm, const CommunicatorOptions& options, const ChoiceFacts* inherited) {
-  check_mpi(MPI_Comm_rank(comm, &rank_), "MPI_Comm_rank");
-  check_mpi(MPI_Comm_size(comm, &size_), "MPI_Comm_size");
-  // Asked of MPI whatever the options say, which may differ between ranks: pretended nodes share one machine's cores.
-  MPI_Comm node = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
-  int node_key = 0;  // lowest rank of the node
-  check_mpi(MPI_Allreduce(&rank_, &node_key, 1, MPI_INT, MPI_MIN, node), "MPI_Allreduce");
-  find_cores(node);
-  if constexpr (!kSimulated) watch_ = NodeWatch(node, rank_);
-  MPI_Comm_free(&node);
-  if (options.ranks_per_node > 0) node_key = rank_ - rank_ % options.ranks_per_node;
+/// What a rank tells of itself. Nodes may be pretended; the machine is what it is.
+struct Placement::Entry {
+  std::uint64_t machine;
+  std::uint64_t digest;  // of what must agree
+  std::uint64_t stamp;
+  std::uint32_t flags;
+  std::int32_t pretended_node;  // its lowest rank, or kNotPretended
+  ProcessId process;
+  cpu_set_t cores;
+};
 
-  // Together with the nodes, ranks compare what they were given, and learn the first one's stamp, which tells this
-  // communicator from all that were before.
+namespace {
+
+constexpr std::int32_t kNotPretended = -1;
+
+std::uint64_t new_stamp(const ProcessId& process) noexcept {
+  static std::atomic<std::uint64_t> made{0};
+  const auto now = static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
+  return mixed(process.identity, mixed(now, made.fetch_add(1, std::memory_order_relaxed)));
+}
+
+}  // namespace
+
+Placement::Placement(Exchange& ranks, const CommunicatorOptions& options, const ChoiceFacts* inherited)
+    : rank_(ranks.rank()), size_(ranks.size()) {
   Agreement agreement(options, inherited);
-  struct Entry {
-    std::int32_t node_key;
-    std::uint32_t flags;
-    std::uint64_t digest;
-    std::int64_t stamp;
-  };
-  const Entry own{node_key, agreement.flags(), agreement.digest(), Clock::now().time_since_epoch().count()};
-  std::vector<Entry> entries(static_cast<std::size_t>(size_));
-  check_mpi(MPI_Allgather(&own, sizeof(Entry), MPI_BYTE, entries.data(), sizeof(Entry), MPI_BYTE, comm),
-            "MPI_Allgather");
+  Entry own{.machine = own_machine(),
+            .digest = agreement.digest(),
+            .stamp = 0,
+            .flags = agreement.flags(),
+            .pretended_node = kNotPretended,
+            .process = {},
+            .cores = {}};
+  if (options.ranks_per_node > 0) own.pretended_node = rank_ - rank_ % options.ranks_per_node;
+  if constexpr (!kSimulated) own.process = own_process_id();
+  own.stamp = new_stamp(own.process);
+  CPU_ZERO(&own.cores);
+  sched_getaffinity(0, sizeof own.cores, &own.cores);
+  const std::vector<Entry> entries = ranks.all_gather(own);
+  // All learn the first one's stamp, which tells this communicator from all others.
+  stamp_ = entries.front().stamp;
   for (const Entry& entry : entries) agreement.add(entry.flags, entry.digest);
-  stamp_ = static_cast<std::uint64_t>(entries.front().stamp);
-  place_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
-  node_of_.resize(static_cast<std::size_t>(size_));
+  find_nodes(entries);
+  for (const int key : node_keys_) agreement.add_node(key);
+  look_at_machine(ranks, entries);
+  facts_ = agreement.conclude(ranks);
+}
+
+void Placement::find_nodes(std::span<const Entry> entries) {
+  std::unordered_map<std::uint64_t, int> lowest;  // rank of a machine
+  node_keys_.reserve(entries.size());
   for (int r = 0; r < size_; ++r) {
-    const int key = entries[static_cast<std::size_t>(r)].node_key;
+    const Entry& entry = entries[static_cast<std::size_t>(r)];
+    const int on_machine = lowest.try_emplace(entry.machine, r).first->second;
+    node_keys_.push_back(entry.pretended_node == kNotPretended ? on_machine : entry.pretended_node);
+  }
+  const int own_key = node_keys_[static_cast<std::size_t>(rank_)];
+  place_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
+  node_of_.resize(entries.size());
+  for (int r = 0; r < size_; ++r) {
+    const int key = node_keys_[static_cast<std::size_t>(r)];
     node_of_[static_cast<std::size_t>(r)] = key == r ? place_.nodes : node_of_[static_cast<std::size_t>(key)];
-    agreement.add_node(key);
     if (key == r) {
-      if (key == node_key) place_.node = place_.nodes;
+      if (key == own_key) place_.node = place_.nodes;
       ++place_.nodes;
     }
-    if (key == node_key) {
+    if (key == own_key) {
       if (r < rank_) ++place_.local_rank;
       ++place_.local_size;
     }
   }
   two_levels_ = detail::has_two_levels(node_of_);
-  facts_ = agreement.conclude(comm);
+}
+
+// How many ranks this machine has, whatever nodes are pretended, against the cores that they may use together; and the
+// processes to watch.
+void Placement::look_at_machine(Exchange& ranks, std::span<const Entry> entries) {
+  const Entry& own = entries[static_cast<std::size_t>(rank_)];
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  std::vector<NodeWatch::Mate> mates;
+  std::unordered_map<std::uint64_t, std::uint64_t> namespaces;  // of process numbers, by machine
+  bool needs_sockets = false;                                   // on any machine
+  for (int r = 0; r < size_; ++r) {
+    const Entry& entry = entries[static_cast<std::size_t>(r)];
+    const auto [first, is_new] = namespaces.try_emplace(entry.machine, entry.process.pid_namespace);
+    if (!is_new && (first->second != entry.process.pid_namespace || first->second == 0)) needs_sockets = true;
+    if (entry.machine != own.machine) continue;
+    CPU_OR(&cores, &cores, &entry.cores);
+    mates.push_back({r, entry.process, nullptr});
+  }
+  wait_policy_ = WaitPolicy::for_node(static_cast<int>(mates.size()), CPU_COUNT(&cores));
+  if constexpr (!kSimulated) {
+    watch_ = NodeWatch(std::move(mates), rank_);
+    if (needs_sockets) watch_.join_by_sockets(ranks, stamp_);
+  }
 }
 
 void Placement::set_shared_memory(bool shares) noexcept {
@@ -61,19 +117,6 @@ void Placement::set_shared_memory(bool shares) noexcept {
 }
 
 int Placement::most_on_node() const { return largest_node(node_of_); }
-
-// The cores that the ranks of this machine may use together, against how many ranks there are.
-void Placement::find_cores(MPI_Comm node) {
-  cpu_set_t own;
-  CPU_ZERO(&own);
-  sched_getaffinity(0, sizeof(own), &own);
-  cpu_set_t all;
-  CPU_ZERO(&all);
-  check_mpi(MPI_Allreduce(&own, &all, sizeof(own), MPI_BYTE, MPI_BOR, node), "MPI_Allreduce");
-  int ranks = 1;
-  MPI_Comm_size(node, &ranks);
-  wait_policy_ = WaitPolicy::for_node(ranks, CPU_COUNT(&all));
-}
 
 Group Placement::everyone() const {
   const bool one_node = place_.nodes == 1;

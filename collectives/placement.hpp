@@ -2,14 +2,13 @@
 // ranks are far.
 #pragma once
 
-#include <mpi.h>
-
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include <tutti/collectives/choice_facts.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/exchange.hpp>
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/waiting.hpp>
 #include <tutti/collectives/watch/node_watch.hpp>
@@ -20,8 +19,8 @@ class Placement {
  public:
   /// Finds the nodes, of which the options may pretend some. In the same exchange ranks compare what they must have in
   /// common (agreement.hpp); a part of a communicator inherits what the choice of algorithms knows. Collective over
-  /// `comm`. \throws InvalidArgument on every rank if options are wrong on any, or differ; CommunicationError
-  Placement(MPI_Comm comm, const CommunicatorOptions& options, const ChoiceFacts* inherited);
+  /// `ranks`. \throws InvalidArgument on every rank if options are wrong on any, or differ; CommunicationError
+  Placement(Exchange& ranks, const CommunicatorOptions& options, const ChoiceFacts* inherited);
 
   const NodePlace& place() const noexcept { return place_; }
 
@@ -54,13 +53,16 @@ class Placement {
   std::vector<bool> ranks_over_tcp() const;
 
  private:
-  void find_cores(MPI_Comm node);
+  struct Entry;
+  void find_nodes(std::span<const Entry> entries);
+  void look_at_machine(Exchange& ranks, std::span<const Entry> entries);
   Surroundings surroundings() const;
   TransportCosts shared_link_costs() const;
 
   int rank_ = 0;
   int size_ = 1;
   NodePlace place_;
+  std::vector<int> node_keys_;  // of every rank the lowest one of its node
   std::vector<int> node_of_;
   bool two_levels_ = false;
   ChoiceFacts facts_;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "allreduce/preload/counts.hpp"
+#include "allreduce/preload/process.hpp"
 #include "allreduce/preload/vote.hpp"
 
 namespace tutti::preload {
@@ -33,20 +34,20 @@ bool ends_the_program(MPI_Comm comm) noexcept {
 }
 
 /// Says it before the program ends: launchers of Open MPI now and then lose what its own handler says.
-void say_failure(const Shadow& shadow) noexcept {
+void say_failure(const ProgramComm& known) noexcept {
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   int rank = 0;
   PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  if (PMPI_Error_string(shadow.failure, text.data(), &length) != MPI_SUCCESS) return;
+  if (PMPI_Error_string(known.failure, text.data(), &length) != MPI_SUCCESS) return;
   (void)std::fprintf(stderr, "rank %d: %s\n", rank, text.data());
 }
 
 /// Tells the communicator's own error handler, which may end the program.
-int report_failure(const Shadow& shadow) noexcept {
-  if (ends_the_program(shadow.comm)) say_failure(shadow);
-  PMPI_Comm_call_errhandler(shadow.comm, shadow.failure);
-  return shadow.failure;
+int report_failure(const ProgramComm& known) noexcept {
+  if (ends_the_program(known.comm)) say_failure(known);
+  PMPI_Comm_call_errhandler(known.comm, known.failure);
+  return known.failure;
 }
 
 /// Whether all ranks look at calls of so many bytes at all: each knows for itself, and so do the others.
@@ -68,7 +69,28 @@ bool run(Shadow& shadow, Operation operation, const Arguments& arguments) {
   return true;
 }
 
-/// Of a communicator without a shadow; of one that joins two groups only the call is counted.
+/// Finds out what is fixed for the life of a communicator, at the first call on it.
+void look_at(ProgramComm& known) noexcept {
+  int inter = 0;
+  PMPI_Comm_test_inter(known.comm, &inter);
+  PMPI_Comm_size(known.comm, &known.size);
+  known.is_left = inter != 0 || known.size == 1;
+}
+
+/// Whether MPI will refuse the call on this rank whatever the others do: it is none then, and the others may not have
+/// it.
+bool is_refused(Operation operation, const Arguments& arguments, int size) noexcept {
+  const bool has_root = operation == Operation::bcast || operation == Operation::reduce;
+  return (has_root && (arguments.root < 0 || arguments.root >= size)) || !data_bytes(operation, arguments, size);
+}
+
+/// Counts the call, and makes the shadow if it is the one in which that is done. \throws whatever tutti throws
+void come_to_serve(ProgramComm& known, Operation operation) {
+  if (known.is_left || known.shadow != nullptr) return;
+  if (++known.calls >= process().settings.from_call) make_shadow(known, operation);
+}
+
+/// Of a communicator that is MPI's; of one that joins two groups only the call is counted.
 std::size_t bytes_passed(Operation operation, MPI_Comm comm, const Arguments& arguments) noexcept {
   if (comm == MPI_COMM_NULL) return 0;
   int inter = 0;
@@ -78,32 +100,46 @@ std::size_t bytes_passed(Operation operation, MPI_Comm comm, const Arguments& ar
   return inter != 0 ? 0 : data_bytes(operation, arguments, size).value_or(0);
 }
 
+std::nullopt_t pass(Operation operation, MPI_Comm comm, const Arguments& arguments) noexcept {
+  if (counts()) count_passed(operation, bytes_passed(operation, comm, arguments));
+  return std::nullopt;
+}
+
 void count(Tally& tally, std::size_t bytes) noexcept {
   ++tally.calls;
   tally.bytes += bytes;
 }
 
+/// \throws whatever tutti throws
+std::optional<int> serve_or_pass(ProgramComm& known, Operation operation, const Arguments& arguments) {
+  come_to_serve(known, operation);
+  if (known.shadow == nullptr) return pass(operation, known.comm, arguments);
+  Shadow& shadow = *known.shadow;
+  const auto bytes = data_bytes(operation, arguments, known.size);
+  const bool served = is_looked_at(shadow, operation, bytes) && run(shadow, operation, arguments);
+  count((served ? shadow.counts.served : shadow.counts.passed)[index(operation)], bytes.value_or(0));
+  if (served) return MPI_SUCCESS;
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<int> try_to_serve(Operation operation, MPI_Comm comm, const Arguments& arguments) noexcept {
-  Shadow* const shadow = find_shadow(comm);
-  if (shadow == nullptr) {
-    if (counts()) count_passed(operation, bytes_passed(operation, comm, arguments));
-    return std::nullopt;
-  }
-  if (shadow->failure != MPI_SUCCESS) return report_failure(*shadow);
-  const auto bytes = data_bytes(operation, arguments, shadow->own.size());
+  if (!process().running) return std::nullopt;  // MPI says so
+  ProgramComm* const known = find_known(comm);
+  if (known == nullptr) return pass(operation, comm, arguments);
+  if (known->failure != MPI_SUCCESS) return report_failure(*known);
+  if (known->size == 0) look_at(*known);
+  if (known->is_left || is_refused(operation, arguments, known->size)) return pass(operation, comm, arguments);
   try {
-    const bool served = is_looked_at(*shadow, operation, bytes) && run(*shadow, operation, arguments);
-    count((served ? shadow->counts.served : shadow->counts.passed)[index(operation)], bytes.value_or(0));
-    if (served) return MPI_SUCCESS;
-    return std::nullopt;
+    return serve_or_pass(*known, operation, arguments);
   } catch (const std::exception& error) {
-    shadow->failure = new_error_code(error.what());
+    known->failure = new_error_code(error.what());
     const Inside inside;
-    shadow->own.abandon(error.what());  // unless it has failed: no memory, say, where others wait
+    // Unless it has failed: no memory, say, where others wait.
+    if (known->shadow != nullptr) known->shadow->own.abandon(error.what());
   }
-  return report_failure(*shadow);
+  return report_failure(*known);
 }
 
 }  // namespace tutti::preload

@@ -97,8 +97,12 @@ Settings read_settings() {
     refuse("TUTTI_PRELOAD", "0 or 1");
   }
   settings.communicators = read_number("TUTTI_PRELOAD_COMMUNICATORS").value_or(settings.communicators);
+  settings.from_call = read_number("TUTTI_PRELOAD_FROM_CALL").value_or(settings.from_call);
   settings.rooted_bytes = read_number("TUTTI_PRELOAD_ROOTED_BYTES").value_or(settings.rooted_bytes);
   settings.message_bytes = read_number("TUTTI_PRELOAD_MESSAGE_BYTES");
+  if (const auto seconds = read_seconds("TUTTI_PRELOAD_START_LIMIT")) {
+    settings.start_limit = std::chrono::duration<double>(*seconds);
+  }
   if (const auto seconds = read_seconds("TUTTI_PRELOAD_DEADLINE"); seconds && *seconds > 0) {
     settings.deadline = std::chrono::duration<double>(*seconds);
   }

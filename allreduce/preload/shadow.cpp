@@ -1,68 +1,88 @@
-// Shadows, and when they come and go; see shadow.hpp.
+// Making shadows; see shadow.hpp.
 #include "allreduce/preload/shadow.hpp"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cstdio>
-#include <functional>
-#include <iterator>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <numeric>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/machine.hpp>
 #include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/node/node_mates.hpp>
+#include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
+#include "allreduce/preload/meeting.hpp"
 #include "allreduce/preload/process.hpp"
 
 namespace tutti::preload {
-
-thread_local constinit int Inside::depth_ = 0;
-
 namespace {
 
-/// Rises whenever a communicator gets a shadow or loses it.
-std::atomic<std::uint64_t> edition = 1;
-
-/// What ranks tell each other before they make a shadow.
+/// What ranks tell each other before they make a shadow, of which all take what all can do.
 struct Offer {
   std::uint64_t rooted_bytes;
   std::uint64_t node_message_bytes;     // least data where ranks of one node share no memory
   std::uint64_t network_message_bytes;  // between nodes
+  std::uint64_t machine;                // 0, which no rank offers: not the same
   OperationSet operations;
   std::uint8_t has_room;
   std::uint8_t shares_memory;
-  std::uint16_t unused;
+  std::uint8_t may_send;  // messages need MPI communicators
+  std::uint8_t unused;
 };
 
-Offer own_offer() {
-  Process& all = process();
-  const std::lock_guard lock(all.mutex);
-  return {.rooted_bytes = all.settings.rooted_bytes,
-          .node_message_bytes = all.settings.message_bytes.value_or(UINT64_MAX),
-          .network_message_bytes = all.settings.message_bytes.value_or(kMessageBytes),
-          .operations = all.settings.operations,
-          .has_room = all.shadows.size() < all.settings.communicators ? std::uint8_t{1} : std::uint8_t{0},
-          .shares_memory = all.shares_memory ? std::uint8_t{1} : std::uint8_t{0},
-          .unused = 0};
+/// A place among the shadows that there may be, until it is used or given back.
+class Room {
+ public:
+  Room() {
+    Process& all = process();
+    const std::lock_guard lock(all.mutex);
+    is_taken_ = all.shadows < all.settings.communicators;
+    if (is_taken_) ++all.shadows;
+  }
+  ~Room() {
+    if (!is_taken_) return;
+    const std::lock_guard lock(process().mutex);
+    --process().shadows;
+  }
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+
+  bool is_taken() const noexcept { return is_taken_; }
+  void use() noexcept { is_taken_ = false; }
+
+ private:
+  bool is_taken_;
+};
+
+/// A variable that is wrong is found out where the communicator is made.
+bool wants_memory() noexcept {
+  try {
+    return detail::wants_shared_memory({});
+  } catch (const Error&) {
+    return true;
+  }
 }
 
-/// What all ranks of `comm` can do.
-Offer agree(MPI_Comm comm, int size) {
-  const Offer own = own_offer();
-  std::vector<Offer> offers(static_cast<std::size_t>(size));
-  detail::check_mpi(PMPI_Allgather(&own, sizeof(Offer), MPI_BYTE, offers.data(), sizeof(Offer), MPI_BYTE, comm),
-                    "MPI_Allgather");
+/// What all ranks of `ranks` can do.
+Offer agree(detail::Exchange& ranks, const Offer& own) {
   Offer common = own;
-  for (const Offer& offer : offers) {
+  for (const Offer& offer : ranks.all_gather(own)) {
     common.rooted_bytes = std::max(common.rooted_bytes, offer.rooted_bytes);
     common.node_message_bytes = std::max(common.node_message_bytes, offer.node_message_bytes);
     common.network_message_bytes = std::max(common.network_message_bytes, offer.network_message_bytes);
+    if (offer.machine != common.machine) common.machine = 0;
     common.operations &= offer.operations;
     common.has_room &= offer.has_room;
     common.shares_memory &= offer.shares_memory;
+    common.may_send &= offer.may_send;
   }
   return common;
 }
@@ -83,35 +103,82 @@ class PlainCopy {
   MPI_Comm copy_ = MPI_COMM_NULL;
 };
 
-ShadowPtr make_shadow(MPI_Comm comm, const Offer& common) {
-  Process& all = process();
-  CommunicatorOptions options;
-  options.deadline = all.settings.deadline;
-  options.stall_warning = all.settings.stall_warning;
-  if (common.shares_memory == 0) options.shared_memory = false;  // which was said when it was found
-  const PlainCopy plain(comm);
-  Communicator own(plain.get(), options);
-  const bool one_node = own.place().nodes == 1;
-  const bool shares_memory = one_node && own.choice_facts().shared_memory;
-  if (one_node && !shares_memory) all.shares_memory = false;
-  const std::uint64_t message_bytes = one_node ? common.node_message_bytes : common.network_message_bytes;
-  return std::make_unique<Shadow>(Shadow{.comm = comm,
-                                         .own = std::move(own),
-                                         .operations = common.operations,
-                                         .least_bytes = shares_memory ? 0 : message_bytes,
-                                         .least_rooted_bytes = shares_memory ? common.rooted_bytes : message_bytes});
+/// The ranks as those of MPI_COMM_WORLD; nothing if one is not.
+std::optional<std::vector<int>> ranks_in_world(MPI_Comm comm, int size) {
+  MPI_Group own = MPI_GROUP_NULL;
+  MPI_Group world = MPI_GROUP_NULL;
+  detail::check_mpi(PMPI_Comm_group(comm, &own), "MPI_Comm_group");
+  detail::check_mpi(PMPI_Comm_group(process().all_ranks, &world), "MPI_Comm_group");
+  std::vector<int> ranks(static_cast<std::size_t>(size));
+  std::vector<int> in_world(ranks.size());
+  std::iota(ranks.begin(), ranks.end(), 0);
+  const int code = PMPI_Group_translate_ranks(own, size, ranks.data(), world, in_world.data());
+  PMPI_Group_free(&own);
+  PMPI_Group_free(&world);
+  detail::check_mpi(code, "MPI_Group_translate_ranks");
+  if (std::find(in_world.begin(), in_world.end(), MPI_UNDEFINED) != in_world.end()) return std::nullopt;
+  return in_world;
 }
 
-void enter(ShadowPtr shadow) {
+CommunicatorOptions options_of_all() {
+  CommunicatorOptions options;
+  options.deadline = process().settings.deadline;
+  options.stall_warning = process().settings.stall_warning;
+  return options;
+}
+
+/// For ranks of one machine; null on every rank if they turn out to share no memory.
+std::unique_ptr<Shadow> make_in_memory(detail::Exchange& ranks, std::vector<int> in_world, const Offer& common) {
   Process& all = process();
-  const MPI_Comm comm = shadow->comm;
-  Shadow* const value = shadow.get();
-  {
-    const std::lock_guard lock(all.mutex);
-    all.shadows.insert_or_assign(comm, std::move(shadow));
-    edition.fetch_add(1, std::memory_order_release);
+  Communicator own(std::make_shared<detail::CommunicatorState>(
+      detail::NodeFooting{.ranks = ranks, .hub = all.notices, .hub_ranks = std::move(in_world)}, options_of_all(),
+      all.whole ? &all.whole->state() : nullptr));
+  if (!own.state().is_one_node()) {
+    all.shares_memory = false;
+    own.state().begin_end();
+    return nullptr;
   }
-  PMPI_Comm_set_attr(comm, all.key, value);
+  return std::make_unique<Shadow>(Shadow{.own = std::move(own),
+                                         .operations = common.operations,
+                                         .least_bytes = 0,
+                                         .least_rooted_bytes = common.rooted_bytes});
+}
+
+/// For ranks that send messages, of which `parent` has all.
+std::unique_ptr<Shadow> make_with_messages(MPI_Comm parent, const Offer& common, std::uint64_t least_bytes) {
+  CommunicatorOptions options = options_of_all();
+  if (common.shares_memory == 0) options.shared_memory = false;  // which was said when it was found
+  return std::make_unique<Shadow>(Shadow{.own = Communicator(parent, options),
+                                         .operations = common.operations,
+                                         .least_bytes = least_bytes,
+                                         .least_rooted_bytes = least_bytes});
+}
+
+/// As all agree, by whatever serves best; null if nothing does.
+std::unique_ptr<Shadow> make_by_agreement(const ProgramComm& known, detail::Exchange& ranks, std::vector<int> in_world,
+                                          Room& room) {
+  Process& all = process();
+  const bool is_world = known.comm == MPI_COMM_WORLD;
+  const Settings& settings = all.settings;
+  const Offer common =
+      agree(ranks, {.rooted_bytes = settings.rooted_bytes,
+                    .node_message_bytes = settings.message_bytes.value_or(UINT64_MAX),
+                    .network_message_bytes = settings.message_bytes.value_or(kMessageBytes),
+                    .machine = detail::own_machine(),
+                    .operations = settings.operations,
+                    .has_room = room.is_taken() ? std::uint8_t{1} : std::uint8_t{0},
+                    .shares_memory = wants_memory() && all.shares_memory ? std::uint8_t{1} : std::uint8_t{0},
+                    .may_send = is_world || !all.has_threads ? std::uint8_t{1} : std::uint8_t{0},
+                    .unused = 0});
+  if (common.has_room == 0 || common.operations == 0) return nullptr;
+  const bool one_machine = common.machine != 0;
+  if (one_machine && common.shares_memory != 0) {
+    if (auto shadow = make_in_memory(ranks, std::move(in_world), common)) return shadow;
+  }
+  const std::uint64_t least_bytes = one_machine ? common.node_message_bytes : common.network_message_bytes;
+  if (common.may_send == 0 || least_bytes == UINT64_MAX) return nullptr;
+  if (is_world) return make_with_messages(all.all_ranks, common, least_bytes);
+  return make_with_messages(PlainCopy(known.comm).get(), common, least_bytes);
 }
 
 /// A communicator that MPI has, of which tutti could not make one: the same on all its ranks.
@@ -122,84 +189,49 @@ void complain(MPI_Comm comm, const Error& error) {
   std::fprintf(stderr, "tutti: warning: preload: a communicator is left to MPI: %s\n", error.what());
 }
 
+void make(ProgramComm& known, MPI_Comm meeting_place, const std::string& where, std::vector<int> in_world) {
+  Process& all = process();
+  Room room;
+  Meeting ranks(meeting_place, where.c_str(),
+                {.deadline = all.settings.deadline, .warning = all.settings.stall_warning});
+  try {
+    known.shadow = make_by_agreement(known, ranks, std::move(in_world), room);
+  } catch (const NotAllCame&) {
+    throw;
+  } catch (const Error& error) {  // on every rank
+    complain(known.comm, error);
+  }
+  known.is_left = known.shadow == nullptr;
+  if (known.is_left) return;
+  room.use();
+  count_communicator(true);
+}
+
 }  // namespace
 
-Process& process() noexcept {
-  static auto* const kept = new Process;
-  return *kept;
-}
-
-int part_when_deleted(MPI_Comm comm, int /*key*/, void* /*value*/, void* /*extra*/) {
-  Process& all = process();
-  const std::lock_guard lock(all.mutex);
-  const auto found = all.shadows.find(comm);
-  if (found == all.shadows.end()) return MPI_SUCCESS;
-  add_counts(found->second->counts);
-  // MPI may hold locks of its own here: what talks to the other ranks is done later.
-  all.parted.push_back(std::move(found->second));
-  all.shadows.erase(found);
-  edition.fetch_add(1, std::memory_order_release);
-  return MPI_SUCCESS;
-}
-
-bool free_parted() {
-  Process& all = process();
-  std::vector<ShadowPtr> parted;
-  {
-    const std::lock_guard lock(all.mutex);
-    parted.swap(all.parted);
-  }
-  for (const ShadowPtr& shadow : parted) shadow->own.state().begin_end();
-  std::erase_if(parted, [](const ShadowPtr& shadow) { return shadow->own.state().may_end(); });
-  const std::lock_guard lock(all.mutex);
-  std::move(parted.begin(), parted.end(), std::back_inserter(all.parted));
-  return all.parted.empty();
-}
-
-void adopt(MPI_Comm comm) {
-  if (!process().running || Inside::here() || comm == MPI_COMM_NULL) return;
+void make_shadow(ProgramComm& known, Operation where) {
   const Inside inside;
-  int inter = 0;
-  int size = 1;
-  PMPI_Comm_test_inter(comm, &inter);
-  PMPI_Comm_size(comm, &size);
-  if (inter != 0 || size == 1) return;
   free_parted();
-  try {
-    const Offer common = agree(comm, size);
-    const bool may = common.has_room != 0 && common.operations != 0;
-    if (may) enter(make_shadow(comm, common));
-    count_communicator(may);
-  } catch (const Error& error) {
-    complain(comm, error);
-  }
+  auto in_world = ranks_in_world(known.comm, known.size);
+  known.is_left = !in_world;
+  if (known.is_left) return;
+  make(known, known.comm, text(name(where), " #0, in which the communicator of tutti's is made"), std::move(*in_world));
 }
 
-void part_from(MPI_Comm comm) {
-  if (Inside::here() || find_shadow(comm) == nullptr) return;
-  const Inside inside;
-  PMPI_Comm_delete_attr(comm, process().key);
-  free_parted();
-}
-
-Shadow* find_shadow(MPI_Comm comm) noexcept {
-  struct Seen {
-    std::uint64_t edition;
-    MPI_Comm comm;
-    Shadow* shadow;
-  };
-  constexpr std::size_t kSeen = 8;
-  [[gnu::tls_model("initial-exec")]] static thread_local constinit std::array<Seen, kSeen> seen{};
-  const std::uint64_t now = edition.load(std::memory_order_acquire);
-  std::size_t hash = std::hash<MPI_Comm>()(comm);
-  hash ^= hash >> 8U;
-  Seen& place = seen[(hash ^ hash >> 4U) % kSeen];
-  if (place.edition == now && place.comm == comm) return place.shadow;
+void make_first_shadow(const char* where) {
   Process& all = process();
-  const std::lock_guard lock(all.mutex);
-  const auto found = all.shadows.find(comm);
-  place = {now, comm, found == all.shadows.end() ? nullptr : found->second.get()};
-  return place.shadow;
+  know(MPI_COMM_WORLD);
+  const Inside inside;
+  ProgramComm& known = *find_known(MPI_COMM_WORLD);
+  PMPI_Comm_size(MPI_COMM_WORLD, &known.size);
+  known.is_left = known.size == 1;
+  if (known.is_left) return;
+  std::vector<int> everyone(static_cast<std::size_t>(known.size));
+  std::iota(everyone.begin(), everyone.end(), 0);
+  make(known, all.all_ranks, where, std::move(everyone));
+  if (known.shadow == nullptr) return;
+  if (known.shadow->own.mpi() == MPI_COMM_NULL) detail::begin_trace_if_asked(all.all_ranks);
+  all.whole = known.shadow->own;
 }
 
 }  // namespace tutti::preload

@@ -75,6 +75,7 @@ struct Board {
   // Written when they change, which is rare: others look at them as often as they poll.
   alignas(kCacheLine) std::atomic<std::int32_t> processor;  ///< on which the rank was when it last posted
   std::atomic<bool> has_failed;  ///< so that the rank's data in collectives it has not left may be anything
+  std::atomic<bool> has_parted;  ///< the rank frees the communicator
   std::uint64_t identity;        ///< of the process: a process of another container may have its PID
 
   Counters counters;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -13,8 +14,8 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
-#include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/node/direct.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/node/single_copy.hpp>
@@ -152,36 +153,69 @@ double time_one(ProcessMates& mates, std::span<float> data) {
   }
 }
 
-/// Switches single copies on where all ranks of `comm` are permitted, and want, them. They are measured once in the
-/// life of the processes. Collective.
-void choose_single_copies(MPI_Comm comm, ProcessMates& mates) {
-  constexpr std::size_t kCount = kSingleCopyFrom / sizeof(float);
-  const SingleCopies wanted = wanted_single_copies();
-  const std::unique_ptr<float[]> memory(new (std::nothrow) float[kCount]);  // not touched unless it is measured
-  struct Known {
-    int can_read, has_measured, reads_faster;
-  };
-  const std::optional<bool> measured = measured_reads_faster();
-  const bool can_read = wanted != SingleCopies::never && memory != nullptr && mates.can_read();
-  const Known own = {can_read ? 1 : 0, measured ? 1 : 0, measured.value_or(false) ? 1 : 0};
-  Known all = {};
-  check_mpi(MPI_Allreduce(&own, &all, 3, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
-  if (all.can_read == 0) return;
-  if (wanted == SingleCopies::where_permitted) return mates.set_single_copies(true);
-  if (all.has_measured == 0) {
-    constexpr int kTries = 4;  // of which the first only touches the memory
-    double fastest[2] = {HUGE_VAL, HUGE_VAL};
-    for (int i = 0; i < 2 * kTries; ++i) {
-      mates.set_single_copies(i % 2 != 0);
-      const double time = time_one(mates, {memory.get(), kCount});
-      if (i >= 2) fastest[i % 2] = std::min(fastest[i % 2], time);
-    }
-    double sums[2];
-    check_mpi(MPI_Allreduce(fastest, sums, 2, MPI_DOUBLE, MPI_SUM, comm), "MPI_Allreduce");
-    all.reads_faster = sums[1] < sums[0] ? 1 : 0;
-    remember_reads_faster(all.reads_faster != 0);
+/// What a rank says once it has, or has not, mapped its node.
+struct Verdict {
+  std::int32_t opened = 0;
+  std::int32_t can_read = 0;
+  std::int32_t has_measured = 0;
+  std::int32_t reads_faster = 0;
+};
+
+/// What all ranks of a node say.
+Verdict common(std::span<const Verdict> all, std::span<const int> node_of, int node) noexcept {
+  Verdict common = {1, 1, 1, 1};
+  for (std::size_t r = 0; r < all.size(); ++r) {
+    if (node_of[r] != node) continue;
+    common.opened &= all[r].opened;
+    common.can_read &= all[r].can_read;
+    common.has_measured &= all[r].has_measured;
+    common.reads_faster &= all[r].reads_faster;
   }
-  mates.set_single_copies(all.reads_faster != 0);
+  return common;
+}
+
+/// The fastest of some times without single copies, and with them. Collective over the node.
+std::array<double, 2> measure_single_copies(ProcessMates& mates, std::span<float> memory) {
+  constexpr int kTries = 4;  // of which the first only touches the memory
+  std::array<double, 2> fastest = {HUGE_VAL, HUGE_VAL};
+  for (std::size_t i = 0; i < std::size_t{2} * kTries; ++i) {
+    mates.set_single_copies(i % 2 != 0);
+    const double time = time_one(mates, memory);
+    if (i >= 2) fastest[i % 2] = std::min(fastest[i % 2], time);
+  }
+  return fastest;
+}
+
+/// Switches single copies on where all ranks of the node are permitted, and want, them. They are measured once in the
+/// life of the processes. Collective over `ranks`, which all know what all said.
+void choose_single_copies(Exchange& ranks, std::span<const int> node_of, std::span<const Verdict> said,
+                          std::span<float> memory, ProcessMates& mates) {
+  const SingleCopies wanted = wanted_single_copies();
+  const int own_node = node_of[static_cast<std::size_t>(ranks.rank())];
+  const Verdict own = common(said, node_of, own_node);
+  if (wanted == SingleCopies::where_permitted) return mates.set_single_copies(own.can_read != 0);
+  const int nodes = 1 + *std::max_element(node_of.begin(), node_of.end());
+  bool any_measures = false;
+  for (int node = 0; node < nodes; ++node) {
+    const Verdict all = common(said, node_of, node);
+    any_measures = any_measures || (all.can_read != 0 && all.has_measured == 0);
+  }
+  bool reads_faster = own.reads_faster != 0;
+  if (any_measures) {
+    const bool measures = own.can_read != 0 && own.has_measured == 0;
+    std::array<double, 2> fastest{};
+    if (measures) fastest = measure_single_copies(mates, memory);
+    const auto times = ranks.all_gather(fastest);
+    if (measures) {
+      std::array<double, 2> sums{};
+      for (std::size_t r = 0; r < times.size(); ++r) {
+        for (std::size_t i = 0; i < 2 && node_of[r] == own_node; ++i) sums[i] += times[r][i];
+      }
+      reads_faster = sums[1] < sums[0];
+      remember_reads_faster(reads_faster);
+    }
+  }
+  mates.set_single_copies(own.can_read != 0 && reads_faster);
 }
 
 }  // namespace
@@ -221,6 +255,11 @@ void NodeMates::leave_out_of_order(std::uint64_t number) noexcept {
   own().left.store(left_, std::memory_order_release);
 }
 
+bool NodeMates::have_all_parted() const noexcept {
+  return std::all_of(boards_.begin(), boards_.end(),
+                     [](const Board* board) { return board->has_parted.load(std::memory_order_acquire); });
+}
+
 bool NodeMates::may_have_deceived(int mate, std::uint64_t number) const noexcept {
   std::atomic_thread_fence(std::memory_order_acquire);  // reading its data comes before
   const Board& theirs = board(mate);
@@ -236,15 +275,14 @@ bool wants_shared_memory(std::optional<bool> option) {
   return word == "1";
 }
 
-std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMemory>& memory,
-                                     bool combines_by_domain) {
-  int rank = 0;
-  int size = 1;
-  check_mpi(MPI_Comm_rank(comm, &rank), "MPI_Comm_rank");
-  check_mpi(MPI_Comm_size(comm, &size), "MPI_Comm_size");
+std::unique_ptr<NodeMates> open_node(Exchange& ranks, std::span<const int> node_of,
+                                     const std::shared_ptr<NodeMemory>& memory, bool combines_by_domain) {
+  const int node = node_of[static_cast<std::size_t>(ranks.rank())];
+  const auto size = static_cast<int>(std::count(node_of.begin(), node_of.end(), node));
+  const auto number = static_cast<int>(std::count(node_of.begin(), node_of.begin() + ranks.rank(), node));
   Address own;
   own.process = static_cast<std::int32_t>(getpid());
-  own.domain = own_domain(rank, size);
+  own.domain = own_domain(number, size);
   SharedMemory shown;
   try {
     if (memory != nullptr && size <= kMostMates) shown = SharedMemory::create(sizeof(Shown));
@@ -260,25 +298,35 @@ std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMe
     own.directory_inode = directory.inode();
     own.identity = memory->identity();
   }
-  std::vector<Address> all(static_cast<std::size_t>(size));
-  check_mpi(MPI_Allgather(&own, sizeof(Address), MPI_BYTE, all.data(), sizeof(Address), MPI_BYTE, comm),
-            "MPI_Allgather");
+  std::vector<Address> addresses = ranks.all_gather(own);
+  std::size_t kept = 0;
+  for (std::size_t r = 0; r < addresses.size(); ++r) {
+    if (node_of[r] == node) addresses[kept++] = addresses[r];
+  }
+  addresses.resize(kept);
   std::unique_ptr<ProcessMates> mates;
+  constexpr std::size_t kCount = kSingleCopyFrom / sizeof(float);
+  const std::unique_ptr<float[]> measured_on(new (std::nothrow) float[kCount]);  // not touched unless it is measured
+  Verdict verdict;
   if (shown) {
     try {
-      mates = map_node(rank, all, std::move(shown), memory);
+      mates = map_node(number, addresses, std::move(shown), memory);
+      const std::optional<bool> measured = measured_reads_faster();
+      const bool wants = size > 1 && wanted_single_copies() != SingleCopies::never && measured_on != nullptr;
+      verdict = {.opened = 1,
+                 .can_read = wants && mates->can_read() ? 1 : 0,
+                 .has_measured = measured ? 1 : 0,
+                 .reads_faster = measured.value_or(false) ? 1 : 0};
     } catch (const std::bad_alloc&) {
     }
   }
-  const int opened = mates != nullptr ? 1 : 0;
-  int all_opened = 0;
-  check_mpi(MPI_Allreduce(&opened, &all_opened, 1, MPI_INT, MPI_MIN, comm), "MPI_Allreduce");
-  if (all_opened == 0) return nullptr;
+  const std::vector<Verdict> said = ranks.all_gather(verdict);
+  if (std::any_of(said.begin(), said.end(), [](const Verdict& one) { return one.opened == 0; })) return nullptr;
   std::vector<std::int32_t> domain_of;
-  domain_of.reserve(all.size());
-  for (const Address& address : all) domain_of.push_back(address.domain);
+  domain_of.reserve(addresses.size());
+  for (const Address& address : addresses) domain_of.push_back(address.domain);
   mates->set_domains(Domains(domain_of, fewest_in_domain()), combines_by_domain);
-  if (size > 1) choose_single_copies(comm, *mates);
+  choose_single_copies(ranks, node_of, said, {measured_on.get(), kCount}, *mates);
   return mates;
 }
 

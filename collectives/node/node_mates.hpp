@@ -1,14 +1,14 @@
 // The ranks of a communicator that share a node: their boards, and each other's memory.
 #pragma once
 
-#include <mpi.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include <tutti/collectives/exchange.hpp>
 #include <tutti/collectives/node/board.hpp>
 #include <tutti/collectives/node/domains.hpp>
 #include <tutti/collectives/node/node_memory.hpp>
@@ -100,6 +100,10 @@ class NodeMates {
   /// This rank gives up what it has under way: others that read its data may find anything from now on.
   void fail() noexcept { own().has_failed.store(true, std::memory_order_seq_cst); }
 
+  /// This rank will call nothing more, and whether that is so of all.
+  void part() noexcept { own().has_parted.store(true, std::memory_order_release); }
+  bool have_all_parted() const noexcept;
+
   /// Whether what was read of the data of `mate` may have been something else, because it has given the collective up.
   bool may_have_deceived(int mate, std::uint64_t number) const noexcept;
 
@@ -130,8 +134,10 @@ class NodeMates {
 /// What the option says, or else the environment variable TUTTI_SHARED_MEMORY. \throws InvalidArgument
 bool wants_shared_memory(std::optional<bool> option);
 
-/// The ranks of `comm`, which share a node. Collective; null on every rank if one of them cannot map the memory of
-/// another, or has no `memory`. `combines_by_domain`: where NUMA domains matter reductions may go by them.
-std::unique_ptr<NodeMates> open_node(MPI_Comm comm, const std::shared_ptr<NodeMemory>& memory, bool combines_by_domain);
+/// The ranks of this one's node, `node_of` having the node of every rank. Collective over `ranks`; null on every rank
+/// if one of them cannot map the memory of another of its node, or has no `memory`. `combines_by_domain`: where NUMA
+/// domains matter reductions may go by them.
+std::unique_ptr<NodeMates> open_node(Exchange& ranks, std::span<const int> node_of,
+                                     const std::shared_ptr<NodeMemory>& memory, bool combines_by_domain);
 
 }  // namespace tutti::detail

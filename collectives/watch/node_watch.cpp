@@ -9,7 +9,6 @@
 #include <cstring>
 #include <utility>
 
-#include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/watch/node_watch.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
 #include <tutti/kernels/error.hpp>
@@ -60,71 +59,66 @@ int connect_to(const AbstractName& name, std::uint64_t own_identity) noexcept {
 
 }  // namespace
 
-NodeWatch::NodeWatch(MPI_Comm machine, int rank) {
-  int size = 1;
-  int own = 0;
-  check_mpi(MPI_Comm_size(machine, &size), "MPI_Comm_size");
-  check_mpi(MPI_Comm_rank(machine, &own), "MPI_Comm_rank");
-  if (size == 1) return;
-  struct Entry {
-    std::int32_t rank;
-    std::int32_t unused;
-    ProcessId id;
-  };
-  const Entry entry{rank, 0, own_process_id()};
-  std::vector<Entry> all(static_cast<std::size_t>(size));
-  check_mpi(MPI_Allgather(&entry, sizeof(Entry), MPI_BYTE, all.data(), sizeof(Entry), MPI_BYTE, machine),
-            "MPI_Allgather");
+NodeWatch::NodeWatch(std::vector<Mate> machine, int rank) {
+  if (machine.size() <= 1) return;
   watch_ = ProcessWatch::get();
   host_ = OwnBlock::get().block().host.data();
-  bool one_namespace = true;
-  for (const Entry& its : all) {
-    Mate& mate = mates_.emplace_back(Mate{its.rank, its.id, nullptr});
-    const bool same = its.id.pid_namespace == entry.id.pid_namespace && its.id.pid_namespace != 0;
-    one_namespace = one_namespace && its.id.pid_namespace == all.front().id.pid_namespace && its.id.pid_namespace != 0;
-    if (same && its.rank != rank) mate.process = watch_->watch(its.id);
+  mates_ = std::move(machine);
+  const auto self = std::find_if(mates_.begin(), mates_.end(), [&](const Mate& mate) { return mate.rank == rank; });
+  const std::uint64_t own_numbers = self->id.pid_namespace;
+  for (Mate& mate : mates_) {
+    if (mate.id.pid_namespace == own_numbers && own_numbers != 0 && mate.rank != rank)
+      mate.process = watch_->watch(mate.id);
   }
-  if (!one_namespace) join_by_sockets(machine, static_cast<std::size_t>(own));
-  std::sort(mates_.begin(), mates_.end(), [](const Mate& a, const Mate& b) { return a.rank < b.rank; });
 }
 
 // Each process listens; of every two that need a connection the later one connects. All have connected before anybody
-// accepts, so nobody waits for anybody but in MPI.
-void NodeWatch::join_by_sockets(MPI_Comm machine, std::size_t own) {
-  const ProcessId& self = mates_[own].id;
-  std::uint64_t stamp = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-  check_mpi(MPI_Bcast(&stamp, sizeof stamp, MPI_BYTE, 0, machine), "MPI_Bcast");
+// accepts, so nobody waits for anybody but where all meet.
+void NodeWatch::join_by_sockets(Exchange& ranks, std::uint64_t stamp) {
+  const ProcessId self = own_process_id();
   const AbstractName own_name(self.identity, stamp);
   const Descriptor listener(open_socket());
-  bool listens = listener.get() >= 0 && bind(listener.get(), own_name.get(), own_name.bytes) == 0 &&
-                 listen(listener.get(), static_cast<int>(mates_.size())) == 0;
-  check_mpi(MPI_Barrier(machine), "MPI_Barrier");
-  for (std::size_t i = 0; i < own; ++i) {
-    if (mates_[i].process != nullptr) continue;
-    const int end = connect_to(AbstractName(mates_[i].id.identity, stamp), self.identity);
-    if (end >= 0) mates_[i].process = watch_->watch_socket(mates_[i].id, end);
+  const bool listens = watch_ != nullptr && listener.get() >= 0 &&
+                       bind(listener.get(), own_name.get(), own_name.bytes) == 0 &&
+                       listen(listener.get(), static_cast<int>(mates_.size())) == 0;
+  ranks.meet();
+  if (watch_ != nullptr) connect_to_earlier(self, stamp);
+  ranks.meet();
+  if (listens) accept_from_later(listener.get());
+  const auto first = std::find_if(mates_.begin(), mates_.end(), [&](const Mate& mate) {
+    return mate.process == nullptr && mate.id.identity != self.identity;
+  });
+  const int cannot = first == mates_.end() ? 0 : 1;
+  const std::vector<int> all = ranks.all_gather(cannot);
+  if (cannot == 0) return;
+  for (const Mate& mate : mates_) {  // the first says it for all of this machine
+    if (mate.rank < ranks.rank() && all[static_cast<std::size_t>(mate.rank)] != 0) return;
   }
-  check_mpi(MPI_Barrier(machine), "MPI_Barrier");
-  while (listens) {
-    Descriptor end(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    listens = end.get() >= 0;
+  std::fprintf(stderr,
+               "tutti: warning: rank %d cannot watch rank %d (they share neither process numbers nor a network "
+               "namespace): if one dies, the other waits for its deadline\n",
+               ranks.rank(), first->rank);
+}
+
+void NodeWatch::connect_to_earlier(const ProcessId& self, std::uint64_t stamp) {
+  for (Mate& mate : mates_) {
+    if (mate.id.identity == self.identity) return;
+    if (mate.process != nullptr) continue;
+    const int end = connect_to(AbstractName(mate.id.identity, stamp), self.identity);
+    if (end >= 0) mate.process = watch_->watch_socket(mate.id, end);
+  }
+}
+
+void NodeWatch::accept_from_later(int listener) {
+  for (;;) {
+    Descriptor end(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (end.get() < 0) return;
     std::uint64_t identity = 0;
-    if (!listens || recv(end.get(), &identity, sizeof identity, 0) != sizeof identity) continue;
+    if (recv(end.get(), &identity, sizeof identity, 0) != sizeof identity) continue;
     for (Mate& mate : mates_) {
       if (mate.id.identity == identity) mate.process = watch_->watch_socket(mate.id, end.release());
     }
   }
-  const auto first = std::find_if(mates_.begin(), mates_.end(), [&](const Mate& mate) {
-    return mate.process == nullptr && mate.id.identity != self.identity;
-  });
-  int lowest = first == mates_.end() ? static_cast<int>(mates_.size()) : static_cast<int>(own);
-  const int mine = lowest;
-  check_mpi(MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, machine), "MPI_Allreduce");
-  if (first == mates_.end() || mine != lowest) return;
-  std::fprintf(stderr,
-               "tutti: warning: rank %d cannot watch rank %d (they share neither process numbers nor a network "
-               "namespace): if one dies, the other waits for its deadline\n",
-               mates_[own].rank, first->rank);
 }
 
 std::vector<NodeWatch::Gone> NodeWatch::look(std::chrono::steady_clock::time_point now) {

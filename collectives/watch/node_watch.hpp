@@ -1,14 +1,13 @@
 // The ranks of a communicator that run on this machine, as processes: which of them are gone, and what they show.
 #pragma once
 
-#include <mpi.h>
-
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include <tutti/collectives/exchange.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
 #include <tutti/collectives/watch/process_watch.hpp>
 
@@ -33,9 +32,13 @@ class NodeWatch {
   /// Watches nobody.
   NodeWatch() = default;
 
-  /// Collective over `machine`, the ranks of one machine, of which this one has rank `rank` in the communicator. Ranks
-  /// that cannot watch each other are told on standard error, by the first that cannot. \throws CommunicationError
-  NodeWatch(MPI_Comm machine, int rank);
+  /// Watches the ranks of one machine, in rank order, of which this one is `rank`, as far as process numbers do.
+  NodeWatch(std::vector<Mate> machine, int rank);
+
+  /// Joins those that do not see each other's process numbers, on all machines of the communicator that have such.
+  /// Ranks that cannot watch each other are told on standard error, by the first that cannot. `stamp` is the
+  /// communicator's. Collective over `ranks`. \throws CommunicationError
+  void join_by_sockets(Exchange& ranks, std::uint64_t stamp);
 
   /// Ranks that were found to be gone since the last look.
   std::vector<Gone> look(std::chrono::steady_clock::time_point now);
@@ -48,7 +51,8 @@ class NodeWatch {
   std::size_t mates() const noexcept { return mates_.size(); }
 
  private:
-  void join_by_sockets(MPI_Comm machine, std::size_t own);
+  void connect_to_earlier(const ProcessId& self, std::uint64_t stamp);
+  void accept_from_later(int listener);
 
   std::shared_ptr<ProcessWatch> watch_;
   std::vector<Mate> mates_;  // by rank, this one among them

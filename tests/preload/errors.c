@@ -68,6 +68,8 @@ static int too_late(void) {
   int failed = 0;
   MPI_Comm_dup(MPI_COMM_WORLD, &comm);
   MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+  is_served(BARRIER, comm, 0);
+  MPI_Barrier(comm); /* in which tutti makes what it needs */
   if (rank == late) {
     for (int r = 0; r < late; ++r) MPI_Recv(NULL, 0, MPI_INT, r, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     is_served(BARRIER, comm, 0);
@@ -85,6 +87,25 @@ static int too_late(void) {
   return failed + world_works();
 }
 
+/* The same where the last rank does not come to the first call, for which tutti has to make what it needs. */
+static int never(void) {
+  MPI_Comm comm;
+  const int late = size - 1;
+  int failed = 0;
+  MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+  MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+  if (rank == late) {
+    for (int r = 0; r < late; ++r) MPI_Recv(NULL, 0, MPI_INT, r, 2, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+  } else {
+    const int code = MPI_Barrier(comm);
+    failed += check(says(code, "barrier #0") && says(code, "not all ranks are in that call"), "the call does not end");
+    failed += check(MPI_Barrier(comm) == code, "the communicator goes on");
+    MPI_Send(NULL, 0, MPI_INT, late, 2, MPI_COMM_WORLD);
+  }
+  MPI_Comm_free(&comm);
+  return failed + world_works();
+}
+
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   begin();
@@ -92,7 +113,7 @@ int main(int argc, char** argv) {
     differing_call(MPI_COMM_WORLD);
     return MPI_Finalize();
   }
-  const int failed = returned() + through_own_handler() + too_late();
+  const int failed = returned() + through_own_handler() + too_late() + never();
   end();
   return failed;
 }

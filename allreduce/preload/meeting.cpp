@@ -1,0 +1,107 @@
+// Meetings of ranks; see meeting.hpp.
+#include "allreduce/preload/meeting.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include <tutti/collectives/keep_until_exit.hpp>
+#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
+
+namespace tutti::preload {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+int rank_of(MPI_Comm comm) {
+  int rank = 0;
+  PMPI_Comm_rank(comm, &rank);
+  return rank;
+}
+
+int size_of(MPI_Comm comm) {
+  int size = 1;
+  PMPI_Comm_size(comm, &size);
+  return size;
+}
+
+Clock::time_point after(Clock::time_point begin, std::optional<std::chrono::duration<double>> time) {
+  constexpr std::chrono::duration<double> kMost = std::chrono::hours(24 * 365);
+  if (!time) return Clock::time_point::max();
+  return begin + std::chrono::duration_cast<Clock::duration>(std::min(*time, kMost));
+}
+
+}  // namespace
+
+bool wait_until(MPI_Request& request, Clock::time_point end) {
+  constexpr int kSpins = 100;
+  constexpr int kYields = 2000;
+  constexpr auto kSleep = std::chrono::microseconds(100);
+  for (int tries = 0;; ++tries) {
+    int done = 0;
+    detail::check_mpi(PMPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done != 0) return true;
+    if (tries < kSpins) continue;
+    if (Clock::now() >= end) return false;
+    if (tries < kSpins + kYields) {
+      sched_yield();
+    } else {
+      std::this_thread::sleep_for(kSleep);
+    }
+  }
+}
+
+Meeting::Meeting(MPI_Comm comm, const char* where, const Patience& patience)
+    : Exchange(rank_of(comm), size_of(comm)), comm_(comm), where_(where), patience_(patience) {}
+
+void Meeting::wait(MPI_Request request, const std::shared_ptr<void>& memory) {
+  const auto begin = Clock::now();
+  const auto end = after(begin, patience_.deadline);
+  try {
+    const auto warn_at = after(begin, patience_.warning);
+    if (!warned_ && patience_.warning.count() > 0 && warn_at < end) {
+      if (wait_until(request, warn_at)) return;
+      warned_ = true;
+      std::fprintf(stderr,
+                   "tutti: warning: rank %d of %d: %s: no progress for %.1f s; not all ranks are in that call\n",
+                   rank(), size(), where_, std::chrono::duration<double>(Clock::now() - begin).count());
+    }
+    if (wait_until(request, end)) return;
+    throw NotAllCame(
+        text(where_, ": no progress for ", patience_.deadline->count(), " s; not all ranks are in that call"));
+  } catch (...) {
+    detail::keep_until_exit(memory);
+    throw;
+  }
+}
+
+void Meeting::all_gather(const void* own, void* all, std::size_t bytes) {
+  const std::size_t total = bytes * static_cast<std::size_t>(size());
+  const auto memory = std::make_shared<std::vector<std::byte>>(bytes + total);
+  std::memcpy(memory->data(), own, bytes);
+  const int count = static_cast<int>(bytes);
+  MPI_Request request = MPI_REQUEST_NULL;
+  detail::check_mpi(
+      PMPI_Iallgather(memory->data(), count, MPI_BYTE, memory->data() + bytes, count, MPI_BYTE, comm_, &request),
+      "MPI_Iallgather");
+  wait(request, memory);
+  std::memcpy(all, memory->data() + bytes, total);
+}
+
+void Meeting::broadcast(void* data, std::size_t bytes, int root) {
+  const auto memory = std::make_shared<std::vector<std::byte>>(bytes);
+  std::memcpy(memory->data(), data, bytes);
+  MPI_Request request = MPI_REQUEST_NULL;
+  detail::check_mpi(PMPI_Ibcast(memory->data(), static_cast<int>(bytes), MPI_BYTE, root, comm_, &request),
+                    "MPI_Ibcast");
+  wait(request, memory);
+  std::memcpy(data, memory->data(), bytes);
+}
+
+}  // namespace tutti::preload
