@@ -94,6 +94,7 @@ CommunicatorState::CommunicatorState(NodeFooting footing, const CommunicatorOpti
   show();
   everyone_.emplace(placement_->everyone());
   mailbox_ = std::make_unique<Mailbox>(*this);
+  begin_debug();
 }
 
 void CommunicatorState::find_ranks(Exchange& ranks, const CommunicatorState* whole) {

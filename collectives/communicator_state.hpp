@@ -187,6 +187,10 @@ class CommunicatorState {
   /// number waits in operation `sequence` too: that one tells it.
   std::optional<std::string> node_roll_call(std::uint64_t sequence) const;
 
+  /// For layers above: words, which stay, that a wait without progress is told with from now on; null: none.
+  void set_advice(const char* advice) noexcept { advice_ = advice; }
+  const char* advice() const noexcept { return advice_; }
+
   // ---- Roll call: who waits long asks those it waits for, and learns of calls that differ without meeting
 
   /// Asks `peer`, which is found to call otherwise or answers what it does, once it is in a call on this communicator.
@@ -283,6 +287,7 @@ class CommunicatorState {
   bool is_about_to_fail_ = false;
   std::map<std::uint64_t, std::string> refused_;  // operations refused here, and why; like notices mean nothing
   std::vector<Notice> premature_;                 // refusals of operations that this rank has not begun
+  const char* advice_ = nullptr;
   std::vector<Question> questions_;
   std::map<int, Notice> answers_;        // by peer, the last
   std::map<int, GoneRank> gone_;         // by rank

@@ -188,8 +188,9 @@ void WaitingTask::check_limits(Clock::time_point now) {
   const CommunicatorOptions& options = comm_.options();
   if (options.deadline && idle >= *options.deadline) {
     const std::string culprits = state().node_culprits();
+    const char* const advice = state().advice();
     fail(text("no progress for ", options.deadline->count(), " s; ", waiting_for(), culprits.empty() ? "" : "; ",
-              culprits));
+              culprits, advice == nullptr ? "" : "; ", advice == nullptr ? "" : advice));
   }
   if (!warned_ && options.stall_warning.count() > 0 && idle >= std::max(options.stall_warning, next_warning_)) {
     warn(idle);
@@ -203,8 +204,10 @@ void WaitingTask::warn(std::chrono::duration<double> idle) {
   next_warning_ = idle + std::max(kWarningInterval, idle / 4);
   if (!roll_call) return;
   warned_ = true;
-  std::fprintf(stderr, "tutti: warning: rank %d: %s: no progress for %.1f s; %s\n%s", comm_.rank(), label().c_str(),
-               idle.count(), waiting_for().c_str(), roll_call->c_str());
+  const char* const advice = state().advice();
+  std::fprintf(stderr, "tutti: warning: rank %d: %s: no progress for %.1f s; %s\n%s%s", comm_.rank(), label().c_str(),
+               idle.count(), waiting_for().c_str(), roll_call->c_str(),
+               advice == nullptr ? "" : text("tutti:   ", advice, "\n").c_str());
 }
 
 // Ranks that call otherwise may never exchange a message with this one, and those it waits for may wait themselves.

@@ -6,12 +6,18 @@
 #include <exception>
 #include <string>
 
+#include <tutti/collectives/communicator_state.hpp>
+
 #include "allreduce/preload/counts.hpp"
 #include "allreduce/preload/process.hpp"
 #include "allreduce/preload/vote.hpp"
 
 namespace tutti::preload {
 namespace {
+
+constexpr bool has_root(Operation operation) noexcept {
+  return operation == Operation::bcast || operation == Operation::reduce;
+}
 
 /// A code of MPI's with that text. Each is kept by MPI for ever, so there is one for each communicator that fails.
 int new_error_code(const std::string& what) {
@@ -50,19 +56,32 @@ int report_failure(const ProgramComm& known) noexcept {
   return known.failure;
 }
 
-/// Whether all ranks look at calls of so many bytes at all: each knows for itself, and so do the others.
-bool is_looked_at(const Shadow& shadow, Operation operation, std::optional<std::size_t> bytes) noexcept {
+/// Whether this rank asks the others to serve a call of so many bytes. They do alike, but in programs that are wrong.
+bool is_asked_for(const Shadow& shadow, Operation operation, std::size_t bytes) noexcept {
   if ((shadow.operations & set_of(operation)) == 0) return false;
-  const bool has_root = operation == Operation::bcast || operation == Operation::reduce;
-  const std::uint64_t least = has_root ? shadow.least_rooted_bytes : shadow.least_bytes;
+  const std::uint64_t least = has_root(operation) ? shadow.least_rooted_bytes : shadow.least_bytes;
   if (operation == Operation::barrier) return least == 0;
-  if (!bytes) return least == 0;  // wrong arguments: this rank will pass, and with it all
-  return *bytes > 0 && *bytes >= least;
+  return bytes > 0 && bytes >= least;
+}
+
+/// What may be behind a wait that does not end.
+const char* advice_for(const Shadow& shadow, Operation operation) noexcept {
+  if (!shadow.own.state().is_one_node()) {
+    return "ranks whose calls are of fewer bytes than TUTTI_PRELOAD_MESSAGE_BYTES make them by MPI";
+  }
+  if (!has_root(operation)) return nullptr;
+  return "a bcast or reduce that the preload serves waits for all ranks, which MPI's may not do: it serves those of "
+         "TUTTI_PRELOAD_ROOTED_BYTES bytes or more";
 }
 
 /// Whether it was served. \throws whatever tutti throws
-bool run(Shadow& shadow, Operation operation, const Arguments& arguments) {
+bool run(Shadow& shadow, Operation operation, const Arguments& arguments, std::size_t bytes) {
   const Inside inside;
+  if (!is_asked_for(shadow, operation, bytes)) {
+    let_pass(shadow.own);
+    return false;
+  }
+  shadow.own.state().set_advice(advice_for(shadow, operation));
   const auto call = make_call(shadow, operation, arguments);
   if (!run_if_all_can(shadow.own, call ? &*call : nullptr)) return false;
   finish_call(shadow, operation, arguments, *call);
@@ -80,8 +99,8 @@ void look_at(ProgramComm& known) noexcept {
 /// Whether MPI will refuse the call on this rank whatever the others do: it is none then, and the others may not have
 /// it.
 bool is_refused(Operation operation, const Arguments& arguments, int size) noexcept {
-  const bool has_root = operation == Operation::bcast || operation == Operation::reduce;
-  return (has_root && (arguments.root < 0 || arguments.root >= size)) || !data_bytes(operation, arguments, size);
+  return (has_root(operation) && (arguments.root < 0 || arguments.root >= size)) ||
+         !data_bytes(operation, arguments, size);
 }
 
 /// Counts the call, and makes the shadow if it is the one in which that is done. \throws whatever tutti throws
@@ -115,9 +134,9 @@ std::optional<int> serve_or_pass(ProgramComm& known, Operation operation, const 
   come_to_serve(known, operation);
   if (known.shadow == nullptr) return pass(operation, known.comm, arguments);
   Shadow& shadow = *known.shadow;
-  const auto bytes = data_bytes(operation, arguments, known.size);
-  const bool served = is_looked_at(shadow, operation, bytes) && run(shadow, operation, arguments);
-  count((served ? shadow.counts.served : shadow.counts.passed)[index(operation)], bytes.value_or(0));
+  const std::size_t bytes = data_bytes(operation, arguments, known.size).value_or(0);
+  const bool served = run(shadow, operation, arguments, bytes);
+  count((served ? shadow.counts.served : shadow.counts.passed)[index(operation)], bytes);
   if (served) return MPI_SUCCESS;
   return std::nullopt;
 }

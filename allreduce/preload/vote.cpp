@@ -27,12 +27,17 @@ bool is_ruled(const Communicator& comm, const detail::Call& call) {
   detail::take_rule(comm, is_allreduce ? allreduce_algorithms() : collective_algorithms(), own);
   return !detail::runs_directly(comm, own);
 }
+bool is_in_memory(const Communicator& comm) noexcept { return comm.state().is_one_node(); }
 
 }  // namespace
 
+void let_pass(const Communicator& comm) {
+  if (is_in_memory(comm)) detail::let_pass(comm);
+}
+
 bool run_if_all_can(const Communicator& comm, const detail::Call* call) {
   // Where all ranks share memory they say so when they meet. Elsewhere that takes a message of its own.
-  if (comm.place().nodes == 1 && comm.choice_facts().shared_memory) {
+  if (is_in_memory(comm)) {
     if (call == nullptr || !is_ruled(comm, *call)) return detail::run_if_all_can(comm, call);
     // A rule has it run by messages. A rank that cannot serve it knows of no rule, and says no all the same.
     static const detail::Call meeting = detail::barrier_call({});

@@ -72,6 +72,9 @@ struct Board {
   /// As the rank tells: of collectives before this number it reads no post any more.
   alignas(kCacheLine) std::atomic<std::uint64_t> left;
 
+  /// The last collective that this rank let pass, and one: it never posts that. Others look when they wait long.
+  alignas(kCacheLine) std::atomic<std::uint64_t> passed;
+
   // Written when they change, which is rare: others look at them as often as they poll.
   alignas(kCacheLine) std::atomic<std::int32_t> processor;  ///< on which the rank was when it last posted
   std::atomic<bool> has_failed;  ///< so that the rank's data in collectives it has not left may be anything

@@ -135,6 +135,12 @@ Who DirectCollective::first_awaited(const Places& own) const noexcept {
   return own.input.is_reachable() ? Who::all : Who::nobody;
 }
 
+/// Whether the mate, which was found not to have posted, is past this collective all the same.
+bool DirectCollective::has_let_pass(int mate) const noexcept {
+  if (consent_ == Consent::given || !mates_->has_passed(mate, number_)) return false;
+  return post_of(mate).number.load(std::memory_order_acquire) < posted_number(number_, false);
+}
+
 /// Whether all mates that have to have posted, and call alike.
 bool DirectCollective::meet() {
   if (differs_) return false;
@@ -143,8 +149,10 @@ bool DirectCollective::meet() {
     if (!is_among(plan_.awaited, met_)) continue;
     const Post& theirs = post_of(met_);
     const std::uint64_t number = theirs.number.load(std::memory_order_acquire);
-    if (number < posted_number(number_, false)) return false;
-    if (declines(number)) {
+    if (number < posted_number(number_, false)) {
+      if (!has_let_pass(met_)) return false;
+      consent_ = Consent::refused;
+    } else if (declines(number)) {
       consent_ = Consent::refused;
     } else if (theirs.digest != digest_) {
       differs_ = true;

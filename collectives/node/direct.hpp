@@ -25,7 +25,7 @@
 
 namespace tutti::detail {
 
-/// Whether all ranks have to agree that a collective is made here.
+/// Whether all ranks have to agree that a collective is made here. Those that are asked may also let it pass.
 enum class Consent : std::uint8_t { given, asked, refused };
 
 /// One collective of one rank. Knows nothing of MPI: it advances when it is told to, and never waits. May be moved at
@@ -72,6 +72,7 @@ class DirectCollective {
   enum class Stage : std::uint8_t { posting, meeting, moving, over };
 
   bool awaits(int mate) const noexcept;
+  bool has_let_pass(int mate) const noexcept;
   Who first_awaited(const Places& own) const noexcept;
   void post();
   bool meet();

@@ -261,6 +261,12 @@ bool run_if_all_can(const Communicator& comm, const Call* call) {
   return !refused;
 }
 
+void let_pass(const Communicator& comm) {
+  CommunicatorState& state = comm.state();
+  state.presence().leave_out(state.take_sequence());
+  state.node()->pass();
+}
+
 std::unique_ptr<Task> start_direct_stage(const Communicator& comm, const Group& group, Call&& call,
                                          std::uint64_t sequence, const Ticket& ticket) {
   std::unique_ptr<DirectTask> task(new (comm.state()) DirectTask(comm, group, std::move(call), sequence, ticket));

@@ -32,6 +32,10 @@ std::function<std::unique_ptr<Task>()> prepare_direct(const Communicator& comm, 
 /// nothing done, if one cannot. The call of a rank that can is right, and runs_directly(). \throws CommunicationError
 bool run_if_all_can(const Communicator& comm, const Call* call);
 
+/// Lets a collective pass that other ranks may make by run_if_all_can(), and which then is made by none. Never waits.
+/// \throws CommunicationError if the communicator is unusable.
+void let_pass(const Communicator& comm);
+
 /// A stage of an operation that took its numbers before and advances its stages itself: among the ranks of the node,
 /// which are `group`. The call is right.
 std::unique_ptr<Task> start_direct_stage(const Communicator& comm, const Group& group, Call&& call,

@@ -63,6 +63,18 @@ class NodeMates {
   /// The number of the next collective. All ranks take them in one order.
   std::uint64_t take_number() noexcept { return next_++; }
 
+  /// Takes the number of a collective in which this rank has no part, and says so to those that await it.
+  void pass() noexcept {
+    const std::uint64_t number = take_number();
+    own().passed.store(number + 1, std::memory_order_release);
+    leave(number, true);
+  }
+
+  /// Whether a mate that has not posted in the collective never will.
+  bool has_passed(int mate, std::uint64_t number) const noexcept {
+    return board(mate).passed.load(std::memory_order_acquire) > number;
+  }
+
   /// Collectives with chunks move them one after the other, in the order in which they took their turns here. Their
   /// chunks are numbered from first_chunk() on, when it is their turn: the same on all ranks.
   std::uint64_t take_turn() noexcept { return next_turn_++; }

@@ -1,5 +1,8 @@
 /* What fails goes through the communicator's own error handler. Run with the preload alone: MPI might wait for ever.
-   With an argument, a call is left to the handler that ends the program. */
+   With an argument, a call is left to the handler that ends the program: `fatal` one that differs, `late` one of the
+   root of a broadcast whose other ranks do not come. */
+#include <unistd.h>
+
 #include "program.h"
 
 static MPI_Comm handled = MPI_COMM_NULL;
@@ -110,7 +113,14 @@ int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   begin();
   if (argc > 1) { /* the error handler has to end it, or it succeeds */
-    differing_call(MPI_COMM_WORLD);
+    int data[200] = {0};
+    if (strcmp(argv[1], "late") != 0) {
+      differing_call(MPI_COMM_WORLD);
+    } else if (rank == 0) {
+      MPI_Bcast(data, 200, MPI_INT, 0, MPI_COMM_WORLD);
+    } else {
+      sleep(5);
+    }
     return MPI_Finalize();
   }
   const int failed = returned() + through_own_handler() + too_late() + never();
