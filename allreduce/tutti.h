@@ -81,7 +81,8 @@ size_t tutti_dtype_size(tutti_dtype dtype);
 /* How reproducible reductions are. */
 typedef enum tutti_bits {
   TUTTI_BITS_RUN = 0, /* same inputs, ranks and options give the same bits on every rank, and on every run with the same
-                         kinds of memory and ranks that are placed and bound alike */
+                         kinds of memory and ranks that are placed and bound alike; where all ranks round alike and
+                         treat denormals alike */
   TUTTI_BITS_LAYOUT = 1 /* moreover element i does not depend on algorithm, message size, nodes or transport */
 } tutti_bits;
 

@@ -265,8 +265,8 @@ std::string find_difference(int rank, const Header& own, int peer, const Header&
   return text("calls differ: an earlier one was not the same on rank ", rank, " and rank ", peer);
 }
 
-bool overlaps(const Call& call, int rank) noexcept {
-  return overlap(call.input, call.output) && call.input.data != in_place_input(call, rank);
+bool overlaps(const Call& call, int rank, bool may_be_in_place) noexcept {
+  return overlap(call.input, call.output) && !(may_be_in_place && call.input.data == in_place_input(call, rank));
 }
 
 std::string find_radix_problem(const Call& call, int size) {

@@ -142,8 +142,8 @@ std::string describe(const Signature& signature);
 /// What is wrong with a buffer, whatever it is for; empty if nothing is.
 std::string find_buffer_problem(const char* name, ConstBuffer buffer);
 
-/// Whether input and output overlap otherwise than for in-place use.
-bool overlaps(const Call& call, int rank) noexcept;
+/// Whether input and output overlap, and not as in-place use prescribes, where that is allowed.
+bool overlaps(const Call& call, int rank, bool may_be_in_place = true) noexcept;
 
 /// What is wrong with the radix that is asked for; empty if nothing is.
 std::string find_radix_problem(const Call& call, int size);

@@ -26,7 +26,7 @@ namespace tutti {
 /// How reproducible reductions are.
 enum class Bits : std::uint8_t {
   run,     ///< same inputs, ranks and options give the same bits on every rank, and on every run with the same kinds of
-           ///< memory and ranks that are placed and bound alike
+           ///< memory and ranks that are placed and bound alike; where all ranks round alike and treat denormals alike
   layout,  ///< moreover element i does not depend on algorithm, message size, fusion layout, nodes or transport: only
            ///< algorithms run that combine all ranks at once in rank order, so a rank sends P-1 messages
   ranks,   ///< moreover the result does not depend on the number of ranks (not built yet)

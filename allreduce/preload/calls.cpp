@@ -28,9 +28,11 @@ bool is_usable(ConstBuffer buffer) noexcept { return buffer.data != nullptr || b
 ConstBuffer bytes_at(const void* data, std::size_t bytes) noexcept { return {data, bytes, DType::u8}; }
 Buffer bytes_at(void* data, std::size_t bytes) noexcept { return {data, bytes, DType::u8}; }
 
-/// The call, unless its buffers are unusable or overlap.
-MaybeCall checked(const Shadow& shadow, detail::Call&& call) {
-  if (!is_usable(call.input) || !is_usable(call.output) || detail::overlaps(call, shadow.own.rank()))
+/// The call, unless its buffers are unusable or overlap: MPI allows that only where MPI_IN_PLACE says so, and shall say
+/// it.
+MaybeCall checked(const Shadow& shadow, const Arguments& a, detail::Call&& call) {
+  const bool may_be_in_place = a.input == MPI_IN_PLACE || call.collective == Collective::broadcast;
+  if (!is_usable(call.input) || !is_usable(call.output) || detail::overlaps(call, shadow.own.rank(), may_be_in_place))
     return std::nullopt;
   return std::move(call);
 }
@@ -57,12 +59,13 @@ MaybeCall make_allreduce(const Shadow& shadow, const Arguments& a) {
   const Buffer output(a.output, static_cast<std::size_t>(a.count) * how->numbers, how->dtype);
   const ConstBuffer input =
       a.input == MPI_IN_PLACE ? ConstBuffer(output) : ConstBuffer(a.input, output.count, how->dtype);
-  return checked(shadow, {.collective = Collective::allreduce,
-                          .input = input,
-                          .output = output,
-                          .data_count = output.count,
-                          .dtype = how->dtype,
-                          .op = how->op});
+  return checked(shadow, a,
+                 {.collective = Collective::allreduce,
+                  .input = input,
+                  .output = output,
+                  .data_count = output.count,
+                  .dtype = how->dtype,
+                  .op = how->op});
 }
 
 MaybeCall make_reduce(const Shadow& shadow, const Arguments& a) {
@@ -74,13 +77,13 @@ MaybeCall make_reduce(const Shadow& shadow, const Arguments& a) {
   const std::size_t count = static_cast<std::size_t>(a.count) * how->numbers;
   const Buffer output = is_root ? Buffer(a.output, count, how->dtype) : Buffer(nullptr, 0, how->dtype);
   const ConstBuffer input = in_place ? ConstBuffer(output) : ConstBuffer(a.input, count, how->dtype);
-  return checked(shadow, detail::reduce_call(input, output, how->op, a.root, {}));
+  return checked(shadow, a, detail::reduce_call(input, output, how->op, a.root, {}));
 }
 
 MaybeCall make_bcast(const Shadow& shadow, const Arguments& a) {
   const auto bytes = movable_bytes(a.count, a.type);
   if (!bytes || !is_rank(shadow, a.root)) return std::nullopt;
-  return checked(shadow, detail::broadcast_call(bytes_at(a.output, *bytes), a.root, {}));
+  return checked(shadow, a, detail::broadcast_call(bytes_at(a.output, *bytes), a.root, {}));
 }
 
 MaybeCall make_allgather(const Shadow& shadow, const Arguments& a) {
@@ -89,10 +92,10 @@ MaybeCall make_allgather(const Shadow& shadow, const Arguments& a) {
   const Buffer output = bytes_at(a.output, *block * ranks_of(shadow));
   if (a.input == MPI_IN_PLACE) {
     const ConstBuffer own = ConstBuffer(output).slice(rank_of(shadow) * *block, *block);
-    return checked(shadow, detail::all_gather_call(own, output, {}));
+    return checked(shadow, a, detail::all_gather_call(own, output, {}));
   }
   if (movable_bytes(a.input_count, a.input_type) != block) return std::nullopt;
-  return checked(shadow, detail::all_gather_call(bytes_at(a.input, *block), output, {}));
+  return checked(shadow, a, detail::all_gather_call(bytes_at(a.input, *block), output, {}));
 }
 
 /// Only blocks that lie one after the other, in the order of their ranks: tutti knows no other places.
@@ -118,7 +121,7 @@ MaybeCall make_allgatherv(Shadow& shadow, const Arguments& a) {
     if (movable_bytes(a.input_count, a.input_type) != own) return std::nullopt;
     call.input = bytes_at(a.input, own);
   }
-  return checked(shadow, std::move(call));
+  return checked(shadow, a, std::move(call));
 }
 
 /// Where the result goes: in place MPI wants it where the input begins, tutti where this rank's block of that lies.
@@ -133,7 +136,8 @@ MaybeCall make_reduce_scatter_block(Shadow& shadow, const Arguments& a) {
   if (!how || a.count < 0) return std::nullopt;
   const std::size_t count = static_cast<std::size_t>(a.count) * how->numbers;
   const ConstBuffer input(a.input == MPI_IN_PLACE ? a.output : a.input, count * ranks_of(shadow), how->dtype);
-  return checked(shadow, detail::reduce_scatter_call(input, block_output(shadow, a, count, how->dtype), how->op, {}));
+  return checked(shadow, a,
+                 detail::reduce_scatter_call(input, block_output(shadow, a, count, how->dtype), how->op, {}));
 }
 
 MaybeCall make_reduce_scatter(Shadow& shadow, const Arguments& a) {
@@ -148,7 +152,7 @@ MaybeCall make_reduce_scatter(Shadow& shadow, const Arguments& a) {
   detail::set_counts(call, shadow.block_counts);
   call.input = {a.input == MPI_IN_PLACE ? a.output : a.input, call.offsets.back(), how->dtype};
   call.output = block_output(shadow, a, shadow.block_counts[rank_of(shadow)], how->dtype);
-  return checked(shadow, std::move(call));
+  return checked(shadow, a, std::move(call));
 }
 
 /// In place MPI is left to it: that needs a copy of all data, or another algorithm.
@@ -156,7 +160,7 @@ MaybeCall make_alltoall(const Shadow& shadow, const Arguments& a) {
   const auto block = movable_bytes(a.count, a.type);
   if (!block || a.input == MPI_IN_PLACE || movable_bytes(a.input_count, a.input_type) != block) return std::nullopt;
   const std::size_t bytes = *block * ranks_of(shadow);
-  return checked(shadow, detail::all_to_all_call(bytes_at(a.input, bytes), bytes_at(a.output, bytes), {}));
+  return checked(shadow, a, detail::all_to_all_call(bytes_at(a.input, bytes), bytes_at(a.output, bytes), {}));
 }
 
 /// The sum of the counts; nothing if one is negative or it is too large.

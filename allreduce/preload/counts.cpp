@@ -1,9 +1,10 @@
 // Counting; see counts.hpp.
 #include "allreduce/preload/counts.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -30,6 +31,7 @@ std::atomic<std::uint64_t> communicators_passed = 0;
 std::atomic<bool> counting = false;
 std::atomic<bool> tells = false;
 int own_rank = 0;
+pid_t own_process = 0;
 
 std::string line(std::size_t i) {
   const std::uint64_t served = all_served[i].calls;
@@ -41,13 +43,16 @@ std::string line(std::size_t i) {
               started, "\n");
 }
 
+/// For programs that end without MPI_Finalize: after all that they do at their end, in which they may call it.
+[[gnu::destructor]] void print_last() { print_report(); }
+
 }  // namespace
 
 void set_report(Report report, int rank) {
   own_rank = rank;
+  own_process = getpid();
   counting = report == Report::all || (report == Report::first && rank == 0);
-  if (!counting || tells.exchange(true)) return;
-  std::atexit(print_report);  // for programs that end without MPI_Finalize
+  tells = counting.load();
 }
 
 bool counts() noexcept { return counting.load(std::memory_order_relaxed); }
@@ -70,7 +75,7 @@ void add_counts(const Counts& counts) noexcept {
 }
 
 void print_report() noexcept {
-  if (!tells.exchange(false)) return;
+  if (getpid() != own_process || !tells.exchange(false)) return;  // a child of the program's has nothing to tell
   std::string lines;
   for (std::size_t i = 0; i < kOperations; ++i) lines += line(i);
   lines += text("tutti preload: rank ", own_rank, ": communicators: served ", communicators_served.load(), ", passed ",

@@ -15,6 +15,7 @@
 #include <tutti/collectives/machine.hpp>
 #include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
+#include <tutti/collectives/rules.hpp>
 #include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -34,8 +35,8 @@ struct Offer {
   OperationSet operations;
   std::uint8_t has_room;
   std::uint8_t shares_memory;
-  std::uint8_t may_send;  // messages need MPI communicators
-  std::uint8_t unused;
+  std::uint8_t may_send;   // messages need MPI communicators
+  std::uint8_t has_rules;  // for algorithms, which may want messages
 };
 
 /// A place among the shadows that there may be, until it is used or given back.
@@ -71,6 +72,9 @@ bool wants_memory() noexcept {
   }
 }
 
+/// Rules ask for algorithms by name, most of which send messages.
+bool has_rules() { return !detail::rules_of_environment().empty() || !detail::rules_file_of_environment().empty(); }
+
 /// What all ranks of `ranks` can do.
 Offer agree(detail::Exchange& ranks, const Offer& own) {
   Offer common = own;
@@ -83,6 +87,7 @@ Offer agree(detail::Exchange& ranks, const Offer& own) {
     common.has_room &= offer.has_room;
     common.shares_memory &= offer.shares_memory;
     common.may_send &= offer.may_send;
+    common.has_rules |= offer.has_rules;
   }
   return common;
 }
@@ -144,14 +149,20 @@ std::unique_ptr<Shadow> make_in_memory(detail::Exchange& ranks, std::vector<int>
                                          .least_rooted_bytes = common.rooted_bytes});
 }
 
-/// For ranks that send messages, of which `parent` has all.
+/// For ranks that send messages, of which `parent` has all. With rules on one machine they may send some and do others
+/// in memory.
 std::unique_ptr<Shadow> make_with_messages(MPI_Comm parent, const Offer& common, std::uint64_t least_bytes) {
   CommunicatorOptions options = options_of_all();
   if (common.shares_memory == 0) options.shared_memory = false;  // which was said when it was found
-  return std::make_unique<Shadow>(Shadow{.own = Communicator(parent, options),
-                                         .operations = common.operations,
-                                         .least_bytes = least_bytes,
-                                         .least_rooted_bytes = least_bytes});
+  Shadow shadow{.own = Communicator(parent, options),
+                .operations = common.operations,
+                .least_bytes = least_bytes,
+                .least_rooted_bytes = least_bytes};
+  if (common.has_rules != 0 && shadow.own.state().is_one_node()) {
+    shadow.least_bytes = 0;
+    shadow.least_rooted_bytes = common.rooted_bytes;
+  }
+  return std::make_unique<Shadow>(std::move(shadow));
 }
 
 /// As all agree, by whatever serves best; null if nothing does.
@@ -169,14 +180,15 @@ std::unique_ptr<Shadow> make_by_agreement(const ProgramComm& known, detail::Exch
                     .has_room = room.is_taken() ? std::uint8_t{1} : std::uint8_t{0},
                     .shares_memory = wants_memory() && all.shares_memory ? std::uint8_t{1} : std::uint8_t{0},
                     .may_send = is_world || !all.has_threads ? std::uint8_t{1} : std::uint8_t{0},
-                    .unused = 0});
+                    .has_rules = has_rules() ? std::uint8_t{1} : std::uint8_t{0}});
   if (common.has_room == 0 || common.operations == 0) return nullptr;
   const bool one_machine = common.machine != 0;
-  if (one_machine && common.shares_memory != 0) {
+  const bool is_ruled = common.has_rules != 0 && common.may_send != 0;
+  if (one_machine && common.shares_memory != 0 && !is_ruled) {
     if (auto shadow = make_in_memory(ranks, std::move(in_world), common)) return shadow;
   }
   const std::uint64_t least_bytes = one_machine ? common.node_message_bytes : common.network_message_bytes;
-  if (common.may_send == 0 || least_bytes == UINT64_MAX) return nullptr;
+  if (common.may_send == 0 || (least_bytes == UINT64_MAX && !is_ruled)) return nullptr;
   if (is_world) return make_with_messages(all.all_ranks, common, least_bytes);
   return make_with_messages(PlainCopy(known.comm).get(), common, least_bytes);
 }

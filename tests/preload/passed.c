@@ -188,6 +188,23 @@ static void shapes(void) {
   in_step();
 }
 
+/* In place without saying so, which MPI refuses or not as it likes, on whatever communicator (Open MPI: the world). */
+static void same_buffers(void) {
+  int data[4] = {rank, 1, 2, 3};
+  int error_class = MPI_SUCCESS;
+  MPI_Comm_set_errhandler(WORLD, MPI_ERRORS_RETURN);
+  passes(ALLREDUCE, sizeof data);
+  MPI_Error_class(MPI_Allreduce(data, data, 4, MPI_INT, MPI_SUM, WORLD), &error_class);
+  result("allreduce with one buffer: class", &error_class, sizeof error_class);
+  result("allreduce with one buffer", data, sizeof data);
+  passes(REDUCE_SCATTER_BLOCK, (long)sizeof(int) * size);
+  int* const blocks = numbers(sizeof(int) * (size_t)size, 3);
+  MPI_Error_class(MPI_Reduce_scatter_block(blocks, blocks, 1, MPI_INT, MPI_MAX, WORLD), &error_class);
+  result("reduce_scatter_block with one buffer: class", &error_class, sizeof error_class);
+  free(blocks);
+  MPI_Comm_set_errhandler(WORLD, MPI_ERRORS_ARE_FATAL);
+}
+
 static void inter_communicators(void) {
   if (size < 2) return;
   MPI_Comm half;
@@ -291,6 +308,7 @@ int main(int argc, char** argv) {
   bottom();
   operators();
   shapes();
+  same_buffers();
   inter_communicators();
   non_blocking();
   persistent();

@@ -91,6 +91,7 @@ program fortran_program
   call reductions()
   call bottom()
   call communicators()
+  call refused()
   call non_blocking()
   call print_expected()
 #ifdef USE_F08
@@ -240,6 +241,25 @@ contains
     members = mod(rank + 1, ranks)
     call MPI_Dist_graph_create(world, 1, [rank], [1], members, MPI_UNWEIGHTED, MPI_INFO_NULL, .false., part, ierror)
     call use_and_free(part)
+  end subroutine
+
+  ! By one rank; the others need not know.
+  subroutine refused()
+    HANDLE(MPI_Comm) :: copy
+    integer :: error_class
+    call MPI_Comm_set_errhandler(world, MPI_ERRORS_RETURN, ierror)
+    if (rank == ranks - 1) then
+      copy = world
+      call MPI_Comm_free(copy, ierror)
+      call MPI_Error_class(ierror, error_class, ierror)
+      if (error_class /= MPI_ERR_COMM) write (unit, '(a)') 'failed: the world can be freed'
+      copy = world
+      call MPI_Comm_disconnect(copy, ierror)
+      call MPI_Error_class(ierror, error_class, ierror)
+      if (error_class /= MPI_ERR_COMM) write (unit, '(a)') 'failed: the world can be disconnected'
+    end if
+    call is_served(barrier, ranks, 0)
+    call MPI_Barrier(world, ierror)
   end subroutine
 
   subroutine non_blocking()
