@@ -73,7 +73,7 @@ bool wants_memory() noexcept {
 }
 
 /// Rules ask for algorithms by name, most of which send messages.
-bool has_rules() { return !detail::rules_of_environment().empty() || !detail::rules_file_of_environment().empty(); }
+bool has_rules() { return !rules_of_environment().empty() || !rules_file_of_environment().empty(); }
 
 /// What all ranks of `ranks` can do.
 Offer agree(detail::Exchange& ranks, const Offer& own) {

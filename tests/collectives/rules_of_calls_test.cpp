@@ -131,8 +131,9 @@ TEST(RulesOfCalls, OfAFileAreReadByRankZero) {
   const Variable variable("TUTTI_ALGORITHM_FILE", shared);
   EXPECT_EQ(Communicator(MPI_COMM_WORLD).choice_facts().rules->size(), 1U);
   const std::uint64_t digest = Communicator(MPI_COMM_WORLD).choice_facts().digest;
-  if (world_size() > 1)
+  if (world_size() > 1) {
     EXPECT_TRUE(is_told(told_of("reduce:knomial", 8), "(rule 'allreduce:ring' of " + shared + ":2)"));
+  }
   // Whatever is wrong with it, all ranks are told.
   MPI_Barrier(MPI_COMM_WORLD);
   if (world_rank() == 0) write_file(file, "allreduce:ring\nallreduce:rng\n");

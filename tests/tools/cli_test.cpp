@@ -132,7 +132,9 @@ TEST(Cli, MisuseIsOneClearLine) {
     const auto outcome = tutti(misuse.arguments);
     EXPECT_EQ(outcome.status, misuse.status) << misuse.message;
     EXPECT_EQ(outcome.err.rfind(misuse.message, 0), 0U) << outcome.err;  // one that goes on ends in no full line
-    if (misuse.message.back() == '\n') EXPECT_EQ(outcome.err, misuse.message);
+    if (misuse.message.back() == '\n') {
+      EXPECT_EQ(outcome.err, misuse.message);
+    }
     EXPECT_EQ(count_of(outcome.err, "\n"), 1U) << outcome.err;
     EXPECT_EQ(outcome.out, "");
   }

@@ -26,7 +26,7 @@ struct ExplainOptions : CostOptions {
   std::string network;
   std::string bytes = "1M";
   bool table = false;
-  std::string algorithm;
+  std::string algorithm = {};
   int radix = 0;
   std::string draw;
   std::string view = "auto";
@@ -40,7 +40,7 @@ struct Question {
   Collective collective{};
   bool uneven = false;
   std::size_t bytes = 0;  ///< that the choice goes by
-  std::string algorithm;
+  std::string algorithm = {};
   int radix = 0;
 
   bool counted_by_pair() const noexcept { return uneven && collective == Collective::all_to_all; }
