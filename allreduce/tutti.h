@@ -6,8 +6,8 @@
  * <tutti/collectives/collectives.hpp>, <tutti/collectives/persistent.hpp>, <tutti/collectives/point_to_point.hpp>,
  * <tutti/collectives/reduce_function.hpp>, <tutti/allreduce/allreduce_group.hpp>).
  *
- * One thread at a time may use a communicator and what was made with it. Counts are numbers of elements. What a function
- * creates is freed by the function whose name ends in _free; there NULL is allowed and ignored.
+ * One thread at a time may use a communicator and what was made with it. Counts are numbers of elements. What a
+ * function creates is freed by the function whose name ends in _free; there NULL is allowed and ignored.
  *
  * Documents named here, such as collectives/README.md, are installed in share/doc/tutti. */
 #ifndef TUTTI_TUTTI_H
@@ -151,7 +151,8 @@ tutti_result tutti_comm_place(const tutti_comm* comm, tutti_place* place);
 /* 1 if all ranks live on one node and use each other's memory instead of exchanging messages; otherwise 0. */
 int tutti_comm_shares_memory(const tutti_comm* comm);
 
-/* Digest of everything that the choice of algorithms depends on: runs of one version with equal digests choose alike. */
+/* Digest of everything that the choice of algorithms depends on: runs of one version with equal digests choose alike.
+ */
 uint64_t tutti_comm_choice_digest(const tutti_comm* comm);
 
 /* The private duplicate, for MPI's own collectives beside tutti's. MPI_COMM_NULL if comm is

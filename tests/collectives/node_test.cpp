@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -14,7 +13,6 @@
 #include <numeric>
 #include <optional>
 #include <random>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,64 +106,6 @@ TEST_F(Direct, EveryKindOfMemory) {
         if (inputs != outputs) continue;
         EXPECT_EQ(try_one(DType::i16, ReduceOp::max, count, inputs, outputs, true), "");
       }
-    }
-  }
-}
-
-/// Element `i` of what rank `r` brings, in which every element of every rank is another.
-std::int32_t brought(int r, std::size_t i) { return r * 1'000'003 + static_cast<std::int32_t>(i); }
-
-// Blocks of every rank's own size, of which some are empty, small (posted), large (moved), or both on different ranks:
-// every element is where it belongs, and came from where it was.
-TEST_F(Direct, UnevenBlocks) {
-  const auto size = static_cast<std::size_t>(comm_.size());
-  const auto self = static_cast<std::size_t>(comm_.rank());
-  for (const std::size_t scale : {std::size_t{1}, std::size_t{37}, std::size_t{400}, std::size_t{30'000}}) {
-    for (const Who mapped : {Who::none, Who::all, Who::even}) {
-      SCOPED_TRACE(text("scale ", scale, ", mapped ", static_cast<int>(mapped)));
-      std::vector<std::size_t> counts;
-      std::vector<std::size_t> begins = {0};
-      for (std::size_t r = 0; r < size; ++r) {
-        counts.push_back(r == 1 ? 0 : scale * (1 + (r * r) % 5) + r);
-        begins.push_back(begins.back() + counts.back());
-      }
-      const std::size_t total = begins.back();
-      const bool is_mapped = is_among(mapped, comm_.rank());
-      const auto own_memory = memory(is_mapped, 4 * counts[self] + 4);
-      const auto all_memory = memory(is_mapped, 4 * total);
-      const std::span own(static_cast<std::int32_t*>(own_memory.get()), counts[self]);
-      const std::span all(static_cast<std::int32_t*>(all_memory.get()), total);
-      const auto own_is = [&](auto expected) {
-        for (std::size_t i = 0; i < own.size(); ++i) {
-          if (own[i] != expected(i)) return text("own element ", i, " is ", own[i], ", not ", expected(i));
-        }
-        return std::string();
-      };
-      const auto all_are_gathered = [&] {
-        for (std::size_t r = 0; r < size; ++r) {
-          for (std::size_t i = 0; i < counts[r]; ++i) {
-            const std::int32_t found = all[begins[r] + i];
-            if (found != brought(static_cast<int>(r), i)) return text("element ", i, " of rank ", r, " is ", found);
-          }
-        }
-        return std::string();
-      };
-      for (std::size_t i = 0; i < own.size(); ++i) own[i] = brought(comm_.rank(), i);
-      all_gather_v(comm_, own, all, counts);
-      EXPECT_EQ(all_are_gathered(), "") << "all_gather_v";
-      const int root = comm_.size() - 1;
-      std::fill(all.begin(), all.end(), -1);
-      gather_v(comm_, own, all, counts, root);
-      if (comm_.rank() == root) {
-        EXPECT_EQ(all_are_gathered(), "") << "gather_v";
-      }
-      for (std::size_t i = 0; i < total; ++i) all[i] = brought(comm_.rank(), i);
-      scatter_v(comm_, all, own, counts, root);
-      EXPECT_EQ(own_is([&](std::size_t i) { return brought(root, begins[self] + i); }), "") << "scatter_v";
-      reduce_scatter_v(comm_, all, own, counts, ReduceOp::max);
-      EXPECT_EQ(own_is([&](std::size_t i) { return brought(root, begins[self] + i); }), "") << "reduce_scatter_v max";
-      reduce_scatter_v(comm_, all, own, counts, ReduceOp::min);
-      EXPECT_EQ(own_is([&](std::size_t i) { return brought(0, begins[self] + i); }), "") << "reduce_scatter_v min";
     }
   }
 }

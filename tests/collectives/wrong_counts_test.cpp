@@ -68,13 +68,12 @@ TEST(WrongCounts, AreInvalidAlike) {
     const std::size_t other = me == 0 ? 1 : 0;
     to[me] = 1;
     to[other] = 3;
-    expect(
-        [&] { all_to_all_v(comm, std::span<const float>(std::vector<float>(all)), to, std::span(all), from); },
-        {"all_to_all", text("the counts send 1 elements from rank ", me, " to itself and take 2")});
+    expect([&] { all_to_all_v(comm, std::span<const float>(std::vector<float>(all)), to, std::span(all), from); },
+           {"all_to_all", text("the counts send 1 elements from rank ", me, " to itself and take 2")});
     expect(
         [&] {
           all_to_all_v(comm, std::span<const float>(std::vector<float>(all)), twos, std::span(all), twos,
-                              {.algorithm = "bruck"});
+                       {.algorithm = "bruck"});
         },
         {"algorithm 'bruck' needs the same count of every rank"});
   }
