@@ -4,6 +4,7 @@
 
 #include <tutti/kernels/cpp20.hpp>
 
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -33,11 +34,11 @@ class CommunicationError : public Error {
 /// available, and where.
 class OutOfMemory : public std::bad_alloc {
  public:
-  explicit OutOfMemory(const std::string& what) : text_(what) {}
-  const char* what() const noexcept override { return text_.what(); }
+  explicit OutOfMemory(const std::string& what) : text_(std::make_shared<const std::string>(what)) {}
+  const char* what() const noexcept override { return text_->c_str(); }
 
  private:
-  std::runtime_error text_;  // copying it cannot fail
+  std::shared_ptr<const std::string> text_;  // so that copying cannot fail
 };
 
 /// A file cannot be read or written, or does not hold what it should. The message names the file.

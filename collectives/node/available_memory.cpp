@@ -136,7 +136,7 @@ void add_groups(std::vector<ControlGroup>& groups, const GroupVersion& version, 
   const auto mount = find_mount(version, root);
   if (!name || !mount) return;
   for (std::string rest = below(mount->top, *name);;) {
-    const std::string folder = root + mount->folder + rest;
+    const std::string folder = text(root, mount->folder, rest);
     struct stat status {};
     if (stat(folder.c_str(), &status) == 0) {
       // Groups that mates see under other names are the same.
@@ -146,7 +146,7 @@ void add_groups(std::vector<ControlGroup>& groups, const GroupVersion& version, 
     if (rest.empty()) return;
     rest.resize(rest.rfind('/'));
     // Version 1 could be told not to count what groups below hold.
-    if (read_number(root + mount->folder + rest + "/memory.use_hierarchy") == 0) return;
+    if (read_number(text(root, mount->folder, rest, "/memory.use_hierarchy")) == 0) return;
   }
 }
 

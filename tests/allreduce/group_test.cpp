@@ -47,6 +47,25 @@ class Tensors {
 
 const std::vector<std::size_t> kCounts = {1, 0, 17, 5000, 3, 70'000, 64, 999, 1, 1, 12'345, 8};
 
+/// How many operations a group of five tensors of 4000 bytes becomes.
+std::uint64_t pieces_of(const Communicator& comm, const AllreduceGroupOptions& options) {
+  std::vector<std::vector<float>> tensors(5, std::vector<float>(1000));
+  AllreduceGroup group(comm, options);
+  for (std::vector<float>& tensor : tensors) group.add(tensor, ReduceOp::sum);
+  const std::uint64_t before = comm.state().take_sequence();
+  group.start().wait();
+  return comm.state().take_sequence() - before - 1;
+}
+
+TEST(Group, PiecesAreAsLargeAsTheOptionsSay) {
+  const Communicator comm = test::world();
+  EXPECT_EQ(pieces_of(comm, {.fused_bytes = 4000, .piece_bytes = 20'000}), 1U);
+  EXPECT_EQ(pieces_of(comm, {.fused_bytes = 4000, .piece_bytes = 19'999}), 2U);
+  EXPECT_EQ(pieces_of(comm, {.fused_bytes = 4000, .piece_bytes = 8000}), 3U);
+  EXPECT_EQ(pieces_of(comm, {.fused_bytes = 4000, .piece_bytes = 7999}), 5U);
+  EXPECT_EQ(pieces_of(comm, {.fused_bytes = 3999, .piece_bytes = 20'000}), 5U) << "what is larger is not fused";
+}
+
 TEST(Group, IsWhatSingleOnesAre) {
   const Communicator comm = test::world();
   for (const AllreduceGroupOptions& options :

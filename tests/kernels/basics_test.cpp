@@ -166,6 +166,19 @@ TEST(Crc32c, PublishedVectors) {
   }
 }
 
+// The three parts that the hardware takes at once, and what is left of them, begin and end at every place.
+TEST(Crc32c, EveryLengthOverSeveralParts) {
+  std::vector<std::byte> data(9000);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i * 131 + i / 251);
+  std::uint32_t crc = 0;  // byte by byte
+  for (std::size_t length = 1; length <= data.size(); ++length) {
+    crc = naive_crc(std::span(data).subspan(length - 1, 1), crc);
+    const std::span<const std::byte> part = std::span(data).first(length);
+    ASSERT_EQ(crc32c(part, 0), crc) << length;
+    ASSERT_EQ(crc32c_versions::portable(part, 0), crc) << length;
+  }
+}
+
 TEST(Crc32c, EveryLengthAndAlignment) {
   constexpr std::uint64_t kSeed = 7;
   std::vector<std::byte> data(9000);
