@@ -61,6 +61,7 @@ std::string left_out(const std::string& name) {
 
 int run(int argc, char** argv) {
   CLI::App app("tutti: collective communication and data-parallel training over MPI", "tutti");
+  tutti::tools::set_help_style(app);
   app.set_version_flag("--version", "tutti " TUTTI_VERSION, "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.require_subcommand(1);

@@ -100,7 +100,7 @@ void print(const PsOptions& options, const std::vector<Job>& jobs) {
 /// On rank 0.
 void report(const PsOptions& options, std::vector<SeenProcess> processes) {
   std::vector<Job> jobs = group_by_job(std::move(processes));
-  if (jobs.empty()) throw DataError("ps: no process of yours here uses tutti");
+  if (jobs.empty()) throw DataError("ps: no tutti job of yours on this host");
   if (!options.job.empty()) {
     std::erase_if(jobs, [&](const Job& job) { return !is_meant(job, options.job); });
     if (jobs.empty()) {

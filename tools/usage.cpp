@@ -4,12 +4,47 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <memory>
 #include <optional>
+#include <sstream>
 
 #include "tools/nearest.hpp"
 
 namespace tutti::tools {
 namespace {
+
+class Help final : public CLI::Formatter {
+ public:
+  Help() {
+    column_width(28);
+    label("REQUIRED", "(required)");
+  }
+
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string line = "Usage: " + name + " [OPTIONS]";
+    for (const CLI::Option* option : app->get_options()) {
+      if (!option->get_positional() && option->get_required())
+        line += " --" + option->get_lnames().front() + " " + option->get_type_name();
+    }
+    for (const CLI::Option* option : app->get_options([](const CLI::Option* each) { return each->get_positional(); })) {
+      const std::string word = option->get_type_name() + (option->get_items_expected_max() > 1 ? "..." : "");
+      line += option->get_required() ? " " + word : " [" + word + "]";
+    }
+    if (!command_names(*app).empty()) line += " COMMAND";
+    return line + "\n";
+  }
+
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    return is_positional ? option->get_type_name() : CLI::Formatter::make_option_name(option, false);
+  }
+
+  std::string make_option(const CLI::Option* option, bool is_positional) const override {
+    if (!is_positional) return CLI::Formatter::make_option(option, false);
+    std::stringstream out;
+    CLI::detail::format_help(out, make_option_name(option, true), option->get_description(), get_column_width());
+    return out.str();
+  }
+};
 
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
@@ -81,6 +116,8 @@ std::string listed(const std::vector<std::string>& names) {
 }
 
 }  // namespace
+
+void set_help_style(CLI::App& app) { app.formatter(std::make_shared<Help>()); }
 
 std::string with_suggestion(std::string message, const std::string& suggestion) {
   if (!suggestion.empty()) message += "; did you mean '" + suggestion + "'?";

@@ -9,6 +9,10 @@
 
 namespace tutti::tools {
 
+/// Help in one style: "Usage: tutti trace [OPTIONS] --out FILE PART...", with what is required on it and names in
+/// capitals. For the program and its subcommands, before these are added.
+void set_help_style(CLI::App& app);
+
 /// The message and "; did you mean 'SUGGESTION'?", if there is one.
 std::string with_suggestion(std::string message, const std::string& suggestion);
 

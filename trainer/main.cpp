@@ -168,6 +168,7 @@ int main(int argc, char** argv) {
     CLI::App app("Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
                  program);
     CommandLine line;
+    tools::set_help_style(app);
     describe(app, line);
     try {
       app.parse(argc, argv);

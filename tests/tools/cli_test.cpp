@@ -1,10 +1,12 @@
 // The program `tutti` as a user runs it: what it prints, its exit status, and the JSON that it writes.
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,38 @@ TEST(Cli, VersionAndHelp) {
     EXPECT_EQ(of_command.status, 0) << command;
     EXPECT_TRUE(has(of_command.out, "Usage: tutti " + command)) << of_command.out;
   }
+}
+
+/// Help has one style: sentences begin in capitals, and what a value is has a name that says so.
+void expect_style(const std::string& help) {
+  for (const char* nameless : {"TEXT", "UINT", "REQUIRED", "SUBCOMMAND"}) {
+    EXPECT_FALSE(has(help, nameless)) << help;
+  }
+  std::istringstream lines(help);
+  bool lists = false;
+  for (std::string line; std::getline(lines, line);) {
+    const bool begins = !line.empty() && line[0] != ' ';
+    if (begins) lists = line == "Options:" || line == "Positionals:" || line == "Subcommands:";
+    if (!lists || begins) continue;
+    const std::size_t gap = line.find("  ", line.find_first_not_of(' ') == 2 ? 2 : 0);
+    const std::size_t at = gap == std::string::npos ? gap : line.find_first_not_of(' ', gap);
+    const bool is_list = line.rfind("  COLLECTIVE", 0) == 0 || has(line, " allreduce, ");
+    if (at != std::string::npos && !is_list) {
+      EXPECT_FALSE(std::islower(static_cast<unsigned char>(line[at]))) << line;
+    }
+  }
+}
+
+TEST(Cli, HelpHasOneStyle) {
+  const std::vector<std::vector<std::string>> commands = {
+      {},         {"perf"}, {"explain"},        {"tune"},          {"report"},        {"ps"},   {"trace"}, {"info"},
+      {"doctor"}, {"data"}, {"data", "import"}, {"data", "check"}, {"data", "speed"}, {"train"}};
+  for (std::vector<std::string> command : commands) {
+    command.emplace_back("--help");
+    const auto outcome = tutti(command);
+    if (outcome.status == 0) expect_style(outcome.out);
+  }
+  EXPECT_TRUE(has(tutti({"trace", "--help"}).out, "Usage: tutti trace [OPTIONS] --out FILE PART...\n"));
 }
 
 #if TUTTI_HAVE_PRELOAD

@@ -66,6 +66,9 @@ TEST(Ps, NamesTheRankThatStaysAway) {
     EXPECT_EQ(job["processes"][0]["communicators"][0]["awaited_ranks"], json({2}));
     EXPECT_EQ(job["processes"][1]["communicators"][0]["begun"], 6);
     EXPECT_EQ(job["processes"][2]["communicators"][0]["begun"], 5);
+    int status = -1;
+    run_tutti({"ps", std::to_string(ranks.mpirun().process()), "--check"}, status);
+    EXPECT_EQ(status, 3);
     // The same of a job that is stopped as a whole.
     for (int rank = 0; rank < 3; ++rank) kill(ranks.process_of(rank), SIGSTOP);
     EXPECT_TRUE(ps_says(ranks, {"culprit: rank 2 " + pid(ranks.process_of(2)) + ", stopped) is in no tutti call"}));
@@ -122,7 +125,7 @@ TEST(Ps, SaysThatThereIsNoSuchJob) {
   int status = -1;
   const std::string said = run_tutti({"ps", "no-such-job"}, status);
   EXPECT_EQ(status, 1);
-  EXPECT_TRUE(has(said, "tutti: error: ps: no process of yours here")) << said;
+  EXPECT_TRUE(has(said, "tutti: error: ps: no tutti job ")) << said;
 }
 
 // ---- Processes that end
