@@ -336,12 +336,8 @@ void Agreement::settle_rules(Exchange& ranks, ChoiceFacts& facts) {
     ranks.broadcast(told, sizeof told, 0);
     content.resize(static_cast<std::size_t>(told[1]));
     ranks.broadcast(content.data(), content.size(), 0);
-    if (told[0] != 0) throw InvalidArgument(text("Communicator: ", content));
-    try {
-      for (AlgorithmRule& rule : parse_rules_file(content, file)) rules.push_back(std::move(rule));
-    } catch (const InvalidArgument& error) {
-      throw InvalidArgument(text("Communicator: ", error.what()));
-    }
+    if (told[0] != 0) throw InvalidArgument(content);
+    for (AlgorithmRule& rule : parse_rules_file(content, file)) rules.push_back(std::move(rule));
   }
   if (!rules.empty()) facts.rules = std::make_shared<const AlgorithmRules>(std::move(rules));
 }

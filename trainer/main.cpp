@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -108,7 +109,14 @@ Config shared_config(const Communicator& comm, const CommandLine& line) {
 /// \returns the exit status; `run_folder` is set once the run is complete.
 int run(const CommandLine& line, std::string& run_folder) {
   CommunicatorOptions options{.deadline = std::chrono::duration<double>(Config{}.train.deadline_s)};
-  const Communicator startup(MPI_COMM_WORLD, options);
+  std::optional<Communicator> made;
+  try {
+    made.emplace(MPI_COMM_WORLD, options);
+  } catch (const InvalidArgument& error) {  // what the environment asks for is wrong, as all ranks are told
+    if (world_rank() == 0) print_error(error.what());
+    return kWrongUsage;
+  }
+  const Communicator& startup = *made;
   int status_of_error = kWrongUsage;
   try {
     const Config config = shared_config(startup, line);

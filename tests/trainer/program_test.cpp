@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <nlohmann/json.hpp>
@@ -118,6 +119,29 @@ TEST_F(Program, WrongConfiguration) {
   expect_error(run(mpirun(2, train("--set exchange.algorithm=teleport"))), {"exchange.algorithm", "teleport"});
   expect_error(run(mpirun(2, train("--sett train.epochs=3"))), {"--sett"});
   EXPECT_FALSE(fs::exists(out_)) << "a run that never began left a folder";
+}
+
+TEST_F(Program, WrongVariablesOfTheLibrary) {
+  setenv("TUTTI_ALGORITHM", "allreduce:rng", 1);
+  expect_error(run(mpirun(2, train(""))), {"TUTTI_ALGORITHM: rule 'allreduce:rng': there is no allreduce algorithm"});
+  unsetenv("TUTTI_ALGORITHM");
+  // What is right serves training too.
+  setenv("TUTTI_DEBUG", "info", 1);
+  setenv("TUTTI_ALGORITHM", "allreduce:ring", 1);
+  const Ended trained = run(mpirun(2, train("")));
+  unsetenv("TUTTI_DEBUG");
+  unsetenv("TUTTI_ALGORITHM");
+  EXPECT_EQ(trained.status, 0) << trained.output;
+  EXPECT_NE(trained.output.find("bytes: ring, 1 segment (rule 'allreduce:ring' of TUTTI_ALGORITHM)"), std::string::npos)
+      << trained.output;
+}
+
+TEST_F(Program, AConfigurationThroughAPipe) {
+  const std::string piped = "sh -c 'cd " + folder_.path().string() + " && cat bars.toml | " +
+                            std::string(tutti::test::kTuttiTrain) + " - --out " + out_.string() + "'";
+  const Ended ended = run(piped);  // paths are those of the working directory
+  EXPECT_EQ(ended.status, 0) << ended.output;
+  EXPECT_TRUE(fs::exists(out_ / "config.toml")) << ended.output;
 }
 
 TEST_F(Program, MissingShard) {
