@@ -59,7 +59,7 @@ bool run_doctor(const DoctorOptions& options) {
   watch.stage("greetings between ranks");
   const auto silent = doctor::find_silent_ranks(doctor::Seconds(options.limit));
   if (!silent.empty()) give_up(silent, options.limit);
-  watch.stage("looking at node-mates");
+  watch.stage("looking at local ranks");
   doctor::probe_mates(facts);
   watch.stage("making communicators");
   doctor::JobFacts job;

@@ -99,7 +99,7 @@ void OwnBlock::make_memory(std::uint32_t records) {
     fcntl(memory_.fd(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   } else {
     std::fprintf(stderr,
-                 "tutti: warning: process %d has no descriptor or memory left for its control block: node-mates and "
+                 "tutti: warning: process %d has no descriptor or memory left for its control block: local ranks and "
                  "`tutti ps` will not see what it does\n",
                  static_cast<int>(getpid()));
     data = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{alignof(ControlBlock)}));

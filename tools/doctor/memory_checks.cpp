@@ -166,7 +166,7 @@ Finding check_descriptors(const HostFacts& host) {
     return {Status::problem, said + ": a connection to each peer and mapped memory take one each", "ulimit -n 4096"};
   }
   if (limit < 1024) {
-    return {Status::warning, said + ": memory that node-mates can map may have only half of them", "ulimit -n 4096"};
+    return {Status::warning, said + ": memory that local ranks can map may have only half of them", "ulimit -n 4096"};
   }
   return {Status::ok, said};
 }
@@ -197,7 +197,7 @@ Finding check_other_limits(const HostFacts& host) {
   }
   if (is_limited(host, &RankFacts::address_space)) {
     return {Status::warning,
-            fmt::format("{} of address space: ranks map the memory of all their node-mates",
+            fmt::format("{} of address space: ranks map the memory of all local ranks",
                         bytes_text(lowest(host, &RankFacts::address_space))),
             "ulimit -v unlimited"};
   }
