@@ -1,6 +1,7 @@
 // Waiting; see waiting.hpp.
 #include <sched.h>
 
+#include <algorithm>
 #include <thread>
 
 #include <tutti/collectives/transport.hpp>
@@ -10,7 +11,10 @@ namespace tutti::detail {
 
 WaitPolicy WaitPolicy::for_node(int ranks, int cores) noexcept {
   WaitPolicy policy;
-  if (ranks > cores) policy.spin = Clock::duration::zero();
+  if (ranks <= cores) return policy;
+  policy.spin = Clock::duration::zero();
+  policy.yield = std::chrono::milliseconds(3);
+  policy.longest_sleep = std::chrono::milliseconds(4);
   return policy;
 }
 
@@ -25,7 +29,8 @@ void Waiter::pause(Clock::time_point now) {
   if (idle < policy_.spin + policy_.yield) {
     sched_yield();
   } else {
-    transport_.sleep(policy_.sleep);
+    constexpr int kShare = 16;  // of the wait so far that it may take longer
+    transport_.sleep(std::clamp(idle / kShare, policy_.sleep, policy_.longest_sleep));
   }
 }
 

@@ -25,7 +25,10 @@ struct WaitPolicy {
   Clock::duration yield = std::chrono::milliseconds(5);   ///< then sleep
   Clock::duration sleep = std::chrono::microseconds(50);  ///< at a time; MPI is driven in between
 
-  /// With more ranks than cores a spinning rank keeps another from running: yield at once.
+  /// The longer a wait has lasted, the longer a sleep: a sixteenth of it, from `sleep` up to this.
+  Clock::duration longest_sleep = std::chrono::microseconds(50);
+
+  /// With more ranks than cores one that waits takes from those that work: it yields at once, soon sleeps, and long.
   static WaitPolicy for_node(int ranks, int cores) noexcept;
 };
 

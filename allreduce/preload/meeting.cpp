@@ -41,18 +41,22 @@ Clock::time_point after(Clock::time_point begin, std::optional<std::chrono::dura
 
 bool wait_until(MPI_Request& request, Clock::time_point end) {
   constexpr int kSpins = 100;
-  constexpr int kYields = 2000;
-  constexpr auto kSleep = std::chrono::microseconds(100);
+  constexpr int kYields = 1000;
+  constexpr int kShare = 16;  // of the wait so far that a sleep may take
+  constexpr Clock::duration kShortest = std::chrono::microseconds(50);
+  constexpr Clock::duration kLongest = std::chrono::milliseconds(4);
+  const auto begin = Clock::now();
   for (int tries = 0;; ++tries) {
     int done = 0;
     detail::check_mpi(PMPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
     if (done != 0) return true;
     if (tries < kSpins) continue;
-    if (Clock::now() >= end) return false;
+    const auto now = Clock::now();
+    if (now >= end) return false;
     if (tries < kSpins + kYields) {
       sched_yield();
     } else {
-      std::this_thread::sleep_for(kSleep);
+      std::this_thread::sleep_for(std::clamp((now - begin) / kShare, kShortest, kLongest));
     }
   }
 }
