@@ -30,7 +30,7 @@ Process& process() noexcept {
 
 void know(MPI_Comm comm) {
   Process& all = process();
-  if (!all.running || Inside::here() || comm == MPI_COMM_NULL) return;
+  if (!all.running || all.settings.operations == 0 || Inside::here() || comm == MPI_COMM_NULL) return;
   {
     const std::lock_guard lock(all.mutex);
     all.known.insert_or_assign(comm, std::make_unique<ProgramComm>(ProgramComm{.comm = comm}));

@@ -46,8 +46,8 @@ constexpr const char* kOtherLibrary = "Open MPI";
 /// What ranks tell each other first.
 struct Hello {
   std::uint64_t from_call;
-  std::uint8_t is_wrong;  // a setting
-  std::uint8_t unused[7];
+  OperationSet operations;
+  std::uint32_t is_wrong;  // a setting
 };
 
 [[noreturn]] void end_all() {
@@ -135,11 +135,12 @@ void meet_all(Settings& settings, const std::string& problem, MPI_Comm all_ranks
   if (settings.start_limit.count() > 0) patience.deadline = settings.start_limit;
   Meeting ranks(all_ranks, "MPI_Init", patience);
   const Hello own{
-      .from_call = settings.from_call, .is_wrong = problem.empty() ? std::uint8_t{0} : std::uint8_t{1}, .unused = {}};
+      .from_call = settings.from_call, .operations = settings.operations, .is_wrong = problem.empty() ? 0U : 1U};
   const std::vector<Hello> all = ranks.all_gather(own);
   for (int r = 0; r < ranks.size(); ++r) {
     const Hello& hello = all[static_cast<std::size_t>(r)];
     settings.from_call = std::max(settings.from_call, hello.from_call);
+    settings.operations &= hello.operations;
     if (hello.is_wrong == 0) continue;
     if (r == ranks.rank()) {
       std::fprintf(stderr, "tutti: error: %s\n", problem.c_str());
@@ -197,6 +198,7 @@ void start() {
   PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, stop_at_finalize, &all.end_key, nullptr);
   PMPI_Comm_set_attr(MPI_COMM_SELF, all.end_key, nullptr);
   all.running = true;
+  if (all.settings.operations == 0) return;  // all communicators are MPI's
   try {
     make_first_shadow("MPI_Init");
   } catch (const Error& error) {
