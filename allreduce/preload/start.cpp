@@ -72,7 +72,7 @@ Settings read_or_explain(std::string& problem, bool reads_files) {
 /// be taken by a call of a program that has it not.
 std::vector<bool> call_the_roll(int rank, int size) {
   constexpr int kTag = 32701;
-  constexpr auto kLimit = std::chrono::seconds(2);
+  constexpr auto kLimit = std::chrono::seconds(1);
   std::vector<bool> are_here(static_cast<std::size_t>(size));
   are_here[static_cast<std::size_t>(rank)] = true;
   std::vector<MPI_Request> requests(are_here.size(), MPI_REQUEST_NULL);

@@ -24,7 +24,9 @@ int main(int argc, char** argv) {
   works(MPI_COMM_WORLD);
   if (rank == size - 1) {
     failed += refused(MPI_Comm_free, MPI_COMM_WORLD, "the world can be freed");
+#if defined(OPEN_MPI) /* MPICH 4.0.2 lets go of it, and fails in MPI_Finalize */
     failed += refused(MPI_Comm_disconnect, MPI_COMM_WORLD, "the world can be disconnected");
+#endif
     failed += refused(MPI_Comm_free, MPI_COMM_NULL, "no communicator can be freed");
   }
   works(MPI_COMM_WORLD);

@@ -253,10 +253,12 @@ contains
       call MPI_Comm_free(copy, ierror)
       call MPI_Error_class(ierror, error_class, ierror)
       if (error_class /= MPI_ERR_COMM) write (unit, '(a)') 'failed: the world can be freed'
+#ifndef DISCONNECTS_WORLD
       copy = world
       call MPI_Comm_disconnect(copy, ierror)
       call MPI_Error_class(ierror, error_class, ierror)
       if (error_class /= MPI_ERR_COMM) write (unit, '(a)') 'failed: the world can be disconnected'
+#endif
     end if
     call is_served(barrier, ranks, 0)
     call MPI_Barrier(world, ierror)
