@@ -1,5 +1,6 @@
 /* A program that ends MPI when its main function is over, in what it has set up for its end before MPI began; and whose
-   children, of which MPI knows nothing, end as programs do. */
+   children, of which MPI knows nothing, end as programs do. With `late` it calls when MPI is over, which MPI does not
+   forgive. */
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,10 @@ int main(int argc, char** argv) {
   MPI_Comm_dup(MPI_COMM_WORLD, &comm);
   calls(comm);
   MPI_Comm_free(&comm); /* what was counted of it, a child would tell too */
+  if (argc == 2 && strcmp(argv[1], "late") == 0) {
+    MPI_Finalize();
+    return MPI_Barrier(MPI_COMM_WORLD);
+  }
   if (argc == 2) {
     fflush(stdout);
     const pid_t child = fork();
