@@ -38,7 +38,7 @@ std::uint64_t compute(std::uint64_t steps) {
 double time_of(std::uint64_t steps) {
   static volatile std::uint64_t sink = 0;
   const double begin = MPI_Wtime();
-  sink = compute(steps);
+  sink = sink + compute(steps);
   return MPI_Wtime() - begin;
 }
 
