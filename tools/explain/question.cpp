@@ -132,8 +132,9 @@ Question question_of(const ExplainOptions& options, int ranks) {
   }
   question.uneven = wanted.size() > 2 && wanted.compare(wanted.size() - 2, 2, "_v") == 0;
   const std::string base = question.uneven ? wanted.substr(0, wanted.size() - 2) : wanted;
-  question.collective = *std::find_if(std::begin(kAllCollectives), std::end(kAllCollectives),
-                                      [&](Collective c) { return name(c) == base; });
+  for (const Collective collective : kAllCollectives) {
+    if (name(collective) == base) question.collective = collective;
+  }
   question.bytes = question.counted_by_pair() ? static_cast<std::size_t>(ranks) * kPairBytes
                                               : parse_size("explain: --bytes", options.bytes);
   const bool two_levels = question.collective == Collective::allreduce && options.algorithm == detail::kHierarchical;

@@ -125,8 +125,13 @@ Rounds per_byte(const std::function<void()>& work) {
   });
 }
 
-/// In the order of kMeasuredCosts.
-enum Cost : std::size_t { kLatency, kOverhead, kGap, kByte, kReduce, kCopy };
+// In the order of kMeasuredCosts.
+constexpr std::size_t kLatency = 0;
+constexpr std::size_t kOverhead = 1;
+constexpr std::size_t kGap = 2;
+constexpr std::size_t kByte = 3;
+constexpr std::size_t kReduce = 4;
+constexpr std::size_t kCopy = 5;
 
 void measure_messages(Side side, MeasuredLevel& level) {
   auto& rounds = level.rounds;
