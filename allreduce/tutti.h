@@ -151,8 +151,7 @@ tutti_result tutti_comm_place(const tutti_comm* comm, tutti_place* place);
 /* 1 if all ranks live on one node and use each other's memory instead of exchanging messages; otherwise 0. */
 int tutti_comm_shares_memory(const tutti_comm* comm);
 
-/* Digest of everything that the choice of algorithms depends on: runs of one version with equal digests choose alike.
- */
+/* Digest of all that the choice of algorithms depends on: runs of one version with equal digests choose alike. */
 uint64_t tutti_comm_choice_digest(const tutti_comm* comm);
 
 /* The private duplicate, for MPI's own collectives beside tutti's. MPI_COMM_NULL if comm is
