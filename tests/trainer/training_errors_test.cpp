@@ -36,6 +36,10 @@ TEST_F(TrainingTest, RefusesCheckpointsOfOtherRuns) {
   other = config("mlp", "mine");
   other.data.train = other.data.test;
   expect_parts(agreed_error(other, true), {"training set", "101", "37"});
+  if (world_.rank() == 0) write_bars(path() / "as-large", kSamples, 2);  // cut into other shards
+  barrier(world_);
+  other.data.train = (path() / "as-large").string();
+  expect_parts(agreed_error(other, true), {"training set has 101 samples and fingerprint"});
   expect_parts(agreed_error(config("mlp", "mine")), {"mine", "already holds a run", "--resume"});
   expect_parts(agreed_error(config("mlp", "none"), true), {"none", "holds no run"});
 }
