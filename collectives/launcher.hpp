@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 
-#pragma GCC visibility push(default)
 namespace tutti {
 
 struct WrongLauncher {
@@ -18,4 +17,3 @@ struct WrongLauncher {
 std::optional<WrongLauncher> wrong_launcher(int world_size);
 
 }  // namespace tutti
-#pragma GCC visibility pop

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Folders of this process's control group of `controller` and of those above it, innermost first; version 2, and
@@ -17,4 +16,3 @@ std::vector<std::filesystem::path> control_groups(const std::filesystem::path& r
 std::optional<double> processor_quota(const std::filesystem::path& root = "/");
 
 }  // namespace tutti
-#pragma GCC visibility pop

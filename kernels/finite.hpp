@@ -3,7 +3,6 @@
 
 #include <tutti/kernels/buffer.hpp>
 
-#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Index of the first element that is infinite or not a number; values.count if there is none. Of f64, f32, f16 and
@@ -13,4 +12,3 @@ std::size_t first_not_finite(ConstBuffer values) noexcept;
 inline bool all_finite(ConstBuffer values) noexcept { return first_not_finite(values) == values.count; }
 
 }  // namespace tutti
-#pragma GCC visibility pop

@@ -16,7 +16,7 @@ for name in 'class Communicator {' 'class Session {' 'class Operation {' 'class 
 done
 if grep -nE '^ private:|namespace detail|return ' "$cpp"; then echo "manual: tutti-c++(3) shows what is nobody's business" >&2 && exit 1; fi
 if [[ -n ${program-} ]]; then
-  grep -q '^\.Dl tutti trace \\-\\-out FILE' "$program" || { echo "manual: the usage of trace lacks --out" >&2; exit 1; }
+  grep -q '^\.Dl tutti trace .*\\-\\-out FILE PART' "$program" || { echo "manual: the usage of trace lacks --out" >&2; exit 1; }
 fi
 variables=$(cd "$sources" && grep -rhoE --exclude-dir=preload '"TUTTI_[A-Z_]+"' kernels collectives allreduce compression | tr -d '"' | sort -u)
 [[ -n $variables ]]

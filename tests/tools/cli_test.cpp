@@ -199,7 +199,7 @@ TEST(Cli, MisspellingsOfCommandsBelowAreNamed) {
   EXPECT_EQ(said({"train"}), "tutti: error: config is required (see `tutti train --help`)\n");
   // A configuration may come through a pipe: here nothing does.
   const auto piped = tutti({"train", "-"});
-  EXPECT_EQ(piped.status, 1);
+  EXPECT_EQ(piped.status, 2);
   EXPECT_TRUE(has(piped.err, "tutti: error: standard input: ")) << piped.err;
 }
 
