@@ -33,8 +33,8 @@ detail::Call call_of(Buffer data, std::shared_ptr<const ReduceFunction> function
 /// Why the hierarchical algorithm, which is named, cannot run; nullptr if it can.
 const char* find_level_problem(const Communicator& comm, const detail::Call& call) {
   if (comm.state().hierarchy() == nullptr) return "needs several nodes, one of them with several ranks";
-  if (comm.options().bits == Bits::layout)
-    return "does not combine all ranks at once, as the bits level 'layout' needs";
+  if (comm.options().reproducibility == Reproducibility::layout)
+    return "does not combine all ranks at once, as the reproducibility level 'layout' needs";
   if (call.function) return "is not for functions of the program";
   // Its stages would be enqueued when those before are done, which is not in one order on all ranks.
   if (comm.state().queue() != nullptr) return "is not for transports that only enqueue";
@@ -89,22 +89,22 @@ void allreduce(const Communicator& comm, ConstBuffer input, Buffer output, Reduc
   run(comm, call_of(input, output, op, options));
 }
 
-Operation iallreduce(const Communicator& comm, Buffer data, ReduceOp op, const CollectiveOptions& options) {
-  return Operation(start(comm, call_of(data, data, op, options)));
+Request iallreduce(const Communicator& comm, Buffer data, ReduceOp op, const CollectiveOptions& options) {
+  return Request(start(comm, call_of(data, data, op, options)));
 }
 
-Operation iallreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
-                     const CollectiveOptions& options) {
-  return Operation(start(comm, call_of(input, output, op, options)));
+Request iallreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                   const CollectiveOptions& options) {
+  return Request(start(comm, call_of(input, output, op, options)));
 }
 
-PersistentOperation allreduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
-                                   const CollectiveOptions& options) {
+PersistentRequest allreduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                 const CollectiveOptions& options) {
   detail::Call call = call_of(input, output, op, options);
   if (!wants_two_levels(comm, call)) {
-    return PersistentOperation(detail::prepare_collective(comm, allreduce_algorithms(), std::move(call)));
+    return PersistentRequest(detail::prepare_collective(comm, allreduce_algorithms(), std::move(call)));
   }
-  return PersistentOperation(
+  return PersistentRequest(
       [=, plan = plan_of(comm, call)] { return detail::start_hierarchical(comm, input, output, op, plan); });
 }
 
@@ -113,9 +113,9 @@ void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const Redu
   start(comm, call_of(data, std::move(function), options))->wait();
 }
 
-Operation iallreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
-                     const CollectiveOptions& options) {
-  return Operation(start(comm, call_of(data, std::move(function), options)));
+Request iallreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
+                   const CollectiveOptions& options) {
+  return Request(start(comm, call_of(data, std::move(function), options)));
 }
 
 }  // namespace tutti

@@ -29,21 +29,20 @@ void allreduce(const Communicator& comm, ConstBuffer input, Buffer output, Reduc
 
 /// The same in place, started: the result is in `data` once the operation is complete. Operations are started in the
 /// same order on all ranks; several may be in flight.
-[[nodiscard]] Operation iallreduce(const Communicator& comm, Buffer data, ReduceOp op,
-                                   const CollectiveOptions& options = {});
-[[nodiscard]] Operation iallreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
-                                   const CollectiveOptions& options = {});
+[[nodiscard]] Request iallreduce(const Communicator& comm, Buffer data, ReduceOp op,
+                                 const CollectiveOptions& options = {});
+[[nodiscard]] Request iallreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                 const CollectiveOptions& options = {});
 
 /// The same, set up once to be started many times (collectives/persistent.hpp). `input` may be exactly `output`.
-[[nodiscard]] PersistentOperation allreduce_init(const Communicator& comm, ConstBuffer input, Buffer output,
-                                                 ReduceOp op, const CollectiveOptions& options = {});
+[[nodiscard]] PersistentRequest allreduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                               const CollectiveOptions& options = {});
 
 /// The same by a function of the program's (collectives/reduce_function.hpp), counted in bytes.
 void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
                const CollectiveOptions& options = {});
-[[nodiscard]] Operation iallreduce(const Communicator& comm, Buffer data,
-                                   std::shared_ptr<const ReduceFunction> function,
-                                   const CollectiveOptions& options = {});
+[[nodiscard]] Request iallreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
+                                 const CollectiveOptions& options = {});
 
 // ---- For containers, arrays and spans (kernels/ranges.hpp)
 
@@ -53,8 +52,8 @@ void allreduce(const Communicator& comm, Data&& data, ReduceOp op, const Collect
 }
 
 template <WritableRange Data>
-[[nodiscard]] Operation iallreduce(const Communicator& comm, Data&& data, ReduceOp op,
-                                   const CollectiveOptions& options = {}) {
+[[nodiscard]] Request iallreduce(const Communicator& comm, Data&& data, ReduceOp op,
+                                 const CollectiveOptions& options = {}) {
   return iallreduce(comm, detail::writable(data), op, options);
 }
 
@@ -64,14 +63,14 @@ void allreduce(const Communicator& comm, In&& input, Out&& output, ReduceOp op, 
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation iallreduce(const Communicator& comm, In&& input, Out&& output, ReduceOp op,
-                                   const CollectiveOptions& options = {}) {
+[[nodiscard]] Request iallreduce(const Communicator& comm, In&& input, Out&& output, ReduceOp op,
+                                 const CollectiveOptions& options = {}) {
   return iallreduce(comm, detail::readable(input), detail::writable(output), op, options);
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] PersistentOperation allreduce_init(const Communicator& comm, In&& input, Out&& output, ReduceOp op,
-                                                 const CollectiveOptions& options = {}) {
+[[nodiscard]] PersistentRequest allreduce_init(const Communicator& comm, In&& input, Out&& output, ReduceOp op,
+                                               const CollectiveOptions& options = {}) {
   return allreduce_init(comm, detail::readable(input), detail::writable(output), op, options);
 }
 
@@ -82,9 +81,8 @@ void allreduce(const Communicator& comm, Data&& data, std::shared_ptr<const Redu
 }
 
 template <WritableRange Data>
-[[nodiscard]] Operation iallreduce(const Communicator& comm, Data&& data,
-                                   std::shared_ptr<const ReduceFunction> function,
-                                   const CollectiveOptions& options = {}) {
+[[nodiscard]] Request iallreduce(const Communicator& comm, Data&& data, std::shared_ptr<const ReduceFunction> function,
+                                 const CollectiveOptions& options = {}) {
   return iallreduce(comm, detail::writable(data), std::move(function), options);
 }
 

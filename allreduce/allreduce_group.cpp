@@ -19,7 +19,7 @@ struct Piece {
   std::shared_ptr<const FusedBuffer> fused = nullptr;  ///< none for a single tensor
   bool started = false;
   bool complete = false;
-  Operation operation = {};
+  Request operation = {};
 };
 
 /// All of a group under way. Pieces are whole operations of their own, which every wait on the communicator advances.
@@ -84,7 +84,7 @@ class GroupTask final : public detail::Task {
 
 }  // namespace
 
-Operation AllreduceGroup::start(const CollectiveOptions& options) {
+Request AllreduceGroup::start(const CollectiveOptions& options) {
   const std::vector<Member> members = std::exchange(members_, {});
   for (const auto& [data, op] : members) {
     const detail::Call call = {.collective = Collective::allreduce,
@@ -115,7 +115,7 @@ Operation AllreduceGroup::start(const CollectiveOptions& options) {
   }
   auto task = std::make_unique<GroupTask>(std::move(pieces));
   task->start(comm_, options);
-  return Operation(std::move(task));
+  return Request(std::move(task));
 }
 
 }  // namespace tutti

@@ -28,8 +28,8 @@ struct AllreduceGroupOptions {
 ///     group.start().wait();
 ///
 /// All ranks add the same counts, dtypes and operators in the same order. Results are those of single allreduces but
-/// for the order of additions (at bits level `layout` they are the same). Gradients that already lie in one piece of
-/// memory need no copies: FusedBuffer.
+/// for the order of additions (at reproducibility level `layout` they are the same). Gradients that already lie in one
+/// piece of memory need no copies: FusedBuffer.
 class AllreduceGroup {
  public:
   explicit AllreduceGroup(const Communicator& comm, const AllreduceGroupOptions& options = {})
@@ -46,7 +46,7 @@ class AllreduceGroup {
 
   /// Starts all that was added and empties the group. Collective; complete at once if nothing was added. \throws as
   /// allreduce(); wrong arguments of one member are found before any is started.
-  [[nodiscard]] Operation start(const CollectiveOptions& options = {});
+  [[nodiscard]] Request start(const CollectiveOptions& options = {});
 
  private:
   struct Member {

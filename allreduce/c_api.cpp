@@ -36,8 +36,8 @@ CommunicatorOptions translate(const tutti_comm_options* options) {
                       sizeof(tutti_comm_options), " that sizeof gives");
     return to;
   }
-  to.bits = static_cast<Bits>(number_of(options->bits));
-  if (options->deadline_s != 0) to.deadline = std::chrono::duration<double>(options->deadline_s);
+  to.reproducibility = static_cast<Reproducibility>(number_of(options->reproducibility));
+  if (options->timeout_s != 0) to.timeout = std::chrono::duration<double>(options->timeout_s);
   if (options->stall_warning_s != 0) {
     to.stall_warning = std::chrono::duration<double>(std::max(options->stall_warning_s, 0.0));
   }
@@ -107,10 +107,10 @@ const char* tutti_error_text(void) { return tutti::c_api::last_error().c_str(); 
 
 size_t tutti_dtype_size(tutti_dtype dtype) { return tutti::size_of(dtype_of(dtype)); }
 
-tutti_result tutti_comm_create(MPI_Comm parent, double deadline_s, tutti_comm** comm) {
+tutti_result tutti_comm_create(MPI_Comm parent, double timeout_s, tutti_comm** comm) {
   tutti_comm_options options{};
   options.struct_bytes = sizeof options;
-  options.deadline_s = deadline_s;
+  options.timeout_s = timeout_s;
   return tutti_comm_create_with(parent, &options, comm);
 }
 
@@ -131,10 +131,10 @@ void tutti_comm_free(tutti_comm* comm) {
 int tutti_comm_rank(const tutti_comm* comm) { return comm == nullptr ? -1 : comm->comm.rank(); }
 int tutti_comm_size(const tutti_comm* comm) { return comm == nullptr ? 0 : comm->comm.size(); }
 
-tutti_result tutti_comm_place(const tutti_comm* comm, tutti_place* place) {
+tutti_result tutti_comm_topology(const tutti_comm* comm, tutti_topology* place) {
   return guarded([&] {
-    const tutti::NodePlace& found = require(comm).comm.place();
-    if (place == nullptr) throw tutti::InvalidArgument("tutti_comm_place: place is NULL");
+    const tutti::Topology& found = require(comm).comm.topology();
+    if (place == nullptr) throw tutti::InvalidArgument("tutti_comm_topology: place is NULL");
     *place = {found.node, found.nodes, found.local_rank, found.local_size};
   });
 }
@@ -186,12 +186,14 @@ tutti_result tutti_comm_split(tutti_comm* comm, int color, int key, tutti_comm**
   return tutti::c_api::make_part(comm, part, [&](const tutti::Communicator& whole) { return whole.split(color, key); });
 }
 
-tutti_result tutti_comm_node_group(tutti_comm* comm, tutti_comm** part) {
-  return tutti::c_api::make_part(comm, part, [](const tutti::Communicator& whole) { return whole.node_group(); });
+tutti_result tutti_comm_local(tutti_comm* comm, tutti_comm** part) {
+  return tutti::c_api::make_part(comm, part,
+                                 [](const tutti::Communicator& whole) { return whole.local_communicator(); });
 }
 
-tutti_result tutti_comm_cross_group(tutti_comm* comm, tutti_comm** part) {
-  return tutti::c_api::make_part(comm, part, [](const tutti::Communicator& whole) { return whole.cross_group(); });
+tutti_result tutti_comm_cross(tutti_comm* comm, tutti_comm** part) {
+  return tutti::c_api::make_part(comm, part,
+                                 [](const tutti::Communicator& whole) { return whole.cross_communicator(); });
 }
 
 tutti_result tutti_comm_abandon(tutti_comm* comm, const char* reason) {
@@ -200,7 +202,7 @@ tutti_result tutti_comm_abandon(tutti_comm* comm, const char* reason) {
 
 int tutti_comm_unusable(const tutti_comm* comm) { return comm != nullptr && comm->comm.unusable() ? 1 : 0; }
 
-tutti_result tutti_test(tutti_operation* operation, int* complete) {
+tutti_result tutti_test(tutti_request* operation, int* complete) {
   return guarded([&] {
     if (operation == nullptr) throw tutti::InvalidArgument("tutti_test: the operation is NULL");
     if (complete == nullptr) throw tutti::InvalidArgument("tutti_test: complete is NULL");
@@ -209,23 +211,23 @@ tutti_result tutti_test(tutti_operation* operation, int* complete) {
   });
 }
 
-tutti_result tutti_wait(tutti_operation* operation) {
+tutti_result tutti_wait(tutti_request* operation) {
   return guarded([&] {
     if (operation == nullptr) throw tutti::InvalidArgument("tutti_wait: the operation is NULL");
     std::visit([](auto& its) { its.wait(); }, operation->operation);
   });
 }
 
-tutti_result tutti_start(tutti_operation* operation) {
+tutti_result tutti_start(tutti_request* operation) {
   return guarded([&] {
     if (operation == nullptr) throw tutti::InvalidArgument("tutti_start: the operation is NULL");
-    auto* const persistent = std::get_if<tutti::PersistentOperation>(&operation->operation);
+    auto* const persistent = std::get_if<tutti::PersistentRequest>(&operation->operation);
     if (persistent == nullptr) throw tutti::InvalidArgument("tutti_start: the operation is not a persistent one");
     persistent->start();
   });
 }
 
-void tutti_operation_free(tutti_operation* operation) { delete operation; }
+void tutti_request_free(tutti_request* operation) { delete operation; }
 
 tutti_result tutti_write_flight_record(const char* path) {
   return guarded([&] {

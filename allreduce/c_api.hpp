@@ -13,7 +13,7 @@
 
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/request.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/reduce.hpp>
 
@@ -31,8 +31,8 @@ struct tutti_comm {
   }
 };
 
-struct tutti_operation {
-  std::variant<tutti::Operation, tutti::PersistentOperation> operation;
+struct tutti_request {
+  std::variant<tutti::Request, tutti::PersistentRequest> operation;
 };
 
 namespace tutti::c_api {
@@ -86,11 +86,11 @@ inline ReduceOp op_of(const tutti_op& op) noexcept { return static_cast<ReduceOp
 /// What `start` gives becomes `*operation`. Without a place for it nothing is started, and `refuse` tells the other
 /// ranks and throws InvalidArgument.
 template <class Refuse, class Start>
-tutti_result started(tutti_operation** operation, Refuse refuse, Start start) noexcept {
+tutti_result started(tutti_request** operation, Refuse refuse, Start start) noexcept {
   if (operation != nullptr) *operation = nullptr;
   return guarded([&] {
     if (operation == nullptr) refuse();
-    auto handle = std::make_unique<tutti_operation>();
+    auto handle = std::make_unique<tutti_request>();
     handle->operation = start();
     *operation = handle.release();
   });

@@ -21,7 +21,7 @@ tutti_result called(tutti_comm* comm, Collective collective) noexcept {
 }
 
 template <Form form, class Collective>
-tutti_result made(tutti_comm* comm, tutti_operation** operation, Collective collective) noexcept {
+tutti_result made(tutti_comm* comm, tutti_request** operation, Collective collective) noexcept {
   return started(
       operation, [&] { refuse_placeless_collective(require(comm).comm); },
       [&] {
@@ -31,12 +31,12 @@ tutti_result made(tutti_comm* comm, tutti_operation** operation, Collective coll
 }
 
 template <class Collective>
-tutti_result begun(tutti_comm* comm, tutti_operation** operation, Collective collective) noexcept {
+tutti_result begun(tutti_comm* comm, tutti_request** operation, Collective collective) noexcept {
   return made<Form::start>(comm, operation, collective);
 }
 
 template <class Collective>
-tutti_result set_up(tutti_comm* comm, tutti_operation** operation, Collective collective) noexcept {
+tutti_result set_up(tutti_comm* comm, tutti_request** operation, Collective collective) noexcept {
   return made<Form::init>(comm, operation, collective);
 }
 
@@ -51,7 +51,7 @@ tutti_result tutti_allreduce(tutti_comm* comm, void* data, size_t count, tutti_d
   return called(comm, allreduce_of(data, count, dtype_of(dtype), op_of(op)));
 }
 tutti_result tutti_iallreduce(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, tutti_op op,
-                              tutti_operation** operation) {
+                              tutti_request** operation) {
   return begun(comm, operation, allreduce_of(data, count, dtype_of(dtype), op_of(op)));
 }
 
@@ -60,7 +60,7 @@ tutti_result tutti_allreduce_into(tutti_comm* comm, const void* input, void* out
   return called(comm, allreduce_of(input, output, count, dtype_of(dtype), op_of(op)));
 }
 tutti_result tutti_iallreduce_into(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                   tutti_op op, tutti_operation** operation) {
+                                   tutti_op op, tutti_request** operation) {
   return begun(comm, operation, allreduce_of(input, output, count, dtype_of(dtype), op_of(op)));
 }
 
@@ -68,7 +68,7 @@ tutti_result tutti_broadcast(tutti_comm* comm, void* data, size_t count, tutti_d
   return called(comm, broadcast_of(data, count, dtype_of(dtype), root));
 }
 tutti_result tutti_ibroadcast(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int root,
-                              tutti_operation** operation) {
+                              tutti_request** operation) {
   return begun(comm, operation, broadcast_of(data, count, dtype_of(dtype), root));
 }
 
@@ -76,7 +76,7 @@ tutti_result tutti_all_gather(tutti_comm* comm, const void* input, void* output,
   return called(comm, all_gather_of(input, output, count, dtype_of(dtype)));
 }
 tutti_result tutti_iall_gather(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                               tutti_operation** operation) {
+                               tutti_request** operation) {
   return begun(comm, operation, all_gather_of(input, output, count, dtype_of(dtype)));
 }
 
@@ -85,7 +85,7 @@ tutti_result tutti_gather(tutti_comm* comm, const void* input, void* output, siz
   return called(comm, gather_of(input, output, count, dtype_of(dtype), root));
 }
 tutti_result tutti_igather(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype, int root,
-                           tutti_operation** operation) {
+                           tutti_request** operation) {
   return begun(comm, operation, gather_of(input, output, count, dtype_of(dtype), root));
 }
 
@@ -94,7 +94,7 @@ tutti_result tutti_scatter(tutti_comm* comm, const void* input, void* output, si
   return called(comm, scatter_of(input, output, count, dtype_of(dtype), root));
 }
 tutti_result tutti_iscatter(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                            int root, tutti_operation** operation) {
+                            int root, tutti_request** operation) {
   return begun(comm, operation, scatter_of(input, output, count, dtype_of(dtype), root));
 }
 
@@ -103,7 +103,7 @@ tutti_result tutti_reduce_scatter(tutti_comm* comm, const void* input, void* out
   return called(comm, reduce_scatter_of(input, output, count, dtype_of(dtype), op_of(op)));
 }
 tutti_result tutti_ireduce_scatter(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                   tutti_op op, tutti_operation** operation) {
+                                   tutti_op op, tutti_request** operation) {
   return begun(comm, operation, reduce_scatter_of(input, output, count, dtype_of(dtype), op_of(op)));
 }
 
@@ -112,7 +112,7 @@ tutti_result tutti_reduce(tutti_comm* comm, const void* input, void* output, siz
   return called(comm, reduce_of(input, output, count, dtype_of(dtype), op_of(op), root));
 }
 tutti_result tutti_ireduce(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                           tutti_op op, int root, tutti_operation** operation) {
+                           tutti_op op, int root, tutti_request** operation) {
   return begun(comm, operation, reduce_of(input, output, count, dtype_of(dtype), op_of(op), root));
 }
 
@@ -120,12 +120,12 @@ tutti_result tutti_all_to_all(tutti_comm* comm, const void* input, void* output,
   return called(comm, all_to_all_of(input, output, count, dtype_of(dtype)));
 }
 tutti_result tutti_iall_to_all(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                               tutti_operation** operation) {
+                               tutti_request** operation) {
   return begun(comm, operation, all_to_all_of(input, output, count, dtype_of(dtype)));
 }
 
 tutti_result tutti_barrier(tutti_comm* comm) { return called(comm, barrier_of()); }
-tutti_result tutti_ibarrier(tutti_comm* comm, tutti_operation** operation) {
+tutti_result tutti_ibarrier(tutti_comm* comm, tutti_request** operation) {
   return begun(comm, operation, barrier_of());
 }
 
@@ -134,7 +134,7 @@ tutti_result tutti_all_gather_v(tutti_comm* comm, const void* input, void* outpu
   return called(comm, all_gather_v_of(input, output, counts, dtype_of(dtype)));
 }
 tutti_result tutti_iall_gather_v(tutti_comm* comm, const void* input, void* output, const size_t* counts,
-                                 tutti_dtype dtype, tutti_operation** operation) {
+                                 tutti_dtype dtype, tutti_request** operation) {
   return begun(comm, operation, all_gather_v_of(input, output, counts, dtype_of(dtype)));
 }
 
@@ -143,7 +143,7 @@ tutti_result tutti_gather_v(tutti_comm* comm, const void* input, void* output, c
   return called(comm, gather_v_of(input, output, counts, dtype_of(dtype), root));
 }
 tutti_result tutti_igather_v(tutti_comm* comm, const void* input, void* output, const size_t* counts, tutti_dtype dtype,
-                             int root, tutti_operation** operation) {
+                             int root, tutti_request** operation) {
   return begun(comm, operation, gather_v_of(input, output, counts, dtype_of(dtype), root));
 }
 
@@ -152,7 +152,7 @@ tutti_result tutti_scatter_v(tutti_comm* comm, const void* input, void* output, 
   return called(comm, scatter_v_of(input, output, counts, dtype_of(dtype), root));
 }
 tutti_result tutti_iscatter_v(tutti_comm* comm, const void* input, void* output, const size_t* counts,
-                              tutti_dtype dtype, int root, tutti_operation** operation) {
+                              tutti_dtype dtype, int root, tutti_request** operation) {
   return begun(comm, operation, scatter_v_of(input, output, counts, dtype_of(dtype), root));
 }
 
@@ -161,7 +161,7 @@ tutti_result tutti_reduce_scatter_v(tutti_comm* comm, const void* input, void* o
   return called(comm, reduce_scatter_v_of(input, output, counts, dtype_of(dtype), op_of(op)));
 }
 tutti_result tutti_ireduce_scatter_v(tutti_comm* comm, const void* input, void* output, const size_t* counts,
-                                     tutti_dtype dtype, tutti_op op, tutti_operation** operation) {
+                                     tutti_dtype dtype, tutti_op op, tutti_request** operation) {
   return begun(comm, operation, reduce_scatter_v_of(input, output, counts, dtype_of(dtype), op_of(op)));
 }
 
@@ -170,45 +170,45 @@ tutti_result tutti_all_to_all_v(tutti_comm* comm, const void* input, const size_
   return called(comm, all_to_all_v_of(input, input_counts, output, output_counts, dtype_of(dtype)));
 }
 tutti_result tutti_iall_to_all_v(tutti_comm* comm, const void* input, const size_t* input_counts, void* output,
-                                 const size_t* output_counts, tutti_dtype dtype, tutti_operation** operation) {
+                                 const size_t* output_counts, tutti_dtype dtype, tutti_request** operation) {
   return begun(comm, operation, all_to_all_v_of(input, input_counts, output, output_counts, dtype_of(dtype)));
 }
 
 // ---- Set up
 
 tutti_result tutti_allreduce_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                  tutti_op op, tutti_operation** operation) {
+                                  tutti_op op, tutti_request** operation) {
   return set_up(comm, operation, allreduce_of(input, output, count, dtype_of(dtype), op_of(op)));
 }
 tutti_result tutti_broadcast_init(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int root,
-                                  tutti_operation** operation) {
+                                  tutti_request** operation) {
   return set_up(comm, operation, broadcast_of(data, count, dtype_of(dtype), root));
 }
 tutti_result tutti_all_gather_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                   tutti_operation** operation) {
+                                   tutti_request** operation) {
   return set_up(comm, operation, all_gather_of(input, output, count, dtype_of(dtype)));
 }
 tutti_result tutti_gather_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                               int root, tutti_operation** operation) {
+                               int root, tutti_request** operation) {
   return set_up(comm, operation, gather_of(input, output, count, dtype_of(dtype), root));
 }
 tutti_result tutti_scatter_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                int root, tutti_operation** operation) {
+                                int root, tutti_request** operation) {
   return set_up(comm, operation, scatter_of(input, output, count, dtype_of(dtype), root));
 }
 tutti_result tutti_reduce_scatter_init(tutti_comm* comm, const void* input, void* output, size_t count,
-                                       tutti_dtype dtype, tutti_op op, tutti_operation** operation) {
+                                       tutti_dtype dtype, tutti_op op, tutti_request** operation) {
   return set_up(comm, operation, reduce_scatter_of(input, output, count, dtype_of(dtype), op_of(op)));
 }
 tutti_result tutti_reduce_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                               tutti_op op, int root, tutti_operation** operation) {
+                               tutti_op op, int root, tutti_request** operation) {
   return set_up(comm, operation, reduce_of(input, output, count, dtype_of(dtype), op_of(op), root));
 }
 tutti_result tutti_all_to_all_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                   tutti_operation** operation) {
+                                   tutti_request** operation) {
   return set_up(comm, operation, all_to_all_of(input, output, count, dtype_of(dtype)));
 }
-tutti_result tutti_barrier_init(tutti_comm* comm, tutti_operation** operation) {
+tutti_result tutti_barrier_init(tutti_comm* comm, tutti_request** operation) {
   return set_up(comm, operation, barrier_of());
 }
 

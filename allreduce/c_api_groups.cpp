@@ -53,7 +53,7 @@ tutti::ReduceFunction translate(const char* name, size_t element_bytes, bool com
 }
 
 template <class Start>
-tutti_result started_by(tutti_comm* comm, tutti_operation** operation, Start start) noexcept {
+tutti_result started_by(tutti_comm* comm, tutti_request** operation, Start start) noexcept {
   return tutti::c_api::started(
       operation, [&] { refuse_placeless_collective(require(comm).comm); },
       [&] { return start(require(comm).comm, require(comm).options()); });
@@ -64,13 +64,13 @@ tutti_result waited_for(tutti_comm* comm, Start start) noexcept {
   return guarded([&] { start(require(comm).comm, require(comm).options()).wait(); });
 }
 
-auto allreduce_by(void* data, std::size_t count, const tutti_reduce_function* function) noexcept {
+auto allreduce_op(void* data, std::size_t count, const tutti_reduce_function* function) noexcept {
   return [=](const tutti::Communicator& c, const tutti::CollectiveOptions& o) {
     return tutti::iallreduce(c, bytes(data, bytes_of(function, count)), function_of(function), o);
   };
 }
 
-auto reduce_by(const void* input, void* output, std::size_t count, const tutti_reduce_function* function,
+auto reduce_op(const void* input, void* output, std::size_t count, const tutti_reduce_function* function,
                int root) noexcept {
   return [=](const tutti::Communicator& c, const tutti::CollectiveOptions& o) {
     const std::size_t n = bytes_of(function, count);
@@ -78,7 +78,7 @@ auto reduce_by(const void* input, void* output, std::size_t count, const tutti_r
   };
 }
 
-auto reduce_scatter_by(const void* input, void* output, std::size_t count,
+auto reduce_scatter_op(const void* input, void* output, std::size_t count,
                        const tutti_reduce_function* function) noexcept {
   return [=](const tutti::Communicator& c, const tutti::CollectiveOptions& o) {
     const std::size_t n = bytes_of(function, count);
@@ -105,7 +105,7 @@ tutti_result tutti_allreduce_group_add(tutti_allreduce_group* group, void* data,
   return guarded([&] { require_group(group).group.add(tutti::Buffer(data, count, dtype_of(dtype)), op_of(op)); });
 }
 
-tutti_result tutti_allreduce_group_start(tutti_allreduce_group* group, tutti_operation** operation) {
+tutti_result tutti_allreduce_group_start(tutti_allreduce_group* group, tutti_request** operation) {
   return tutti::c_api::started(
       operation, [&] { refuse_placeless_collective(require_group(group).comm->comm); },
       [&] { return require_group(group).group.start(group->comm->options()); });
@@ -123,30 +123,30 @@ tutti_result tutti_reduce_function_create(const char* name, size_t element_bytes
 
 void tutti_reduce_function_free(tutti_reduce_function* function) { delete function; }
 
-tutti_result tutti_allreduce_by(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function) {
-  return waited_for(comm, allreduce_by(data, count, function));
+tutti_result tutti_allreduce_op(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function) {
+  return waited_for(comm, allreduce_op(data, count, function));
 }
-tutti_result tutti_iallreduce_by(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function,
-                                 tutti_operation** operation) {
-  return started_by(comm, operation, allreduce_by(data, count, function));
+tutti_result tutti_iallreduce_op(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function,
+                                 tutti_request** operation) {
+  return started_by(comm, operation, allreduce_op(data, count, function));
 }
 
-tutti_result tutti_reduce_by(tutti_comm* comm, const void* input, void* output, size_t count,
+tutti_result tutti_reduce_op(tutti_comm* comm, const void* input, void* output, size_t count,
                              const tutti_reduce_function* function, int root) {
-  return waited_for(comm, reduce_by(input, output, count, function, root));
+  return waited_for(comm, reduce_op(input, output, count, function, root));
 }
-tutti_result tutti_ireduce_by(tutti_comm* comm, const void* input, void* output, size_t count,
-                              const tutti_reduce_function* function, int root, tutti_operation** operation) {
-  return started_by(comm, operation, reduce_by(input, output, count, function, root));
+tutti_result tutti_ireduce_op(tutti_comm* comm, const void* input, void* output, size_t count,
+                              const tutti_reduce_function* function, int root, tutti_request** operation) {
+  return started_by(comm, operation, reduce_op(input, output, count, function, root));
 }
 
-tutti_result tutti_reduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
+tutti_result tutti_reduce_scatter_op(tutti_comm* comm, const void* input, void* output, size_t count,
                                      const tutti_reduce_function* function) {
-  return waited_for(comm, reduce_scatter_by(input, output, count, function));
+  return waited_for(comm, reduce_scatter_op(input, output, count, function));
 }
-tutti_result tutti_ireduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
-                                      const tutti_reduce_function* function, tutti_operation** operation) {
-  return started_by(comm, operation, reduce_scatter_by(input, output, count, function));
+tutti_result tutti_ireduce_scatter_op(tutti_comm* comm, const void* input, void* output, size_t count,
+                                      const tutti_reduce_function* function, tutti_request** operation) {
+  return started_by(comm, operation, reduce_scatter_op(input, output, count, function));
 }
 
 }  // extern "C"

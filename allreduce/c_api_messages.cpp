@@ -33,7 +33,7 @@ tutti_result tutti_send(tutti_comm* comm, const void* data, size_t count, tutti_
 }
 
 tutti_result tutti_isend(tutti_comm* comm, const void* data, size_t count, tutti_dtype dtype, int to,
-                         tutti_operation** operation) {
+                         tutti_request** operation) {
   return tutti::c_api::started(
       operation, [&] { refuse_placeless_message(require(comm).comm); },
       [&] { return tutti::isend(require(comm).comm, tutti::ConstBuffer(data, count, dtype_of(dtype)), to); });
@@ -47,7 +47,7 @@ tutti_result tutti_receive(tutti_comm* comm, void* data, size_t count, tutti_dty
 }
 
 tutti_result tutti_ireceive(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int from, int* source,
-                            tutti_operation** operation) {
+                            tutti_request** operation) {
   return tutti::c_api::started(
       operation, [&] { refuse_placeless_message(require(comm).comm); },
       [&] { return tutti::ireceive(require(comm).comm, tutti::Buffer(data, count, dtype_of(dtype)), from, source); });
@@ -71,7 +71,7 @@ tutti_result tutti_message_group_receive(tutti_message_group* group, void* data,
       [&] { require_group(group).group.receive(tutti::Buffer(data, count, dtype_of(dtype)), from, source); });
 }
 
-tutti_result tutti_message_group_start(tutti_message_group* group, tutti_operation** operation) {
+tutti_result tutti_message_group_start(tutti_message_group* group, tutti_request** operation) {
   return tutti::c_api::started(
       operation, [&] { refuse_placeless_message(require_group(group).comm); },
       [&] { return require_group(group).group.start(); });

@@ -22,7 +22,7 @@
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/cost_model.hpp>
 #include <tutti/collectives/hierarchy.hpp>
-#include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/request.hpp>
 
 namespace tutti::detail {
 

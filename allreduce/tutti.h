@@ -62,8 +62,8 @@ typedef enum tutti_op {
   TUTTI_LOGICAL_OR = 9
 } tutti_op;
 
-typedef struct tutti_comm tutti_comm;           /* opaque */
-typedef struct tutti_operation tutti_operation; /* opaque: the request of a non-blocking or persistent
+typedef struct tutti_comm tutti_comm;       /* opaque */
+typedef struct tutti_request tutti_request; /* opaque: the request of a non-blocking or persistent
                                                     collective, or of messages */
 
 /* The version of the library that is linked, "0.1.0". */
@@ -79,12 +79,13 @@ size_t tutti_dtype_size(tutti_dtype dtype);
 /* ---- Communicators */
 
 /* How reproducible reductions are. */
-typedef enum tutti_bits {
-  TUTTI_BITS_RUN = 0, /* same inputs, ranks and options give the same bits on every rank, and on every run with the same
-                         kinds of memory and ranks that are placed and bound alike; where all ranks round alike and
-                         treat denormals alike */
-  TUTTI_BITS_LAYOUT = 1 /* moreover element i does not depend on algorithm, message size, nodes or transport */
-} tutti_bits;
+typedef enum tutti_reproducibility {
+  /* Same inputs, ranks and options give the same bits on every rank, and on every run with the same kinds of memory and
+     ranks that are placed and bound alike; where all ranks round alike and treat denormals alike. */
+  TUTTI_REPRODUCIBILITY_RUN = 0,
+  /* Moreover element i does not depend on algorithm, message size, nodes or transport. */
+  TUTTI_REPRODUCIBILITY_LAYOUT = 1
+} tutti_reproducibility;
 
 /* Whether ranks of one node use each other's memory instead of messages. */
 typedef enum tutti_shared_memory {
@@ -102,15 +103,15 @@ typedef enum tutti_transport {
 
 /* How a communicator is made. Fields that are 0 or NULL stand for the default:
  *
- *     const tutti_comm_options options = {.struct_bytes = sizeof options, .deadline_s = 60}; */
+ *     const tutti_comm_options options = {.struct_bytes = sizeof options, .timeout_s = 60}; */
 typedef struct tutti_comm_options {
   size_t struct_bytes; /* sizeof(tutti_comm_options): later versions may add fields at the end */
 
   /* What is computed. Must agree. */
-  tutti_bits bits;
+  tutti_reproducibility reproducibility;
 
   /* How long to wait. */
-  double deadline_s;      /* seconds without progress after which an operation fails; 0: none */
+  double timeout_s;       /* seconds without progress after which an operation fails; 0: none */
   double stall_warning_s; /* seconds without progress after which a line on standard error says who waits for whom; 0:
                              60, less than 0: never */
 
@@ -123,15 +124,15 @@ typedef struct tutti_comm_options {
 } tutti_comm_options;
 
 /* Where a rank lives. Nodes are numbered in the order of their lowest rank. */
-typedef struct tutti_place {
+typedef struct tutti_topology {
   int node;       /* index of this rank's node */
   int nodes;      /* number of nodes */
   int local_rank; /* index among the ranks of the node, in rank order */
   int local_size; /* ranks on this node */
-} tutti_place;
+} tutti_topology;
 
-/* Duplicates `parent`. Collective. deadline_s: seconds without progress after which an operation fails; 0 for none. */
-tutti_result tutti_comm_create(MPI_Comm parent, double deadline_s, tutti_comm** comm);
+/* Duplicates `parent`. Collective. timeout_s: seconds without progress after which an operation fails; 0 for none. */
+tutti_result tutti_comm_create(MPI_Comm parent, double timeout_s, tutti_comm** comm);
 
 /* The same with all options; NULL: the defaults. Options that are wrong on one rank are TUTTI_ERROR_INVALID_ARGUMENT on
  * all. They may be forgotten once the call returns. */
@@ -146,7 +147,7 @@ void tutti_comm_free(tutti_comm* comm);
 
 int tutti_comm_rank(const tutti_comm* comm); /* -1 if comm is NULL */
 int tutti_comm_size(const tutti_comm* comm); /* 0 if comm is NULL */
-tutti_result tutti_comm_place(const tutti_comm* comm, tutti_place* place);
+tutti_result tutti_comm_topology(const tutti_comm* comm, tutti_topology* place);
 
 /* 1 if all ranks live on one node and use each other's memory instead of exchanging messages; otherwise 0. */
 int tutti_comm_shares_memory(const tutti_comm* comm);
@@ -169,8 +170,8 @@ tutti_result tutti_comm_set_algorithm(tutti_comm* comm, const char* algorithm, i
 tutti_result tutti_comm_split(tutti_comm* comm, int color, int key, tutti_comm** part);
 
 /* The ranks of this rank's node; the ranks with this rank's place on their nodes. Collective. */
-tutti_result tutti_comm_node_group(tutti_comm* comm, tutti_comm** part);
-tutti_result tutti_comm_cross_group(tutti_comm* comm, tutti_comm** part);
+tutti_result tutti_comm_local(tutti_comm* comm, tutti_comm** part);
+tutti_result tutti_comm_cross(tutti_comm* comm, tutti_comm** part);
 
 /* Makes the communicator unusable and tells every rank why. Local, never waits. */
 tutti_result tutti_comm_abandon(tutti_comm* comm, const char* reason);
@@ -266,47 +267,47 @@ tutti_result tutti_receive(tutti_comm* comm, void* data, size_t count, tutti_dty
  * `source`. Several may be under way. Counts may be forgotten at once. */
 
 tutti_result tutti_iallreduce(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, tutti_op op,
-                              tutti_operation** operation);
+                              tutti_request** operation);
 tutti_result tutti_iallreduce_into(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                   tutti_op op, tutti_operation** operation);
+                                   tutti_op op, tutti_request** operation);
 tutti_result tutti_ibroadcast(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int root,
-                              tutti_operation** operation);
+                              tutti_request** operation);
 tutti_result tutti_iall_gather(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                               tutti_operation** operation);
+                               tutti_request** operation);
 tutti_result tutti_igather(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype, int root,
-                           tutti_operation** operation);
+                           tutti_request** operation);
 tutti_result tutti_iscatter(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                            int root, tutti_operation** operation);
+                            int root, tutti_request** operation);
 tutti_result tutti_ireduce_scatter(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                   tutti_op op, tutti_operation** operation);
+                                   tutti_op op, tutti_request** operation);
 tutti_result tutti_ireduce(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                           tutti_op op, int root, tutti_operation** operation);
+                           tutti_op op, int root, tutti_request** operation);
 tutti_result tutti_iall_to_all(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                               tutti_operation** operation);
-tutti_result tutti_ibarrier(tutti_comm* comm, tutti_operation** operation);
+                               tutti_request** operation);
+tutti_result tutti_ibarrier(tutti_comm* comm, tutti_request** operation);
 tutti_result tutti_iall_gather_v(tutti_comm* comm, const void* input, void* output, const size_t* counts,
-                                 tutti_dtype dtype, tutti_operation** operation);
+                                 tutti_dtype dtype, tutti_request** operation);
 tutti_result tutti_igather_v(tutti_comm* comm, const void* input, void* output, const size_t* counts, tutti_dtype dtype,
-                             int root, tutti_operation** operation);
+                             int root, tutti_request** operation);
 tutti_result tutti_iscatter_v(tutti_comm* comm, const void* input, void* output, const size_t* counts,
-                              tutti_dtype dtype, int root, tutti_operation** operation);
+                              tutti_dtype dtype, int root, tutti_request** operation);
 tutti_result tutti_ireduce_scatter_v(tutti_comm* comm, const void* input, void* output, const size_t* counts,
-                                     tutti_dtype dtype, tutti_op op, tutti_operation** operation);
+                                     tutti_dtype dtype, tutti_op op, tutti_request** operation);
 tutti_result tutti_iall_to_all_v(tutti_comm* comm, const void* input, const size_t* input_counts, void* output,
-                                 const size_t* output_counts, tutti_dtype dtype, tutti_operation** operation);
+                                 const size_t* output_counts, tutti_dtype dtype, tutti_request** operation);
 tutti_result tutti_isend(tutti_comm* comm, const void* data, size_t count, tutti_dtype dtype, int to,
-                         tutti_operation** operation);
+                         tutti_request** operation);
 tutti_result tutti_ireceive(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int from, int* source,
-                            tutti_operation** operation);
+                            tutti_request** operation);
 
 /* Advances without waiting; `complete` becomes 1 once the operation is complete, otherwise 0. */
-tutti_result tutti_test(tutti_operation* operation, int* complete);
+tutti_result tutti_test(tutti_request* operation, int* complete);
 
 /* Waits for completion. The operation still has to be freed. */
-tutti_result tutti_wait(tutti_operation* operation);
+tutti_result tutti_wait(tutti_request* operation);
 
 /* Of an incomplete operation: abandons its communicator. */
-void tutti_operation_free(tutti_operation* operation);
+void tutti_request_free(tutti_request* operation);
 
 /* ---- Persistent operations
  *
@@ -316,26 +317,26 @@ void tutti_operation_free(tutti_operation* operation);
 
 /* `input` may be exactly `output`. */
 tutti_result tutti_allreduce_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                  tutti_op op, tutti_operation** operation);
+                                  tutti_op op, tutti_request** operation);
 tutti_result tutti_broadcast_init(tutti_comm* comm, void* data, size_t count, tutti_dtype dtype, int root,
-                                  tutti_operation** operation);
+                                  tutti_request** operation);
 tutti_result tutti_all_gather_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                   tutti_operation** operation);
+                                   tutti_request** operation);
 tutti_result tutti_gather_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                               int root, tutti_operation** operation);
+                               int root, tutti_request** operation);
 tutti_result tutti_scatter_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                int root, tutti_operation** operation);
+                                int root, tutti_request** operation);
 tutti_result tutti_reduce_scatter_init(tutti_comm* comm, const void* input, void* output, size_t count,
-                                       tutti_dtype dtype, tutti_op op, tutti_operation** operation);
+                                       tutti_dtype dtype, tutti_op op, tutti_request** operation);
 tutti_result tutti_reduce_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                               tutti_op op, int root, tutti_operation** operation);
+                               tutti_op op, int root, tutti_request** operation);
 tutti_result tutti_all_to_all_init(tutti_comm* comm, const void* input, void* output, size_t count, tutti_dtype dtype,
-                                   tutti_operation** operation);
-tutti_result tutti_barrier_init(tutti_comm* comm, tutti_operation** operation);
+                                   tutti_request** operation);
+tutti_result tutti_barrier_init(tutti_comm* comm, tutti_request** operation);
 
 /* Starts it: collective, as the call that it stands for. TUTTI_ERROR_INVALID_ARGUMENT if the last start is not
  * complete, or the operation is not a persistent one. */
-tutti_result tutti_start(tutti_operation* operation);
+tutti_result tutti_start(tutti_request* operation);
 
 /* ---- Groups of messages
  *
@@ -354,7 +355,7 @@ tutti_result tutti_message_group_receive(tutti_message_group* group, void* data,
 
 /* Starts what was added and forgets it; the group may be filled anew. The operation is complete when all messages are:
  * at once if there are none. */
-tutti_result tutti_message_group_start(tutti_message_group* group, tutti_operation** operation);
+tutti_result tutti_message_group_start(tutti_message_group* group, tutti_request** operation);
 
 /* Messages that were added and not started are forgotten. */
 void tutti_message_group_free(tutti_message_group* group);
@@ -378,7 +379,7 @@ tutti_result tutti_allreduce_group_add(tutti_allreduce_group* group, void* data,
 
 /* Starts all that was added and empties the group. Collective: all ranks have added the same counts, dtypes and
  * operators in the same order. */
-tutti_result tutti_allreduce_group_start(tutti_allreduce_group* group, tutti_operation** operation);
+tutti_result tutti_allreduce_group_start(tutti_allreduce_group* group, tutti_request** operation);
 void tutti_allreduce_group_free(tutti_allreduce_group* group);
 
 /* ---- Reductions by a function of the program's */
@@ -398,17 +399,17 @@ tutti_result tutti_reduce_function_create(const char* name, size_t element_bytes
 void tutti_reduce_function_free(tutti_reduce_function* function);
 
 /* As the collectives without _by; counts are elements of the function. */
-tutti_result tutti_allreduce_by(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function);
-tutti_result tutti_reduce_by(tutti_comm* comm, const void* input, void* output, size_t count,
+tutti_result tutti_allreduce_op(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function);
+tutti_result tutti_reduce_op(tutti_comm* comm, const void* input, void* output, size_t count,
                              const tutti_reduce_function* function, int root);
-tutti_result tutti_reduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
+tutti_result tutti_reduce_scatter_op(tutti_comm* comm, const void* input, void* output, size_t count,
                                      const tutti_reduce_function* function);
-tutti_result tutti_iallreduce_by(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function,
-                                 tutti_operation** operation);
-tutti_result tutti_ireduce_by(tutti_comm* comm, const void* input, void* output, size_t count,
-                              const tutti_reduce_function* function, int root, tutti_operation** operation);
-tutti_result tutti_ireduce_scatter_by(tutti_comm* comm, const void* input, void* output, size_t count,
-                                      const tutti_reduce_function* function, tutti_operation** operation);
+tutti_result tutti_iallreduce_op(tutti_comm* comm, void* data, size_t count, const tutti_reduce_function* function,
+                                 tutti_request** operation);
+tutti_result tutti_ireduce_op(tutti_comm* comm, const void* input, void* output, size_t count,
+                              const tutti_reduce_function* function, int root, tutti_request** operation);
+tutti_result tutti_ireduce_scatter_op(tutti_comm* comm, const void* input, void* output, size_t count,
+                                      const tutti_reduce_function* function, tutti_request** operation);
 
 /* ---- What happened (<tutti/collectives/flight_recorder.hpp>) */
 

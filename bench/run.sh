@@ -43,7 +43,7 @@ measure 120 "kernels" "$bin/bench_kernels" --benchmark_min_time=0.03 --benchmark
 rows=()
 for ranks in 2 4; do
   for what in allreduce broadcast reduce all_gather reduce_scatter gather scatter all_to_all all_gather_v reduce_scatter_v \
-    gather_v scatter_v all_to_all_v barrier "allreduce --started"; do
+    gather_v scatter_v all_to_all_v barrier "allreduce --nonblocking"; do
     row=$parts/${what// /}.$ranks.json
     read -ra options <<<"$what"
     measure 60 "$what, $ranks ranks" "$launcher" -n "$ranks" "$bin/tutti" perf "${options[@]}" --min 8 --max 8M \

@@ -87,7 +87,7 @@ void print_collectives(const json& rows) {
              "MPI us", "MPI/tutti");
   for (const auto& row : rows) {
     auto name = row.at("collective").get<std::string>();
-    if (row.at("started").get<bool>()) name += " started";
+    if (row.at("nonblocking").get<bool>()) name += " non-blocking";
     const double ours = row.at("time_us_median").get<double>();
     const auto& mpi = row.at("mpi_time_us_median");
     fmt::print(kLine, name, row.at("ranks").get<int>(), size_text(row.at("size_bytes").get<std::size_t>()),

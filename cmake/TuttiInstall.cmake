@@ -1,7 +1,7 @@
 # Install rules and the packages that find_package() and pkg-config find.
 #
 #   runtime   libtutti.so.0.1: kernels, collectives, allreduce, compression
-#   library   their headers and archives, libtutti.so, CMake package, pkg-config, manual
+#   library   their headers and static libraries, libtutti.so, CMake package, pkg-config, manual
 #   preload   libtutti_mpi.so, for MPI programs as they are, where built
 #   io        HDF5 shards and checkpoints, where built
 #   cuda      kernels on device memory, where built
@@ -10,7 +10,7 @@
 #   documents READMEs, examples and batch scripts, as they lie in the sources: what messages, headers and manual name
 #
 # `cmake --install BUILD --component NAME` installs one of them; io and cuda build on library, which without runtime has the
-# archives only.
+# static libraries only.
 include(CMakePackageConfigHelpers)
 
 set(tutti_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/${TUTTI_PACKAGE_NAME})
@@ -18,7 +18,7 @@ set(tutti_header_dir ${TUTTI_INSTALL_INCLUDEDIR}/tutti)
 set(TUTTI_PUBLIC_HEADERS "") # of component library, where they lie in the sources
 set(TUTTI_OTHER_PUBLIC_HEADERS "") # of the others
 
-# tutti_install_target(TARGET COMPONENT EXPORT HEADERS folder/name...): the archive and the public headers. Headers that are
+# tutti_install_target(TARGET COMPONENT EXPORT HEADERS folder/name...): the static library and the public headers. Headers that are
 # not listed are for the project's own sources.
 function(tutti_install_target target component export)
   cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "HEADERS")
@@ -58,7 +58,7 @@ tutti_install_target(
 tutti_install_target(
   collectives library tuttiTargets
   HEADERS collectives/choice_facts.hpp collectives/collectives.hpp collectives/collectives_of_ranges.hpp collectives/communicator.hpp collectives/cost_model.hpp
-          collectives/flight_recorder.hpp collectives/network_class.hpp collectives/operation.hpp collectives/persistent.hpp collectives/point_to_point.hpp
+          collectives/flight_recorder.hpp collectives/network_class.hpp collectives/request.hpp collectives/persistent.hpp collectives/point_to_point.hpp
           collectives/reduce_function.hpp collectives/schedule.hpp collectives/session.hpp
           collectives/torus.hpp)
 tutti_install_target(allreduce library tuttiTargets HEADERS allreduce/allreduce.hpp allreduce/allreduce_group.hpp allreduce/fused_buffer.hpp

@@ -1,4 +1,4 @@
-# The library in one piece: libtutti.so, of the same object files as the archives of the four folders.
+# The library in one piece: libtutti.so, of the same object files as the static libraries of the four folders.
 #
 # Exported are the C interface and what installed headers declare between `#pragma GCC visibility push(default)` and its
 # pop; tutti.map keeps back what remains of namespace tutti::detail there, and templates of other libraries.

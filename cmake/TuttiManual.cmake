@@ -19,7 +19,7 @@ add_custom_command(
 set(cpp_headers "")
 foreach(name collectives/session collectives/communicator kernels/dtype kernels/buffer kernels/ranges kernels/error kernels/reduce
              allreduce/allreduce allreduce/allreduce_group allreduce/fused_buffer collectives/collectives collectives/collectives_of_ranges
-             collectives/point_to_point collectives/operation collectives/persistent collectives/reduce_function collectives/flight_recorder
+             collectives/point_to_point collectives/request collectives/persistent collectives/reduce_function collectives/flight_recorder
              compression/compression allreduce/version)
   list(APPEND cpp_headers ${PROJECT_SOURCE_DIR}/${name}.hpp)
 endforeach()

@@ -96,7 +96,8 @@ constexpr Part kParts[] = {
            .add(kAsGoodOnTorus)
            .add(digest_of(collective_algorithms()));
      }},
-    {"options.bits", [](Digest& digest, const CommunicatorOptions& options) { digest.add(options.bits); }},
+    {"options.reproducibility",
+     [](Digest& digest, const CommunicatorOptions& options) { digest.add(options.reproducibility); }},
     {"options.costs",
      [](Digest& digest, const CommunicatorOptions& options) {
        if (options.costs) digest.add(*options.costs);
@@ -136,8 +137,8 @@ std::string problem_with(const TransportCosts& costs) {
 /// What is wrong with the options whatever the other ranks say; empty if nothing is.
 std::string problem_with(const CommunicatorOptions& options) {
   if (!options.problem.empty()) return options.problem;
-  if (options.bits != Bits::run && options.bits != Bits::layout) {
-    return "Communicator: only the bits levels 'run' and 'layout' are built";
+  if (options.reproducibility != Reproducibility::run && options.reproducibility != Reproducibility::layout) {
+    return "Communicator: only the reproducibility levels 'run' and 'layout' are built";
   }
   if (options.costs) {
     for (const TransportCosts& costs : {options.costs->node, options.costs->network}) {
@@ -147,8 +148,8 @@ std::string problem_with(const CommunicatorOptions& options) {
   }
   if (options.ranks_per_node < 0)
     return text("Communicator: ranks_per_node is ", options.ranks_per_node, ", less than 0");
-  if (options.deadline && !(options.deadline->count() > 0))
-    return text("Communicator: the deadline is ", options.deadline->count(), " s, not positive");
+  if (options.timeout && !(options.timeout->count() > 0))
+    return text("Communicator: the timeout is ", options.timeout->count(), " s, not positive");
   if (options.network && !options.network->torus) return "Communicator: options.network has no torus";
   if (options.network &&
       (options.network->ports < 0 || !(options.network->hop >= 0 && std::isfinite(options.network->hop))))

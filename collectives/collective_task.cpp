@@ -12,7 +12,7 @@ namespace tutti::detail {
 namespace {
 
 /// Memory for the scratch slot, if the schedule has one.
-std::byte* scratch_of(const Call& call, const CompiledSchedule& schedule, MemoryPools& pools, OperationMemory& memory) {
+std::byte* scratch_of(const Call& call, const CompiledSchedule& schedule, MemoryPools& pools, RequestMemory& memory) {
   if (schedule.needs_scratch()) memory.scratch = pools.acquire_scratch(call.data_bytes());
   return memory.scratch.memory.get();
 }
@@ -89,8 +89,8 @@ void CollectiveTask::compare_signatures() {
       asked_peer_ = peer;
       has_just_asked_ = true;
     }
-    const auto& deadline = state().options().deadline;
-    const auto limit = deadline ? std::min(kAnswerLimit, *deadline / 2) : kAnswerLimit;
+    const auto& timeout = state().options().timeout;
+    const auto limit = timeout ? std::min(kAnswerLimit, *timeout / 2) : kAnswerLimit;
     // Whoever says what it does had nothing to compare.
     const bool has_answered = !state().answer_of(asked_peer_, sequence()).empty();
     if (compares && now - *asked_ < limit && !has_answered) return;

@@ -45,7 +45,7 @@ class CollectiveTask : public WaitingTask {
   /// Whether a peer was asked how its call differs, of which no message may come.
   bool awaits_answer() const noexcept { return asked_.has_value(); }
 
-  /// To have asked is as good as progress once, for the deadline.
+  /// To have asked is as good as progress once, for the timeout.
   Progress progress_of_question() noexcept {
     return std::exchange(has_just_asked_, false) ? Progress::some : Progress::none;
   }
@@ -53,7 +53,7 @@ class CollectiveTask : public WaitingTask {
   const Call& call() const noexcept { return call_; }
   const CompiledSchedule& schedule() const noexcept { return *way_.schedule; }
   const DataLayout& layout() const noexcept { return layout_; }
-  OperationMemory& memory() const noexcept { return *memory_; }
+  RequestMemory& memory() const noexcept { return *memory_; }
   int rank_of(int number) const noexcept { return group_.rank_of(number); }
 
   bool complete() const noexcept { return complete_; }
@@ -64,7 +64,7 @@ class CollectiveTask : public WaitingTask {
 
   const Group& group_;
   Way way_;
-  std::shared_ptr<OperationMemory> memory_;
+  std::shared_ptr<RequestMemory> memory_;
   Call call_;
   DataLayout layout_;
   std::optional<Clock::time_point> asked_;  // when a peer was that calls otherwise and does not say how

@@ -12,16 +12,16 @@ namespace {
 
 using Function = std::shared_ptr<const ReduceFunction>;
 
-Operation start(const Communicator& comm, detail::Call&& call) {
-  return Operation(detail::start_collective(comm, collective_algorithms(), std::move(call)));
+Request start(const Communicator& comm, detail::Call&& call) {
+  return Request(detail::start_collective(comm, collective_algorithms(), std::move(call)));
 }
 
 void run(const Communicator& comm, detail::Call&& call) {
   detail::run_collective(comm, collective_algorithms(), std::move(call));
 }
 
-PersistentOperation prepare(const Communicator& comm, detail::Call&& call) {
-  return PersistentOperation(detail::prepare_collective(comm, collective_algorithms(), std::move(call)));
+PersistentRequest prepare(const Communicator& comm, detail::Call&& call) {
+  return PersistentRequest(detail::prepare_collective(comm, collective_algorithms(), std::move(call)));
 }
 
 /// What functions combine is counted in bytes.
@@ -31,73 +31,73 @@ constexpr ReduceOp kNone = detail::kReduceFunction;
 
 // ---- broadcast
 
-Operation ibroadcast(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
+Request ibroadcast(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
   return start(comm, detail::broadcast_call(data, root, options));
 }
 void broadcast(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
   run(comm, detail::broadcast_call(data, root, options));
 }
-PersistentOperation broadcast_init(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
+PersistentRequest broadcast_init(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options) {
   return prepare(comm, detail::broadcast_call(data, root, options));
 }
 
 // ---- all_gather
 
-Operation iall_gather(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
+Request iall_gather(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
   return start(comm, detail::all_gather_call(input, output, options));
 }
 void all_gather(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
   run(comm, detail::all_gather_call(input, output, options));
 }
-PersistentOperation all_gather_init(const Communicator& comm, ConstBuffer input, Buffer output,
-                                    const CollectiveOptions& options) {
+PersistentRequest all_gather_init(const Communicator& comm, ConstBuffer input, Buffer output,
+                                  const CollectiveOptions& options) {
   return prepare(comm, detail::all_gather_call(input, output, options));
 }
 
 // ---- gather
 
-Operation igather(const Communicator& comm, ConstBuffer input, Buffer output, int root,
-                  const CollectiveOptions& options) {
+Request igather(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                const CollectiveOptions& options) {
   return start(comm, detail::gather_call(comm, input, output, root, options));
 }
 void gather(const Communicator& comm, ConstBuffer input, Buffer output, int root, const CollectiveOptions& options) {
   run(comm, detail::gather_call(comm, input, output, root, options));
 }
-PersistentOperation gather_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
-                                const CollectiveOptions& options) {
+PersistentRequest gather_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                              const CollectiveOptions& options) {
   return prepare(comm, detail::gather_call(comm, input, output, root, options));
 }
 
 // ---- scatter
 
-Operation iscatter(const Communicator& comm, ConstBuffer input, Buffer output, int root,
-                   const CollectiveOptions& options) {
+Request iscatter(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                 const CollectiveOptions& options) {
   return start(comm, detail::scatter_call(comm, input, output, root, options));
 }
 void scatter(const Communicator& comm, ConstBuffer input, Buffer output, int root, const CollectiveOptions& options) {
   run(comm, detail::scatter_call(comm, input, output, root, options));
 }
-PersistentOperation scatter_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
-                                 const CollectiveOptions& options) {
+PersistentRequest scatter_init(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                               const CollectiveOptions& options) {
   return prepare(comm, detail::scatter_call(comm, input, output, root, options));
 }
 
 // ---- reduce_scatter
 
-Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
-                          const CollectiveOptions& options) {
+Request ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                        const CollectiveOptions& options) {
   return start(comm, detail::reduce_scatter_call(input, output, op, options));
 }
 void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                     const CollectiveOptions& options) {
   run(comm, detail::reduce_scatter_call(input, output, op, options));
 }
-PersistentOperation reduce_scatter_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
-                                        const CollectiveOptions& options) {
+PersistentRequest reduce_scatter_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                      const CollectiveOptions& options) {
   return prepare(comm, detail::reduce_scatter_call(input, output, op, options));
 }
-Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, Function function,
-                          const CollectiveOptions& options) {
+Request ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, Function function,
+                        const CollectiveOptions& options) {
   const auto call = detail::reduce_scatter_call(detail::bytes_of(input), detail::bytes_of(output), kNone, options);
   return start(comm, detail::with_function(call, std::move(function)));
 }
@@ -109,20 +109,20 @@ void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, 
 
 // ---- reduce
 
-Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
-                  const CollectiveOptions& options) {
+Request ireduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
+                const CollectiveOptions& options) {
   return start(comm, detail::reduce_call(input, output, op, root, options));
 }
 void reduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
             const CollectiveOptions& options) {
   run(comm, detail::reduce_call(input, output, op, root, options));
 }
-PersistentOperation reduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
-                                const CollectiveOptions& options) {
+PersistentRequest reduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
+                              const CollectiveOptions& options) {
   return prepare(comm, detail::reduce_call(input, output, op, root, options));
 }
-Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output, Function function, int root,
-                  const CollectiveOptions& options) {
+Request ireduce(const Communicator& comm, ConstBuffer input, Buffer output, Function function, int root,
+                const CollectiveOptions& options) {
   const auto call = detail::reduce_call(detail::bytes_of(input), detail::bytes_of(output), kNone, root, options);
   return start(comm, detail::with_function(call, std::move(function)));
 }
@@ -134,24 +134,24 @@ void reduce(const Communicator& comm, ConstBuffer input, Buffer output, Function
 
 // ---- all_to_all
 
-Operation iall_to_all(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
+Request iall_to_all(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
   return start(comm, detail::all_to_all_call(input, output, options));
 }
 void all_to_all(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options) {
   run(comm, detail::all_to_all_call(input, output, options));
 }
-PersistentOperation all_to_all_init(const Communicator& comm, ConstBuffer input, Buffer output,
-                                    const CollectiveOptions& options) {
+PersistentRequest all_to_all_init(const Communicator& comm, ConstBuffer input, Buffer output,
+                                  const CollectiveOptions& options) {
   return prepare(comm, detail::all_to_all_call(input, output, options));
 }
 
 // ---- barrier
 
-Operation ibarrier(const Communicator& comm, const CollectiveOptions& options) {
+Request ibarrier(const Communicator& comm, const CollectiveOptions& options) {
   return start(comm, detail::barrier_call(options));
 }
 void barrier(const Communicator& comm, const CollectiveOptions& options) { ibarrier(comm, options).wait(); }
-PersistentOperation barrier_init(const Communicator& comm, const CollectiveOptions& options) {
+PersistentRequest barrier_init(const Communicator& comm, const CollectiveOptions& options) {
   return prepare(comm, detail::barrier_call(options));
 }
 

@@ -21,8 +21,8 @@
 #include <string_view>
 
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/reduce_function.hpp>
+#include <tutti/collectives/request.hpp>
 #include <tutti/kernels/reduce.hpp>
 
 #pragma GCC visibility push(default)
@@ -43,76 +43,76 @@ struct CollectiveOptions {
   std::size_t segment_bytes = 0;
 };
 
-// Each has a form that only starts it and returns an Operation, named with an i in front: the same contract, and the
+// Each has a form that only starts it and returns a Request, named with an i in front: the same contract, and the
 // buffers belong to the operation until it is complete. Several may be under way on one communicator.
 
 /// Copies `data` of rank `root` to `data` of every rank. Count, dtype, root and options agree.
 void broadcast(const Communicator& comm, Buffer data, int root, const CollectiveOptions& options = {});
-[[nodiscard]] Operation ibroadcast(const Communicator& comm, Buffer data, int root,
-                                   const CollectiveOptions& options = {});
+[[nodiscard]] Request ibroadcast(const Communicator& comm, Buffer data, int root,
+                                 const CollectiveOptions& options = {});
 
 /// Concatenates the ranks' `input` in rank order into `output` on every rank; output.count = size * input.count. Count,
 /// dtype and options agree. In place: `input` is exactly elements [rank * n, (rank + 1) * n) of `output`; other overlap
 /// is not allowed.
 void all_gather(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options = {});
-[[nodiscard]] Operation iall_gather(const Communicator& comm, ConstBuffer input, Buffer output,
-                                    const CollectiveOptions& options = {});
+[[nodiscard]] Request iall_gather(const Communicator& comm, ConstBuffer input, Buffer output,
+                                  const CollectiveOptions& options = {});
 
 /// Concatenates the ranks' `input` in rank order into `output` of rank `root`; there output.count = size * input.count,
 /// elsewhere `output` is not touched and may be empty. Count, dtype, root and options agree. In place at the root: as
 /// all_gather.
 void gather(const Communicator& comm, ConstBuffer input, Buffer output, int root,
             const CollectiveOptions& options = {});
-[[nodiscard]] Operation igather(const Communicator& comm, ConstBuffer input, Buffer output, int root,
-                                const CollectiveOptions& options = {});
+[[nodiscard]] Request igather(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                              const CollectiveOptions& options = {});
 
 /// Slice r of `input` of rank `root` goes to `output` of rank r; there input.count = size * output.count, elsewhere
 /// `input` is not touched and may be empty. Count, dtype, root and options agree. In place at the root: `output` is
 /// exactly elements [root * n, (root + 1) * n) of `input`.
 void scatter(const Communicator& comm, ConstBuffer input, Buffer output, int root,
              const CollectiveOptions& options = {});
-[[nodiscard]] Operation iscatter(const Communicator& comm, ConstBuffer input, Buffer output, int root,
-                                 const CollectiveOptions& options = {});
+[[nodiscard]] Request iscatter(const Communicator& comm, ConstBuffer input, Buffer output, int root,
+                               const CollectiveOptions& options = {});
 
 /// Combines the ranks' `input` and leaves slice `rank` of the result in `output`; input.count = size * output.count.
 /// Count, dtype, op and options agree. In place: `output` is exactly elements [rank * n, (rank + 1) * n) of `input`;
 /// other overlap is not allowed.
 void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                     const CollectiveOptions& options = {});
-[[nodiscard]] Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
-                                        const CollectiveOptions& options = {});
+[[nodiscard]] Request ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
+                                      const CollectiveOptions& options = {});
 
 /// Combines the ranks' `input` into `output` of rank `root`; `output` of other ranks is not touched and may be empty.
 /// Count, dtype, op, root and options agree. In place at the root: `output` is exactly `input`; other overlap is not
 /// allowed.
 void reduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
             const CollectiveOptions& options = {});
-[[nodiscard]] Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
-                                const CollectiveOptions& options = {});
+[[nodiscard]] Request ireduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
+                              const CollectiveOptions& options = {});
 
 /// reduce() and reduce_scatter() by a function of the program's. Buffers of any dtype are taken for the function's
 /// elements: counts agree in bytes. One that is not commutative is applied in rank order, by algorithms that can:
 /// reduce_scatter by exchanging P-1 messages at once.
 void reduce(const Communicator& comm, ConstBuffer input, Buffer output, std::shared_ptr<const ReduceFunction> function,
             int root, const CollectiveOptions& options = {});
-[[nodiscard]] Operation ireduce(const Communicator& comm, ConstBuffer input, Buffer output,
-                                std::shared_ptr<const ReduceFunction> function, int root,
-                                const CollectiveOptions& options = {});
+[[nodiscard]] Request ireduce(const Communicator& comm, ConstBuffer input, Buffer output,
+                              std::shared_ptr<const ReduceFunction> function, int root,
+                              const CollectiveOptions& options = {});
 void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output,
                     std::shared_ptr<const ReduceFunction> function, const CollectiveOptions& options = {});
-[[nodiscard]] Operation ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output,
-                                        std::shared_ptr<const ReduceFunction> function,
-                                        const CollectiveOptions& options = {});
+[[nodiscard]] Request ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output,
+                                      std::shared_ptr<const ReduceFunction> function,
+                                      const CollectiveOptions& options = {});
 
 /// Block j of `input` goes to rank j, and block i of `output` comes from rank i; both have size * n elements. Count,
 /// dtype and options agree; no overlap.
 void all_to_all(const Communicator& comm, ConstBuffer input, Buffer output, const CollectiveOptions& options = {});
-[[nodiscard]] Operation iall_to_all(const Communicator& comm, ConstBuffer input, Buffer output,
-                                    const CollectiveOptions& options = {});
+[[nodiscard]] Request iall_to_all(const Communicator& comm, ConstBuffer input, Buffer output,
+                                  const CollectiveOptions& options = {});
 
 /// Returns once every rank has called it.
 void barrier(const Communicator& comm, const CollectiveOptions& options = {});
-[[nodiscard]] Operation ibarrier(const Communicator& comm, const CollectiveOptions& options = {});
+[[nodiscard]] Request ibarrier(const Communicator& comm, const CollectiveOptions& options = {});
 
 // ---- Every rank its own count
 //
@@ -124,38 +124,36 @@ void barrier(const Communicator& comm, const CollectiveOptions& options = {});
 /// `input` is exactly its part of `output`.
 void all_gather_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
                   const CollectiveOptions& options = {});
-[[nodiscard]] Operation iall_gather_v(const Communicator& comm, ConstBuffer input, Buffer output,
-                                      std::span<const std::size_t> counts, const CollectiveOptions& options = {});
+[[nodiscard]] Request iall_gather_v(const Communicator& comm, ConstBuffer input, Buffer output,
+                                    std::span<const std::size_t> counts, const CollectiveOptions& options = {});
 
 /// gather() of counts[r] elements from rank r. `counts` is wanted on every rank: others than the root pass blocks on.
 void gather_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts, int root,
               const CollectiveOptions& options = {});
-[[nodiscard]] Operation igather_v(const Communicator& comm, ConstBuffer input, Buffer output,
-                                  std::span<const std::size_t> counts, int root, const CollectiveOptions& options = {});
+[[nodiscard]] Request igather_v(const Communicator& comm, ConstBuffer input, Buffer output,
+                                std::span<const std::size_t> counts, int root, const CollectiveOptions& options = {});
 
 /// scatter() of counts[r] elements to rank r. `counts` is wanted on every rank.
 void scatter_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
                int root, const CollectiveOptions& options = {});
-[[nodiscard]] Operation iscatter_v(const Communicator& comm, ConstBuffer input, Buffer output,
-                                   std::span<const std::size_t> counts, int root,
-                                   const CollectiveOptions& options = {});
+[[nodiscard]] Request iscatter_v(const Communicator& comm, ConstBuffer input, Buffer output,
+                                 std::span<const std::size_t> counts, int root, const CollectiveOptions& options = {});
 
 /// reduce_scatter() that leaves counts[r] elements of the result on rank r.
 void reduce_scatter_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
                       ReduceOp op, const CollectiveOptions& options = {});
-[[nodiscard]] Operation ireduce_scatter_v(const Communicator& comm, ConstBuffer input, Buffer output,
-                                          std::span<const std::size_t> counts, ReduceOp op,
-                                          const CollectiveOptions& options = {});
+[[nodiscard]] Request ireduce_scatter_v(const Communicator& comm, ConstBuffer input, Buffer output,
+                                        std::span<const std::size_t> counts, ReduceOp op,
+                                        const CollectiveOptions& options = {});
 
 /// all_to_all() of which input_counts[r] elements go to rank r and output_counts[r] come from it: each pair of ranks
 /// agrees on what it exchanges, dtype and options agree on all. Blocks follow each other in rank order. Planned as if
 /// each pair exchanged 4 KiB, since no rank knows all counts: segment_bytes is relative to that.
 void all_to_all_v(const Communicator& comm, ConstBuffer input, std::span<const std::size_t> input_counts, Buffer output,
                   std::span<const std::size_t> output_counts, const CollectiveOptions& options = {});
-[[nodiscard]] Operation iall_to_all_v(const Communicator& comm, ConstBuffer input,
-                                      std::span<const std::size_t> input_counts, Buffer output,
-                                      std::span<const std::size_t> output_counts,
-                                      const CollectiveOptions& options = {});
+[[nodiscard]] Request iall_to_all_v(const Communicator& comm, ConstBuffer input,
+                                    std::span<const std::size_t> input_counts, Buffer output,
+                                    std::span<const std::size_t> output_counts, const CollectiveOptions& options = {});
 
 }  // namespace tutti
 #pragma GCC visibility pop

@@ -21,8 +21,8 @@ void broadcast(const Communicator& comm, Data&& data, int root, const Collective
 }
 
 template <WritableRange Data>
-[[nodiscard]] Operation ibroadcast(const Communicator& comm, Data&& data, int root,
-                                   const CollectiveOptions& options = {}) {
+[[nodiscard]] Request ibroadcast(const Communicator& comm, Data&& data, int root,
+                                 const CollectiveOptions& options = {}) {
   return ibroadcast(comm, detail::writable(data), root, options);
 }
 
@@ -32,8 +32,8 @@ void all_gather(const Communicator& comm, In&& input, Out&& output, const Collec
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation iall_gather(const Communicator& comm, In&& input, Out&& output,
-                                    const CollectiveOptions& options = {}) {
+[[nodiscard]] Request iall_gather(const Communicator& comm, In&& input, Out&& output,
+                                  const CollectiveOptions& options = {}) {
   return iall_gather(comm, detail::readable(input), detail::writable(output), options);
 }
 
@@ -43,8 +43,8 @@ void gather(const Communicator& comm, In&& input, Out&& output, int root, const 
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation igather(const Communicator& comm, In&& input, Out&& output, int root,
-                                const CollectiveOptions& options = {}) {
+[[nodiscard]] Request igather(const Communicator& comm, In&& input, Out&& output, int root,
+                              const CollectiveOptions& options = {}) {
   return igather(comm, detail::readable(input), detail::writable(output), root, options);
 }
 
@@ -54,8 +54,8 @@ void scatter(const Communicator& comm, In&& input, Out&& output, int root, const
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation iscatter(const Communicator& comm, In&& input, Out&& output, int root,
-                                 const CollectiveOptions& options = {}) {
+[[nodiscard]] Request iscatter(const Communicator& comm, In&& input, Out&& output, int root,
+                               const CollectiveOptions& options = {}) {
   return iscatter(comm, detail::readable(input), detail::writable(output), root, options);
 }
 
@@ -66,8 +66,8 @@ void reduce_scatter(const Communicator& comm, In&& input, Out&& output, ReduceOp
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation ireduce_scatter(const Communicator& comm, In&& input, Out&& output, ReduceOp op,
-                                        const CollectiveOptions& options = {}) {
+[[nodiscard]] Request ireduce_scatter(const Communicator& comm, In&& input, Out&& output, ReduceOp op,
+                                      const CollectiveOptions& options = {}) {
   return ireduce_scatter(comm, detail::readable(input), detail::writable(output), op, options);
 }
 
@@ -78,8 +78,8 @@ void reduce(const Communicator& comm, In&& input, Out&& output, ReduceOp op, int
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation ireduce(const Communicator& comm, In&& input, Out&& output, ReduceOp op, int root,
-                                const CollectiveOptions& options = {}) {
+[[nodiscard]] Request ireduce(const Communicator& comm, In&& input, Out&& output, ReduceOp op, int root,
+                              const CollectiveOptions& options = {}) {
   return ireduce(comm, detail::readable(input), detail::writable(output), op, root, options);
 }
 
@@ -89,8 +89,8 @@ void all_to_all(const Communicator& comm, In&& input, Out&& output, const Collec
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation iall_to_all(const Communicator& comm, In&& input, Out&& output,
-                                    const CollectiveOptions& options = {}) {
+[[nodiscard]] Request iall_to_all(const Communicator& comm, In&& input, Out&& output,
+                                  const CollectiveOptions& options = {}) {
   return iall_to_all(comm, detail::readable(input), detail::writable(output), options);
 }
 
@@ -103,9 +103,9 @@ void reduce_scatter(const Communicator& comm, In&& input, Out&& output, std::sha
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation ireduce_scatter(const Communicator& comm, In&& input, Out&& output,
-                                        std::shared_ptr<const ReduceFunction> function,
-                                        const CollectiveOptions& options = {}) {
+[[nodiscard]] Request ireduce_scatter(const Communicator& comm, In&& input, Out&& output,
+                                      std::shared_ptr<const ReduceFunction> function,
+                                      const CollectiveOptions& options = {}) {
   return ireduce_scatter(comm, detail::readable(input), detail::writable(output), std::move(function), options);
 }
 
@@ -116,9 +116,9 @@ void reduce(const Communicator& comm, In&& input, Out&& output, std::shared_ptr<
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation ireduce(const Communicator& comm, In&& input, Out&& output,
-                                std::shared_ptr<const ReduceFunction> function, int root,
-                                const CollectiveOptions& options = {}) {
+[[nodiscard]] Request ireduce(const Communicator& comm, In&& input, Out&& output,
+                              std::shared_ptr<const ReduceFunction> function, int root,
+                              const CollectiveOptions& options = {}) {
   return ireduce(comm, detail::readable(input), detail::writable(output), std::move(function), root, options);
 }
 
@@ -131,8 +131,8 @@ void all_gather_v(const Communicator& comm, In&& input, Out&& output, std::span<
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation iall_gather_v(const Communicator& comm, In&& input, Out&& output,
-                                      std::span<const std::size_t> counts, const CollectiveOptions& options = {}) {
+[[nodiscard]] Request iall_gather_v(const Communicator& comm, In&& input, Out&& output,
+                                    std::span<const std::size_t> counts, const CollectiveOptions& options = {}) {
   return iall_gather_v(comm, detail::readable(input), detail::writable(output), counts, options);
 }
 
@@ -143,9 +143,8 @@ void gather_v(const Communicator& comm, In&& input, Out&& output, std::span<cons
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation igather_v(const Communicator& comm, In&& input, Out&& output,
-                                  std::span<const std::size_t> counts, int root,
-                                  const CollectiveOptions& options = {}) {
+[[nodiscard]] Request igather_v(const Communicator& comm, In&& input, Out&& output, std::span<const std::size_t> counts,
+                                int root, const CollectiveOptions& options = {}) {
   return igather_v(comm, detail::readable(input), detail::writable(output), counts, root, options);
 }
 
@@ -156,9 +155,8 @@ void scatter_v(const Communicator& comm, In&& input, Out&& output, std::span<con
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation iscatter_v(const Communicator& comm, In&& input, Out&& output,
-                                   std::span<const std::size_t> counts, int root,
-                                   const CollectiveOptions& options = {}) {
+[[nodiscard]] Request iscatter_v(const Communicator& comm, In&& input, Out&& output,
+                                 std::span<const std::size_t> counts, int root, const CollectiveOptions& options = {}) {
   return iscatter_v(comm, detail::readable(input), detail::writable(output), counts, root, options);
 }
 
@@ -169,9 +167,9 @@ void reduce_scatter_v(const Communicator& comm, In&& input, Out&& output, std::s
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation ireduce_scatter_v(const Communicator& comm, In&& input, Out&& output,
-                                          std::span<const std::size_t> counts, ReduceOp op,
-                                          const CollectiveOptions& options = {}) {
+[[nodiscard]] Request ireduce_scatter_v(const Communicator& comm, In&& input, Out&& output,
+                                        std::span<const std::size_t> counts, ReduceOp op,
+                                        const CollectiveOptions& options = {}) {
   return ireduce_scatter_v(comm, detail::readable(input), detail::writable(output), counts, op, options);
 }
 
@@ -182,9 +180,9 @@ void all_to_all_v(const Communicator& comm, In&& input, std::span<const std::siz
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-[[nodiscard]] Operation iall_to_all_v(const Communicator& comm, In&& input, std::span<const std::size_t> input_counts,
-                                      Out&& output, std::span<const std::size_t> output_counts,
-                                      const CollectiveOptions& options = {}) {
+[[nodiscard]] Request iall_to_all_v(const Communicator& comm, In&& input, std::span<const std::size_t> input_counts,
+                                    Out&& output, std::span<const std::size_t> output_counts,
+                                    const CollectiveOptions& options = {}) {
   return iall_to_all_v(comm, detail::readable(input), input_counts, detail::writable(output), output_counts, options);
 }
 

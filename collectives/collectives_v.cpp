@@ -8,15 +8,15 @@
 namespace tutti {
 namespace {
 
-Operation start(const Communicator& comm, detail::Call call, std::span<const std::size_t> counts) {
+Request start(const Communicator& comm, detail::Call call, std::span<const std::size_t> counts) {
   detail::set_counts(call, counts);
-  return Operation(detail::start_collective(comm, collective_algorithms(), std::move(call)));
+  return Request(detail::start_collective(comm, collective_algorithms(), std::move(call)));
 }
 
 }  // namespace
 
-Operation iall_gather_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
-                        const CollectiveOptions& options) {
+Request iall_gather_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
+                      const CollectiveOptions& options) {
   return start(comm,
                {.collective = Collective::all_gather,
                 .input = input,
@@ -31,8 +31,8 @@ void all_gather_v(const Communicator& comm, ConstBuffer input, Buffer output, st
   iall_gather_v(comm, input, output, counts, options).wait();
 }
 
-Operation igather_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
-                    int root, const CollectiveOptions& options) {
+Request igather_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
+                  int root, const CollectiveOptions& options) {
   return start(comm,
                {.collective = Collective::gather,
                 .input = input,
@@ -48,8 +48,8 @@ void gather_v(const Communicator& comm, ConstBuffer input, Buffer output, std::s
   igather_v(comm, input, output, counts, root, options).wait();
 }
 
-Operation iscatter_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
-                     int root, const CollectiveOptions& options) {
+Request iscatter_v(const Communicator& comm, ConstBuffer input, Buffer output, std::span<const std::size_t> counts,
+                   int root, const CollectiveOptions& options) {
   return start(comm,
                {.collective = Collective::scatter,
                 .input = input,
@@ -65,8 +65,8 @@ void scatter_v(const Communicator& comm, ConstBuffer input, Buffer output, std::
   iscatter_v(comm, input, output, counts, root, options).wait();
 }
 
-Operation ireduce_scatter_v(const Communicator& comm, ConstBuffer input, Buffer output,
-                            std::span<const std::size_t> counts, ReduceOp op, const CollectiveOptions& options) {
+Request ireduce_scatter_v(const Communicator& comm, ConstBuffer input, Buffer output,
+                          std::span<const std::size_t> counts, ReduceOp op, const CollectiveOptions& options) {
   return start(comm,
                {.collective = Collective::reduce_scatter,
                 .input = input,
@@ -82,12 +82,12 @@ void reduce_scatter_v(const Communicator& comm, ConstBuffer input, Buffer output
   ireduce_scatter_v(comm, input, output, counts, op, options).wait();
 }
 
-Operation iall_to_all_v(const Communicator& comm, ConstBuffer input, std::span<const std::size_t> input_counts,
-                        Buffer output, std::span<const std::size_t> output_counts, const CollectiveOptions& options) {
+Request iall_to_all_v(const Communicator& comm, ConstBuffer input, std::span<const std::size_t> input_counts,
+                      Buffer output, std::span<const std::size_t> output_counts, const CollectiveOptions& options) {
   detail::Call call = {
       .collective = Collective::all_to_all, .input = input, .output = output, .dtype = input.dtype, .options = options};
   detail::set_counts(call, input_counts, output_counts);
-  return Operation(detail::start_collective(comm, collective_algorithms(), std::move(call)));
+  return Request(detail::start_collective(comm, collective_algorithms(), std::move(call)));
 }
 
 void all_to_all_v(const Communicator& comm, ConstBuffer input, std::span<const std::size_t> input_counts, Buffer output,

@@ -14,7 +14,7 @@ Communicator::Communicator(MPI_Comm parent, const CommunicatorOptions& options)
 
 int Communicator::rank() const noexcept { return state_->rank(); }
 int Communicator::size() const noexcept { return state_->size(); }
-const NodePlace& Communicator::place() const noexcept { return state_->place(); }
+const Topology& Communicator::topology() const noexcept { return state_->topology(); }
 const CommunicatorOptions& Communicator::options() const noexcept { return state_->options(); }
 const ChoiceFacts& Communicator::choice_facts() const noexcept { return state_->choice_facts(); }
 MPI_Comm Communicator::mpi() const noexcept { return state_->mpi(); }
@@ -40,12 +40,12 @@ Communicator Communicator::part_of(MPI_Comm part, const CommunicatorOptions& opt
   }
 }
 
-Communicator Communicator::node_group() const { return *split(place().node, rank()); }
+Communicator Communicator::local_communicator() const { return *split(topology().node, rank()); }
 
-Communicator Communicator::cross_group() const {
+Communicator Communicator::cross_communicator() const {
   if (unusable()) state_->throw_unusable();
   MPI_Comm part = MPI_COMM_NULL;
-  detail::check_mpi(MPI_Comm_split(mpi(), place().local_rank, rank(), &part), "MPI_Comm_split");
+  detail::check_mpi(MPI_Comm_split(mpi(), topology().local_rank, rank(), &part), "MPI_Comm_split");
   CommunicatorOptions options = this->options();
   if (options.ranks_per_node > 0) options.ranks_per_node = 1;  // one rank of every pretended node
   return part_of(part, options);

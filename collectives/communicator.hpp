@@ -24,7 +24,7 @@
 namespace tutti {
 
 /// How reproducible reductions are.
-enum class Bits : std::uint8_t {
+enum class Reproducibility : std::uint8_t {
   run,     ///< same inputs, ranks and options give the same bits on every rank, and on every run with the same kinds of
            ///< memory and ranks that are placed and bound alike; where all ranks round alike and treat denormals alike
   layout,  ///< moreover element i does not depend on algorithm, message size, fusion layout, nodes or transport: only
@@ -42,13 +42,13 @@ struct CommunicatorOptions {
   // ---- What is computed
 
   /// Contract on the bits of reductions. Levels that are not built yet are an InvalidArgument. Must agree.
-  Bits bits = Bits::run;
+  Reproducibility reproducibility = Reproducibility::run;
 
   // ---- How long to wait, and who is near
 
   /// A wait in which an operation makes no progress for so long throws CommunicationError naming the peers it waits
   /// for. None by default.
-  std::optional<std::chrono::duration<double>> deadline = std::nullopt;
+  std::optional<std::chrono::duration<double>> timeout = std::nullopt;
 
   /// After so long without progress a line on standard error says which operation waits for whom, once an operation and
   /// machine: the lowest rank that waits speaks. Zero: never.
@@ -89,7 +89,7 @@ struct CommunicatorOptions {
 };
 
 /// Where a rank lives. Nodes are numbered in the order of their lowest rank.
-struct NodePlace {
+struct Topology {
   int node = 0;        ///< index of this rank's node
   int nodes = 1;       ///< number of nodes
   int local_rank = 0;  ///< index among the ranks of the node, in rank order
@@ -119,7 +119,7 @@ class Communicator {
 
   int rank() const noexcept;
   int size() const noexcept;
-  const NodePlace& place() const noexcept;
+  const Topology& topology() const noexcept;
   const CommunicatorOptions& options() const noexcept;
 
   /// What the choice of algorithms knows, and from where. The same on all ranks.
@@ -129,10 +129,10 @@ class Communicator {
   std::optional<Communicator> split(int color, int key = 0) const;
 
   /// The ranks of this rank's node. Collective.
-  Communicator node_group() const;
+  Communicator local_communicator() const;
 
   /// The ranks with this rank's local rank, one of every node that has so many. Collective.
-  Communicator cross_group() const;
+  Communicator cross_communicator() const;
 
   /// Memory for `count` elements, zeroed, aligned to 64 bytes: the memory to put gradients in, since the ranks of a
   /// node can map each other's. Local.

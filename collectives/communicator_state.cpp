@@ -55,8 +55,9 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
   everyone_.emplace(placement_->everyone());
   mailbox_ = std::make_unique<Mailbox>(*this);
   if (choice_facts().rules != nullptr) {
-    rules_ = rules_for(*choice_facts().rules, static_cast<std::size_t>(size_), static_cast<std::size_t>(place().nodes),
-                       static_cast<std::size_t>(placement_->most_on_node()));
+    rules_ =
+        rules_for(*choice_facts().rules, static_cast<std::size_t>(size_), static_cast<std::size_t>(topology().nodes),
+                  static_cast<std::size_t>(placement_->most_on_node()));
   }
   begin_debug();
 }
@@ -65,7 +66,7 @@ void CommunicatorState::begin_debug() {
   if (rank_ != 0 || !wants_debug()) return;
   debug_ = std::make_unique<DebugLog>(presence_->number());
   const ChoiceFacts& facts = choice_facts();
-  const int nodes = place().nodes;
+  const int nodes = topology().nodes;
   std::string line = text(size_, size_ == 1 ? " rank" : " ranks", " on ", nodes, nodes == 1 ? " node" : " nodes");
   if (nodes > 1)
     line += text(", ", size_ == nodes * placement_->most_on_node() ? "" : "at most ", placement_->most_on_node(),
@@ -118,9 +119,10 @@ void CommunicatorState::show() {
 void CommunicatorState::open_node(Exchange& ranks, const CommunicatorState* whole) {
   options_.shared_memory = !kSimulated && wants_shared_memory(options_.shared_memory);
   placement_->set_shared_memory(false);  // a part has what the whole was found to have
-  if (!*options_.shared_memory || place().nodes == size_) return;
+  if (!*options_.shared_memory || topology().nodes == size_) return;
   node_memory_ = whole != nullptr && whole->node_memory_ != nullptr ? whole->node_memory_ : NodeMemory::make();
-  node_ = detail::open_node(ranks, placement_->node_of(), node_memory_, options_.bits == Bits::run);
+  node_ =
+      detail::open_node(ranks, placement_->node_of(), node_memory_, options_.reproducibility == Reproducibility::run);
   placement_->set_shared_memory(node_ != nullptr);
   if (node_ != nullptr) return;
   options_.shared_memory = false;

@@ -26,9 +26,9 @@
 #include <tutti/collectives/node/direct_plan.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/notices.hpp>
-#include <tutti/collectives/operation.hpp>
 #include <tutti/collectives/placement.hpp>
 #include <tutti/collectives/queue.hpp>
+#include <tutti/collectives/request.hpp>
 #include <tutti/collectives/rules.hpp>
 #include <tutti/collectives/transport.hpp>
 #include <tutti/collectives/waiting.hpp>
@@ -74,7 +74,7 @@ class CommunicatorState {
 
   int rank() const noexcept { return rank_; }
   int size() const noexcept { return size_; }
-  const NodePlace& place() const noexcept { return placement_->place(); }
+  const Topology& topology() const noexcept { return placement_->topology(); }
   const CommunicatorOptions& options() const noexcept { return options_; }
   MPI_Comm mpi() const noexcept { return data_; }
   Transport& transport() noexcept { return *transport_; }
@@ -91,7 +91,7 @@ class CommunicatorState {
   NodeMates* node() noexcept { return node_.get(); }
 
   /// Whether all ranks do, and nothing else is between them.
-  bool is_one_node() const noexcept { return node_ != nullptr && queue_ == nullptr && place().nodes == 1; }
+  bool is_one_node() const noexcept { return node_ != nullptr && queue_ == nullptr && topology().nodes == 1; }
 
   /// What is known of calls that they make there.
   KindStore<DirectKind>& direct_kinds() noexcept { return direct_kinds_; }

@@ -35,7 +35,7 @@ void copy_alone(const Call& call) {
 /// In which order the contributions of a reduction have to be combined.
 Order order_wanted(const Communicator& comm, const Call& call) noexcept {
   if (!call.reduces()) return Order::any;
-  if (comm.options().bits == Bits::layout) return Order::one_pass;
+  if (comm.options().reproducibility == Reproducibility::layout) return Order::one_pass;
   if (!call.function || call.function->commutative) return Order::any;
   return call.root == 0 ? Order::by_rank_root_first : Order::by_rank;
 }
@@ -71,7 +71,7 @@ std::string find_algorithm_problem(const Communicator& comm, const Group& group,
   const CollectiveOptions& options = call.options;
   const Wishes wishes = wishes_of(comm, call);
   const char* const who =
-      wishes.order == Order::one_pass ? "the bits level 'layout'" : "a function that is not commutative";
+      wishes.order == Order::one_pass ? "the reproducibility level 'layout'" : "a function that is not commutative";
   const int widest = std::max(2, group.size());
   bool only_widest = false;
   if (options.algorithm.empty()) {

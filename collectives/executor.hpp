@@ -15,7 +15,7 @@
 
 #include <tutti/collectives/call.hpp>
 #include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/request.hpp>
 #include <tutti/collectives/schedule.hpp>
 
 namespace tutti::detail {

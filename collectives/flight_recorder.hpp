@@ -26,7 +26,7 @@ void write_flight_record(const std::string& path);
 /// Rank 0 writes the timeline of all ranks' operations, those of other communicators too, to `path`. Clocks of
 /// different machines are compared by messages, and aligned to rank 0's. Collective.
 /// \throws DataError on rank 0 if the file cannot be written; CommunicationError if a rank does not come within 60 s,
-/// or the communicator's deadline.
+/// or the communicator's timeout.
 void write_trace(const Communicator& comm, const std::string& path);
 
 }  // namespace tutti

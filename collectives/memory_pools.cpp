@@ -68,14 +68,14 @@ void* MemoryPools::acquire_task() {
   return memory;
 }
 
-std::shared_ptr<OperationMemory> MemoryPools::acquire_operation() {
-  if (idle_operations_.empty()) return std::make_shared<OperationMemory>();
-  std::shared_ptr<OperationMemory> memory = std::move(idle_operations_.back());
+std::shared_ptr<RequestMemory> MemoryPools::acquire_operation() {
+  if (idle_operations_.empty()) return std::make_shared<RequestMemory>();
+  std::shared_ptr<RequestMemory> memory = std::move(idle_operations_.back());
   idle_operations_.pop_back();
   return memory;
 }
 
-void MemoryPools::release_operation(std::shared_ptr<OperationMemory> memory) noexcept {
+void MemoryPools::release_operation(std::shared_ptr<RequestMemory> memory) noexcept {
   idle_operations_.push_back(std::move(memory));
 }
 

@@ -23,7 +23,7 @@ struct Scratch {
 /// Memory that node-mates cannot map: zeroed, aligned to 64 bytes, and there. \throws OutOfMemory
 std::shared_ptr<void> allocate_plain(std::size_t bytes, Claims claims = {});
 
-struct OperationMemory;
+struct RequestMemory;
 
 /// Those of one communicator. What is acquired is released to the same pools, or never.
 class MemoryPools {
@@ -33,8 +33,8 @@ class MemoryPools {
   MemoryPools& operator=(const MemoryPools&) = delete;
   ~MemoryPools();
 
-  std::shared_ptr<OperationMemory> acquire_operation();
-  void release_operation(std::shared_ptr<OperationMemory> memory) noexcept;
+  std::shared_ptr<RequestMemory> acquire_operation();
+  void release_operation(std::shared_ptr<RequestMemory> memory) noexcept;
 
   /// At least so many bytes. A few pieces are kept, the largest ones. \throws OutOfMemory, std::bad_alloc
   Scratch acquire_scratch(std::size_t bytes);
@@ -48,7 +48,7 @@ class MemoryPools {
  private:
   std::vector<Scratch> idle_scratch_;
   std::vector<void*> idle_tasks_;
-  std::vector<std::shared_ptr<OperationMemory>> idle_operations_;
+  std::vector<std::shared_ptr<RequestMemory>> idle_operations_;
 };
 
 }  // namespace tutti::detail

@@ -88,7 +88,7 @@ class NoticeChannel {
   /// Whether any was sent here, or came.
   bool any() const noexcept { return any_; }
 
-  /// Sends it, or does nothing if MPI cannot: the peer has its deadline.
+  /// Sends it, or does nothing if MPI cannot: the peer has its timeout.
   void tell(int peer, const Notice& notice) noexcept;
   void tell_all(const Notice& notice) noexcept;
 

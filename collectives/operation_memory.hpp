@@ -47,7 +47,7 @@ struct ActiveSegment {
 
 /// Everything MPI reads or writes while an operation is under way, except the caller's buffers. Reused from operation
 /// to operation, so that one like the last needs no new memory.
-struct OperationMemory {
+struct RequestMemory {
   Handshake handshake;
   std::vector<ActiveSegment> window;
   Scratch scratch;

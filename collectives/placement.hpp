@@ -22,7 +22,7 @@ class Placement {
   /// `ranks`. \throws InvalidArgument on every rank if options are wrong on any, or differ; CommunicationError
   Placement(Exchange& ranks, const CommunicatorOptions& options, const ChoiceFacts* inherited);
 
-  const NodePlace& place() const noexcept { return place_; }
+  const Topology& topology() const noexcept { return place_; }
 
   /// Node of every rank.
   std::span<const int> node_of() const noexcept { return node_of_; }
@@ -61,7 +61,7 @@ class Placement {
 
   int rank_ = 0;
   int size_ = 1;
-  NodePlace place_;
+  Topology place_;
   std::vector<int> node_keys_;  // of every rank the lowest one of its node
   std::vector<int> node_of_;
   bool two_levels_ = false;

@@ -44,20 +44,20 @@ void require_right_receive(const Communicator& comm, ConstBuffer data, int from)
 
 }  // namespace
 
-Operation isend(const Communicator& comm, ConstBuffer data, int to) {
+Request isend(const Communicator& comm, ConstBuffer data, int to) {
   require_right_send(comm, data, to);
   auto task = std::make_unique<detail::MessageTask>(comm);
   task->send(data, to);
-  return Operation(std::move(task));
+  return Request(std::move(task));
 }
 
 void send(const Communicator& comm, ConstBuffer data, int to) { isend(comm, data, to).wait(); }
 
-Operation ireceive(const Communicator& comm, Buffer data, int from, int* source) {
+Request ireceive(const Communicator& comm, Buffer data, int from, int* source) {
   require_right_receive(comm, data, from);
   auto task = std::make_unique<detail::MessageTask>(comm);
   task->receive(data, from, source);
-  return Operation(std::move(task));
+  return Request(std::move(task));
 }
 
 int receive(const Communicator& comm, Buffer data, int from) {
@@ -76,7 +76,7 @@ void MessageGroup::receive(Buffer data, int from, int* source) {
   receives_.push_back({data, from, source});
 }
 
-Operation MessageGroup::start() {
+Request MessageGroup::start() {
   if (comm_.unusable()) comm_.state().throw_unusable();
   const std::vector<Sent> sends = std::exchange(sends_, {});
   const std::vector<Received> receives = std::exchange(receives_, {});
@@ -84,7 +84,7 @@ Operation MessageGroup::start() {
   auto task = std::make_unique<detail::MessageTask>(comm_);
   for (const Received& received : receives) task->receive(received.data, received.from, received.source);
   for (const Sent& sent : sends) task->send(sent.data, sent.to);
-  return Operation(std::move(task));
+  return Request(std::move(task));
 }
 
 }  // namespace tutti

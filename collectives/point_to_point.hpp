@@ -26,7 +26,7 @@
 #include <vector>
 
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/request.hpp>
 #include <tutti/kernels/buffer.hpp>
 #include <tutti/kernels/ranges.hpp>
 
@@ -43,12 +43,12 @@ inline constexpr int kAnySource = -1;
 /// which may be before it is received or, with any size, only then: two ranks that first send to each other need a
 /// MessageGroup.
 void send(const Communicator& comm, ConstBuffer data, int to);
-[[nodiscard]] Operation isend(const Communicator& comm, ConstBuffer data, int to);
+[[nodiscard]] Request isend(const Communicator& comm, ConstBuffer data, int to);
 
 /// Receives into `data` from rank `from` or from kAnySource; returns the rank it came from. The form that starts it
 /// writes that rank to `source`, unless null, when test() or wait() finds the operation complete.
 int receive(const Communicator& comm, Buffer data, int from);
-[[nodiscard]] Operation ireceive(const Communicator& comm, Buffer data, int from, int* source = nullptr);
+[[nodiscard]] Request ireceive(const Communicator& comm, Buffer data, int from, int* source = nullptr);
 
 /// Messages that are started together, receives before sends, each in the order in which they were added: exchanges
 /// among ranks that all use groups cannot deadlock, whatever the order.
@@ -71,7 +71,7 @@ class MessageGroup {
 
   /// Starts what was added and forgets it; the group may be filled anew. The operation is complete when all messages
   /// are: at once if there are none.
-  [[nodiscard]] Operation start();
+  [[nodiscard]] Request start();
 
  private:
   struct Sent {
@@ -97,7 +97,7 @@ void send(const Communicator& comm, Data&& data, int to) {
 }
 
 template <ReadableRange Data>
-[[nodiscard]] Operation isend(const Communicator& comm, Data&& data, int to) {
+[[nodiscard]] Request isend(const Communicator& comm, Data&& data, int to) {
   return isend(comm, detail::readable(data), to);
 }
 
@@ -107,7 +107,7 @@ int receive(const Communicator& comm, Data&& data, int from) {
 }
 
 template <WritableRange Data>
-[[nodiscard]] Operation ireceive(const Communicator& comm, Data&& data, int from, int* source = nullptr) {
+[[nodiscard]] Request ireceive(const Communicator& comm, Data&& data, int from, int* source = nullptr) {
   return ireceive(comm, detail::writable(data), from, source);
 }
 

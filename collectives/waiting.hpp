@@ -11,8 +11,8 @@ class Transport;
 using Clock = std::chrono::steady_clock;
 
 /// Whether this build runs in a simulator of MPI (bench/scale). There time passes only inside MPI, and polling costs
-/// what the simulator makes up: a rank that waits blocks until a message is done, without deadlines or notices, and
-/// Operation::test() waits for a message too. Large memory may be shared by all ranks, so that results mean nothing.
+/// what the simulator makes up: a rank that waits blocks until a message is done, without timeouts or notices, and
+/// Request::test() waits for a message too. Large memory may be shared by all ranks, so that results mean nothing.
 #ifdef TUTTI_SIMULATED
 inline constexpr bool kSimulated = true;
 #else

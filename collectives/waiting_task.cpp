@@ -186,10 +186,10 @@ void WaitingTask::check_limits(Clock::time_point now) {
   const std::chrono::duration<double> idle = now - *idle_since_;
   if (idle >= next_questions_) ask_around(idle);
   const CommunicatorOptions& options = comm_.options();
-  if (options.deadline && idle >= *options.deadline) {
+  if (options.timeout && idle >= *options.timeout) {
     const std::string culprits = state().node_culprits();
     const char* const advice = state().advice();
-    fail(text("no progress for ", options.deadline->count(), " s; ", waiting_for(), culprits.empty() ? "" : "; ",
+    fail(text("no progress for ", options.timeout->count(), " s; ", waiting_for(), culprits.empty() ? "" : "; ",
               culprits, advice == nullptr ? "" : "; ", advice == nullptr ? "" : advice));
   }
   if (!warned_ && options.stall_warning.count() > 0 && idle >= std::max(options.stall_warning, next_warning_)) {

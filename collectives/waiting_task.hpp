@@ -1,4 +1,4 @@
-// A task that can be waited for: notices of other ranks' failures, deadline, stall warning, and how to fail.
+// A task that can be waited for: notices of other ranks' failures, timeout, stall warning, and how to fail.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/request.hpp>
 #include <tutti/collectives/waiting.hpp>
 
 namespace tutti::detail {

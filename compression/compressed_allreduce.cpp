@@ -149,8 +149,8 @@ class CompressedAllreduce final : public detail::WaitingTask {
 
 }  // namespace
 
-Operation icompressed_allreduce(const Communicator& comm, std::span<float> data, ReduceOp op,
-                                std::shared_ptr<const Codec> codec) {
+Request icompressed_allreduce(const Communicator& comm, std::span<float> data, ReduceOp op,
+                              std::shared_ptr<const Codec> codec) {
   detail::CommunicatorState& state = comm.state();
   std::string problem;
   if (codec == nullptr) problem = "the codec is null";
@@ -163,7 +163,7 @@ Operation icompressed_allreduce(const Communicator& comm, std::span<float> data,
   try {
     auto task = std::make_unique<CompressedAllreduce>(comm, sequence, data, op, std::move(codec));
     task->begin();
-    return Operation(std::move(task));
+    return Request(std::move(task));
   } catch (const std::exception& error) {  // of memory, or the codec's: the other ranks would wait for this one
     if (!state.unusable()) state.fail(sequence, text("compressed allreduce #", sequence, ": ", error.what()));
     throw;

@@ -42,8 +42,8 @@ std::shared_ptr<const Codec> make_codec(std::string_view name);
 /// encoded to their owners, which decode and add them in f32 in rank order, encode the sum once, and send that to all.
 /// So a value is rounded by the codec once as a contribution and once as a result, whatever the number of ranks; all
 /// ranks get the same bits.
-[[nodiscard]] Operation icompressed_allreduce(const Communicator& comm, std::span<float> data, ReduceOp op,
-                                              std::shared_ptr<const Codec> codec);
+[[nodiscard]] Request icompressed_allreduce(const Communicator& comm, std::span<float> data, ReduceOp op,
+                                            std::shared_ptr<const Codec> codec);
 
 }  // namespace tutti
 #pragma GCC visibility pop

@@ -33,7 +33,7 @@ struct RankFacts {
 
 std::vector<RankFacts> gather_facts(const Communicator& comm) {
   RankFacts mine{
-      .host = {}, .node = comm.place().node, .local_rank = comm.place().local_rank, .cores = cores_allowed()};
+      .host = {}, .node = comm.topology().node, .local_rank = comm.topology().local_rank, .cores = cores_allowed()};
   node_name().copy(mine.host.data(), mine.host.size() - 1);
   std::vector<RankFacts> all(static_cast<std::size_t>(comm.size()));
   tutti::detail::check_mpi(MPI_Gather(&mine, sizeof mine, MPI_BYTE, all.data(), sizeof mine, MPI_BYTE, 0, comm.mpi()),
@@ -79,7 +79,7 @@ nlohmann::json collect(const Communicator& comm) {
           {"cpu", cpu_model()},
           {"memory_available_bytes", memory_available()},
           {"ranks", comm.size()},
-          {"nodes", comm.place().nodes},
+          {"nodes", comm.topology().nodes},
           {"network", name(comm.choice_facts().network)},
           {"network_description", to_text(comm.choice_facts().description)},
           {"costs_from", name(comm.choice_facts().source)},

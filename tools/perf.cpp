@@ -39,12 +39,12 @@ struct PerfOptions {
   int batch = 1;
   double seconds = 0;
   bool in_place = false;
-  bool started = false;
+  bool nonblocking = false;
   double test_interval = 10;
   std::string buffers = "allocated";
   std::string compare = "mpi";
   std::string limits = "all";
-  double deadline = 300;
+  double timeout = 300;
   std::string transport;
   std::string json;
   std::string csv;
@@ -65,8 +65,9 @@ void demand_sense(const PerfOptions& o, const Given& given, const MeasuredCollec
   if (o.in_place && !c.in_place_possible) throw InvalidArgument(text("perf: ", c.name, " has no --in-place"));
   if (!c.moves_data() && !o.algorithm.empty()) throw InvalidArgument(text("perf: ", c.name, " has no --algorithm"));
   if (!c.moves_data() && o.radix != 0) throw InvalidArgument(text("perf: ", c.name, " has no --radix"));
-  if (given.test_interval && !o.started) throw InvalidArgument("perf: --test-interval goes with --started only");
-  if (o.batch != 1 && o.started) throw InvalidArgument("perf: --batch does not go with --started");
+  if (given.test_interval && !o.nonblocking)
+    throw InvalidArgument("perf: --test-interval goes with --nonblocking only");
+  if (o.batch != 1 && o.nonblocking) throw InvalidArgument("perf: --batch does not go with --nonblocking");
 }
 
 std::vector<std::size_t> ladder_of(const PerfOptions& o) {
@@ -100,7 +101,7 @@ PerfPlan make_plan(const PerfOptions& o, const Given& given) {
               .seconds = o.seconds,
               .with_tutti = o.compare != "mpi-only",
               .with_mpi = o.compare != "none",
-              .started = o.started,
+              .nonblocking = o.nonblocking,
               .test_interval = o.test_interval};
   plan.message_limits = o.limits == "all" || o.limits == "messages";
   plan.memory_limits = o.limits == "all" || o.limits == "memory";
@@ -162,7 +163,8 @@ void add_perf_command(CLI::App& app) {
       ->check(CLI::IsMember({"allocated", "any"}))
       ->type_name("KIND")
       ->capture_default_str();
-  command->add_flag("--started", o.started, "Use the non-blocking form and measure its overlap with computation");
+  command->add_flag("--nonblocking", o.nonblocking,
+                    "Use the non-blocking form and measure its overlap with computation");
   auto* test_interval =
       command
           ->add_option("--test-interval", o.test_interval, "Interval between calls of test() during that computation")
@@ -195,8 +197,8 @@ void add_perf_command(CLI::App& app) {
       ->check(CLI::IsMember({"all", "messages", "memory", "none"}))
       ->type_name("WHAT")
       ->capture_default_str();
-  command->add_option("--deadline", o.deadline, "Time limit of a call without progress; 0: none")
-      ->envname("TUTTI_DEADLINE")
+  command->add_option("--timeout", o.timeout, "Time limit of a call without progress; 0: none")
+      ->envname("TUTTI_TIMEOUT")
       ->check(CLI::NonNegativeNumber)
       ->type_name("SECONDS")
       ->capture_default_str();
@@ -213,7 +215,7 @@ void add_perf_command(CLI::App& app) {
         *options, {.op = op->count() > 0, .root = root->count() > 0, .test_interval = test_interval->count() > 0});
     if (!options->trace.empty()) setenv("TUTTI_TRACE", options->trace.c_str(), 1);
     CommunicatorOptions communicator;
-    if (options->deadline > 0) communicator.deadline = std::chrono::duration<double>(options->deadline);
+    if (options->timeout > 0) communicator.timeout = std::chrono::duration<double>(options->timeout);
     if (!options->transport.empty())
       communicator.transport = options->transport == "ucx" ? TransportKind::ucx : TransportKind::mpi;
     run_on_all_ranks(communicator, [&](const Communicator& comm) { run_perf(comm, plan); });

@@ -174,7 +174,7 @@ void add_tune_command(CLI::App& app) {
   command->add_flag("!--no-verify", options->verify, "Do not measure the two best candidates of each size");
   command->callback([options] {
     if (options->out.empty() && !options->json) throw InvalidArgument("tune: give --out FILE, or --json");
-    run_on_all_ranks({.deadline = std::chrono::seconds(300)}, [&](const Communicator& comm) { tune(comm, *options); });
+    run_on_all_ranks({.timeout = std::chrono::seconds(300)}, [&](const Communicator& comm) { tune(comm, *options); });
   });
 }
 

@@ -110,7 +110,7 @@ void Chronicle::result(const TrainingResult& result, const RunIdentity& run, con
                            {"exchange", config_.exchange.kind},
                            {"compression", config_.exchange.compression},
                            {"world_size", comm.size()},
-                           {"nodes", comm.place().nodes},
+                           {"nodes", comm.topology().nodes},
                            {"threads", run.threads},
                            {"test_accuracy", nullptr},
                            {"test_loss", nullptr}};

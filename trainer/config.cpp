@@ -14,6 +14,7 @@
 #include <numeric>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include <toml++/toml.h>
 
@@ -244,7 +245,7 @@ void resolve_path(Config& config, const Key& key, const std::filesystem::path& b
 /// The text of a value that stands on one line of `text`.
 std::string written(const toml::node& node, std::string_view text) {
   const toml::source_region& source = node.source();
-  if (source.begin.line != source.end.line) return {};
+  if (source.begin.line == 0 || source.begin.line != source.end.line) return {};
   for (std::size_t line = 1; line < source.begin.line; ++line) text.remove_prefix(text.find('\n') + 1);
   return std::string(text.substr(source.begin.column - 1, source.end.column - source.begin.column));
 }
@@ -355,6 +356,26 @@ std::vector<std::string> tutti_environment() {
 
 namespace {
 
+/// Keys as earlier versions wrote them into checkpoints, which can still be resumed.
+struct FormerKey {
+  const char* section;
+  const char* former;
+  const char* now;
+};
+constexpr FormerKey kFormerKeys[] = {{"train", "deadline_s", "timeout_s"}};
+
+void rename_former_keys(toml::table& table) {
+  for (const FormerKey& key : kFormerKeys) {
+    toml::table* section = table[key.section].as_table();
+    if (section == nullptr || !section->contains(key.former)) continue;
+    section->get(key.former)->visit([&](const auto& value) {
+      auto copy = value;
+      section->insert_or_assign(key.now, std::move(copy));
+    });
+    section->erase(key.former);
+  }
+}
+
 /// What comes through a pipe stands in no folder: its paths are those of the working directory.
 bool is_piped(const std::filesystem::path& file) { return file == "-" || file == "/dev/stdin"; }
 
@@ -398,7 +419,9 @@ Config read_config(const ConfigSources& sources) {
 
 Config parse_config(std::string_view toml, const std::string& origin) {
   Config config;
-  assign_table(config, parse_toml(toml, origin), toml, origin, std::nullopt);
+  toml::table table = parse_toml(toml, origin);
+  rename_former_keys(table);
+  assign_table(config, table, toml, origin, std::nullopt);
   return config;
 }
 

@@ -41,7 +41,7 @@ struct Config {
     std::int64_t seed = 1;
     std::string order = "shuffled";
     std::int64_t threads = 0;
-    double deadline_s = 300.0;
+    double timeout_s = 300.0;
   } train;
   struct Optimizer {
     double learning_rate = 0.05;

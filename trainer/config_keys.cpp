@@ -107,9 +107,9 @@ const std::vector<Key>& keys() {
        .slot = [](Config& c) -> Slot { return &c.train.threads; },
        .high = 1024,
        .on_resume = OnResume::note},
-      {.name = "train.deadline_s",
+      {.name = "train.timeout_s",
        .meaning = "seconds after which waiting for another rank is an error",
-       .slot = [](Config& c) -> Slot { return &c.train.deadline_s; },
+       .slot = [](Config& c) -> Slot { return &c.train.timeout_s; },
        .low = 0.001,
        .high = 1e7},
 

@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t kSeatWords = sizeof(Seat) / sizeof(std::uint64_t);
 
 Seat own_seat(const Communicator& comm) {
-  Seat seat{.node = static_cast<std::uint64_t>(comm.place().node), .processors = {}};
+  Seat seat{.node = static_cast<std::uint64_t>(comm.topology().node), .processors = {}};
   auto* mask = reinterpret_cast<cpu_set_t*>(seat.processors.data());
   if (sched_getaffinity(0, sizeof(seat.processors), mask) != 0) seat.processors[0] = 1;
   return seat;

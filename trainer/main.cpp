@@ -108,7 +108,7 @@ Config shared_config(const Communicator& comm, const CommandLine& line) {
 
 /// \returns the exit status; `run_folder` is set once the run is complete.
 int run(const CommandLine& line, std::string& run_folder) {
-  CommunicatorOptions options{.deadline = std::chrono::duration<double>(Config{}.train.deadline_s)};
+  CommunicatorOptions options{.timeout = std::chrono::duration<double>(Config{}.train.timeout_s)};
   std::optional<Communicator> made;
   try {
     made.emplace(MPI_COMM_WORLD, options);
@@ -121,7 +121,7 @@ int run(const CommandLine& line, std::string& run_folder) {
   try {
     const Config config = shared_config(startup, line);
     status_of_error = kFailed;
-    options.deadline = std::chrono::duration<double>(config.train.deadline_s);
+    options.timeout = std::chrono::duration<double>(config.train.timeout_s);
     const Communicator comm(MPI_COMM_WORLD, options);
     TrainingResult result;
     try {

@@ -68,7 +68,7 @@ class SyncSgd final : public Exchange {
   void discard() override {
     const Stopwatch exposed(exposed_);
     while (started_ < buckets_.size()) start_next();
-    for (Operation& operation : operations_) operation.wait();
+    for (Request& operation : operations_) operation.wait();
   }
 
   double exposed_seconds() const noexcept override { return std::chrono::duration<double>(exposed_).count(); }
@@ -108,9 +108,9 @@ class SyncSgd final : public Exchange {
   const Buckets& buckets_;
   const std::string algorithm_;
   const std::shared_ptr<const Codec> codec_;
-  std::vector<std::size_t> missing_;   // per bucket: parameters whose gradient is not ready
-  std::vector<Operation> operations_;  // per bucket
-  std::size_t started_ = 0;            // buckets [0, started_) are exchanged or being so
+  std::vector<std::size_t> missing_;  // per bucket: parameters whose gradient is not ready
+  std::vector<Request> operations_;   // per bucket
+  std::size_t started_ = 0;           // buckets [0, started_) are exchanged or being so
   Clock::duration exposed_ = Clock::duration::zero();
 };
 

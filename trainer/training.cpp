@@ -103,7 +103,7 @@ class Training {
   std::optional<Score> score_;               // of the parameters as they are now
   std::vector<std::int64_t> labels_;
   std::array<double, 3> sums_{};  // being added up over ranks: loss, how many have a failure_, how many want to stop
-  Operation loss_operation_;
+  Request loss_operation_;
   std::optional<std::string> failure_;  // of this rank, not known to the others yet
   bool stopping_ = false;               // agreed: a rank was asked to stop
   double last_loss_ = 0.0;
@@ -410,7 +410,7 @@ TrainingResult Training::run() {
   chronicle_.say(fmt::format(
       "{} of {} on {}: {} samples, batch {}, {} steps; {} rank(s) on {} node(s), {} thread(s) each; {} bucket(s)",
       config_.model.name, config_.model.dtype, data_.train.dataset().name(), data_.train.dataset().size(),
-      config_.train.batch_size, steps_, comm_.size(), comm_.place().nodes, threads_, buckets_.size()));
+      config_.train.batch_size, steps_, comm_.size(), comm_.topology().nodes, threads_, buckets_.size()));
   train_steps();
   return finish();
 }
@@ -428,9 +428,9 @@ TrainingResult train(const Communicator& comm, const Config& config, const Train
   } catch (const CommunicationError& error) {
     static_cast<void>(training.release());
     throw CommunicationError(
-        fmt::format("{}; meanwhile {}; a rank that is only slow needs a larger train.deadline_s, "
+        fmt::format("{}; meanwhile {}; a rank that is only slow needs a larger train.timeout_s, "
                     "which is {} s",
-                    error.what(), phase, config.train.deadline_s));
+                    error.what(), phase, config.train.timeout_s));
   } catch (...) {
     // Operations may be under way, and MPI cannot cancel them: their memory must stay until the program is aborted.
     static_cast<void>(training.release());

@@ -66,7 +66,7 @@ Meeting::Meeting(MPI_Comm comm, const char* where, const Patience& patience)
 
 void Meeting::wait(MPI_Request request, const std::shared_ptr<void>& memory) {
   const auto begin = Clock::now();
-  const auto end = after(begin, patience_.deadline);
+  const auto end = after(begin, patience_.timeout);
   try {
     const auto warn_at = after(begin, patience_.warning);
     if (!warned_ && patience_.warning.count() > 0 && warn_at < end) {
@@ -78,7 +78,7 @@ void Meeting::wait(MPI_Request request, const std::shared_ptr<void>& memory) {
     }
     if (wait_until(request, end)) return;
     throw NotAllCame(
-        text(where_, ": no progress for ", patience_.deadline->count(), " s; not all ranks are in that call"));
+        text(where_, ": no progress for ", patience_.timeout->count(), " s; not all ranks are in that call"));
   } catch (...) {
     detail::keep_until_exit(memory);
     throw;

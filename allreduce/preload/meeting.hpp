@@ -15,11 +15,11 @@ namespace tutti::preload {
 
 /// How long to wait for ranks that do not come.
 struct Patience {
-  std::optional<std::chrono::duration<double>> deadline = std::nullopt;  ///< then NotAllCame
-  std::chrono::duration<double> warning{};                               ///< then a line; 0: never
+  std::optional<std::chrono::duration<double>> timeout = std::nullopt;  ///< then NotAllCame
+  std::chrono::duration<double> warning{};                              ///< then a line; 0: never
 };
 
-/// Ranks were awaited to the deadline.
+/// Ranks were awaited to the timeout.
 class NotAllCame final : public CommunicationError {
  public:
   using CommunicationError::CommunicationError;

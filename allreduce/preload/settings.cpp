@@ -103,8 +103,8 @@ Settings read_settings() {
   if (const auto seconds = read_seconds("TUTTI_PRELOAD_START_LIMIT")) {
     settings.start_limit = std::chrono::duration<double>(*seconds);
   }
-  if (const auto seconds = read_seconds("TUTTI_PRELOAD_DEADLINE"); seconds && *seconds > 0) {
-    settings.deadline = std::chrono::duration<double>(*seconds);
+  if (const auto seconds = read_seconds("TUTTI_PRELOAD_TIMEOUT"); seconds && *seconds > 0) {
+    settings.timeout = std::chrono::duration<double>(*seconds);
   }
   if (const auto seconds = read_seconds("TUTTI_PRELOAD_STALL_WARNING")) {
     settings.stall_warning = std::chrono::duration<double>(*seconds);

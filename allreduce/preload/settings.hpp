@@ -31,7 +31,7 @@ struct Settings {
   // ---- How long to wait, and what to tell
 
   std::chrono::duration<double> start_limit = std::chrono::seconds(10);    ///< TUTTI_PRELOAD_START_LIMIT; 0: none
-  std::optional<std::chrono::duration<double>> deadline = std::nullopt;    ///< TUTTI_PRELOAD_DEADLINE
+  std::optional<std::chrono::duration<double>> timeout = std::nullopt;     ///< TUTTI_PRELOAD_TIMEOUT
   std::chrono::duration<double> stall_warning = std::chrono::seconds(60);  ///< TUTTI_PRELOAD_STALL_WARNING
   Report report = Report::none;                                            ///< TUTTI_PRELOAD_REPORT
 };

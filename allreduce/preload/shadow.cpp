@@ -127,7 +127,7 @@ std::optional<std::vector<int>> ranks_in_world(MPI_Comm comm, int size) {
 
 CommunicatorOptions options_of_all() {
   CommunicatorOptions options;
-  options.deadline = process().settings.deadline;
+  options.timeout = process().settings.timeout;
   options.stall_warning = process().settings.stall_warning;
   return options;
 }
@@ -204,8 +204,7 @@ void complain(MPI_Comm comm, const Error& error) {
 void make(ProgramComm& known, MPI_Comm meeting_place, const std::string& where, std::vector<int> in_world) {
   Process& all = process();
   Room room;
-  Meeting ranks(meeting_place, where.c_str(),
-                {.deadline = all.settings.deadline, .warning = all.settings.stall_warning});
+  Meeting ranks(meeting_place, where.c_str(), {.timeout = all.settings.timeout, .warning = all.settings.stall_warning});
   try {
     known.shadow = make_by_agreement(known, ranks, std::move(in_world), room);
   } catch (const NotAllCame&) {

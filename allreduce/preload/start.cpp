@@ -132,7 +132,7 @@ MPI_Comm find_all_ranks(std::chrono::duration<double> limit) {
 /// What all ranks agree on; the lowest rank whose settings are wrong says why, and then all end.
 void meet_all(Settings& settings, const std::string& problem, MPI_Comm all_ranks) {
   Patience patience;
-  if (settings.start_limit.count() > 0) patience.deadline = settings.start_limit;
+  if (settings.start_limit.count() > 0) patience.timeout = settings.start_limit;
   Meeting ranks(all_ranks, "MPI_Init", patience);
   const Hello own{
       .from_call = settings.from_call, .operations = settings.operations, .is_wrong = problem.empty() ? 0U : 1U};

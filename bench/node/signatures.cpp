@@ -106,7 +106,7 @@ void measure(const Communicator& comm, const Work& work, const Memory& memory) {
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   {
-    const Communicator comm(MPI_COMM_WORLD, {.deadline = std::chrono::seconds(30)});
+    const Communicator comm(MPI_COMM_WORLD, {.timeout = std::chrono::seconds(30)});
     std::vector<std::size_t> sizes;
     for (int i = 1; i < argc; ++i) {
       sizes.push_back(size_of(argv[i]));

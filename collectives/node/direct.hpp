@@ -21,7 +21,7 @@
 #include <tutti/collectives/node/direct_plan.hpp>
 #include <tutti/collectives/node/moving.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
-#include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/request.hpp>
 
 namespace tutti::detail {
 

@@ -9,7 +9,7 @@
 #include <tutti/collectives/communicator_state.hpp>
 #include <tutti/collectives/group.hpp>
 #include <tutti/collectives/node/node_mates.hpp>
-#include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/request.hpp>
 
 namespace tutti::detail {
 

@@ -15,7 +15,7 @@
 
 #include <tutti/collectives/node/node_mates.hpp>
 #include <tutti/collectives/node/pieces.hpp>
-#include <tutti/collectives/operation.hpp>
+#include <tutti/collectives/request.hpp>
 #include <tutti/kernels/buffer.hpp>
 #include <tutti/kernels/reduce.hpp>
 

@@ -96,7 +96,7 @@ void NodeWatch::join_by_sockets(Exchange& ranks, std::uint64_t stamp) {
   }
   std::fprintf(stderr,
                "tutti: warning: rank %d cannot watch rank %d (they share neither process numbers nor a network "
-               "namespace): if one dies, the other waits for its deadline\n",
+               "namespace): if one dies, the other waits for its timeout\n",
                ranks.rank(), first->rank);
 }
 

@@ -136,7 +136,7 @@ void write_trace(const Communicator& comm, const std::string& path) {
   constexpr std::chrono::duration<double> kLimit = std::chrono::seconds(60);
   detail::CommunicatorState& state = comm.state();
   if (state.unusable()) state.throw_unusable();
-  const auto patience = std::chrono::duration_cast<detail::Clock::duration>(comm.options().deadline.value_or(kLimit));
+  const auto patience = std::chrono::duration_cast<detail::Clock::duration>(comm.options().timeout.value_or(kLimit));
   // Who is done may end while others still write; who has died will not come.
   const auto look = [&state] {
     const auto now = detail::Clock::now();

@@ -44,12 +44,12 @@ static double* make_function(const grid* g) {
 }
 
 /* Starts the exchange of the rows next to the neighbours'. */
-static tutti_operation* start_halo(const grid* g, double* u) {
+static tutti_request* start_halo(const grid* g, double* u) {
   const int above = tutti_comm_rank(comm) - 1;
   const int below = tutti_comm_rank(comm) + 1;
   const size_t n = (size_t)g->n;
   tutti_message_group* group = NULL;
-  tutti_operation* exchange = NULL;
+  tutti_request* exchange = NULL;
   require(tutti_message_group_create(comm, &group), "tutti_message_group_create");
   if (above >= 0) {
     require(tutti_message_group_receive(group, row(g, u, 0), n, TUTTI_F64, above, NULL), "receive");
@@ -78,10 +78,10 @@ static void apply_to_row(const grid* g, const double* p, double* out, int i) {
 }
 
 static void apply(const grid* g, double* p, double* out) {
-  tutti_operation* exchange = start_halo(g, p);
+  tutti_request* exchange = start_halo(g, p);
   for (int i = 2; i < g->rows; ++i) apply_to_row(g, p, out, i);
   require(tutti_wait(exchange), "halo exchange");
-  tutti_operation_free(exchange);
+  tutti_request_free(exchange);
   if (g->rows > 0) apply_to_row(g, p, out, 1);
   if (g->rows > 1) apply_to_row(g, p, out, g->rows);
 }

@@ -17,7 +17,7 @@ program dot
 
   call MPI_Init()
   options%struct_bytes = c_sizeof(options)
-  options%deadline_s = 60
+  options%timeout_s = 60
   call require(tutti_comm_create_f(MPI_COMM_WORLD%mpi_val, options, comm), "tutti_comm_create_f")
   rank = tutti_comm_rank(comm)
   ranks = tutti_comm_size(comm)
@@ -37,7 +37,7 @@ program dot
   call require(tutti_iallreduce(comm, c_loc(squares), 1_c_size_t, TUTTI_F64, TUTTI_SUM, operation), "tutti_iallreduce")
   call require(tutti_allreduce(comm, c_loc(whole), 1_c_size_t, TUTTI_F64, TUTTI_SUM), "tutti_allreduce")
   call require(tutti_wait(operation), "tutti_wait")
-  call tutti_operation_free(operation)
+  call tutti_request_free(operation)
 
   expected = real(n, c_double) * (n + 1) / 2
   expected_squares = real(n, c_double) * (n + 1) / 6 * (2 * real(n, c_double) + 1)

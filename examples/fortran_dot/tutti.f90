@@ -32,8 +32,8 @@ module tutti
   ! Fields that are zero or c_null_ptr stand for the default.
   type, bind(c) :: tutti_comm_options
     integer(c_size_t) :: struct_bytes  ! c_sizeof() of a variable of this type
-    integer(c_int) :: bits = 0
-    real(c_double) :: deadline_s = 0
+    integer(c_int) :: reproducibility = 0
+    real(c_double) :: timeout_s = 0
     real(c_double) :: stall_warning_s = 0
     type(c_ptr) :: tuning_file = c_null_ptr
     type(c_ptr) :: network = c_null_ptr
@@ -171,7 +171,7 @@ module tutti
       integer(c_int) :: status
     end function
 
-    subroutine tutti_operation_free(operation) bind(c)
+    subroutine tutti_request_free(operation) bind(c)
       import :: c_ptr
       type(c_ptr), value :: operation
     end subroutine

@@ -115,7 +115,7 @@ void assign(const Samples& samples, std::span<const double> centers, std::size_t
 }
 
 int run(const char* folder, std::size_t clusters, int rounds) {
-  const tutti::Communicator comm(MPI_COMM_WORLD, {.deadline = std::chrono::seconds(60)});
+  const tutti::Communicator comm(MPI_COMM_WORLD, {.timeout = std::chrono::seconds(60)});
   const tutti::io::Dataset dataset(folder);
   if (dataset.classes() == 0) throw tutti::InvalidArgument("the data set has no class labels");
   const Samples samples = read_part(dataset, comm);

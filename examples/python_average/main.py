@@ -39,7 +39,7 @@ def train(comm, inputs, outputs, learning_rate=0.5):
 
 def main():
     inputs, outputs = make_data()
-    with tutti.Communicator(MPI.COMM_WORLD, deadline=60) as comm:
+    with tutti.Communicator(MPI.COMM_WORLD, timeout=60) as comm:
         mine = slice(comm.rank * SAMPLES // comm.size, (comm.rank + 1) * SAMPLES // comm.size)
         weights = train(comm, inputs[mine], outputs[mine])
 

@@ -58,7 +58,7 @@ def _load():
     for name, arguments in functions.items():
         getattr(library, name).argtypes = arguments
         getattr(library, name).restype = _Int
-    for name in ("tutti_comm_free", "tutti_operation_free"):
+    for name in ("tutti_comm_free", "tutti_request_free"):
         getattr(library, name).argtypes = [_Pointer]
         getattr(library, name).restype = None
     library.tutti_error_text.restype = ctypes.c_char_p
@@ -83,7 +83,7 @@ def _buffer(array, writable):
     return array.ctypes.data, array.size, DTYPES[array.dtype]
 
 
-class Operation:
+class Request:
     """A collective that is under way. It keeps its array alive, which must not be touched before wait() has returned."""
 
     def __init__(self, handle, array):
@@ -101,16 +101,16 @@ class Operation:
         return self._array
 
     def __del__(self):
-        _library.tutti_operation_free(self._handle)
+        _library.tutti_request_free(self._handle)
 
 
 class Communicator:
     """The ranks of an mpi4py communicator. Collective, as is close(); use it in a `with` statement."""
 
-    def __init__(self, comm=MPI.COMM_WORLD, deadline=0.0):
+    def __init__(self, comm=MPI.COMM_WORLD, timeout=0.0):
         self._handle = _Pointer()
         parent = _Handle.from_address(MPI._addressof(comm))
-        _call("tutti_comm_create", parent, deadline, ctypes.byref(self._handle))
+        _call("tutti_comm_create", parent, timeout, ctypes.byref(self._handle))
         self.rank = comm.rank
         self.size = comm.size
 
@@ -145,7 +145,7 @@ class Communicator:
     def iallreduce(self, array, op="sum"):
         operation = _Pointer()
         _call("tutti_iallreduce", self._handle, *_buffer(array, True), OPS[op], ctypes.byref(operation))
-        return Operation(operation, array)
+        return Request(operation, array)
 
     def broadcast(self, array, root=0):
         """Copies the array of rank `root` to all ranks."""

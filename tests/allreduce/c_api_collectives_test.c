@@ -46,10 +46,10 @@ static int untouched(void) {
     if ((form) == 0) {                                                                          \
       EXPECT(tutti_##function(__VA_ARGS__) == TUTTI_SUCCESS);                                   \
     } else {                                                                                    \
-      tutti_operation* operation = NULL;                                                        \
+      tutti_request* operation = NULL;                                                          \
       EXPECT(tutti_i##function(__VA_ARGS__, &operation) == TUTTI_SUCCESS && operation != NULL); \
       EXPECT(tutti_wait(operation) == TUTTI_SUCCESS);                                           \
-      tutti_operation_free(operation);                                                          \
+      tutti_request_free(operation);                                                            \
     }                                                                                           \
   } while (0)
 
@@ -147,8 +147,8 @@ static void test_messages(tutti_comm* comm) {
   for (int turn = 0; turn < 4; ++turn) {
     const int from = turn % 2 == 0 ? last : TUTTI_ANY_SOURCE;
     const size_t n = turn < 2 ? 10 : BLOCK;
-    tutti_operation* sending = NULL;
-    tutti_operation* receiving = NULL;
+    tutti_request* sending = NULL;
+    tutti_request* receiving = NULL;
     int source = -7;
     int complete = 0;
     fill(n);
@@ -158,7 +158,7 @@ static void test_messages(tutti_comm* comm) {
     EXPECT(holds(out, 0, last, 0, n));
     EXPECT(tutti_wait(sending) == TUTTI_SUCCESS && tutti_wait(sending) == TUTTI_SUCCESS);
     EXPECT(tutti_test(sending, &complete) == TUTTI_SUCCESS && complete == 1);
-    tutti_operation_free(sending);
+    tutti_request_free(sending);
     EXPECT(tutti_barrier(comm) == TUTTI_SUCCESS);
 
     fill(n);
@@ -173,13 +173,13 @@ static void test_messages(tutti_comm* comm) {
       if (result != TUTTI_SUCCESS) break;
     }
     EXPECT(source == last && holds(out, 0, last, 0, n));
-    tutti_operation_free(receiving);
+    tutti_request_free(receiving);
     EXPECT(tutti_barrier(comm) == TUTTI_SUCCESS);
   }
 }
 
 static void test_many_under_way(tutti_comm* comm) {
-  tutti_operation* operations[20];
+  tutti_request* operations[20];
   static double data[20][500];
   for (int i = 0; i < 20; ++i) {
     for (int k = 0; k < 500; ++k) data[i][k] = i;
@@ -189,8 +189,8 @@ static void test_many_under_way(tutti_comm* comm) {
     const int k = rank % 2 == 0 ? i : 19 - i;
     EXPECT(tutti_wait(operations[k]) == TUTTI_SUCCESS && data[k][499] == (double)size * k);
   }
-  for (int i = 0; i < 20; ++i) tutti_operation_free(operations[i]);
-  tutti_operation_free(NULL);
+  for (int i = 0; i < 20; ++i) tutti_request_free(operations[i]);
+  tutti_request_free(NULL);
 }
 
 static void test_parts(tutti_comm* comm) {
@@ -206,9 +206,9 @@ static void test_parts(tutti_comm* comm) {
   part = comm;
   EXPECT(tutti_comm_split(comm, rank == 0 ? 0 : -1, 0, &part) == TUTTI_SUCCESS && (part != NULL) == (rank == 0));
   tutti_comm_free(part);
-  EXPECT(tutti_comm_node_group(comm, &part) == TUTTI_SUCCESS && tutti_comm_size(part) == size);
+  EXPECT(tutti_comm_local(comm, &part) == TUTTI_SUCCESS && tutti_comm_size(part) == size);
   tutti_comm_free(part);
-  EXPECT(tutti_comm_cross_group(comm, &part) == TUTTI_SUCCESS && tutti_comm_size(part) == 1);
+  EXPECT(tutti_comm_cross(comm, &part) == TUTTI_SUCCESS && tutti_comm_size(part) == 1);
   tutti_comm_free(part);
   EXPECT(tutti_comm_split(comm, 0, 0, NULL) == TUTTI_ERROR_INVALID_ARGUMENT && says("NULL"));
   EXPECT(tutti_comm_split(NULL, 0, 0, &part) == TUTTI_ERROR_INVALID_ARGUMENT && says("NULL"));

@@ -8,9 +8,9 @@
 
 namespace {
 
-using tutti::Bits;
 using tutti::DType;
 using tutti::ReduceOp;
+using tutti::Reproducibility;
 
 template <class C, class Cpp>
 constexpr bool equal(C c, Cpp cpp) {
@@ -30,6 +30,7 @@ static_assert(equal(TUTTI_SUM, ReduceOp::sum) && equal(TUTTI_AVG, ReduceOp::avg)
               equal(TUTTI_LOGICAL_OR, ReduceOp::logical_or));
 static_assert(std::size(tutti::kAllReduceOps) == TUTTI_LOGICAL_OR + 1, "a new operator needs its number in tutti.h");
 
-static_assert(equal(TUTTI_BITS_RUN, Bits::run) && equal(TUTTI_BITS_LAYOUT, Bits::layout));
+static_assert(equal(TUTTI_REPRODUCIBILITY_RUN, Reproducibility::run) &&
+              equal(TUTTI_REPRODUCIBILITY_LAYOUT, Reproducibility::layout));
 
 }  // namespace

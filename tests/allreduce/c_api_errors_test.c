@@ -13,7 +13,7 @@ static void test_wrong_alike(tutti_comm* comm) {
   const size_t counts[MOST_RANKS] = {1, 1, 1, 1, 1, 1, 1, 1};
   const size_t endless[MOST_RANKS] = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
   const tutti_result invalid = TUTTI_ERROR_INVALID_ARGUMENT;
-  tutti_operation* operation = NULL;
+  tutti_request* operation = NULL;
   int complete = 0;
   EXPECT(tutti_all_gather(comm, NULL, out, 4, TUTTI_I32) == invalid && says("input is null"));
   EXPECT(tutti_all_gather(comm, in, out, 4, (tutti_dtype)99) == invalid && says("dtype 99"));
@@ -44,7 +44,7 @@ static void test_wrong_alike(tutti_comm* comm) {
   EXPECT(tutti_ibarrier(comm, &operation) == TUTTI_SUCCESS);
   EXPECT(tutti_test(operation, NULL) == invalid && says("complete is NULL"));
   EXPECT(tutti_wait(operation) == TUTTI_SUCCESS);
-  tutti_operation_free(operation);
+  tutti_request_free(operation);
   EXPECT(tutti_comm_unusable(comm) == 0);
 }
 
@@ -103,9 +103,9 @@ static void test_given_up(void) {
   tutti_comm* comm = NULL;
   EXPECT(tutti_comm_create(MPI_COMM_WORLD, 20, &comm) == TUTTI_SUCCESS);
   if (size > 1 && rank == 0) {
-    tutti_operation* operation = NULL;
+    tutti_request* operation = NULL;
     EXPECT(tutti_ireceive(comm, data, 100, TUTTI_F32, TUTTI_ANY_SOURCE, NULL, &operation) == TUTTI_SUCCESS);
-    tutti_operation_free(operation);
+    tutti_request_free(operation);
     EXPECT(tutti_comm_unusable(comm) == 1);
   } else if (size > 1) {
     EXPECT(tutti_barrier(comm) == TUTTI_ERROR_COMMUNICATION && says("given up"));

@@ -42,7 +42,7 @@ enum {
   kinds
 };
 
-static tutti_result set_up(tutti_comm* comm, int kind, int root, tutti_operation** operation) {
+static tutti_result set_up(tutti_comm* comm, int kind, int root, tutti_request** operation) {
   if (kind == of_allreduce) return tutti_allreduce_init(comm, in, out, BLOCK, TUTTI_I32, TUTTI_SUM, operation);
   if (kind == of_broadcast) return tutti_broadcast_init(comm, in, BLOCK, TUTTI_I32, root, operation);
   if (kind == of_all_gather) return tutti_all_gather_init(comm, in, out, BLOCK, TUTTI_I32, operation);
@@ -72,7 +72,7 @@ static void test_persistent(tutti_comm* comm, int kind, int root) {
   const int is_here = (kind != of_gather && kind != of_reduce) || rank == root;
   const size_t n = kind == of_barrier || !is_here ? 0 : has_all ? (size_t)size * BLOCK : BLOCK;
   const int32_t* const data = kind == of_broadcast ? in : out;
-  tutti_operation* operation = NULL;
+  tutti_request* operation = NULL;
   int complete = 0;
   EXPECT(set_up(comm, kind, root, &operation) == TUTTI_SUCCESS && operation != NULL);
   EXPECT(tutti_wait(operation) == TUTTI_SUCCESS); /* complete before the first start */
@@ -87,11 +87,11 @@ static void test_persistent(tutti_comm* comm, int kind, int root) {
     for (size_t i = 0; i < n; ++i) wrong += data[i] != result(kind, turn, root, i);
     EXPECT(wrong == 0);
   }
-  tutti_operation_free(operation);
+  tutti_request_free(operation);
 }
 
 static void test_persistent_errors(tutti_comm* comm) {
-  tutti_operation* operation = NULL;
+  tutti_request* operation = NULL;
   EXPECT(tutti_allreduce_init(comm, NULL, out, 4, TUTTI_I32, TUTTI_SUM, &operation) == invalid && operation == NULL);
   EXPECT(says("input is null"));
   EXPECT(tutti_barrier_init(comm, NULL) == invalid && says("place for the operation is NULL"));
@@ -100,12 +100,12 @@ static void test_persistent_errors(tutti_comm* comm) {
   EXPECT(tutti_ibarrier(comm, &operation) == TUTTI_SUCCESS);
   EXPECT(tutti_start(operation) == invalid && says("not a persistent one"));
   EXPECT(tutti_wait(operation) == TUTTI_SUCCESS);
-  tutti_operation_free(operation);
+  tutti_request_free(operation);
 
   EXPECT(tutti_barrier_init(comm, &operation) == TUTTI_SUCCESS && tutti_start(operation) == TUTTI_SUCCESS);
   if (size > 1) EXPECT(tutti_start(operation) == invalid && says("before the last one was waited for"));
   EXPECT(tutti_wait(operation) == TUTTI_SUCCESS);
-  tutti_operation_free(operation);
+  tutti_request_free(operation);
   EXPECT(tutti_comm_unusable(comm) == 0);
 }
 
@@ -116,7 +116,7 @@ static void test_message_group(tutti_comm* comm) {
   tutti_message_group* group = NULL;
   EXPECT(tutti_message_group_create(comm, &group) == TUTTI_SUCCESS && group != NULL);
   for (int turn = 0; turn < 3; ++turn) {
-    tutti_operation* operation = NULL;
+    tutti_request* operation = NULL;
     int sources[MOST_RANKS] = {0};
     fill(turn);
     for (int r = 0; r < size; ++r) {
@@ -130,13 +130,13 @@ static void test_message_group(tutti_comm* comm) {
     for (size_t i = 0; i < (size_t)size * BLOCK; ++i) wrong += out[i] != result(of_all_to_all, turn, 0, i);
     for (int r = 0; r < size; ++r) wrong += sources[r] != r;
     EXPECT(wrong == 0);
-    tutti_operation_free(operation);
+    tutti_request_free(operation);
   }
-  tutti_operation* nothing = NULL;
+  tutti_request* nothing = NULL;
   int complete = 0;
   EXPECT(tutti_message_group_start(group, &nothing) == TUTTI_SUCCESS);
   EXPECT(tutti_test(nothing, &complete) == TUTTI_SUCCESS && complete == 1);
-  tutti_operation_free(nothing);
+  tutti_request_free(nothing);
   EXPECT(tutti_message_group_create(comm, NULL) == invalid && says("NULL"));
   EXPECT(tutti_message_group_send(NULL, in, 1, TUTTI_I32, 0) == invalid && says("group is NULL"));
   EXPECT(tutti_message_group_receive(NULL, in, 1, TUTTI_I32, 0, NULL) == invalid && says("group is NULL"));
@@ -168,7 +168,7 @@ static void test_allreduce_group(tutti_comm* comm) {
   for (int fused = 0; fused < 3; ++fused) { /* by default, nothing, everything */
     const size_t bytes = fused == 0 ? TUTTI_DEFAULT_BYTES : fused == 1 ? 0 : sizeof tensors;
     tutti_allreduce_group* group = NULL;
-    tutti_operation* operation = NULL;
+    tutti_request* operation = NULL;
     EXPECT(tutti_allreduce_group_create(comm, bytes, fused == 0 ? TUTTI_DEFAULT_BYTES : sizeof tensors, &group) ==
            TUTTI_SUCCESS);
     for (int turn = 0; turn < 2; ++turn) {
@@ -179,7 +179,7 @@ static void test_allreduce_group(tutti_comm* comm) {
       }
       EXPECT(tutti_allreduce_group_start(group, &operation) == TUTTI_SUCCESS);
       EXPECT(tutti_wait(operation) == TUTTI_SUCCESS);
-      tutti_operation_free(operation);
+      tutti_request_free(operation);
       int wrong = 0;
       for (int t = 0; t < TENSORS; ++t) {
         const size_t n = t % 4 == 3 ? 40000 : (size_t)(100 * t + 1);
@@ -195,7 +195,7 @@ static void test_allreduce_group(tutti_comm* comm) {
     tutti_allreduce_group_free(group);
   }
   tutti_allreduce_group* group = NULL;
-  tutti_operation* operation = NULL;
+  tutti_request* operation = NULL;
   EXPECT(tutti_allreduce_group_create(NULL, 0, 0, &group) == invalid && says("communicator is NULL") && group == NULL);
   EXPECT(tutti_allreduce_group_create(comm, 0, 0, NULL) == invalid);
   EXPECT(tutti_allreduce_group_add(NULL, in, 1, TUTTI_I32, TUTTI_SUM) == invalid && says("group is NULL"));
@@ -220,7 +220,7 @@ static void test_fusing_alone(void) {
     const size_t piece_bytes = turn == 1 && is_other ? 1 : TUTTI_DEFAULT_BYTES;
     tutti_comm* comm = NULL;
     tutti_allreduce_group* group = NULL;
-    tutti_operation* operation = NULL;
+    tutti_request* operation = NULL;
     EXPECT(tutti_comm_create(MPI_COMM_WORLD, 20, &comm) == TUTTI_SUCCESS);
     EXPECT(tutti_allreduce_group_create(comm, fused_bytes, piece_bytes, &group) == TUTTI_SUCCESS);
     for (int t = 0; t < 2; ++t) {
@@ -229,7 +229,7 @@ static void test_fusing_alone(void) {
     tutti_result result = tutti_allreduce_group_start(group, &operation);
     if (result == TUTTI_SUCCESS) result = tutti_wait(operation);
     EXPECT(result == TUTTI_ERROR_COMMUNICATION && says(turn == 2 ? "f32 x 20000" : "f32 x 10"));
-    tutti_operation_free(operation);
+    tutti_request_free(operation);
     tutti_allreduce_group_free(group);
     tutti_comm_free(comm);
     MPI_Barrier(MPI_COMM_WORLD);
@@ -294,52 +294,52 @@ static int wrong_maps(const affine* data, size_t first) {
 
 static void test_functions(tutti_comm* comm) {
   tutti_reduce_function* function = NULL;
-  tutti_operation* operation = NULL;
+  tutti_request* operation = NULL;
   int calls = 0;
   EXPECT(tutti_reduce_function_create("compose", sizeof(affine), 0, compose, &calls, &function) == TUTTI_SUCCESS);
   for (int form = 0; form < 2; ++form) {
     operation = NULL;
     fill_maps();
-    EXPECT((form == 0 ? tutti_allreduce_by(comm, maps, MAPS, function)
-                      : tutti_iallreduce_by(comm, maps, MAPS, function, &operation)) == TUTTI_SUCCESS);
+    EXPECT((form == 0 ? tutti_allreduce_op(comm, maps, MAPS, function)
+                      : tutti_iallreduce_op(comm, maps, MAPS, function, &operation)) == TUTTI_SUCCESS);
     if (form == 1) EXPECT(tutti_wait(operation) == TUTTI_SUCCESS);
     EXPECT(wrong_maps(maps, 0) == 0);
-    tutti_operation_free(operation);
+    tutti_request_free(operation);
 
     operation = NULL;
     fill_maps();
-    EXPECT((form == 0 ? tutti_reduce_by(comm, maps, composed, MAPS, function, size - 1)
-                      : tutti_ireduce_by(comm, maps, composed, MAPS, function, size - 1, &operation)) == TUTTI_SUCCESS);
+    EXPECT((form == 0 ? tutti_reduce_op(comm, maps, composed, MAPS, function, size - 1)
+                      : tutti_ireduce_op(comm, maps, composed, MAPS, function, size - 1, &operation)) == TUTTI_SUCCESS);
     if (form == 1) EXPECT(tutti_wait(operation) == TUTTI_SUCCESS);
     EXPECT(rank != size - 1 || wrong_maps(composed, 0) == 0);
-    tutti_operation_free(operation);
+    tutti_request_free(operation);
 
     operation = NULL;
     fill_maps();
-    EXPECT((form == 0 ? tutti_reduce_scatter_by(comm, maps, composed, MAPS, function)
-                      : tutti_ireduce_scatter_by(comm, maps, composed, MAPS, function, &operation)) == TUTTI_SUCCESS);
+    EXPECT((form == 0 ? tutti_reduce_scatter_op(comm, maps, composed, MAPS, function)
+                      : tutti_ireduce_scatter_op(comm, maps, composed, MAPS, function, &operation)) == TUTTI_SUCCESS);
     if (form == 1) EXPECT(tutti_wait(operation) == TUTTI_SUCCESS);
     EXPECT(wrong_maps(composed, (size_t)rank * MAPS) == 0);
-    tutti_operation_free(operation);
+    tutti_request_free(operation);
   }
   EXPECT(size == 1 || calls > 0);
 
   /* The function may be freed while it is in use. */
   fill_maps();
-  EXPECT(tutti_iallreduce_by(comm, maps, MAPS, function, &operation) == TUTTI_SUCCESS);
+  EXPECT(tutti_iallreduce_op(comm, maps, MAPS, function, &operation) == TUTTI_SUCCESS);
   tutti_reduce_function_free(function);
   EXPECT(tutti_wait(operation) == TUTTI_SUCCESS && wrong_maps(maps, 0) == 0);
-  tutti_operation_free(operation);
+  tutti_request_free(operation);
 
-  EXPECT(tutti_allreduce_by(comm, maps, MAPS, NULL) == invalid && says("reduction function is null"));
-  EXPECT(tutti_iallreduce_by(comm, maps, MAPS, NULL, NULL) == invalid && says("place for the operation"));
+  EXPECT(tutti_allreduce_op(comm, maps, MAPS, NULL) == invalid && says("reduction function is null"));
+  EXPECT(tutti_iallreduce_op(comm, maps, MAPS, NULL, NULL) == invalid && says("place for the operation"));
   EXPECT(tutti_reduce_function_create(NULL, 8, 1, compose, NULL, &function) == invalid && says("name is NULL"));
   EXPECT(tutti_reduce_function_create("f", 8, 1, NULL, NULL, &function) == invalid && says("combine is NULL"));
   EXPECT(tutti_reduce_function_create("f", 0, 1, compose, NULL, &function) == invalid && says("0 bytes"));
   EXPECT(function == NULL);
   EXPECT(tutti_reduce_function_create("f", 8, 1, compose, NULL, NULL) == invalid);
   EXPECT(tutti_reduce_function_create("f", 8, 1, compose, &calls, &function) == TUTTI_SUCCESS);
-  EXPECT(tutti_allreduce_by(comm, maps, SIZE_MAX / 4, function) == invalid);
+  EXPECT(tutti_allreduce_op(comm, maps, SIZE_MAX / 4, function) == invalid);
   tutti_reduce_function_free(function);
   tutti_reduce_function_free(NULL);
   EXPECT(tutti_comm_unusable(comm) == 0);

@@ -19,7 +19,7 @@ static void expect_sum(tutti_comm* comm) {
 
 /* What is said of a communicator that has been made so. */
 typedef struct made {
-  tutti_place place;
+  tutti_topology place;
   int shares_memory;
   uint64_t digest;
 } made;
@@ -30,7 +30,7 @@ static made make(const tutti_comm_options* options) {
   EXPECT(tutti_comm_create_with(MPI_COMM_WORLD, options, &comm) == TUTTI_SUCCESS && comm != NULL);
   if (comm == NULL) return facts;
   expect_sum(comm);
-  EXPECT(tutti_comm_place(comm, &facts.place) == TUTTI_SUCCESS);
+  EXPECT(tutti_comm_topology(comm, &facts.place) == TUTTI_SUCCESS);
   facts.shares_memory = tutti_comm_shares_memory(comm);
   facts.digest = tutti_comm_choice_digest(comm);
   tutti_comm_free(comm);
@@ -52,7 +52,7 @@ static void test_options(void) {
   EXPECT(by_default.shares_memory == (size > 1));
 
   options = defaults();
-  options.bits = TUTTI_BITS_LAYOUT;
+  options.reproducibility = TUTTI_REPRODUCIBILITY_LAYOUT;
   EXPECT(make(&options).digest != by_default.digest);
 
   options = defaults();
@@ -67,7 +67,7 @@ static void test_options(void) {
 
   options = defaults();
   options.transport = TUTTI_TRANSPORT_MPI;
-  options.deadline_s = 30;
+  options.timeout_s = 30;
   options.stall_warning_s = -1;
   EXPECT(make(&options).digest == by_default.digest);
 
@@ -79,11 +79,11 @@ static void test_options(void) {
 }
 
 /* One rank waits for others that stay away. */
-static void test_deadline(void) {
+static void test_timeout(void) {
   tutti_comm* comm = NULL;
   tutti_comm_options options = defaults();
   float one = 1;
-  options.deadline_s = 0.5;
+  options.timeout_s = 0.5;
   EXPECT(tutti_comm_create_with(MPI_COMM_WORLD, &options, &comm) == TUTTI_SUCCESS);
   if (size > 1 && rank == 0) {
     EXPECT(tutti_allreduce(comm, &one, 1, TUTTI_F32, TUTTI_SUM) == TUTTI_ERROR_COMMUNICATION &&
@@ -96,16 +96,16 @@ static void test_deadline(void) {
 /* Makes the options wrong in one way, and returns what is said of it; NULL past the last way. */
 static const char* spoil(int way, tutti_comm_options* options) {
   if (way == 0) options->struct_bytes = 0;
-  if (way == 1) options->bits = (tutti_bits)2;
+  if (way == 1) options->reproducibility = (tutti_reproducibility)2;
   if (way == 2) options->shared_memory = (tutti_shared_memory)3;
   if (way == 3) options->transport = (tutti_transport)-1;
   if (way == 4) options->network = "torus:5x4y3";
   if (way == 5) options->network = "torus:1000";
   if (way == 6) options->ranks_per_node = -1;
-  if (way == 7) options->deadline_s = -1;
-  const char* const said[] = {"struct_bytes is 0",     "bits levels",           "there is no shared_memory 3",
-                              "there is no transport", "'5x4y3' is not 1 to 6", "network",
-                              "ranks_per_node is -1",  "deadline is -1 s"};
+  if (way == 7) options->timeout_s = -1;
+  const char* const said[] = {"struct_bytes is 0",     "reproducibility levels", "there is no shared_memory 3",
+                              "there is no transport", "'5x4y3' is not 1 to 6",  "network",
+                              "ranks_per_node is -1",  "timeout is -1 s"};
   return way < 8 ? said[way] : NULL;
 }
 
@@ -127,11 +127,11 @@ static void test_wrong_options(void) {
       options = defaults();
     }
   }
-  options.bits = rank == 0 ? TUTTI_BITS_RUN : TUTTI_BITS_LAYOUT;
+  options.reproducibility = rank == 0 ? TUTTI_REPRODUCIBILITY_RUN : TUTTI_REPRODUCIBILITY_LAYOUT;
   if (size > 1) {
     tutti_comm* comm = NULL;
     EXPECT(tutti_comm_create_with(MPI_COMM_WORLD, &options, &comm) == TUTTI_ERROR_INVALID_ARGUMENT &&
-           says("options.bits differ"));
+           says("options.reproducibility differ"));
   }
 }
 
@@ -146,11 +146,11 @@ static void test_fortran_handle(void) {
 }
 
 static void test_nothing(void) {
-  tutti_place place;
+  tutti_topology place;
   EXPECT(tutti_comm_rank(NULL) == -1 && tutti_comm_size(NULL) == 0 && tutti_comm_shares_memory(NULL) == 0);
   EXPECT(tutti_comm_choice_digest(NULL) == 0 && tutti_comm_mpi(NULL) == MPI_COMM_NULL);
   EXPECT(tutti_comm_unusable(NULL) == 0);
-  EXPECT(tutti_comm_place(NULL, &place) == TUTTI_ERROR_INVALID_ARGUMENT && says("communicator is NULL"));
+  EXPECT(tutti_comm_topology(NULL, &place) == TUTTI_ERROR_INVALID_ARGUMENT && says("communicator is NULL"));
   EXPECT(tutti_comm_set_algorithm(NULL, "ring", 0, 0) == TUTTI_ERROR_INVALID_ARGUMENT);
   EXPECT(tutti_dtype_size(TUTTI_F64) == 8 && tutti_dtype_size(TUTTI_BF16) == 2 && tutti_dtype_size(TUTTI_U8) == 1);
   EXPECT(tutti_dtype_size((tutti_dtype)12) == 0 && tutti_dtype_size((tutti_dtype)-1) == 0);
@@ -159,12 +159,12 @@ static void test_nothing(void) {
 /* The algorithm that is named runs, for every form, until another is. */
 static void test_algorithm(void) {
   tutti_comm* comm = NULL;
-  tutti_operation* operation = NULL;
+  tutti_request* operation = NULL;
   float data[3] = {1, 2, 3};
   const tutti_result invalid = TUTTI_ERROR_INVALID_ARGUMENT;
   char name[8] = "ring";
   EXPECT(tutti_comm_create(MPI_COMM_WORLD, 30, &comm) == TUTTI_SUCCESS);
-  EXPECT(tutti_comm_place(comm, NULL) == invalid && says("place is NULL"));
+  EXPECT(tutti_comm_topology(comm, NULL) == invalid && says("place is NULL"));
   EXPECT(tutti_comm_set_algorithm(comm, name, 0, 4096) == TUTTI_SUCCESS);
   strcpy(name, "lost"); /* the name may be forgotten */
   expect_sum(comm);
@@ -188,7 +188,7 @@ int main(int argc, char** argv) {
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   test_options();
-  test_deadline();
+  test_timeout();
   test_wrong_options();
   test_fortran_handle();
   test_nothing();

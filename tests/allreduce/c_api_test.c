@@ -78,8 +78,8 @@ static void test_creation(void) {
   tutti_comm* comm = NULL;
   EXPECT(tutti_comm_create(MPI_COMM_NULL, 0, &comm) == TUTTI_ERROR_INVALID_ARGUMENT && says("MPI_COMM_NULL"));
   EXPECT(tutti_comm_create(MPI_COMM_WORLD, 0, NULL) == TUTTI_ERROR_INVALID_ARGUMENT && says("NULL"));
-  EXPECT(tutti_comm_create(MPI_COMM_WORLD, -1, &comm) == TUTTI_ERROR_INVALID_ARGUMENT && says("deadline"));
-  EXPECT(tutti_comm_create(MPI_COMM_WORLD, (double)NAN, &comm) == TUTTI_ERROR_INVALID_ARGUMENT && says("deadline"));
+  EXPECT(tutti_comm_create(MPI_COMM_WORLD, -1, &comm) == TUTTI_ERROR_INVALID_ARGUMENT && says("timeout"));
+  EXPECT(tutti_comm_create(MPI_COMM_WORLD, (double)NAN, &comm) == TUTTI_ERROR_INVALID_ARGUMENT && says("timeout"));
   EXPECT(comm == NULL);
   tutti_comm_free(NULL);
   EXPECT(tutti_comm_create(MPI_COMM_SELF, 0, &comm) == TUTTI_SUCCESS && comm != NULL);
@@ -108,7 +108,7 @@ static void test_wrong_alone(void) {
   }
 }
 
-static void test_deadline(void) {
+static void test_timeout(void) {
   static float data[100];
   tutti_comm* comm = NULL;
   EXPECT(tutti_comm_create(MPI_COMM_WORLD, 0.5, &comm) == TUTTI_SUCCESS);
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
   tutti_comm_free(comm);
   test_creation();
   test_wrong_alone();
-  test_deadline();
+  test_timeout();
   int worst = 0;
   MPI_Allreduce(&failures, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
   MPI_Finalize();

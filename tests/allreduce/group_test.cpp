@@ -106,8 +106,8 @@ TEST(Group, SeveralAreUnderWay) {
   Tensors b(comm, {100, 200, 300});
   a.add_to(first);
   b.add_to(second);
-  Operation one = first.start();
-  Operation other = second.start();
+  Request one = first.start();
+  Request other = second.start();
   if (comm.rank() % 2 == 0) one.wait();
   while (!other.test()) {
   }

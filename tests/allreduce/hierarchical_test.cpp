@@ -104,11 +104,11 @@ TEST(Hierarchical, SlicesAreWhatTheSmallestNodeHasRanksFor) {
     ASSERT_NE(levels, nullptr);
     const int rest = comm.size() % ranks;
     EXPECT_EQ(levels->slices, rest == 0 ? ranks : rest);
-    EXPECT_EQ(levels->node.size(), comm.place().local_size);
-    EXPECT_EQ(levels->node.number(), comm.place().local_rank);
-    EXPECT_EQ(levels->across.has_value(), comm.place().local_rank < levels->slices);
+    EXPECT_EQ(levels->node.size(), comm.topology().local_size);
+    EXPECT_EQ(levels->node.number(), comm.topology().local_rank);
+    EXPECT_EQ(levels->across.has_value(), comm.topology().local_rank < levels->slices);
     if (levels->across) {
-      EXPECT_EQ(levels->across->size(), comm.place().nodes);
+      EXPECT_EQ(levels->across->size(), comm.topology().nodes);
       EXPECT_EQ(levels->across->rank_of(levels->across->number()), comm.rank());
     }
   }
@@ -119,14 +119,14 @@ TEST(Hierarchical, SeveralAreUnderWay) {
   for (const int ranks : node_sizes()) {
     const Communicator comm(MPI_COMM_WORLD, on_nodes_of(ranks));
     std::vector<std::vector<std::int64_t>> data;
-    std::vector<Operation> started;
+    std::vector<Request> started;
     for (std::size_t i = 0; i < 12; ++i) data.emplace_back(i * 997 + 1, comm.rank() + static_cast<int>(i));
     for (std::size_t i = 0; i < data.size(); ++i) {
       started.push_back(iallreduce(comm, std::span(data[i]), ReduceOp::sum,
                                    {.algorithm = i % 3 == 0 ? "ring" : "hierarchical", .segment_bytes = 8000}));
     }
     std::rotate(started.begin(), started.begin() + comm.rank(), started.end());
-    for (Operation& op : started) op.wait();
+    for (Request& op : started) op.wait();
     const int size = comm.size();
     for (std::size_t i = 0; i < data.size(); ++i) {
       const std::int64_t sum = size * (size - 1) / 2 + size * static_cast<int>(i);
@@ -159,7 +159,7 @@ TEST(Hierarchical, LateRanksAreNoMistake) {
   const Communicator comm(MPI_COMM_WORLD, on_nodes_of(2));
   for (int turn = 0; turn < 2; ++turn) {
     int told = 0;
-    Operation message;
+    Request message;
     if (comm.rank() == 0) message = ireceive(comm, Buffer(&told, 1, DType::i32), 1);
     MPI_Barrier(MPI_COMM_WORLD);
     if (comm.rank() >= 2) std::this_thread::sleep_for(std::chrono::milliseconds(600));
@@ -204,7 +204,7 @@ TEST(Hierarchical, CallsThatDifferAreErrors) {
 TEST(Hierarchical, ChunksThatDifferAreErrors) {
   if (world_size() < 4) GTEST_SKIP() << "needs two nodes of two ranks";
   CommunicatorOptions options = on_nodes_of(2);
-  options.deadline = std::chrono::seconds(20);
+  options.timeout = std::chrono::seconds(20);
   const Communicator comm(MPI_COMM_WORLD, options);
   static std::vector<float> data(5);  // after a failure MPI may still write it
   const std::size_t chunk_bytes = comm.rank() == comm.size() - 1 ? 2 : 4;

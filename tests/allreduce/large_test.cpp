@@ -18,7 +18,7 @@ namespace tutti {
 namespace {
 
 constexpr std::size_t kCount = (std::size_t{1} << 31) + 5;
-constexpr auto kDeadline = std::chrono::seconds(100);     // one message takes seconds, more on a busy machine
+constexpr auto kTimeout = std::chrono::seconds(100);      // one message takes seconds, more on a busy machine
 constexpr std::size_t kPeriod = std::size_t{251} * 4096;  // no divisor of a piece: a piece in the wrong place shows
 
 std::vector<std::uint8_t> pattern(unsigned factor) {
@@ -37,7 +37,7 @@ std::size_t first_difference(const std::uint8_t* data, const std::vector<std::ui
 }
 
 TEST(Large, MessagesTravelInPieces) {
-  const Communicator comm(MPI_COMM_WORLD, test::with_deadline_of(kDeadline));
+  const Communicator comm(MPI_COMM_WORLD, test::with_timeout_of(kTimeout));
   const std::unique_ptr<std::uint8_t[]> memory(new std::uint8_t[kCount]);
   const Buffer data(memory.get(), kCount, DType::u8);
   const std::vector<std::uint8_t> once = pattern(1);
@@ -56,7 +56,7 @@ TEST(Large, MessagesTravelInPieces) {
 }
 
 TEST(Large, InMemoryThatRanksMap) {
-  const Communicator comm(MPI_COMM_WORLD, test::with_deadline_of(kDeadline));
+  const Communicator comm(MPI_COMM_WORLD, test::with_timeout_of(kTimeout));
   ASSERT_NE(comm.state().node(), nullptr) << "the ranks of this node cannot map each other's memory";
   auto memory = comm.allocate<std::int8_t>(kCount);
   auto* const bytes = reinterpret_cast<std::uint8_t*>(memory.data());

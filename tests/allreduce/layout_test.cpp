@@ -26,7 +26,7 @@ constexpr std::size_t kCount = 5003;
 
 CommunicatorOptions with_layout(int ranks_per_node = 0) {
   CommunicatorOptions options = test::patient();
-  options.bits = Bits::layout;
+  options.reproducibility = Reproducibility::layout;
   if (ranks_per_node != 0) options.ranks_per_node = ranks_per_node;
   return options;
 }

@@ -34,7 +34,7 @@ constexpr std::size_t kCounts[] = {1, 70001, 0, 1025, 300000, 3, 20000};
 struct Started {
   std::size_t count;
   Guarded data;
-  Operation operation;
+  Request operation;
 };
 
 std::vector<Started> start_several(const Communicator& comm) {
@@ -114,14 +114,14 @@ TEST(InFlight, LetOtherCollectivesPass) {
   }
 }
 
-TEST(Operation, MadeByDefaultIsCompleteAndMovable) {
-  Operation none;
+TEST(Request, MadeByDefaultIsCompleteAndMovable) {
+  Request none;
   EXPECT_TRUE(none.test());
   none.wait();
   const Communicator comm(MPI_COMM_WORLD, test::patient());
   float one = 1;
-  Operation first = iallreduce(comm, std::span(&one, 1), ReduceOp::sum);
-  Operation second = std::move(first);
+  Request first = iallreduce(comm, std::span(&one, 1), ReduceOp::sum);
+  Request second = std::move(first);
   second.wait();
   EXPECT_EQ(one, static_cast<float>(comm.size()));
 }

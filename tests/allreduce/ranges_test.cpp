@@ -77,7 +77,7 @@ static_assert(!Gathered<Floats&, std::vector<double>&>, "two types");
 
 class Ranges : public testing::Test {
  protected:
-  const Communicator comm_ = with_deadline(20);
+  const Communicator comm_ = with_timeout(20);
   const int rank_ = comm_.rank();
   const int size_ = comm_.size();
   const std::size_t ranks_ = static_cast<std::size_t>(size_);
@@ -131,7 +131,7 @@ TEST_F(Ranges, AllreduceInEveryForm) {
   iallreduce(comm_, input, started, ReduceOp::sum).wait();
   EXPECT_EQ(started, output);
   Floats prepared(3);
-  PersistentOperation operation = allreduce_init(comm_, input, prepared, ReduceOp::sum);
+  PersistentRequest operation = allreduce_init(comm_, input, prepared, ReduceOp::sum);
   operation.start();
   operation.wait();
   EXPECT_EQ(prepared, output);
@@ -169,7 +169,7 @@ void in_every_form(Call call, Start start, Init init, Expect expect) {
   expect();
   start().wait();
   expect();
-  PersistentOperation operation = init();
+  PersistentRequest operation = init();
   for (int i = 0; i < 2; ++i) {
     operation.start();
     operation.wait();
@@ -245,12 +245,12 @@ TEST_F(Ranges, Messages) {
   const int left = (rank_ + size_ - 1) % size_;
   const Floats sent(3, own_);
   Floats received(3);
-  Operation operation = ireceive(comm_, received, left);
+  Request operation = ireceive(comm_, received, left);
   send(comm_, sent, right);
   operation.wait();
   EXPECT_EQ(received, Floats(3, static_cast<float>(left + 1)));
   received.assign(3, 0);
-  Operation sending = isend(comm_, sent, right);
+  Request sending = isend(comm_, sent, right);
   EXPECT_EQ(receive(comm_, received, left), left);
   sending.wait();
   EXPECT_EQ(received, Floats(3, static_cast<float>(left + 1)));

@@ -7,7 +7,7 @@
 
 int main(int argc, char** argv) {
   tutti::Session session(&argc, &argv);
-  const tutti::Communicator comm(MPI_COMM_WORLD, {.deadline = std::chrono::seconds(30)});
+  const tutti::Communicator comm(MPI_COMM_WORLD, {.timeout = std::chrono::seconds(30)});
   const std::string_view how = argc > 1 ? argv[1] : "";
   std::vector<float> data(how == "mismatch" ? static_cast<std::size_t>(10 + comm.rank()) : 10);
   if (how == "last" && comm.rank() == comm.size() - 1) throw std::runtime_error("the last rank has no data");

@@ -39,7 +39,7 @@ std::vector<int> members(const Communicator& comm, int world_rank) {
 
 class Hosts : public testing::Test {
  protected:
-  Communicator world_{MPI_COMM_WORLD, {.deadline = std::chrono::seconds(20)}};
+  Communicator world_{MPI_COMM_WORLD, {.timeout = std::chrono::seconds(20)}};
   std::vector<std::string> hosts_ = hosts_of_ranks(MPI_COMM_WORLD);
   const std::string& own_ = hosts_.at(static_cast<std::size_t>(world_.rank()));
 
@@ -71,7 +71,7 @@ TEST_F(Hosts, AreAsManyAsWereBroughtUp) {
 TEST_F(Hosts, AreTheNodes) {
   const auto all = order();
   const auto mates = ranks_on(own_);
-  const NodePlace place = world_.place();
+  const Topology place = world_.topology();
   EXPECT_EQ(place.nodes, static_cast<int>(all.size()));
   EXPECT_EQ(place.node, std::find(all.begin(), all.end(), own_) - all.begin());
   EXPECT_EQ(place.local_size, static_cast<int>(mates.size()));
@@ -79,15 +79,15 @@ TEST_F(Hosts, AreTheNodes) {
 }
 
 TEST_F(Hosts, HaveGroupsOfTheirOwnAndAcross) {
-  const Communicator node = world_.node_group();
+  const Communicator node = world_.local_communicator();
   EXPECT_EQ(members(node, world_.rank()), ranks_on(own_));
   std::vector<int> across;
   for (const std::string& host : order()) {
     const auto ranks = ranks_on(host);
-    const auto local = static_cast<std::size_t>(world_.place().local_rank);
+    const auto local = static_cast<std::size_t>(world_.topology().local_rank);
     if (local < ranks.size()) across.push_back(ranks[local]);
   }
-  EXPECT_EQ(members(world_.cross_group(), world_.rank()), across);
+  EXPECT_EQ(members(world_.cross_communicator(), world_.rank()), across);
 }
 
 TEST_F(Hosts, AddUpMessagesOfAllSizes) {

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 how=$1 victim=$2 count=$3 algorithm=$4 survivor=$5
-deadline=3 soon=8
+timeout=3 soon=8
 ranks=(0 1 2 3)
 transport=${TUTTI_TRANSPORT:-mpi}
 cluster=$(dirname -- "$0")/cluster.sh
@@ -25,7 +25,7 @@ fail() {
 source "$(dirname -- "$0")/waiting.sh"
 
 # mpirun would end the survivors at once, were it not for --enable-recovery.
-timeout 60 "$cluster" mpirun --enable-recovery -x TUTTI_TRANSPORT="$transport" -n "${#ranks[@]}" "$survivor" "$work" "$count" "$algorithm" "$deadline" \
+timeout 60 "$cluster" mpirun --enable-recovery -x TUTTI_TRANSPORT="$transport" -n "${#ranks[@]}" "$survivor" "$work" "$count" "$algorithm" "$timeout" \
   >"$work/mpirun" 2>&1 &
 
 wait_for 20 "all ranks run" told '^running$' "${#ranks[@]}"
@@ -91,7 +91,7 @@ for rank in "${ranks[@]}"; do
     continue
   fi
   if ((rank == victim)); then  # can only name another
-    [[ $how != link || $message == *"no progress for $deadline s"* ]] || fail "rank $rank, cut off, says: $message"
+    [[ $how != link || $message == *"no progress for $timeout s"* ]] || fail "rank $rank, cut off, says: $message"
     continue
   fi
   printf 'rank %d after %s s: %s\n' "$rank" "$seconds" "$message"
@@ -99,7 +99,7 @@ for rank in "${ranks[@]}"; do
     fail "rank $rank took $seconds s, more than $soon"
   if [[ $how == kill && $transport == ucx ]]; then
     [[ $message =~ message\ (to|from)\ rank\ $victim: ]] || fail "rank $rank does not name rank $victim: $message"
-    awk -v seconds="$seconds" -v deadline="$deadline" 'BEGIN { exit !(seconds < deadline) }' || fail "rank $rank waited for its deadline"
+    awk -v seconds="$seconds" -v timeout="$timeout" 'BEGIN { exit !(seconds < timeout) }' || fail "rank $rank waited for its timeout"
   else
     names_the_lost "$message" || fail "rank $rank does not name rank $victim: $message"
   fi

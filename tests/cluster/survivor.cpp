@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const tutti::Session session(&argc, &argv);
-  const tutti::Communicator comm(MPI_COMM_WORLD, {.deadline = std::chrono::duration<double>(std::stod(argv[4]))});
+  const tutti::Communicator comm(MPI_COMM_WORLD, {.timeout = std::chrono::duration<double>(std::stod(argv[4]))});
   std::ofstream out(std::string(argv[1]) + '/' + std::to_string(comm.rank()));
   out << "process " << getpid() << std::endl;
   std::vector<float> data(std::stoul(argv[2]));

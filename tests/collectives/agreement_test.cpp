@@ -79,7 +79,7 @@ TEST(TuningFile, OfRankZeroServesAllRanks) {
   EXPECT_EQ(facts.refused, "");
   EXPECT_EQ(facts.costs.node.latency, 1.0 / 3);
   EXPECT_EQ(facts.costs.network.latency, 1.0 / 7);
-  EXPECT_EQ(comm.state().everyone().chooser().costs().latency, comm.place().nodes > 1 ? 1.0 / 7 : 1.0 / 3);
+  EXPECT_EQ(comm.state().everyone().chooser().costs().latency, comm.topology().nodes > 1 ? 1.0 / 7 : 1.0 / 3);
   EXPECT_TRUE(same_everywhere(comm, facts.digest));
   EXPECT_NE(facts.digest, Communicator(MPI_COMM_WORLD).choice_facts().digest);
   // A part, whose first rank has no such file, goes on with what all know.
@@ -129,7 +129,7 @@ TEST(TuningFile, OfTheProgramThatCannotBeReadIsInvalidOnAllRanks) {
 
 // Between nodes without a fabric large messages travel in pieces, some at a time, more of them than there is room for.
 TEST(FarMessages, OfManyPiecesArriveInOrder) {
-  const Communicator comm(MPI_COMM_WORLD, {.deadline = std::chrono::seconds(60), .ranks_per_node = 1});
+  const Communicator comm(MPI_COMM_WORLD, {.timeout = std::chrono::seconds(60), .ranks_per_node = 1});
   if (comm.choice_facts().network != NetworkClass::tcp) GTEST_SKIP() << "this machine has a fabric";
   if (comm.size() == 1) GTEST_SKIP() << "one rank has no messages";
   detail::Transport& transport = comm.state().transport();

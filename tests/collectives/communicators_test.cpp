@@ -27,7 +27,7 @@ TEST(Split, EvenAndOddWorkSideBySide) {
   const Communicator world(MPI_COMM_WORLD, test::patient());
   const auto part = world.split(world.rank() % 2);
   ASSERT_TRUE(part);
-  EXPECT_EQ(part->options().deadline, world.options().deadline);
+  EXPECT_EQ(part->options().timeout, world.options().timeout);
   expect_works(*part, every(world.rank() % 2, 2));
   if (world.rank() % 2 == 0) expect_works(*part, every(0, 2));  // the others do not take part
   expect_works(world, every(0, 1));
@@ -77,7 +77,7 @@ TEST(Nodes, ArePretended) {
     const Communicator world(MPI_COMM_WORLD, options);
     const int rank = world.rank();
     const int node = rank / per_node;
-    const NodePlace place = world.place();
+    const Topology place = world.topology();
     EXPECT_EQ(place.node, node);
     EXPECT_EQ(place.nodes, (world.size() + per_node - 1) / per_node);
     EXPECT_EQ(place.local_rank, rank % per_node);
@@ -85,26 +85,26 @@ TEST(Nodes, ArePretended) {
 
     std::vector<int> mates(static_cast<std::size_t>(place.local_size));
     std::iota(mates.begin(), mates.end(), node * per_node);
-    const Communicator group = world.node_group();
+    const Communicator group = world.local_communicator();
     expect_works(group, mates);
-    EXPECT_EQ(group.place().nodes, 1);
-    EXPECT_EQ(group.place().local_size, group.size());
+    EXPECT_EQ(group.topology().nodes, 1);
+    EXPECT_EQ(group.topology().local_size, group.size());
 
-    const Communicator cross = world.cross_group();
+    const Communicator cross = world.cross_communicator();
     expect_works(cross, every(rank % per_node, per_node));
-    EXPECT_EQ(cross.place().nodes, cross.size());
-    EXPECT_EQ(cross.place().local_size, 1);
-    EXPECT_EQ(cross.place().node, cross.rank());
+    EXPECT_EQ(cross.topology().nodes, cross.size());
+    EXPECT_EQ(cross.topology().local_size, 1);
+    EXPECT_EQ(cross.topology().node, cross.rank());
   }
 }
 
 TEST(Nodes, AreAskedOfMpi) {
   const Communicator world(MPI_COMM_WORLD, test::patient());
-  EXPECT_EQ(world.place().nodes, 1);  // the tests run on one machine
-  EXPECT_EQ(world.place().local_rank, world.rank());
-  EXPECT_EQ(world.place().local_size, world.size());
-  expect_works(world.node_group(), every(0, 1));
-  expect_works(world.cross_group(), {world.rank()});
+  EXPECT_EQ(world.topology().nodes, 1);  // the tests run on one machine
+  EXPECT_EQ(world.topology().local_rank, world.rank());
+  EXPECT_EQ(world.topology().local_size, world.size());
+  expect_works(world.local_communicator(), every(0, 1));
+  expect_works(world.cross_communicator(), {world.rank()});
 }
 
 TEST(Handle, CopiesAreTheSameCommunicator) {
@@ -114,7 +114,7 @@ TEST(Handle, CopiesAreTheSameCommunicator) {
   third = *first;
   EXPECT_EQ(second.mpi(), first->mpi());
   std::vector<double> data = {1.0, 2.0};
-  Operation operation = iallreduce(*first, std::span(data), ReduceOp::sum);
+  Request operation = iallreduce(*first, std::span(data), ReduceOp::sum);
   first.reset();
   expect_works(second, every(0, 1));
   operation.wait();

@@ -1,4 +1,4 @@
-// Calls that meet and differ: an error on every rank that names both, long before any deadline.
+// Calls that meet and differ: an error on every rank that names both, long before any timeout.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -111,7 +111,7 @@ class Differ : public testing::TestWithParam<Difference> {};
 /// A rank whose part needs no answer may return before it can know; it then learns of it in its next call.
 TEST_P(Differ, IsAnErrorOnEveryRankThatNamesBothCalls) {
   const Difference& difference = GetParam();
-  const Communicator comm = with_deadline(5);
+  const Communicator comm = with_timeout(5);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
 #ifdef MPICH_VERSION
   if (std::string_view(difference.title) == "SegmentsLarge") {
@@ -123,7 +123,7 @@ TEST_P(Differ, IsAnErrorOnEveryRankThatNamesBothCalls) {
     (comm.rank() == comm.size() - 1 ? difference.other : difference.one)(comm);
     barrier(comm);
   });
-  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(4)) << "only the deadline showed it";
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(4)) << "only the timeout showed it";
   EXPECT_EQ(result.outcome, Outcome::communication);
   EXPECT_TRUE(contains(result.message, difference.one_says));
   EXPECT_TRUE(contains(result.message, difference.other_says));
@@ -134,7 +134,7 @@ TEST_P(Differ, IsAnErrorOnEveryRankThatNamesBothCalls) {
 /// Headers lie where those of calls long ago lay, of which they keep what they have in common.
 TEST(CallsThatDiffer, AreToldAfterManyOthers) {
   for (const bool meet : {true, false}) {
-    const Communicator comm = with_deadline(5);
+    const Communicator comm = with_timeout(5);
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const bool is_last = comm.rank() == comm.size() - 1;
     for (int i = 0; i < 200; ++i) i < 100 ? barrier(comm) : sum_of(10)(comm);
@@ -155,7 +155,7 @@ TEST(CallsThatDiffer, AreToldAfterManyOthers) {
 
 /// So that it cannot be asked what it called.
 TEST(CallsThatDiffer, AreToldWhereThePeerIsAway) {
-  const Communicator comm = with_deadline(5);
+  const Communicator comm = with_timeout(5);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
   const bool is_last = comm.rank() == comm.size() - 1;
   const auto begin = Clock::now();
@@ -179,7 +179,7 @@ TEST(CallsThatDiffer, AreToldWhereThePeerIsAway) {
 }
 
 TEST(Comparing, CanBeLeftOutToMeasureWhatItCosts) {
-  const Communicator comm = with_deadline(5);
+  const Communicator comm = with_timeout(5);
   const auto ranks = static_cast<std::size_t>(comm.size());
   for (const bool compares : {true, false, true}) {
     comm.state().set_compares_calls(compares);

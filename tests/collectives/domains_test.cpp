@@ -204,7 +204,7 @@ TEST_F(ByDomain, RankOrderIsKeptWhereItIsPromised) {
   const std::vector<float> expected = summed(comm_.size(), count(), 1);
   Allocation<float> data = filled();
   CommunicatorOptions options = test::patient();
-  options.bits = Bits::layout;
+  options.reproducibility = Reproducibility::layout;
   const Communicator strict = with_domains(kDomains, options);
   Allocation<float> strict_data = strict.allocate<float>(count());
   std::copy(data.begin(), data.end(), strict_data.begin());

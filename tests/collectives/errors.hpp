@@ -45,8 +45,8 @@ inline testing::AssertionResult contains(const std::string& message, const std::
   return testing::AssertionFailure() << "'" << message << "' does not say '" << part << "'";
 }
 
-inline Communicator with_deadline(double seconds) {
-  return Communicator(MPI_COMM_WORLD, with_deadline_of(std::chrono::duration<double>(seconds)));
+inline Communicator with_timeout(double seconds) {
+  return Communicator(MPI_COMM_WORLD, with_timeout_of(std::chrono::duration<double>(seconds)));
 }
 
 /// The communicator is usable no more: on every rank, soon, with some text.

@@ -1,5 +1,5 @@
 // Every way in which one rank may call otherwise than the others, for every collective, small and large: an error on
-// all ranks within a second or two, and no deadline.
+// all ranks within a second or two, and no timeout.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -110,7 +110,7 @@ TEST_P(EveryDifference, IsAnErrorOnEveryRank) {
     const int size = world().size();
     for (const Difference& difference : differences(GetParam(), count, size)) {
       SCOPED_TRACE(text(name(GetParam()), " x ", count, ": ", difference.title));
-      const Communicator comm = with_deadline(10);
+      const Communicator comm = with_timeout(10);
       const auto begin = Clock::now();
       const Result result = attempt([&] {
         for (const Arguments& a : comm.rank() == size - 1 ? difference.last : difference.most) call(comm, a);
@@ -118,7 +118,7 @@ TEST_P(EveryDifference, IsAnErrorOnEveryRank) {
         if (difference.last.size() > difference.most.size() && comm.rank() != size - 1) barrier(comm);
         barrier(comm);
       });
-      EXPECT_LT(Clock::now() - begin, std::chrono::seconds(3)) << "only the deadline showed it";
+      EXPECT_LT(Clock::now() - begin, std::chrono::seconds(3)) << "only the timeout showed it";
       EXPECT_EQ(result.outcome, Outcome::communication);
       EXPECT_TRUE(contains(result.message, "calls differ")) << result.message;
       EXPECT_TRUE(contains(result.message, text("rank ", size - 1))) << result.message;

@@ -20,14 +20,14 @@ namespace tutti::test {
 
 /// Nodes of TUTTI_TEST_RANKS_PER_NODE ranks each, if that is set: how the tests also run over the transport between
 /// nodes, which TUTTI_TRANSPORT names.
-inline CommunicatorOptions with_deadline_of(std::chrono::duration<double> deadline) {
+inline CommunicatorOptions with_timeout_of(std::chrono::duration<double> timeout) {
   const char* ranks_per_node = std::getenv("TUTTI_TEST_RANKS_PER_NODE");
-  return {.deadline = deadline, .ranks_per_node = ranks_per_node == nullptr ? 0 : std::atoi(ranks_per_node)};
+  return {.timeout = timeout, .ranks_per_node = ranks_per_node == nullptr ? 0 : std::atoi(ranks_per_node)};
 }
 
 /// For tests that must not fail: long enough for an oversubscribed machine, short enough to end before the test's
 /// limit.
-inline CommunicatorOptions patient() { return with_deadline_of(std::chrono::seconds(30)); }
+inline CommunicatorOptions patient() { return with_timeout_of(std::chrono::seconds(30)); }
 
 /// All ranks, with these options; over what the environment variable TUTTI_TEST_TRANSPORT names: `mpi` (or nothing), or
 /// `queue`, the stand-in for transports that only enqueue (queue_double.hpp). Collective.

@@ -111,7 +111,7 @@ TEST_F(MemoryLimit, TextOfTheCInterface) {
 
 /// What one rank has no memory for: an error of memory there, of communication on the others, at once.
 void expect_told(const Action& action) {
-  const Communicator comm = with_deadline(20);
+  const Communicator comm = with_timeout(20);
   const bool is_last = comm.rank() == comm.size() - 1;
   std::string refused;
   const auto begin = Clock::now();

@@ -31,7 +31,7 @@ TEST(Groups, ShiftAroundTheRing) {
     MessageGroup group(comm);
     group.send(sent.memory.buffer(), next);
     group.receive(received.buffer(), last);
-    Operation operation = group.start();
+    Request operation = group.start();
     operation.wait();
     EXPECT_TRUE(operation.test());
     expect_content(received, DType::i8, last, comm.rank(), 1, count);
@@ -83,7 +83,7 @@ TEST(Oneself, SendsAndReceivesInAnyOrder) {
         Guarded first(DType::bf16, count);
         Guarded second(DType::bf16, count);
         int source = -7;
-        std::vector<Operation> operations;
+        std::vector<Request> operations;
         if (receive_first) operations.push_back(ireceive(comm, first.buffer(), from, &source));
         send(comm, one.memory.buffer(), self);  // complete without its receive
         operations.push_back(isend(comm, two.memory.buffer(), self));
@@ -91,7 +91,7 @@ TEST(Oneself, SendsAndReceivesInAnyOrder) {
         if (!receive_first) operations.push_back(ireceive(comm, first.buffer(), from, &source));
         one.memory.set(0, content(DType::bf16, self, self, 3, count));  // the buffer is the program's again
         EXPECT_EQ(receive(comm, second.buffer(), from), self);
-        for (Operation& operation : operations) operation.wait();
+        for (Request& operation : operations) operation.wait();
         EXPECT_EQ(source, self);
         expect_content(first, DType::bf16, self, self, 1, count);
         expect_content(second, DType::bf16, self, self, 2, count);
@@ -111,7 +111,7 @@ TEST(Mixed, MessagesAndCollectivesUnderWayTogether) {
     Sent later(DType::f16, comm.rank(), next, 1, count);
     Guarded received(DType::f16, count);
     Guarded received_later(DType::f16, count);
-    std::vector<Operation> operations;
+    std::vector<Request> operations;
     const auto messages = [&] {
       operations.push_back(isend(comm, sent.memory.buffer(), next));
       operations.push_back(isend(comm, later.memory.buffer(), next));
@@ -125,7 +125,7 @@ TEST(Mixed, MessagesAndCollectivesUnderWayTogether) {
     operations.push_back(iallreduce(comm, std::span(more), ReduceOp::prod));
     if (comm.rank() % 3 == 2) messages();
     std::rotate(operations.begin(), operations.begin() + comm.rank() % 6, operations.end());
-    for (Operation& operation : operations) operation.wait();
+    for (Request& operation : operations) operation.wait();
     EXPECT_EQ(sum, std::vector<int>(count, comm.size() * (comm.size() + 1) / 2));
     EXPECT_EQ(more, std::vector<int>(count, 1 << comm.size()));
     expect_content(received, DType::f16, last, comm.rank(), 0, count);
@@ -152,11 +152,11 @@ TEST(Mixed, PartsOfACommunicatorKeepTheirMessagesApart) {
   MessageGroup of_part(*part);
   shift(world, of_world, outer, from_outer);
   shift(*part, of_part, inner, from_inner);
-  std::vector<Operation> operations;
+  std::vector<Request> operations;
   operations.push_back(world.rank() < 2 ? of_world.start() : of_part.start());
   operations.push_back(world.rank() < 2 ? of_part.start() : of_world.start());
   // Waiting on one communicator does not drive the other.
-  while (!std::all_of(operations.begin(), operations.end(), [](Operation& o) { return o.test(); })) {
+  while (!std::all_of(operations.begin(), operations.end(), [](Request& o) { return o.test(); })) {
   }
   expect_content(from_outer, DType::u64, (world.rank() + world.size() - 1) % world.size(), 0, 0, 700);
   expect_content(from_inner, DType::u64, (part->rank() + part->size() - 1) % part->size(), 8 + world.rank() % 2, 0,
@@ -198,7 +198,7 @@ TEST_P(RandomPattern, Arrives) {
       sent.emplace_back(dtype, count).set(0, content(dtype, from, to, i, count));
       received.emplace_back(dtype, count);
     }
-    std::vector<Operation> operations;
+    std::vector<Request> operations;
     MessageGroup group(comm);
     for (std::size_t i = 0; i < plan.size(); ++i) {
       const bool grouped = turn % 2 == 1;  // all or none, or single messages would overtake
@@ -221,7 +221,7 @@ TEST_P(RandomPattern, Arrives) {
     }
     operations.push_back(group.start());
     std::shuffle(operations.begin(), operations.end(), own);
-    for (Operation& operation : operations) operation.wait();
+    for (Request& operation : operations) operation.wait();
     std::vector<std::vector<std::size_t>> of_source(static_cast<std::size_t>(comm.size()));
     for (std::size_t i = 0; i < plan.size(); ++i) {
       if (plan[i].to == comm.rank()) of_source[static_cast<std::size_t>(plan[i].from)].push_back(i);

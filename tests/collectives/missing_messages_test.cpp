@@ -14,7 +14,7 @@
 namespace tutti::test {
 namespace {
 
-/// No deadline: it would hang.
+/// No timeout: it would hang.
 TEST(Oneself, IsNotWaitedFor) {
   for (const int from : {0, kAnySource}) {
     const Communicator comm(MPI_COMM_SELF);
@@ -25,9 +25,9 @@ TEST(Oneself, IsNotWaitedFor) {
   }
 }
 
-TEST(MissingPeer, OfAReceiveIsNamedAtTheDeadline) {
+TEST(MissingPeer, OfAReceiveIsNamedAtTheTimeout) {
   for (const bool any_source : {false, true}) {
-    const Communicator comm = with_deadline(1.0);
+    const Communicator comm = with_timeout(1.0);
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const int missing = comm.size() - 1;
     if (comm.rank() == 0) {
@@ -50,8 +50,8 @@ TEST(MissingPeer, OfAReceiveIsNamedAtTheDeadline) {
   }
 }
 
-TEST(MissingPeer, OfASendIsNamedAtTheDeadline) {
-  const Communicator comm = with_deadline(1.0);
+TEST(MissingPeer, OfASendIsNamedAtTheTimeout) {
+  const Communicator comm = with_timeout(1.0);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
   const int missing = comm.size() - 1;
   if (comm.rank() == 0) {
@@ -90,9 +90,9 @@ TEST(RollCall, LeadsFromAMessageToACollectiveAndBack) {
   for (const bool message_gives_up_first : {false, true}) {
     int rank = 0;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    // Ranks differ in their deadlines so that one of them always is the first.
+    // Ranks differ in their timeouts so that one of them always is the first.
     const bool gives_up = (rank == 1) == message_gives_up_first;
-    const Communicator comm = with_deadline(gives_up ? 1.5 : 8);
+    const Communicator comm = with_timeout(gives_up ? 1.5 : 8);
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const Result result = attempt([&] {
       if (comm.rank() == 1) {
@@ -118,12 +118,12 @@ TEST(RollCall, LeadsFromAMessageToACollectiveAndBack) {
 TEST(RollCall, TellsOfAMessageWhileTheCollectiveIsUnderWay) {
   int rank = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  const Communicator comm = with_deadline(rank == 0 ? 1.5 : 8);
+  const Communicator comm = with_timeout(rank == 0 ? 1.5 : 8);
   if (comm.size() < 3) GTEST_SKIP() << "needs two peers";
   if (comm.rank() != 2) {  // which takes no part until the end
     const Result result = attempt([&] {
       if (comm.rank() == 1) {
-        Operation collective = ibarrier(comm);
+        Request collective = ibarrier(comm);
         receive(comm, lasting<float>(5), 2);
         collective.wait();
       } else if (comm.rank() == 0) {
@@ -142,13 +142,13 @@ TEST(RollCall, TellsOfAMessageWhileTheCollectiveIsUnderWay) {
 
 TEST(GivenUpMessage, TakesItsCommunicatorWithIt) {
   for (const int kind : {0, 1, 2, 3}) {
-    const Communicator comm = with_deadline(20);
+    const Communicator comm = with_timeout(20);
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const auto begin = Clock::now();
     if (comm.rank() == 0) {
       const Buffer data(lasting<float>(1000000));
       {
-        Operation given_up;
+        Request given_up;
         MessageGroup group(comm);
         if (kind == 0) given_up = isend(comm, data, 1);
         if (kind == 1) given_up = ireceive(comm, data, 1);
@@ -178,7 +178,7 @@ TEST(GivenUpMessage, IsNoneOnceItHasArrived) {
   const std::span<float> data = lasting<float>(10, 3.0F);
   const std::span<float> received = lasting<float>(10);
   {
-    const Operation receiving = ireceive(comm, received, (comm.rank() + comm.size() - 1) % comm.size());
+    const Request receiving = ireceive(comm, received, (comm.rank() + comm.size() - 1) % comm.size());
     send(comm, data, next);
     barrier(comm);
     const std::span<float> after = lasting<float>(1);  // follows it, so that it has come

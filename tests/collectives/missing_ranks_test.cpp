@@ -15,9 +15,9 @@
 namespace tutti::test {
 namespace {
 
-TEST(Missing, IsNamedAtTheDeadline) {
+TEST(Missing, IsNamedAtTheTimeout) {
   for (const std::size_t count : {std::size_t{3}, std::size_t{300000}}) {
-    const Communicator comm = with_deadline(1.5);
+    const Communicator comm = with_timeout(1.5);
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const int missing = comm.size() - 1;
     const auto begin = Clock::now();
@@ -87,7 +87,7 @@ TEST(Missing, IsNotWarnedOfIfNotAskedTo) {
 
 TEST(Abandoned, TellsEveryRankWhy) {
   for (const bool long_reason : {false, true}) {
-    const Communicator comm = with_deadline(20);
+    const Communicator comm = with_timeout(20);
     const Communicator copy = comm;
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const int leaver = comm.size() - 1;
@@ -109,15 +109,15 @@ TEST(Abandoned, TellsEveryRankWhy) {
 }
 
 TEST(Abandoned, FailsOperationsThatAreUnderWay) {
-  const Communicator comm = with_deadline(20);
+  const Communicator comm = with_timeout(20);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
-  std::vector<Operation> operations;
+  std::vector<Request> operations;
   if (comm.rank() != 0) {
     for (int i = 0; i < 5; ++i) operations.push_back(iallreduce(comm, lasting<float>(100000), ReduceOp::sum));
   } else {
     comm.abandon("enough");
   }
-  for (Operation& operation : operations) {
+  for (Request& operation : operations) {
     const Result result = attempt([&] { operation.wait(); });
     EXPECT_EQ(result.outcome, Outcome::communication);
     EXPECT_TRUE(contains(result.message, "enough"));
@@ -127,11 +127,11 @@ TEST(Abandoned, FailsOperationsThatAreUnderWay) {
 
 TEST(GivenUp, AnOperationTakesItsCommunicatorWithIt) {
   for (const std::size_t count : {std::size_t{3}, std::size_t{300000}}) {
-    const Communicator comm = with_deadline(20);
+    const Communicator comm = with_timeout(20);
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const std::span<float> data = lasting<float>(count);
     if (comm.rank() == 0) {
-      { const Operation given_up = iallreduce(comm, data, ReduceOp::sum); }
+      { const Request given_up = iallreduce(comm, data, ReduceOp::sum); }
       EXPECT_TRUE(comm.unusable());
     } else {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));  // rank 0 cannot complete
@@ -149,9 +149,9 @@ TEST(GivenUp, AnOperationTakesItsCommunicatorWithIt) {
 
 TEST(Failed, CommunicatorsLeaveOthersAlone) {
   const Communicator good(MPI_COMM_WORLD, patient());
-  const Communicator bad = with_deadline(20);
+  const Communicator bad = with_timeout(20);
   std::vector<int> data(100000, 1);
-  Operation operation = iallreduce(good, std::span(data), ReduceOp::sum);
+  Request operation = iallreduce(good, std::span(data), ReduceOp::sum);
   if (bad.rank() == 0) bad.abandon("a test");
   if (bad.size() > 1) expect_unusable(bad);
   operation.wait();

@@ -67,7 +67,7 @@ TEST_F(AddressSpace, TooLittleForAnAllocationIsBadAlloc) {
 }
 
 TEST_F(AddressSpace, TooLittleForTheMemoryOfAMateIsAnError) {
-  const Communicator comm = with_deadline(20);
+  const Communicator comm = with_timeout(20);
   auto data = comm.allocate<float>(8 * kMiB);
   MPI_Barrier(comm_.mpi());
   std::optional<Limit> limit;
@@ -87,7 +87,7 @@ TEST_F(AddressSpace, TooLittleForTheMemoryOfAMateIsAnError) {
 
 // What the last rank has no scratch memory for is told to the others at once.
 TEST_F(AddressSpace, TooLittleForScratchIsToldToAll) {
-  CommunicatorOptions options = with_deadline_of(std::chrono::seconds(20));
+  CommunicatorOptions options = with_timeout_of(std::chrono::seconds(20));
   options.shared_memory = false;
   const Communicator comm(MPI_COMM_WORLD, options);
   const auto size = static_cast<std::size_t>(comm.size());

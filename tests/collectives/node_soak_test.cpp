@@ -105,7 +105,7 @@ class Soak {
   void many_under_way() {
     const std::size_t many = 1 + calls_() % kMostUnderWay;
     std::array<Element, kMostUnderWay> data{};
-    std::vector<Operation> operations;
+    std::vector<Request> operations;
     for (std::size_t k = 0; k < many; ++k) {
       data[k] = contribution(comm_.rank(), call_ + k, 0);
       operations.push_back(iallreduce(comm_, std::span(data).subspan(k, 1), ReduceOp::sum));

@@ -115,7 +115,7 @@ TEST_F(Direct, ManyUnderWayInAnyOrder) {
   constexpr int kMany = 40;                                             // more than there are posts
   for (int round = 0; round < 10; ++round) {
     std::vector<Allocation<float>> data;
-    std::vector<Operation> operations;
+    std::vector<Request> operations;
     for (int i = 0; i < kMany; ++i) {
       const std::size_t count = i % 3 == 0 ? 20'000 : static_cast<std::size_t>(i + 1);
       data.push_back(comm_.allocate<float>(count));
@@ -180,7 +180,7 @@ TEST_F(Direct, PartsOfACommunicatorMapTheSameMemory) {
 
 TEST_F(Direct, IsWhatMessagesGive) {
   CommunicatorOptions options = test::patient();
-  options.bits = Bits::layout;
+  options.reproducibility = Reproducibility::layout;
   const Communicator direct = test::world(options);
   options.shared_memory = false;
   const Communicator messages = test::world(options);
@@ -222,7 +222,7 @@ TEST_F(Direct, CallsThatDifferAreAnErrorOnEveryRank) {
 
 /// In as many calls as there are chunks staged, and its memory is its own again after each.
 TEST_F(Direct, ARootThatStagesItsDataWaitsForNobody) {
-  const Communicator comm = test::world(test::with_deadline_of(std::chrono::seconds(5)));
+  const Communicator comm = test::world(test::with_timeout_of(std::chrono::seconds(5)));
   const int root = comm.size() - 1;
   const bool is_root = comm.rank() == root;
   std::vector<int> all(10'080);  // a chunk, and a multiple of many numbers of ranks
@@ -252,7 +252,7 @@ TEST_F(Direct, ARootThatStagesItsDataWaitsForNobody) {
 
 TEST_F(Direct, ARankThatStaysAwayIsNamed) {
   for (const std::size_t count : {std::size_t{1}, std::size_t{50'000}}) {
-    const Communicator comm = test::world(test::with_deadline_of(std::chrono::milliseconds(500)));
+    const Communicator comm = test::world(test::with_timeout_of(std::chrono::milliseconds(500)));
     std::vector<float> data(count);
     if (comm.rank() == 1) {
       const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -269,7 +269,7 @@ TEST_F(Direct, ARankThatStaysAwayIsNamed) {
 }
 
 TEST_F(Direct, ARankThatComesLateDoesNotTouchWhatAnotherHasFreed) {
-  const Communicator comm = test::world(test::with_deadline_of(std::chrono::milliseconds(500)));
+  const Communicator comm = test::world(test::with_timeout_of(std::chrono::milliseconds(500)));
   constexpr std::size_t kCount = 50'000;
   if (comm.rank() == 1) {
     MPI_Barrier(comm_.mpi());  // by now the others have given up, and freed
@@ -304,7 +304,7 @@ TEST_F(Direct, WhatIsUnderWayFailsWhenItsCommunicatorDoes) {
   const Communicator comm = test::world();
   std::vector<float> data(10);
   if (comm.rank() == 1) MPI_Barrier(comm_.mpi());  // so that it stays under way at the others
-  Operation operation = iallreduce(comm, std::span(data), ReduceOp::sum);
+  Request operation = iallreduce(comm, std::span(data), ReduceOp::sum);
   if (comm.rank() != 1) {
     comm.abandon("given up");
     MPI_Barrier(comm_.mpi());

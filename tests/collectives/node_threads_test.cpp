@@ -184,7 +184,7 @@ std::vector<std::int32_t> expected(const Draw& draw, std::size_t operation, int 
 }
 
 /// One operation of one rank, and its memory: an input of its own, or a part of the output's memory.
-struct Operation {
+struct Request {
   std::vector<std::int32_t> input;
   std::vector<std::int32_t> output;
   ConstBuffer in;
@@ -193,8 +193,8 @@ struct Operation {
   std::unique_ptr<DirectCollective> work;
   bool complete = false;
 
-  Operation() = default;
-  Operation(const Draw& draw, std::size_t number, int rank, ThreadMates& mates) {
+  Request() = default;
+  Request(const Draw& draw, std::size_t number, int rank, ThreadMates& mates) {
     const auto own = draw.blocks[static_cast<std::size_t>(rank)];
     const bool is_block = has_own_input(draw.collective);
     const bool has_input = draw.collective != Collective::broadcast && draw.collective != Collective::barrier &&
@@ -249,9 +249,9 @@ struct Operation {
   }
 };
 
-bool advance(std::vector<Operation>& underway) {
+bool advance(std::vector<Request>& underway) {
   bool all = true;
-  for (Operation& operation : underway) {
+  for (Request& operation : underway) {
     operation.complete = operation.complete || operation.work->advance() == Task::Progress::complete;
     all = all && operation.complete;
   }
@@ -259,7 +259,7 @@ bool advance(std::vector<Operation>& underway) {
 }
 
 /// What is wrong with an operation that is complete; empty if nothing is.
-std::string find_mistake(const Draw& draw, std::size_t number, const Operation& operation, int rank, int size) {
+std::string find_mistake(const Draw& draw, std::size_t number, const Request& operation, int rank, int size) {
   const std::string what = text(name(draw.collective), " #", number, " on rank ", rank, ": ");
   const bool asked = draw.refuses != -1;
   if (operation.work->refused() != asked) return text(what, "refused: ", operation.work->refused());
@@ -308,10 +308,10 @@ TEST_P(NodeThreads, CollectivesOfAllKindsAndSizesSeveralUnderWay) {
     mates.set_domains(domains, true);
     std::mt19937 generator(kSeed * 7 + static_cast<unsigned>(number));
     for (std::size_t first = 0; first < all.size() && !late; first += 3) {
-      std::vector<Operation> underway(std::min<std::size_t>(3, all.size() - first));
+      std::vector<Request> underway(std::min<std::size_t>(3, all.size() - first));
       mates.reach.clear();
       for (std::size_t k = 0; k < underway.size(); ++k) {
-        underway[k] = Operation(all[first + k], first + k, number, mates);
+        underway[k] = Request(all[first + k], first + k, number, mates);
         underway[k].start(all[first + k], mates);
         if (generator() % 8 == 0) std::this_thread::sleep_for(std::chrono::microseconds(generator() % 200));
       }

@@ -30,8 +30,8 @@ class Medley {
     if (comm.rank() == root) broadcast_.set(0, contributions(kType, kOp, root, 0, n));
   }
 
-  std::vector<Operation> start() {
-    std::vector<Operation> started;
+  std::vector<Request> start() {
+    std::vector<Request> started;
     started.push_back(ibroadcast(comm_, broadcast_.buffer(), root_));
     started.push_back(iall_gather(comm_, one_.buffer(), gathered_.buffer()));
     started.push_back(igather(comm_, one_.buffer(), gathered_at_root_.buffer(), root_));
@@ -85,13 +85,13 @@ TEST(NonBlocking, AllCollectivesAtOnceInAnyOrder) {
     for (int root = 0; root < comm.size(); ++root) {
       Medley first(comm, n, root);
       Medley second(comm, n, comm.size() - 1 - root);
-      std::vector<Operation> operations = first.start();
-      for (Operation& operation : second.start()) operations.push_back(std::move(operation));
+      std::vector<Request> operations = first.start();
+      for (Request& operation : second.start()) operations.push_back(std::move(operation));
       // Each rank begins to wait elsewhere, and backwards on odd ones.
       std::rotate(operations.begin(), operations.begin() + (5 * comm.rank()) % static_cast<int>(operations.size()),
                   operations.end());
       if (comm.rank() % 2 == 1) std::reverse(operations.begin(), operations.end());
-      for (Operation& operation : operations) operation.wait();
+      for (Request& operation : operations) operation.wait();
       first.expect_right();
       second.expect_right();
     }
@@ -101,8 +101,8 @@ TEST(NonBlocking, AllCollectivesAtOnceInAnyOrder) {
 TEST(NonBlocking, TestAloneCompletesThem) {
   const Communicator comm = test::world();
   Medley medley(comm, 3001, 0);
-  std::vector<Operation> operations = medley.start();
-  while (!std::all_of(operations.begin(), operations.end(), [](Operation& o) { return o.test(); })) {
+  std::vector<Request> operations = medley.start();
+  while (!std::all_of(operations.begin(), operations.end(), [](Request& o) { return o.test(); })) {
   }
   medley.expect_right();
 }

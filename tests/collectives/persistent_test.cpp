@@ -28,12 +28,12 @@ TEST_F(Persistent, StartsAnewEachTime) {
   std::vector<int> all(101 * size_);
   std::vector<int> slice(7);
   std::vector<int> wide(7 * size_);
-  PersistentOperation sum = allreduce_init(comm_, Buffer(std::span(data)), Buffer(std::span(data)), ReduceOp::sum);
-  PersistentOperation gathered = all_gather_init(comm_, Buffer(std::span(data)), Buffer(std::span(all)));
-  PersistentOperation scattered =
+  PersistentRequest sum = allreduce_init(comm_, Buffer(std::span(data)), Buffer(std::span(data)), ReduceOp::sum);
+  PersistentRequest gathered = all_gather_init(comm_, Buffer(std::span(data)), Buffer(std::span(all)));
+  PersistentRequest scattered =
       reduce_scatter_init(comm_, Buffer(std::span(wide)), Buffer(std::span(slice)), ReduceOp::max);
-  PersistentOperation told = broadcast_init(comm_, Buffer(std::span(slice)), comm_.size() - 1);
-  PersistentOperation met = barrier_init(comm_);
+  PersistentRequest told = broadcast_init(comm_, Buffer(std::span(slice)), comm_.size() - 1);
+  PersistentRequest met = barrier_init(comm_);
   const int ranks = comm_.size();
   for (int turn = 0; turn < 20; ++turn) {
     std::fill(data.begin(), data.end(), rank_ + turn);
@@ -67,10 +67,10 @@ TEST_F(Persistent, RootedOnesAndExchanges) {
   std::vector<int> all(5 * size_);
   std::vector<int> sum(5);
   std::vector<int> swapped(5 * size_);
-  PersistentOperation gathered = gather_init(comm_, Buffer(std::span(one)), Buffer(std::span(all)), root);
-  PersistentOperation reduced = reduce_init(comm_, Buffer(std::span(one)), Buffer(std::span(sum)), ReduceOp::sum, root);
-  PersistentOperation exchanged = all_to_all_init(comm_, Buffer(std::span(all)), Buffer(std::span(swapped)));
-  PersistentOperation scattered = scatter_init(comm_, Buffer(std::span(all)), Buffer(std::span(one)), root);
+  PersistentRequest gathered = gather_init(comm_, Buffer(std::span(one)), Buffer(std::span(all)), root);
+  PersistentRequest reduced = reduce_init(comm_, Buffer(std::span(one)), Buffer(std::span(sum)), ReduceOp::sum, root);
+  PersistentRequest exchanged = all_to_all_init(comm_, Buffer(std::span(all)), Buffer(std::span(swapped)));
+  PersistentRequest scattered = scatter_init(comm_, Buffer(std::span(all)), Buffer(std::span(one)), root);
   for (int turn = 0; turn < 10; ++turn) {
     std::fill(one.begin(), one.end(), rank_ + turn);
     gathered.start();
@@ -92,7 +92,7 @@ TEST_F(Persistent, RootedOnesAndExchanges) {
 }
 
 TEST_F(Persistent, WrongUseIsInvalid) {
-  PersistentOperation empty;
+  PersistentRequest empty;
   EXPECT_THROW(empty.start(), InvalidArgument);
   EXPECT_TRUE(empty.test());
   std::vector<float> data(10);
@@ -101,7 +101,7 @@ TEST_F(Persistent, WrongUseIsInvalid) {
       static_cast<void>(allreduce_init(comm_, Buffer(std::span(data)), Buffer(std::span(data)), ReduceOp::bit_or)),
       InvalidArgument);
   if (comm_.size() == 1) return;
-  PersistentOperation sum =
+  PersistentRequest sum =
       allreduce_init(comm_, Buffer(std::span(data)), Buffer(std::span(data)), ReduceOp::sum, {.algorithm = "ring"});
   sum.start();
   EXPECT_THROW(sum.start(), InvalidArgument);
@@ -114,7 +114,7 @@ TEST_F(Persistent, WrongOnOneRankIsAnErrorOnAll) {
   if (comm_.size() == 1) GTEST_SKIP() << "needs several ranks";
   std::vector<float> data(10);
   const auto make_and_start = [&] {
-    PersistentOperation sum =
+    PersistentRequest sum =
         reduce_init(comm_, Buffer(std::span(data)), Buffer(std::span(data)), ReduceOp::sum, rank_ == 0 ? 99 : 0);
     sum.start();
     sum.wait();
@@ -146,7 +146,7 @@ TEST_F(Persistent, LikeCallsTakeNoMemory) {
   std::vector<float> data(20'000);
   std::vector<float> all(2000 * size_);
   const std::span<float> some(data.data(), 2000);
-  PersistentOperation sum = allreduce_init(comm_, Buffer(some), Buffer(some), ReduceOp::sum);
+  PersistentRequest sum = allreduce_init(comm_, Buffer(some), Buffer(some), ReduceOp::sum);
   EXPECT_EQ(allocations_of(30,
                            [&] {
                              sum.start();
@@ -159,8 +159,8 @@ TEST_F(Persistent, LikeCallsTakeNoMemory) {
   EXPECT_EQ(allocations_of(30, [&] { broadcast(comm_, std::span(data), 0); }), 0);
   EXPECT_EQ(allocations_of(30,
                            [&] {
-                             Operation one = iallreduce(comm_, some, ReduceOp::max);
-                             Operation other = ibroadcast(comm_, Buffer(std::span(all)), 0);
+                             Request one = iallreduce(comm_, some, ReduceOp::max);
+                             Request other = ibroadcast(comm_, Buffer(std::span(all)), 0);
                              other.wait();
                              one.wait();
                            }),

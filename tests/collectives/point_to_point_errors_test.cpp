@@ -41,7 +41,7 @@ TEST(WrongMessage, IsInvalidHereAndNamedElsewhere) {
       {"receive from rank 0: data is null", [&](const Communicator& c) { MessageGroup(c).receive(nowhere, 0); }},
   };
   for (const Wrong& wrong : wrong_calls) {
-    const Communicator comm = with_deadline(20);
+    const Communicator comm = with_timeout(20);
     const int wrong_rank = comm.size() - 1;
     const auto begin = Clock::now();
     const Result result = attempt([&] {
@@ -80,7 +80,7 @@ class Ends : public testing::TestWithParam<std::tuple<Difference, bool>> {};
 TEST_P(Ends, ThatDifferAreAnErrorThatNamesBoth) {
   const Difference difference = std::get<0>(GetParam());
   const bool any_source = std::get<1>(GetParam());
-  const Communicator comm = with_deadline(20);
+  const Communicator comm = with_timeout(20);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
 #ifdef MPICH_VERSION
   constexpr std::size_t kMostInHeader = detail::kInlinePayloadBytes / sizeof(float);
@@ -92,9 +92,9 @@ TEST_P(Ends, ThatDifferAreAnErrorThatNamesBoth) {
   const Result result = attempt([&] {
     if (comm.rank() == 0) {
       for (int i = 0; i < 3; ++i) send(comm, lasting<float>(4), receiver);
-      Operation sending = isend(comm, lasting<float>(difference.sent), receiver);
+      Request sending = isend(comm, lasting<float>(difference.sent), receiver);
       // A receive that awaits what comes then must not be taken for right, though its own message is.
-      Operation another = isend(comm, lasting<float>(5000), receiver);
+      Request another = isend(comm, lasting<float>(5000), receiver);
       sending.wait();
       another.wait();
       barrier(comm);
@@ -102,8 +102,8 @@ TEST_P(Ends, ThatDifferAreAnErrorThatNamesBoth) {
       for (int i = 0; i < 3; ++i) receive(comm, lasting<float>(4), 0);
       const Buffer data =
           difference.other_type ? Buffer(lasting<int>(difference.awaited)) : Buffer(lasting<float>(difference.awaited));
-      Operation receiving = ireceive(comm, data, any_source ? kAnySource : 0);
-      Operation another = ireceive(comm, lasting<float>(5000), any_source ? kAnySource : 0);
+      Request receiving = ireceive(comm, data, any_source ? kAnySource : 0);
+      Request another = ireceive(comm, lasting<float>(5000), any_source ? kAnySource : 0);
       another.wait();
       ADD_FAILURE() << "the second receive is complete";
       receiving.wait();
@@ -137,9 +137,9 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(EndsAtOneself, ThatDifferAreAnError) {
   for (const bool send_first : {false, true}) {
-    const Communicator comm = with_deadline(20);
+    const Communicator comm = with_timeout(20);
     const Result result = attempt([&] {
-      std::optional<Operation> receiving;
+      std::optional<Request> receiving;
       if (!send_first) receiving = ireceive(comm, lasting<float>(6), comm.rank());
       send(comm, lasting<float>(5), comm.rank());
       if (send_first) receive(comm, lasting<float>(6), comm.rank());

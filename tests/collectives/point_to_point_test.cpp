@@ -54,13 +54,13 @@ TEST(Messages, HaveTypedDoors) {
   const int last = (comm.rank() + comm.size() - 1) % comm.size();
   const std::vector<double> own(5, comm.rank());
   std::vector<double> theirs(5, -1);
-  Operation sending = isend(comm, std::span(own), next);
+  Request sending = isend(comm, std::span(own), next);
   EXPECT_EQ(receive(comm, std::span(theirs), last), last);
   sending.wait();
   EXPECT_EQ(theirs, std::vector<double>(5, last));
 
   int source = -7;
-  Operation receiving = ireceive(comm, std::span(theirs), last, &source);
+  Request receiving = ireceive(comm, std::span(theirs), last, &source);
   send(comm, std::span(own), next);
   receiving.wait();
   EXPECT_EQ(source, last);
@@ -78,7 +78,7 @@ TEST(Messages, MatchInTheOrderInWhichTheyAreStarted) {
   constexpr std::size_t kMessages = 60;
   const std::size_t counts[] = {3, 50000, 0, 1025, 1024, 200000, 7};
   std::vector<Guarded> memory;
-  std::vector<Operation> operations;
+  std::vector<Request> operations;
   for (std::size_t number = 0; number < kMessages; ++number) {
     const std::size_t count = counts[number % std::size(counts)];
     for (int peer = 0; peer < comm.size(); ++peer) {
@@ -101,7 +101,7 @@ TEST(Messages, MatchInTheOrderInWhichTheyAreStarted) {
     }
   }
   std::shuffle(operations.begin(), operations.end(), std::mt19937(static_cast<unsigned>(comm.rank())));
-  for (Operation& operation : operations) operation.wait();
+  for (Request& operation : operations) operation.wait();
   for (std::size_t number = 0; number < kMessages; ++number) {
     for (int peer = 0; peer < comm.size(); ++peer) {
       expect_content(at(number, peer, true), DType::f32, peer, comm.rank(), number, counts[number % std::size(counts)]);
@@ -116,8 +116,8 @@ TEST(Messages, CompleteByTestAlone) {
   Sent sent(DType::f64, comm.rank(), next, 0, 90001);
   Guarded received(DType::f64, 90001);
   int source = -7;
-  Operation receiving = ireceive(comm, received.buffer(), kAnySource, &source);
-  Operation sending = isend(comm, sent.memory.buffer(), next);
+  Request receiving = ireceive(comm, received.buffer(), kAnySource, &source);
+  Request sending = isend(comm, sent.memory.buffer(), next);
   for (bool done = false; !done;) {
     done = sending.test();
     done = receiving.test() && done;
@@ -133,7 +133,7 @@ TEST(Messages, AdvanceWhileACollectiveIsWaitedFor) {
   const std::size_t count = 100000;
   Guarded received(DType::i32, count);
   if (comm.rank() == 0) {
-    Operation receiving = ireceive(comm, received.buffer(), kAnySource);
+    Request receiving = ireceive(comm, received.buffer(), kAnySource);
     barrier(comm);  // rank 1 calls it once rank 0 has taken the message
     EXPECT_TRUE(receiving.test());
     expect_content(received, DType::i32, 1, 0, 4, count);
@@ -152,7 +152,7 @@ TEST(AnySource, TakesEveryMessageOnceAndThoseOfARankInOrder) {
   for (const std::size_t count : {std::size_t{5}, std::size_t{3000}}) {
     const auto ranks = static_cast<std::size_t>(comm.size());
     std::vector<Sent> sent;
-    std::vector<Operation> sending;
+    std::vector<Request> sending;
     for (std::size_t number = 0; number < kEach; ++number) sent.emplace_back(DType::i64, comm.rank(), 0, number, count);
     sending.reserve(sent.size());
     for (Sent& message : sent) sending.push_back(isend(comm, message.memory.buffer(), 0));
@@ -161,13 +161,13 @@ TEST(AnySource, TakesEveryMessageOnceAndThoseOfARankInOrder) {
       const std::size_t all = kEach * ranks;
       std::vector<Guarded> received;
       std::vector<int> sources(all, -7);
-      std::vector<Operation> receiving;
+      std::vector<Request> receiving;
       for (std::size_t i = 0; i < all; ++i) received.emplace_back(DType::i64, count);
       for (std::size_t i = 0; i < all / 2; ++i) {
         receiving.push_back(ireceive(comm, received[i].buffer(), kAnySource, &sources[i]));
       }
       std::reverse(receiving.begin(), receiving.end());
-      for (Operation& operation : receiving) operation.wait();
+      for (Request& operation : receiving) operation.wait();
       for (std::size_t i = all / 2; i < all; ++i) sources[i] = receive(comm, received[i].buffer(), kAnySource);
       std::vector<std::size_t> next(ranks);
       for (std::size_t i = 0; i < all; ++i) {
@@ -177,7 +177,7 @@ TEST(AnySource, TakesEveryMessageOnceAndThoseOfARankInOrder) {
       }
       EXPECT_EQ(next, std::vector<std::size_t>(ranks, kEach));
     }
-    for (Operation& operation : sending) operation.wait();
+    for (Request& operation : sending) operation.wait();
     barrier(comm);
   }
 }
@@ -193,9 +193,9 @@ TEST(AnySource, LeavesWhatAReceiveOfItsOwnSourceAwaits) {
       Guarded first(DType::u16, count);
       Guarded second(DType::u16, count);
       int source = -7;
-      Operation of_any = ireceive(comm, any.buffer(), kAnySource, &source);
-      Operation of_last = ireceive(comm, first.buffer(), last);
-      Operation then = ireceive(comm, second.buffer(), last);
+      Request of_any = ireceive(comm, any.buffer(), kAnySource, &source);
+      Request of_last = ireceive(comm, first.buffer(), last);
+      Request then = ireceive(comm, second.buffer(), last);
       barrier(comm);
       then.wait();
       EXPECT_FALSE(of_any.test());

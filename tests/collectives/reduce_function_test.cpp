@@ -220,7 +220,7 @@ TEST_F(Functions, ThatThrowAbandonTheCommunicator) {
       "bad", [](const Word&, const Word&) -> Word { throw std::runtime_error("cannot be joined"); });
   std::vector<Word> words = letters(4);
   EXPECT_ANY_THROW({
-    Operation operation = iallreduce(comm_, bytes(words), bad);
+    Request operation = iallreduce(comm_, bytes(words), bad);
     EXPECT_ANY_THROW(operation.wait());
     EXPECT_TRUE(comm_.unusable());
     operation.wait();  // what was combined half is not combined again

@@ -78,7 +78,8 @@ TEST(RulesOfCalls, ChooseBySizeInWhateverProgram) {
 
 TEST(RulesOfCalls, ThatCannotServeACallArePassedOver) {
   if (world_size() < 3) GTEST_SKIP() << "needs an order of several";
-  const std::string said = told_of("allreduce:ring,allreduce:halving_doubling", 64, {.bits = Bits::layout});
+  const std::string said =
+      told_of("allreduce:ring,allreduce:halving_doubling", 64, {.reproducibility = Reproducibility::layout});
   EXPECT_TRUE(is_told(said, "rule 'allreduce:ring' of TUTTI_ALGORITHM is passed over"));
   EXPECT_TRUE(is_told(said, "halving_doubling, "));
   EXPECT_TRUE(is_told(told_of("allreduce:halving_doubling:radix=64", 64), "is passed over (radix 64 is out of range"));
@@ -107,7 +108,7 @@ TEST(RulesOfCalls, HoldForEveryFormAndInParts) {
     EXPECT_EQ(uneven.back(), comm.size() - 1);
     ibroadcast(comm, Buffer(std::span(all)), 0).wait();
     float one = 1;
-    PersistentOperation sums =
+    PersistentRequest sums =
         allreduce_init(comm, ConstBuffer(&one, 1, DType::f32), Buffer(&one, 1, DType::f32), ReduceOp::sum);
     sums.start();
     sums.wait();

@@ -69,9 +69,9 @@ class SingleCopies : public testing::Test {
     if (!comm.state().node()->has_single_copies()) GTEST_SKIP() << "ranks may not read each other's memory";
   }
 
-  static Communicator reading(double deadline = 30) {
+  static Communicator reading(double timeout = 30) {
     setenv("TUTTI_SINGLE_COPY", "1", 1);
-    Communicator comm = with_deadline(deadline);
+    Communicator comm = with_timeout(timeout);
     unsetenv("TUTTI_SINGLE_COPY");
     return comm;
   }
@@ -225,7 +225,7 @@ TEST_F(SingleCopies, WhereOneRankMayNotAllStage) {
     barrier(before);
   });
   EXPECT_EQ(result.outcome, Outcome::communication);
-  EXPECT_TRUE(contains(result.message, "cannot be read: Operation not permitted"));
+  EXPECT_TRUE(contains(result.message, "cannot be read: Request not permitted"));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A rank that is stopped (kill -STOP), before a collective or in the middle of it: at the deadline the others say whom
+// A rank that is stopped (kill -STOP), before a collective or in the middle of it: at the timeout the others say whom
 // they wait for, in every collective. When it goes on it learns that they have given up, in its next call at the
 // latest.
 #include <gtest/gtest.h>
@@ -17,10 +17,10 @@
 namespace tutti::test {
 namespace {
 
-constexpr double kDeadline = 0.4;
+constexpr double kTimeout = 0.4;
 
 /// One call of a collective; rank 0 is the root.
-Operation start(const Communicator& comm, Collective collective, std::size_t count) {
+Request start(const Communicator& comm, Collective collective, std::size_t count) {
   const std::span<float> block = lasting<float>(count);
   const std::span<float> all = lasting<float>(count * static_cast<std::size_t>(comm.size()));
   switch (collective) {
@@ -61,7 +61,7 @@ class Stopped : public testing::TestWithParam<Collective> {
   }
 
   void check(std::size_t count, bool in_the_middle) {
-    const Communicator comm = with_deadline(kDeadline);
+    const Communicator comm = with_timeout(kTimeout);
     const int stopped = rank_to_stop(comm, GetParam());
     const bool is_stopped = comm.rank() == stopped;
     MPI_Comm others = MPI_COMM_NULL;
@@ -70,16 +70,16 @@ class Stopped : public testing::TestWithParam<Collective> {
     const auto begin = Clock::now();
     const Result result = attempt([&] {
       if (is_stopped && !in_the_middle) raise(SIGSTOP);
-      Operation operation = start(comm, GetParam(), count);
+      Request operation = start(comm, GetParam(), count);
       if (is_stopped && in_the_middle) raise(SIGSTOP);
       operation.wait();
       barrier(comm);
     });
     if (!is_stopped) {
       EXPECT_EQ(result.outcome, Outcome::communication);
-      EXPECT_TRUE(contains(result.message, text("no progress for ", kDeadline, " s; waits for rank")));
+      EXPECT_TRUE(contains(result.message, text("no progress for ", kTimeout, " s; waits for rank")));
       EXPECT_TRUE(contains(result.message, text("rank ", stopped, " has not entered any collective")));
-      EXPECT_GE(Clock::now() - begin, std::chrono::duration<double>(0.9 * kDeadline));
+      EXPECT_GE(Clock::now() - begin, std::chrono::duration<double>(0.9 * kTimeout));
       EXPECT_LT(Clock::now() - begin, kSoon);
       MPI_Barrier(others);
       if (comm.rank() == (stopped == 0 ? 1 : 0)) kill(processes_[static_cast<std::size_t>(stopped)], SIGCONT);

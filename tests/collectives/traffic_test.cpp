@@ -60,8 +60,8 @@ TEST(Traffic, OfTwoCommunicatorsIsKeptApart) {
     for (int turn = 0; turn < 10; ++turn) {
       std::vector<int> a(count, first.rank());
       std::vector<int> b(count, 100 * first.rank());
-      Operation on_first = iallreduce(first, std::span(a), ReduceOp::sum);
-      Operation on_second = iallreduce(*second, std::span(b), ReduceOp::sum);
+      Request on_first = iallreduce(first, std::span(a), ReduceOp::sum);
+      Request on_second = iallreduce(*second, std::span(b), ReduceOp::sum);
       expect_works(first, every(0, 1));
       if (turn % 2 == 0) on_second.wait();
       on_first.wait();
@@ -143,7 +143,7 @@ TEST_P(Progress, InEveryCollective) {
 TEST_P(Progress, InTestOfAStartedOperation) {
   run_both_directions([](const Communicator& comm) {
     std::vector<float> ones(200000, 1.0F);
-    Operation operation = iallreduce(comm, std::span(ones), ReduceOp::sum);
+    Request operation = iallreduce(comm, std::span(ones), ReduceOp::sum);
     while (!operation.test()) {
     }
     EXPECT_EQ(ones.back(), static_cast<float>(comm.size()));
@@ -183,7 +183,7 @@ TEST(Sent, ArrivesWithoutTheSender) {
   if (!pair) return;
   constexpr int kMost = 8000;
   const auto start = [&](std::vector<int>& data) { return ibroadcast(*pair, Buffer(std::span(data)), 0); };
-  const auto is_done_soon = [](Operation& operation) {
+  const auto is_done_soon = [](Request& operation) {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
     while (!operation.test()) {
       if (std::chrono::steady_clock::now() >= limit) return false;
@@ -194,7 +194,7 @@ TEST(Sent, ArrivesWithoutTheSender) {
   std::vector<int> data(500, world.rank() == 0 ? 7 : 0);
   int complete = 0;
   if (world.rank() == 0) {
-    std::optional<Operation> stalled;
+    std::optional<Request> stalled;
     for (; complete < kMost; ++complete) {
       stalled.emplace(start(data));
       if (!is_done_soon(*stalled)) break;

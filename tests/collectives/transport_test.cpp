@@ -77,9 +77,9 @@ TEST(Transport, IsInheritedAndOnlyForOtherNodes) {
   const auto part = comm.split(0, -comm.rank());
   EXPECT_EQ(part->options().transport, TransportKind::ucx);
   EXPECT_EQ(is_by_ucx(*part), comm.size() > 1);
-  EXPECT_EQ(is_by_ucx(comm.cross_group()), comm.size() > 1);
-  EXPECT_EQ(comm.node_group().options().transport, TransportKind::ucx);
-  EXPECT_FALSE(is_by_ucx(comm.node_group()));
+  EXPECT_EQ(is_by_ucx(comm.cross_communicator()), comm.size() > 1);
+  EXPECT_EQ(comm.local_communicator().options().transport, TransportKind::ucx);
+  EXPECT_FALSE(is_by_ucx(comm.local_communicator()));
 }
 
 TEST(Transport, UnknownToSomeIsInvalidOnAll) {

@@ -267,7 +267,7 @@ TEST_F(Uneven, StartedOperationsKeepTheirCounts) {
   std::vector<int> reduced(own);
   std::vector<int> exchanged(all);
   const auto part = [&](std::size_t n) { return Buffer(std::span(ones).first(n)); };
-  std::vector<Operation> operations;
+  std::vector<Request> operations;
   {
     Counts temporary = counts;
     operations.push_back(iall_gather_v(comm_, part(own), Buffer(std::span(gathered)), temporary));

@@ -144,7 +144,7 @@ TEST_P(WrongAlone, IsNamedOnAllOthers) {
   const std::vector<WrongCall> calls = wrong_calls();
   const std::vector<std::size_t> chosen = {0, 3, 5, 7, 9, 12, 14, 18, 20};
   for (const std::size_t index : chosen) {
-    const Communicator comm = with_deadline(20);
+    const Communicator comm = with_timeout(20);
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const int wrong_rank = GetParam() == 0 ? 0 : comm.size() - 1;
     const auto begin = Clock::now();
@@ -175,7 +175,7 @@ INSTANTIATE_TEST_SUITE_P(Rank, WrongAlone, testing::Values(0, 1),
 /// Ranks that are wrong alike, but not all: they too must learn that the communicator is gone.
 TEST(WrongOnSome, IsUnusableEverywhere) {
   for (const int right : {0, 1}) {
-    const Communicator comm = with_deadline(20);
+    const Communicator comm = with_timeout(20);
     if (comm.size() < 3) GTEST_SKIP() << "needs two peers";
     const auto begin = Clock::now();
     const bool is_wrong = right == 0 ? comm.rank() != 0 : comm.rank() < comm.size() - 1;
@@ -189,7 +189,7 @@ TEST(WrongOnSome, IsUnusableEverywhere) {
 // The same pointer for input and output is right on rank 0 alone. Whoever was wrong, and whoever learns of it, first
 // hears why; all later calls say since when. Nothing is compared with a call that nobody is in.
 TEST(WrongOnSome, LaterCallsSaySinceWhen) {
-  const Communicator comm = with_deadline(20);
+  const Communicator comm = with_timeout(20);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
   const std::span<double> memory = lasting<double>(256, 1.0);
   const std::span<double> own = lasting<double>(4, 1.0);
@@ -219,16 +219,16 @@ TEST(WrongOptions, AreInvalid) {
   const auto make = [](const CommunicatorOptions& options) {
     return attempt([&] { Communicator(MPI_COMM_WORLD, options); });
   };
-  EXPECT_TRUE(contains(make({.bits = Bits::ranks}).message, "bits"));
-  EXPECT_EQ(make({.bits = Bits::ranks}).outcome, Outcome::invalid);
+  EXPECT_TRUE(contains(make({.reproducibility = Reproducibility::ranks}).message, "bits"));
+  EXPECT_EQ(make({.reproducibility = Reproducibility::ranks}).outcome, Outcome::invalid);
   TransportCosts costs = kNetworkCosts;
   costs.byte = -1e-10;
   EXPECT_TRUE(
       contains(make({.costs = LevelCosts{kSharedMemoryCosts, costs}}).message, "cost of the transport is -1e-10"));
   EXPECT_TRUE(contains(make({.ranks_per_node = -1}).message, "ranks_per_node"));
-  EXPECT_TRUE(contains(make({.deadline = std::chrono::seconds(0)}).message, "deadline"));
-  EXPECT_TRUE(contains(make({.deadline = std::chrono::seconds(-1)}).message, "deadline"));
-  EXPECT_TRUE(contains(make({.deadline = std::chrono::duration<double>(std::nan(""))}).message, "deadline"));
+  EXPECT_TRUE(contains(make({.timeout = std::chrono::seconds(0)}).message, "timeout"));
+  EXPECT_TRUE(contains(make({.timeout = std::chrono::seconds(-1)}).message, "timeout"));
+  EXPECT_TRUE(contains(make({.timeout = std::chrono::duration<double>(std::nan(""))}).message, "timeout"));
   MPI_Barrier(MPI_COMM_WORLD);
 }
 

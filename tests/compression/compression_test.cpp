@@ -121,7 +121,7 @@ TEST_P(CodecOf, AllreduceOfSmallIntegersIsExact) {
     test::Guarded data(DType::f32, count, 4);
     data.set(0, test::contributions(DType::f32, ReduceOp::sum, comm.rank(), 0, count));
     const std::span<float> values(static_cast<float*>(data.buffer().data), count);
-    Operation operation = icompressed_allreduce(comm, values, ReduceOp::sum, codec_);
+    Request operation = icompressed_allreduce(comm, values, ReduceOp::sum, codec_);
     while (!operation.test()) {
     }
     EXPECT_EQ(data.compare("data", 0, test::reductions(DType::f32, ReduceOp::sum, comm.size(), 0, count)) +
@@ -136,7 +136,7 @@ TEST_P(CodecOf, OperationsInFlightAreWaitedForInAnyOrder) {
   const Communicator comm(MPI_COMM_WORLD, test::patient());
   constexpr std::size_t kCount = 20011;
   std::vector<std::vector<float>> data(6, std::vector<float>(kCount, static_cast<float>(comm.rank() + 1)));
-  std::vector<Operation> operations;
+  std::vector<Request> operations;
   for (std::size_t i = 0; i < data.size(); ++i) {
     operations.push_back(i % 3 == 1 ? iallreduce(comm, std::span(data[i]), ReduceOp::sum)
                                     : icompressed_allreduce(comm, data[i], ReduceOp::sum, codec_));
@@ -214,7 +214,7 @@ TEST(Errors, OfCallsThatDifferReachEveryRank) {
                                                {{999, ReduceOp::sum, f16}, {1000, ReduceOp::sum, f16}},
                                                {{50, ReduceOp::sum, f16}, {100000, ReduceOp::sum, f16}}};
   for (const auto& [one, other] : differences) {
-    const Communicator comm(MPI_COMM_WORLD, {.deadline = std::chrono::seconds(20)});
+    const Communicator comm(MPI_COMM_WORLD, {.timeout = std::chrono::seconds(20)});
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const Half& own = comm.rank() == comm.size() - 1 ? other : one;
     const std::string message = message_of<CommunicationError>(
@@ -226,7 +226,7 @@ TEST(Errors, OfCallsThatDifferReachEveryRank) {
 
 TEST(Errors, OfRanksThatAreMissingOrGiveUpReachEveryRank) {
   for (const bool gives_up : {false, true}) {
-    const Communicator comm(MPI_COMM_WORLD, {.deadline = std::chrono::duration<double>(gives_up ? 20.0 : 0.5)});
+    const Communicator comm(MPI_COMM_WORLD, {.timeout = std::chrono::duration<double>(gives_up ? 20.0 : 0.5)});
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     const std::span<float> data = lasting(100000);
     std::string message = gives_up ? "given up" : "no progress";
@@ -234,7 +234,7 @@ TEST(Errors, OfRanksThatAreMissingOrGiveUpReachEveryRank) {
       message = message_of<CommunicationError>(
           [&] { icompressed_allreduce(comm, data, ReduceOp::sum, make_codec("f16")).wait(); });
     } else if (gives_up) {
-      const Operation operation = icompressed_allreduce(comm, data, ReduceOp::sum, make_codec("f16"));
+      const Request operation = icompressed_allreduce(comm, data, ReduceOp::sum, make_codec("f16"));
     } else {
       std::this_thread::sleep_for(std::chrono::seconds(1));
       // What the others sent before they failed arrives now, in memory that has to be there still.

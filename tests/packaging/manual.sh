@@ -10,8 +10,8 @@ for page in "$@"; do
   if [[ $page == *c++.3 ]]; then cpp=$page; fi
   if [[ $page == *.1 ]]; then program=$page; fi
 done
-for name in 'class Communicator {' 'class Session {' 'class Operation {' 'class MessageGroup {' 'void allreduce(' 'Operation iall_to_all_v(' \
-  'PersistentOperation reduce_scatter_init(' 'int receive('; do
+for name in 'class Communicator {' 'class Session {' 'class Request {' 'class MessageGroup {' 'void allreduce(' 'Request iall_to_all_v(' \
+  'PersistentRequest reduce_scatter_init(' 'int receive('; do
   grep -qF "$name" "$cpp" || { echo "manual: tutti-c++(3) does not show $name" >&2; exit 1; }
 done
 if grep -nE '^ private:|namespace detail|return ' "$cpp"; then echo "manual: tutti-c++(3) shows what is nobody's business" >&2 && exit 1; fi

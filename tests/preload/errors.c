@@ -62,7 +62,7 @@ static int through_own_handler(void) {
   return failed + world_works();
 }
 
-/* With a deadline, TUTTI_PRELOAD_DEADLINE: the last rank comes too late, after the others have given up, as they tell
+/* With a timeout, TUTTI_PRELOAD_TIMEOUT: the last rank comes too late, after the others have given up, as they tell
    it. The others have come, so its own barrier is one; of what became of them it learns in the next. */
 static int too_late(void) {
   MPI_Comm comm;
@@ -79,7 +79,7 @@ static int too_late(void) {
     failed += check(MPI_Barrier(comm) == MPI_SUCCESS, "the late rank has not met the others");
   }
   code = MPI_Barrier(comm);
-  failed += check(says(code, "no progress for 1 s"), "the deadline is not heeded");
+  failed += check(says(code, "no progress for 1 s"), "the timeout is not heeded");
   if (rank == 0) {
     char missing[64];
     snprintf(missing, sizeof missing, "rank %d has not entered any collective", late);

@@ -37,9 +37,8 @@ class Lazy : public detail::Task {
   void wait() override { std::this_thread::sleep_for(kLength); }
 };
 
-const Calls kOffloaded = {.run = nullptr,
-                          .start = [](const Call&) { return Operation(std::make_unique<Offloaded>()); }};
-const Calls kLazy = {.run = nullptr, .start = [](const Call&) { return Operation(std::make_unique<Lazy>()); }};
+const Calls kOffloaded = {.run = nullptr, .start = [](const Call&) { return Request(std::make_unique<Offloaded>()); }};
+const Calls kLazy = {.run = nullptr, .start = [](const Call&) { return Request(std::make_unique<Lazy>()); }};
 
 TEST(Measure, TellsWhatIsHiddenFromWhatIsNot) {
   const Communicator comm(MPI_COMM_WORLD);
@@ -49,7 +48,7 @@ TEST(Measure, TellsWhatIsHiddenFromWhatIsNot) {
   Call call{.comm = &comm, .rank = comm.rank(), .ranks = comm.size()};
   set_count(collective, call, 0, DType::f32);
   const auto pattern = Pattern::for_movement(DType::f32, comm.size());
-  const MeasureOptions options{.iterations = 5, .warmup = 3, .started = true, .test_interval = 100};
+  const MeasureOptions options{.iterations = 5, .warmup = 3, .nonblocking = true, .test_interval = 100};
   const Computation computation;
   // Other programs on these cores lengthen the computation by chance, so each has to be told from the other only once.
   constexpr int kAttempts = 20;

@@ -71,7 +71,7 @@ TEST_P(Perf, WritesRightRows) {
     for (const auto& row : rows) {
       EXPECT_EQ(row.at("collective"), collective);
       EXPECT_EQ(row.at("in_place"), collective == "broadcast");
-      EXPECT_EQ(row.at("started"), false);
+      EXPECT_EQ(row.at("nonblocking"), false);
       EXPECT_TRUE(row.at("overlap").is_null());
       expect_sound(row, ranks);
     }
@@ -85,7 +85,7 @@ TEST(PerfRun, StartedInPlace) {
   const auto file = folder.path() / "rows.json";
   for (const auto& collective : tutti::test::drawn(kInPlace, 4, 1)) {
     const auto outcome = on_ranks(
-        3, small_perf(collective, {"--started", "--in-place", "--test-interval", "2", "--json", file.string()}));
+        3, small_perf(collective, {"--nonblocking", "--in-place", "--test-interval", "2", "--json", file.string()}));
     ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
     for (const auto& row : nlohmann::json::parse(read_file(file))) {
       expect_sound(row, 3);
@@ -99,13 +99,13 @@ TEST(PerfRun, StartedHasOverlap) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "rows.json";
   for (const std::string collective : {"allreduce", "all_to_all", "all_to_all_v", "barrier"}) {
-    const auto outcome = on_ranks(2, small_perf(collective, {"--started", "--json", file.string()}));
+    const auto outcome = on_ranks(2, small_perf(collective, {"--nonblocking", "--json", file.string()}));
     ASSERT_EQ(outcome.status, 0) << collective << ": " << outcome.err;
     EXPECT_TRUE(has(outcome.out, " overlap ")) << outcome.out;
     EXPECT_TRUE(has(outcome.out, " MPI ovl\n")) << outcome.out;
     for (const auto& row : nlohmann::json::parse(read_file(file))) {
       expect_sound(row, 2);
-      EXPECT_EQ(row.at("started"), true);
+      EXPECT_EQ(row.at("nonblocking"), true);
       for (const std::string side : {"", "mpi_"}) {
         EXPECT_GT(row.at(side + "compute_us").get<double>(), 0.0);
         EXPECT_GT(row.at(side + "both_us").get<double>(), 0.0);

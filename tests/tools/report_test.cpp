@@ -276,7 +276,7 @@ TEST(BenchReport, ShowsLimitLatencyAndOverlap) {
   for (const int bytes : {8, 1024, 65536, 1048576}) {
     rows += text(rows.empty() ? "" : ",",
                  R"({"collective":"allreduce","dtype":"f32","op":"sum","algorithm":"auto","ranks":2,"in_place":true,)",
-                 R"("started":true,"size_bytes":)", bytes, R"(,"time_us_median":2,"busbw_gb_s":0.5,"wrong":0,)",
+                 R"("nonblocking":true,"size_bytes":)", bytes, R"(,"time_us_median":2,"busbw_gb_s":0.5,"wrong":0,)",
                  R"("limit_percent":40,"overlap":0.25,"mpi_time_us_median":3,"mpi_busbw_gb_s":0.3,"mpi_overlap":0.5})");
   }
   write_bench_report(folder.write("a.json", "[" + rows + "]"), folder.path() / "a.html");

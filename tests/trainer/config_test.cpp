@@ -181,6 +181,16 @@ TEST_F(ConfigFile, ContradictionsAndBadFiles) {
   EXPECT_THROW(read_config({.file = folder_.path(), .environment = {}, .options = {}}), ConfigError);
 }
 
+// What an earlier version wrote into a checkpoint is read; a file of a user has to use the key of today.
+TEST_F(ConfigFile, KeysOfEarlierVersionsAreReadInCheckpoints) {
+  std::string toml = to_toml(read(data_, {"train.timeout_s=12.5"}));
+  const auto at = toml.find("timeout_s");
+  ASSERT_NE(at, std::string::npos);
+  toml.replace(at, 9, "deadline_s");
+  EXPECT_EQ(parse_config(toml, "checkpoint").train.timeout_s, 12.5);
+  expect_parts(error(data_ + "[train]\ndeadline_s = 3\n"), {"unknown key 'train.deadline_s'"});
+}
+
 TEST_F(ConfigFile, DifferencesSayWhatTheyMeanForResuming) {
   const auto found = differences(read(data_, {"train.seed=2", "optimizer.momentum=0.5", "run.keep=9"}), read(data_));
   ASSERT_EQ(found.size(), 3U);

@@ -20,7 +20,7 @@ class SyncSgdTest : public testing::Test {
   static void fill(Buffer values, float value) { std::fill_n(static_cast<float*>(values.data), values.count, value); }
   static float at(Buffer values, std::size_t i) { return static_cast<const float*>(values.data)[i]; }
 
-  const Communicator world_{MPI_COMM_WORLD, {.deadline = std::chrono::seconds(60)}};
+  const Communicator world_{MPI_COMM_WORLD, {.timeout = std::chrono::seconds(60)}};
   const std::vector<ParameterInfo> infos_{{"a", {100}, 0}, {"b", {7}, 0}, {"c", {33}, 0}, {"d", {1}, 0}};
 };
 

@@ -58,7 +58,7 @@ class Program : public testing::Test {
   /// With a limit on waiting, so that a rank that leaves others alone does not take the test to its own limit.
   std::string train(const std::string& arguments) const {
     return std::string(tutti::test::kTuttiTrain) + " " + config_.string() + " --out " + out_.string() +
-           " --set train.deadline_s=20 " + arguments;
+           " --set train.timeout_s=20 " + arguments;
   }
 
   /// Runs to an error: not 0, not a time-out, one line of ours, which holds every part.
@@ -247,9 +247,9 @@ TEST_F(Program, CheckpointOfAnotherModel) {
 // is no dead end.
 TEST_F(Program, ASlowDiskIsNamedByThoseWhoWaitForIt) {
   const std::string slow = std::string("env TUTTI_TEST_FSYNC_SECONDS=4 LD_PRELOAD=") + tutti::test::kSlowFsync + " ";
-  const Ended ended = run(mpirun(2, slow + train("--set train.deadline_s=1 --set train.max_steps=1")));
+  const Ended ended = run(mpirun(2, slow + train("--set train.timeout_s=1 --set train.max_steps=1")));
   expect_error(ended,
-               {"rank 1", "rank 0 writes the checkpoint of step 0 in " + out_.string(), "train.deadline_s", "1 s"});
+               {"rank 1", "rank 0 writes the checkpoint of step 0 in " + out_.string(), "train.timeout_s", "1 s"});
   // Rank 0 may have ended its writing before it was ended itself: then there is a run to be resumed, else one to begin.
   const bool begun = fs::exists(out_ / "checkpoints" / "step-000000000000.h5");
   const Ended again = run(train(begun ? "--resume --set train.max_steps=1" : "--set train.max_steps=1"));

@@ -53,7 +53,7 @@ class TrainingTest : public testing::Test {
     config.train.epochs = 2;
     config.train.batch_size = 13;
     config.train.threads = 1;
-    config.train.deadline_s = 60;
+    config.train.timeout_s = 60;
     config.optimizer = {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 1e-4};
     config.exchange.bucket_bytes = 512;
     config.run.dir = (path() / run).string();
@@ -97,7 +97,7 @@ class TrainingTest : public testing::Test {
     return steps;
   }
 
-  const Communicator world_{MPI_COMM_WORLD, {.deadline = std::chrono::seconds(60)}};
+  const Communicator world_{MPI_COMM_WORLD, {.timeout = std::chrono::seconds(60)}};
   std::optional<TemporaryFolder> folder_;
   fs::path root_;
 };

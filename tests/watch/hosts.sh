@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # hosts.sh ps|kill WATCH_RANKS TUTTI: two hosts with two ranks each. ps: the last rank stays away from an allreduce; `tutti ps` under mpirun, one
 # rank to each host, shows the ranks of both hosts and names it. kill: rank 1 is killed; the other host learns it from rank 0, its node-mate, long
-# before the deadline. Run by `cluster.sh with 2 -- ...`.
+# before the timeout. Run by `cluster.sh with 2 -- ...`.
 set -euo pipefail
 
 what=$1 watch_ranks=$2 tutti=$3

@@ -196,7 +196,7 @@ int main(int argc, char** argv) {
   const std::string scenario = argv[2];
   const std::string argument = argc > 3 ? argv[3] : "";
   const tutti::Session session(&argc, &argv);
-  const Communicator world(MPI_COMM_WORLD, {.deadline = std::chrono::seconds(20)});
+  const Communicator world(MPI_COMM_WORLD, {.timeout = std::chrono::seconds(20)});
   Rank self{argv[1], std::ofstream(std::string(argv[1]) + '/' + std::to_string(world.rank()))};
   self.say("process " + std::to_string(getpid()));
   if (scenario == "loop") loop(self, *world.split(world.rank() / 3), word(argument, world.rank() / 3));

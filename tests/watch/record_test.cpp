@@ -105,7 +105,7 @@ TEST(Record, TellsWhatIsStillRunning) {
   int one = 1;
   int other = 1;
   if (comm.rank() == 0) MPI_Barrier(comm.mpi());  // begins when the others have looked at what they wait for
-  Operation first = iallreduce(comm, Buffer(std::span(&one, 1)), ReduceOp::sum);
+  Request first = iallreduce(comm, Buffer(std::span(&one, 1)), ReduceOp::sum);
   if (comm.rank() != 0) {
     const json operations = operations_of_last(own_record());
     ASSERT_EQ(operations.size(), 1U);
@@ -114,7 +114,7 @@ TEST(Record, TellsWhatIsStillRunning) {
     MPI_Barrier(comm.mpi());
   }
   first.wait();
-  Operation second = iallreduce(comm, Buffer(std::span(&other, 1)), ReduceOp::sum);
+  Request second = iallreduce(comm, Buffer(std::span(&other, 1)), ReduceOp::sum);
   second.wait();
   for (const json& operation : operations_of_last(own_record())) EXPECT_EQ(operation["state"], "complete");
 }
@@ -143,7 +143,7 @@ TEST(Record, ForgetsTheOldest) {
   const Communicator comm(MPI_COMM_SELF);
   std::int8_t byte = 0;
   for (int i = 0; i < 1100; ++i) {
-    Operation received = ireceive(comm, Buffer(std::span(&byte, 1)), 0);
+    Request received = ireceive(comm, Buffer(std::span(&byte, 1)), 0);
     send(comm, std::span(&byte, 1), 0);
     received.wait();
   }
@@ -182,7 +182,7 @@ TEST(Record, IsWrittenWhenACommunicatorFails) {
     const std::string pattern = into_folder ? folder.path().string() : (folder.path() / "failed-%r-%%.json").string();
     setenv("TUTTI_FLIGHT_RECORD", pattern.c_str(), 1);
     {
-      const Communicator comm = with_deadline(20);
+      const Communicator comm = with_timeout(20);
       barrier(comm);
       if (comm.rank() == 0) comm.abandon("enough \"of it\"");
       if (comm.size() > 1) expect_unusable(comm);
@@ -196,7 +196,7 @@ TEST(Record, IsWrittenWhenACommunicatorFails) {
 
 TEST(Record, NamesTheOperationThatFailed) {
   const TemporaryFolder folder;
-  const Communicator comm = with_deadline(0.5);
+  const Communicator comm = with_timeout(0.5);
   if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
   setenv("TUTTI_FLIGHT_RECORD", folder.path().c_str(), 1);
   const int missing = comm.size() - 1;

@@ -24,7 +24,7 @@ namespace {
 constexpr std::string_view kKnownVariables[] = {
     "TUTTI_ALGORITHM",
     "TUTTI_ALGORITHM_FILE",
-    "TUTTI_DEADLINE",
+    "TUTTI_TIMEOUT",
     "TUTTI_DEBUG",
     "TUTTI_FLIGHT_RECORD",
     "TUTTI_FLIGHT_RECORDER",
@@ -33,7 +33,7 @@ constexpr std::string_view kKnownVariables[] = {
     "TUTTI_NUMA",
     "TUTTI_PRELOAD",
     "TUTTI_PRELOAD_COMMUNICATORS",
-    "TUTTI_PRELOAD_DEADLINE",
+    "TUTTI_PRELOAD_TIMEOUT",
     "TUTTI_PRELOAD_FROM_CALL",
     "TUTTI_PRELOAD_MESSAGE_BYTES",
     "TUTTI_PRELOAD_REPORT",

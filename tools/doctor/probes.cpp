@@ -182,7 +182,7 @@ void probe_communicators(RankFacts& facts, JobFacts& job) {
     job.tuning_file = choice.tuning_file;
     job.tuning_refused = choice.refused;
     job.network_description = static_cast<bool>(choice.description);
-    const Communicator mates = world.node_group();
+    const Communicator mates = world.local_communicator();
     if (mates.size() > 1) facts.shares_memory = mates.choice_facts().shared_memory;
   } catch (const Error& error) {  // on all ranks
     job.communicator_error = error.what();

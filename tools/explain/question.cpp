@@ -188,11 +188,11 @@ Ranks imagined_ranks(const ExplainOptions& options) {
 Ranks ranks_of(const Communicator& comm) {
   const ChoiceFacts& facts = comm.choice_facts();
   std::vector<int> node_of(static_cast<std::size_t>(comm.size()));
-  detail::check_mpi(MPI_Allgather(&comm.place().node, 1, MPI_INT, node_of.data(), 1, MPI_INT, comm.mpi()),
+  detail::check_mpi(MPI_Allgather(&comm.topology().node, 1, MPI_INT, node_of.data(), 1, MPI_INT, comm.mpi()),
                     "MPI_Allgather");
   ExplainedCosts costs;
   costs.levels = facts.costs;
-  costs.one_node = comm.place().nodes == 1;
+  costs.one_node = comm.topology().nodes == 1;
   costs.source = facts.source;
   costs.refused = facts.refused;
   Ranks ranks{.count = comm.size(),

@@ -43,8 +43,8 @@ enum class Holds {
 
 /// How a collective is called, by tutti or by the MPI library.
 struct Calls {
-  void (*run)(const Call&);         ///< returns when it is done
-  Operation (*start)(const Call&);  ///< the call outlives the operation
+  void (*run)(const Call&);       ///< returns when it is done
+  Request (*start)(const Call&);  ///< the call outlives the operation
 };
 
 struct MeasuredCollective {

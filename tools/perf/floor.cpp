@@ -102,7 +102,7 @@ double combining(const Communicator& comm, ReduceOp op, DType dtype) {
 
 /// Of the last-level caches, by rank 0's knowledge; nothing where there is no floor. Collective.
 std::optional<std::size_t> caches_below(const Communicator& comm, const NodeWork& largest) {
-  if (comm.size() == 1 || comm.place().nodes > 1) return std::nullopt;
+  if (comm.size() == 1 || comm.topology().nodes > 1) return std::nullopt;
   std::uint64_t bytes = cache_bytes_of(last_level_caches(), comm.size());
   check_mpi(MPI_Bcast(&bytes, 1, MPI_UINT64_T, 0, comm.mpi()), "MPI_Bcast");
   return exceeds_caches(largest.moved, bytes) ? std::optional(bytes) : std::nullopt;

@@ -32,7 +32,7 @@ class Side {
         iteration, [&](const Call& call) { calls_.run(call); }, times_);
   }
 
-  void started(int iteration) {
+  void nonblocking(int iteration) {
     timed(
         iteration, [&](const Call& call) { calls_.start(call).wait(); }, times_);
   }
@@ -44,16 +44,16 @@ class Side {
     timed(
         iteration,
         [&](const Call& call) {
-          Operation operation = calls_.start(call);
+          Request operation = calls_.start(call);
           computation_.run([&] { operation.test(); });
           operation.wait();
         },
         both_);
   }
 
-  /// Warm-up is checked but not timed. Started, its times say how long to compute.
-  void end_warmup(bool started, double test_interval) {
-    if (started) {
+  /// Warm-up is checked but not timed. Of the non-blocking form its times say how long to compute.
+  void end_warmup(bool nonblocking, double test_interval) {
+    if (nonblocking) {
       double length = summarize(per_call(times_)).median;
       detail::check_mpi(MPI_Bcast(&length, 1, MPI_DOUBLE, 0, comm_.mpi()), "MPI_Bcast");
       computation_.set_length(std::max(length, 0.01), test_interval);
@@ -164,19 +164,19 @@ Measurement measure(const MeasuredCollective& collective, std::span<const Call> 
     if (options.with_mpi && !mpi_first) part(theirs);
   };
   const Patience patience(*batch.front().comm, options.seconds);
-  const int most_warmup = options.started ? std::max(options.warmup, 3) : options.warmup;
+  const int most_warmup = options.nonblocking ? std::max(options.warmup, 3) : options.warmup;
   int i = 0;
   for (; i < most_warmup && (i == 0 || !patience.ends(0.5)); ++i) {
-    in_turn(i, [&](Side& side) { options.started ? side.started(2 * i) : side.at_once(i); });
+    in_turn(i, [&](Side& side) { options.nonblocking ? side.nonblocking(2 * i) : side.at_once(i); });
   }
   const int warmup = i;
-  in_turn(0, [&](Side& side) { side.end_warmup(options.started, options.test_interval); });
+  in_turn(0, [&](Side& side) { side.end_warmup(options.nonblocking, options.test_interval); });
   for (; i - warmup < options.iterations && (i == warmup || !patience.ends(1)); ++i) {
-    if (!options.started) {
+    if (!options.nonblocking) {
       in_turn(i, [&](Side& side) { side.at_once(i); });
       continue;
     }
-    in_turn(i, [&](Side& side) { side.started(2 * i); });  // data of every call's own
+    in_turn(i, [&](Side& side) { side.nonblocking(2 * i); });  // data of every call's own
     in_turn(i, [&](Side& side) { side.overlapped(2 * i + 1); });
   }
   Measurement result{.iterations = i - warmup};

@@ -22,7 +22,7 @@ struct Timing {
   double median = 0.0;
   double p99 = 0.0;       ///< of few iterations this is the slowest
   std::size_t wrong = 0;  ///< elements that differed from what they must be, over all ranks and iterations
-  std::optional<Overlap> overlap = std::nullopt;  ///< where the started form was measured
+  std::optional<Overlap> overlap = std::nullopt;  ///< where the non-blocking form was measured
 };
 
 struct Measurement {
@@ -33,13 +33,13 @@ struct Measurement {
 
 struct MeasureOptions {
   int iterations = 10;
-  int warmup = 5;        ///< iterations before those; the started form has at least 3
+  int warmup = 5;        ///< iterations before those; the non-blocking form has at least 3
   double seconds = 0.0;  ///< fewer iterations of both kinds, at least one of each, if they take longer; 0: no limit
   bool with_tutti = true;
   bool with_mpi = true;
 
   /// Start the collective and wait for it, instead of calling it; then measure its overlap, too.
-  bool started = false;
+  bool nonblocking = false;
   double test_interval = 10.0;  ///< microseconds of computation between two tests
 };
 

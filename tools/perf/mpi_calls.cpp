@@ -129,7 +129,7 @@ constexpr Calls calls() {
                 MPI_Request request = MPI_REQUEST_NULL;
                 detail::check_mpi(std::apply(kStarted, std::tuple_cat(kArguments(c), std::tuple(&request))),
                                   "a started collective of the MPI library");
-                return Operation(std::make_unique<RequestTask>(request, c, kFinish));
+                return Request(std::make_unique<RequestTask>(request, c, kFinish));
               }};
 }
 

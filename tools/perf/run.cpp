@@ -22,7 +22,7 @@ namespace {
 /// The buffers for the largest row, plus as much again for what the libraries need meanwhile, must fit the free memory
 /// of each node.
 std::optional<std::string> memory_problem(const Communicator& comm, std::size_t buffers, std::size_t row) {
-  const auto local = static_cast<std::size_t>(comm.place().local_size);
+  const auto local = static_cast<std::size_t>(comm.topology().local_size);
   const std::size_t available = memory_available();
   if (available / local >= buffers + row) return std::nullopt;
   constexpr double kGiga = 1024.0 * 1024 * 1024;
@@ -61,7 +61,7 @@ std::vector<Call> batch_in(const PerfPlan& plan, const Call& call, std::byte* me
 
 RunFacts run_facts(const Communicator& comm, const PerfPlan& plan, const Call& largest) {
   return {.ranks = comm.size(),
-          .nodes = comm.place().nodes,
+          .nodes = comm.topology().nodes,
           .version = TUTTI_VERSION,
           .mpi = mpi_library(),
           .cpu = cpu_model(),
@@ -92,9 +92,9 @@ void print_heading(const Communicator& comm, const PerfPlan& plan, const RunFact
                    bool in_place, bool mpi_can) {
   const std::string domains = facts.numa_domains > 1 ? text(", ", facts.numa_domains, " NUMA domains") : "";
   std::printf("# tutti %s, %s%s: %d rank%s on %d node%s%s%s%s, algorithm %s%s, %s memory%s, %s\n",
-              facts.version.c_str(), std::string(plan.collective->name).c_str(), plan.how.started ? ", started" : "",
-              facts.ranks, facts.ranks == 1 ? "" : "s", facts.nodes, facts.nodes == 1 ? "" : "s",
-              facts.transport == "ucx" ? " by UCX" : "",
+              facts.version.c_str(), std::string(plan.collective->name).c_str(),
+              plan.how.nonblocking ? ", non-blocking" : "", facts.ranks, facts.ranks == 1 ? "" : "s", facts.nodes,
+              facts.nodes == 1 ? "" : "s", facts.transport == "ucx" ? " by UCX" : "",
               facts.nodes > 1 || facts.ranks == 1 || facts.shared_memory ? "" : " by messages", domains.c_str(),
               algorithm_name(comm, plan).c_str(), in_place ? ", in place" : "", plan.allocated ? "allocated" : "any",
               plan.allocated || !facts.shared_memory ? ""
@@ -118,7 +118,7 @@ void print_heading(const Communicator& comm, const PerfPlan& plan, const RunFact
   if (plan.how.with_mpi && !mpi_can)
     std::printf("# the MPI library has no %s over %s: no comparison\n", std::string(name(plan.op)).c_str(),
                 std::string(name(plan.dtype)).c_str());
-  if (plan.how.started)
+  if (plan.how.nonblocking)
     std::printf("# overlap: with computation as long as the collective, which tests every %.3g us\n",
                 plan.how.test_interval);
   std::printf("# time: median over iterations; algbw: size / time; busbw: what the busiest link carries / time");
@@ -141,7 +141,7 @@ Row row_for(const Communicator& comm, const PerfPlan& plan, const Call& call) {
           .root = plan.root,
           .in_place = call.in_place,
           .allocated = plan.allocated,
-          .started = plan.how.started,
+          .nonblocking = plan.how.nonblocking,
           .test_interval = plan.how.test_interval,
           .algorithm = algorithm_name(comm, plan),
           .radix = plan.options.radix,
@@ -229,7 +229,7 @@ void run_perf(const Communicator& comm, const PerfPlan& plan) {
       plan.allocated ? comm.allocate_bytes(bytes + 1) : detail::allocate_plain(bytes + 1);  // never nothing
 
   const TableShape shape{
-      .floor = facts.floor.has_value(), .overlap = plan.how.started, .compared = plan.how.with_mpi && comparable};
+      .floor = facts.floor.has_value(), .overlap = plan.how.nonblocking, .compared = plan.how.with_mpi && comparable};
   if (first) print_heading(comm, plan, facts, shape, largest.in_place, comparable);
   const auto rows = measure_ladder(comm, plan, facts, shape, static_cast<std::byte*>(memory.get()));
   if (first) {

@@ -39,7 +39,7 @@ std::vector<double> Spans::microseconds(const Communicator& comm) const {
   constexpr std::int64_t kNotThere = std::numeric_limits<std::int64_t>::max();
   std::vector<std::int64_t> begins = begins_;
   std::vector<std::int64_t> ends = ends_;
-  if (comm.place().nodes == 1) {
+  if (comm.topology().nodes == 1) {
     begins = extremes(comm, begins_, MPI_MIN);
     ends = extremes(comm, ends_, MPI_MAX);
   } else {

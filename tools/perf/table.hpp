@@ -40,7 +40,7 @@ struct Row {
   int root = 0;
   bool in_place = false;
   bool allocated = true;
-  bool started = false;
+  bool nonblocking = false;
   double test_interval = 0.0;  ///< microseconds; started
   std::string algorithm = {};  ///< "auto" where tutti chose
   int radix = 0;               ///< 0 where tutti chose
@@ -61,7 +61,7 @@ std::optional<double> fraction_of_floor(const Row& row, const RunFacts& facts, d
 /// Which columns a table has besides those of every table.
 struct TableShape {
   bool floor = false;     ///< the share of the memory floor
-  bool overlap = false;   ///< of the started form
+  bool overlap = false;   ///< of the non-blocking form
   bool compared = false;  ///< with the MPI library
 };
 

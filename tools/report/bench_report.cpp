@@ -40,7 +40,7 @@ std::vector<Group> group_rows(const json& rows) {
     std::string title = fmt::format("{}, {}", value_or_dash(row, "collective"), value_or_dash(row, "dtype"));
     if (value_or_dash(row, "op") != "none") title.append(" ").append(value_or_dash(row, "op"));
     title += fmt::format(", {} ranks{}", value_or_dash(row, "ranks"), nodes_text(row));
-    if (value_or_dash(row, "started") == "true") title += ", started";
+    if (value_or_dash(row, "nonblocking") == "true") title += ", non-blocking";
     if (value_or_dash(row, "in_place") == "true") title += ", in place";
     if (value_or_dash(row, "algorithm") != "auto") title.append(", ").append(value_or_dash(row, "algorithm"));
     auto found = groups.begin();

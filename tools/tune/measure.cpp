@@ -176,7 +176,7 @@ void meet_quietly(const Communicator& comm) {
 
 RankPairs find_pairs(const Communicator& comm) {
   std::vector<int> node(static_cast<std::size_t>(comm.size()));
-  check_mpi(MPI_Allgather(&comm.place().node, 1, MPI_INT, node.data(), 1, MPI_INT, comm.mpi()), "MPI_Allgather");
+  check_mpi(MPI_Allgather(&comm.topology().node, 1, MPI_INT, node.data(), 1, MPI_INT, comm.mpi()), "MPI_Allgather");
   RankPairs pairs;
   for (int second = 1; second < comm.size(); ++second) {
     for (int first = 0; first < second; ++first) {

@@ -102,7 +102,7 @@ bool measure(const Communicator& comm, Collective collective, Buffers& buffers, 
 }  // namespace
 
 std::vector<VerifiedChoice> verify_choices(const Communicator& comm, const LevelCosts& costs) {
-  const Communicator own(comm.mpi(), {.deadline = std::chrono::seconds(60), .costs = costs, .shared_memory = false});
+  const Communicator own(comm.mpi(), {.timeout = std::chrono::seconds(60), .costs = costs, .shared_memory = false});
   Chooser& chooser = own.state().everyone().chooser();
   Buffers buffers;
   buffers.data.resize(kSizes[std::size(kSizes) - 1] / sizeof(float), 1.0F);

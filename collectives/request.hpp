@@ -36,10 +36,10 @@ class Task {
 /// of a communicator in different orders.
 ///
 /// Destroying an incomplete operation abandons its communicator (Communicator::abandon).
-class Operation {
+class Request {
  public:
-  Operation() = default;
-  explicit Operation(std::unique_ptr<detail::Task> task) : task_(std::move(task)) {}
+  Request() = default;
+  explicit Request(std::unique_ptr<detail::Task> task) : task_(std::move(task)) {}
 
   /// Advances without waiting; true once complete (a default-made or completed operation is). \throws
   /// CommunicationError
@@ -62,22 +62,22 @@ class Operation {
 };
 
 /// A collective that is set up once and started many times (persistent.hpp). Movable; a default-made one is empty.
-class PersistentOperation {
+class PersistentRequest {
  public:
-  PersistentOperation() = default;
-  explicit PersistentOperation(std::function<std::unique_ptr<detail::Task>()> begin) : begin_(std::move(begin)) {}
+  PersistentRequest() = default;
+  explicit PersistentRequest(std::function<std::unique_ptr<detail::Task>()> begin) : begin_(std::move(begin)) {}
 
   /// Starts it: collective, as the call that it stands for. \throws InvalidArgument if it is empty or the last start is
   /// not complete, CommunicationError
   void start();
 
-  /// As Operation's; complete before the first start. After an error the operation is given up.
+  /// As Request's; complete before the first start. After an error the operation is given up.
   bool test();
   void wait();
 
  private:
   std::function<std::unique_ptr<detail::Task>()> begin_;
-  Operation running_;
+  Request running_;
 };
 
 }  // namespace tutti
