@@ -203,7 +203,7 @@ bool CommunicatorState::may_end() noexcept {
 CommunicatorState::End CommunicatorState::meet_before_end() noexcept {
   if (size_ == 1) return End::together;
   const auto begin = Clock::now();
-  Waiter waiter(wait_policy(), *transport_);
+  Waiter waiter(wait_policy(), *transport_, false);
   while (!may_end()) {
     const auto now = Clock::now();
     if (now - begin >= kMeetingLimit) fail(kNoSequence, "the communicator was freed here, and not by all ranks");

@@ -30,7 +30,8 @@ void Waiter::pause(Clock::time_point now) {
     sched_yield();
   } else {
     constexpr int kShare = 16;  // of the wait so far that it may take longer
-    transport_.sleep(std::clamp(idle / kShare, policy_.sleep, policy_.longest_sleep));
+    const auto longest = may_oversleep_ ? policy_.longest_sleep : policy_.sleep;
+    transport_.sleep(std::clamp(idle / kShare, policy_.sleep, longest));
   }
 }
 

@@ -36,7 +36,10 @@ struct WaitPolicy {
 /// other.
 class Waiter {
  public:
-  Waiter(const WaitPolicy& policy, Transport& transport) noexcept : policy_(policy), transport_(transport) {
+  /// `may_oversleep`: nobody needs this rank's answers meanwhile, so that it may sleep up to policy.longest_sleep.
+  /// `policy` and `transport` have to outlive it.
+  Waiter(const WaitPolicy& policy, Transport& transport, bool may_oversleep) noexcept
+      : policy_(policy), transport_(transport), may_oversleep_(may_oversleep) {
     progressed();
   }
 
@@ -58,6 +61,7 @@ class Waiter {
   const WaitPolicy& policy_;
   Transport& transport_;
   Clock::time_point idle_since_;  // as far as the clock was read
+  bool may_oversleep_;
   bool is_idle_ = false;
   int polls_ = 0;
   bool spins_ = true;

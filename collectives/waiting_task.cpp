@@ -68,7 +68,7 @@ bool WaitingTask::poll() {
 
 void WaitingTask::wait() {
   if (const std::string why = hopeless(); !why.empty()) fail(why);
-  Waiter waiter(state().wait_policy(), state().transport());
+  Waiter waiter(state().wait_policy(), state().transport(), waits_in_memory());
   bool waits = false;
   bool at_once = false;  // the clock was read when the wait began, and not since
   for (;;) {

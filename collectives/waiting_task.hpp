@@ -47,6 +47,9 @@ class WaitingTask : public Task {
   /// Whether this waits for a message from a rank that nobody knows yet.
   virtual bool awaits_anyone() const { return false; }
 
+  /// Whether this waits for what others write to the node's memory, and owes them nothing meanwhile.
+  virtual bool waits_in_memory() const { return false; }
+
   /// The ranks that this waits for, and what for, in words; by default those it exchanges messages with. Of a message
   /// that any rank may send, none.
   virtual std::set<int> awaited() const;

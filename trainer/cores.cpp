@@ -13,6 +13,7 @@
 
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/kernels/control_groups.hpp>
+#include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::trainer {

@@ -138,6 +138,8 @@ class DirectTask final : public WaitingTask, public PooledTask<DirectTask> {
     return text(name(call.collective), " #", sequence(), " (", describe(call), ", in the node's memory)");
   }
 
+  bool waits_in_memory() const override { return true; }
+
   std::set<int> awaited() const override {
     std::set<int> ranks;
     for (const int mate : work_.awaited()) ranks.insert(rank_of(mate));

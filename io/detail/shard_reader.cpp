@@ -54,12 +54,17 @@ void ShardReader::read_header() {
   // Memory for chunks and checksums is claimed by these numbers. Chunks are allocated at creation, so they are in the
   // file.
   const std::uintmax_t file_bytes = std::filesystem::file_size(file_);
-  for (const Field& field : header_.fields)
-    if (header_.chunk_samples > file_bytes / header_.chunks() / field.sample_bytes())
+  const std::uint64_t chunks = header_.chunks();
+  for (const Field& field : header_.fields) {
+    std::uint64_t claimed = 0;
+    const bool wraps = __builtin_mul_overflow(header_.chunk_samples, field.sample_bytes(), &claimed) ||
+                       __builtin_mul_overflow(claimed, chunks, &claimed);
+    if (wraps || claimed > file_bytes)
       throw DataError(fmt::format(
           "{}: field '{}' claims {} chunks of {} samples of {} bytes, more than the {} bytes "
           "of the file",
           file_.string(), field.name, header_.chunks(), header_.chunk_samples, field.sample_bytes(), file_bytes));
+  }
 }
 
 Field ShardReader::read_field(hid_t group, const std::string& name) {

@@ -91,7 +91,7 @@ void ByteSource::fail(const std::string& what) const { throw DataError(fmt::form
 
 /// Reads on into the buffer, behind what is unread of it, until there are two bytes to look at.
 void ByteSource::fill() {
-  std::memmove(buffer_.data(), unread_.data(), unread_.size());
+  std::copy(unread_.begin(), unread_.end(), buffer_.begin());  // to the front, so that overlapping does no harm
   std::size_t filled = unread_.size();
   while (filled < 2 && !ended_) {
     const ssize_t got = ::read(descriptor_, buffer_.data() + filled, buffer_.size() - filled);

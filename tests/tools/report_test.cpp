@@ -282,7 +282,7 @@ TEST(BenchReport, ShowsLimitLatencyAndOverlap) {
   write_bench_report(folder.write("a.json", "[" + rows + "]"), folder.path() / "a.html");
   const auto page = read_file(folder.path() / "a.html");
   expect_sound(page);
-  EXPECT_NE(page.find("<h2>allreduce, f32 sum, 2 ranks, started, in place</h2>"), std::string::npos);
+  EXPECT_NE(page.find("<h2>allreduce, f32 sum, 2 ranks, non-blocking, in place</h2>"), std::string::npos);
   EXPECT_EQ(count_of(page, "<svg"), 3U);
   EXPECT_EQ(count_of(page, "stroke-dasharray"), 2U);   // the limit, of bandwidth and latency
   EXPECT_EQ(count_of(page, "href='#bus0-dot'"), 8U);   // all sizes of both

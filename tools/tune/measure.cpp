@@ -98,7 +98,7 @@ class Side {
     state_.transport().receive(peer_, kTag, std::span(incoming_).first(bytes), pending_);
   }
   void finish() {
-    detail::Waiter waiter(state_.wait_policy(), state_.transport());
+    detail::Waiter waiter(state_.wait_policy(), state_.transport(), false);
     const auto begin = Clock::now();
     while (pending_.messages > 0) {
       if (state_.transport().progress()) continue;
