@@ -225,7 +225,7 @@ TEST_F(SingleCopies, WhereOneRankMayNotAllStage) {
     barrier(before);
   });
   EXPECT_EQ(result.outcome, Outcome::communication);
-  EXPECT_TRUE(contains(result.message, "cannot be read: Request not permitted"));
+  EXPECT_TRUE(contains(result.message, "cannot be read: Operation not permitted"));
 }
 
 }  // namespace

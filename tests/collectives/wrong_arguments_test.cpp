@@ -219,7 +219,7 @@ TEST(WrongOptions, AreInvalid) {
   const auto make = [](const CommunicatorOptions& options) {
     return attempt([&] { Communicator(MPI_COMM_WORLD, options); });
   };
-  EXPECT_TRUE(contains(make({.reproducibility = Reproducibility::ranks}).message, "bits"));
+  EXPECT_TRUE(contains(make({.reproducibility = Reproducibility::ranks}).message, "reproducibility"));
   EXPECT_EQ(make({.reproducibility = Reproducibility::ranks}).outcome, Outcome::invalid);
   TransportCosts costs = kNetworkCosts;
   costs.byte = -1e-10;

@@ -128,7 +128,7 @@ constexpr Calls calls() {
               [](const Call& c) {
                 MPI_Request request = MPI_REQUEST_NULL;
                 detail::check_mpi(std::apply(kStarted, std::tuple_cat(kArguments(c), std::tuple(&request))),
-                                  "a started collective of the MPI library");
+                                  "a non-blocking collective of the MPI library");
                 return Request(std::make_unique<RequestTask>(request, c, kFinish));
               }};
 }
