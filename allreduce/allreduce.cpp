@@ -4,9 +4,9 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/collective_calls.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/executor.hpp>
+#include <tutti/collectives/api/collective_calls.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -25,16 +25,16 @@ detail::Call call_of(ConstBuffer input, Buffer output, ReduceOp op, const Collec
           .options = options};
 }
 
-detail::Call call_of(Buffer data, std::shared_ptr<const ReduceFunction> function, const CollectiveOptions& options) {
+detail::Call call_of(Buffer data, std::shared_ptr<const UserOperator> function, const CollectiveOptions& options) {
   const Buffer bytes = detail::bytes_of(data);
-  return detail::with_function(call_of(bytes, bytes, detail::kReduceFunction, options), std::move(function));
+  return detail::with_function(call_of(bytes, bytes, detail::kUserOperator, options), std::move(function));
 }
 
 /// Why the hierarchical algorithm, which is named, cannot run; nullptr if it can.
 const char* find_level_problem(const Communicator& comm, const detail::Call& call) {
   if (comm.state().hierarchy() == nullptr) return "needs several nodes, one of them with several ranks";
   if (comm.options().reproducibility == Reproducibility::layout)
-    return "does not combine all ranks at once, as the reproducibility level 'layout' needs";
+    return "does not reduce all ranks at once, as the reproducibility level 'layout' needs";
   if (call.function) return "is not for functions of the program";
   // Its stages would be enqueued when those before are done, which is not in one order on all ranks.
   if (comm.state().queue() != nullptr) return "is not for transports that only enqueue";
@@ -108,12 +108,12 @@ PersistentRequest allreduce_init(const Communicator& comm, ConstBuffer input, Bu
       [=, plan = plan_of(comm, call)] { return detail::start_hierarchical(comm, input, output, op, plan); });
 }
 
-void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
+void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const UserOperator> function,
                const CollectiveOptions& options) {
   start(comm, call_of(data, std::move(function), options))->wait();
 }
 
-Request iallreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
+Request iallreduce(const Communicator& comm, Buffer data, std::shared_ptr<const UserOperator> function,
                    const CollectiveOptions& options) {
   return Request(start(comm, call_of(data, std::move(function), options)));
 }

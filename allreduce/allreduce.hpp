@@ -1,4 +1,4 @@
-// Allreduce: every rank gets the element-wise combination of all ranks' data.
+// Allreduce: every rank gets the element-wise reduction of all ranks' data.
 #pragma once
 
 #include <tutti/kernels/cpp20.hpp>
@@ -38,10 +38,10 @@ void allreduce(const Communicator& comm, ConstBuffer input, Buffer output, Reduc
 [[nodiscard]] PersistentRequest allreduce_init(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                                                const CollectiveOptions& options = {});
 
-/// The same by a function of the program's (collectives/reduce_function.hpp), counted in bytes.
-void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
+/// The same by a function of the program's (collectives/user_operator.hpp), counted in bytes.
+void allreduce(const Communicator& comm, Buffer data, std::shared_ptr<const UserOperator> function,
                const CollectiveOptions& options = {});
-[[nodiscard]] Request iallreduce(const Communicator& comm, Buffer data, std::shared_ptr<const ReduceFunction> function,
+[[nodiscard]] Request iallreduce(const Communicator& comm, Buffer data, std::shared_ptr<const UserOperator> function,
                                  const CollectiveOptions& options = {});
 
 // ---- For containers, arrays and spans (kernels/ranges.hpp)
@@ -75,13 +75,13 @@ template <WritableRange Out, ReadableLike<Out> In>
 }
 
 template <WritableRange Data>
-void allreduce(const Communicator& comm, Data&& data, std::shared_ptr<const ReduceFunction> function,
+void allreduce(const Communicator& comm, Data&& data, std::shared_ptr<const UserOperator> function,
                const CollectiveOptions& options = {}) {
   allreduce(comm, detail::writable(data), std::move(function), options);
 }
 
 template <WritableRange Data>
-[[nodiscard]] Request iallreduce(const Communicator& comm, Data&& data, std::shared_ptr<const ReduceFunction> function,
+[[nodiscard]] Request iallreduce(const Communicator& comm, Data&& data, std::shared_ptr<const UserOperator> function,
                                  const CollectiveOptions& options = {}) {
   return iallreduce(comm, detail::writable(data), std::move(function), options);
 }

@@ -6,8 +6,8 @@
 
 #include <tutti/allreduce/allreduce_group.hpp>
 #include <tutti/allreduce/fused_buffer.hpp>
-#include <tutti/collectives/call.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/call/call.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 
 namespace tutti {
 namespace {
@@ -33,7 +33,7 @@ class GroupTask final : public detail::Task {
   ~GroupTask() override {
     for (const Piece& piece : pieces_) {
       if (piece.started && !piece.complete && piece.fused) {
-        detail::keep_until_exit(std::make_shared<std::shared_ptr<const FusedBuffer>>(piece.fused));
+        detail::leak_until_exit(std::make_shared<std::shared_ptr<const FusedBuffer>>(piece.fused));
       }
     }
   }

@@ -3,7 +3,7 @@
 #include <new>
 
 #include <tutti/allreduce/fused_buffer.hpp>
-#include <tutti/collectives/memory_pools.hpp>
+#include <tutti/collectives/communicator/memory_pools.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>

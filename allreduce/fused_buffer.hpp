@@ -19,7 +19,7 @@ class FusedBuffer {
   /// Room for tensors with these element counts, zeroed, from comm.allocate. Local.
   FusedBuffer(const Communicator& comm, DType dtype, std::span<const std::size_t> counts);
 
-  /// The same in plain memory, which costs less to allocate than memory that node-mates can map: for a short life.
+  /// The same in plain memory, which costs less to allocate than memory that local ranks can map: for a short life.
   FusedBuffer(DType dtype, std::span<const std::size_t> counts);
 
   std::size_t tensors() const noexcept { return views_.size(); }

@@ -8,11 +8,11 @@
 
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/executor.hpp>
-#include <tutti/collectives/hierarchy.hpp>
-#include <tutti/collectives/node/direct_task.hpp>
-#include <tutti/collectives/table.hpp>
-#include <tutti/collectives/waiting_task.hpp>
+#include <tutti/collectives/communicator/hierarchy.hpp>
+#include <tutti/collectives/engine/dispatch.hpp>
+#include <tutti/collectives/engine/node_task.hpp>
+#include <tutti/collectives/engine/waiting_task.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -45,7 +45,7 @@ class HierarchicalAllreduce final : public WaitingTask {
     const Signature whole = {.sequence = sequence(),
                              .count = output.count,
                              .history = state().history(),
-                             .way = static_cast<std::uint32_t>(plan.chunks),
+                             .plan = static_cast<std::uint32_t>(plan.chunks),
                              .variant = variant(),
                              .root = 0,
                              .collective = Collective::allreduce,
@@ -54,7 +54,7 @@ class HierarchicalAllreduce final : public WaitingTask {
                              .algorithm = UINT8_MAX};
     state().record({.call = whole, .before = state().last_call()}, true, true,
                    {.name = kHierarchical, .segments = plan.chunks});
-    if (in_memory()) first_ticket_ = state().node()->take_tickets(2 * chunks_);
+    if (in_memory()) first_ticket_ = state().node()->reserve_slots(2 * chunks_);
   }
 
   // Stages that are given up tell the others themselves; their memory stays as theirs.
@@ -104,7 +104,7 @@ class HierarchicalAllreduce final : public WaitingTask {
 
   /// The order in which the node makes the stages of all chunks: that in which they begin if each is as fast as the
   /// others. A chunk is reduced once the one `active_` before it is gathered.
-  Ticket ticket_of(const Chunk& chunk) const noexcept {
+  ReservedSlot ticket_of(const Chunk& chunk) const noexcept {
     const std::uint64_t c = chunk.index;
     const std::uint64_t ahead = active_.size();
     std::uint64_t place = c < ahead ? c : 2 * c - ahead + 1;
@@ -162,7 +162,7 @@ class HierarchicalAllreduce final : public WaitingTask {
     set_counts(call, slice_counts(result.count));
     call.variant ^= variant();
     if (in_memory()) {
-      chunk.task = start_direct_stage(comm(), levels_.node, std::move(call), sequence_of(chunk), ticket_of(chunk));
+      chunk.task = start_node_stage(comm(), levels_.node, std::move(call), sequence_of(chunk), ticket_of(chunk));
       return;
     }
     chunk.task =
@@ -199,7 +199,7 @@ class HierarchicalAllreduce final : public WaitingTask {
   std::size_t begun_ = 0;
   std::size_t done_ = 0;
   std::vector<Chunk> active_;
-  Ticket first_ticket_{};
+  ReservedSlot first_ticket_{};
 };
 
 /// Predicted seconds of `bytes` in so many chunks.
@@ -227,10 +227,10 @@ HierarchicalStages plan_stages(Hierarchy& levels, std::size_t bytes, int chunks)
   const std::size_t chunk = (bytes + parts - 1) / parts;
   const auto slices = static_cast<std::size_t>(levels.slices);
   const std::size_t slice = (chunk + slices - 1) / slices;
-  const auto plan = [](Chooser& chooser, std::span<const Algorithm* const> table, Collective collective,
+  const auto plan = [](Selector& selector, std::span<const Algorithm* const> table, Collective collective,
                        std::size_t of_bytes) {
-    if (chooser.size() == 1) return Plan{};
-    return chooser.choose(table, collective, of_bytes, {.uneven = has_bound_blocks(collective)});
+    if (selector.size() == 1) return Plan{};
+    return selector.choose(table, collective, of_bytes, {.uneven = has_bound_blocks(collective)});
   };
   return {.chunks = chunks,
           .chunk_bytes = chunk,
@@ -265,7 +265,7 @@ bool is_hierarchical_faster(const Communicator& comm, std::size_t count, std::si
   if (answer.bytes != bytes) {
     const double flat = comm.state()
                             .everyone()
-                            .chooser()
+                            .selector()
                             .choose(allreduce_algorithms(), Collective::allreduce, bytes, {})
                             .predicted.total();
     answer = {bytes, plan_hierarchical(levels, bytes, 0).seconds < flat};

@@ -6,8 +6,8 @@
 //   1. the ranks of a node reduce_scatter: local rank i holds slice i of the node's sum;
 //   2. the ranks with slice i of all nodes allreduce it;
 //   3. the ranks of a node all_gather the slices.
-// Slices are as many as the smallest node has ranks (collectives/hierarchy.hpp). With N nodes of k ranks and n bytes, a
-// rank sends 2 (N-1)/N n/k bytes to other nodes and 2 (k-1)/k n inside its own.
+// Slices are as many as the smallest node has ranks (collectives/communicator/hierarchy.hpp). With N nodes of k ranks
+// and n bytes, a rank sends 2 (N-1)/N n/k bytes to other nodes and 2 (k-1)/k n inside its own.
 //
 // Stages 1 and 3 are made in the memory of the node where its ranks share it, and otherwise, as stage 2, by schedules
 // that are chosen for their level.
@@ -18,11 +18,11 @@
 #include <memory>
 #include <string_view>
 
-#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/cost_model.hpp>
-#include <tutti/collectives/hierarchy.hpp>
-#include <tutti/collectives/request.hpp>
+#include <tutti/collectives/communicator/hierarchy.hpp>
+#include <tutti/collectives/selection/cost_model.hpp>
+#include <tutti/collectives/selection/selection.hpp>
+#include <tutti/collectives/system/task.hpp>
 
 namespace tutti::detail {
 

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include <tutti/collectives/schedule.hpp>
+#include <tutti/collectives/schedule/schedule.hpp>
 
 namespace tutti {
 

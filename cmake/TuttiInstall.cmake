@@ -57,10 +57,10 @@ tutti_install_target(
           kernels/philox.hpp kernels/ranges.hpp kernels/reduce.hpp kernels/sgd.hpp)
 tutti_install_target(
   collectives library tuttiTargets
-  HEADERS collectives/choice_facts.hpp collectives/collectives.hpp collectives/collectives_of_ranges.hpp collectives/communicator.hpp collectives/cost_model.hpp
-          collectives/flight_recorder.hpp collectives/network_class.hpp collectives/request.hpp collectives/persistent.hpp collectives/point_to_point.hpp
-          collectives/reduce_function.hpp collectives/schedule.hpp collectives/session.hpp
-          collectives/torus.hpp)
+  HEADERS collectives/collectives.hpp collectives/collectives_of_ranges.hpp collectives/communicator.hpp collectives/costs.hpp
+          collectives/flight_recorder.hpp collectives/network.hpp collectives/options.hpp collectives/persistent.hpp
+          collectives/point_to_point.hpp collectives/request.hpp collectives/selection_facts.hpp collectives/session.hpp
+          collectives/user_operator.hpp)
 tutti_install_target(allreduce library tuttiTargets HEADERS allreduce/allreduce.hpp allreduce/allreduce_group.hpp allreduce/fused_buffer.hpp
                      allreduce/version.hpp)
 tutti_install_target(compression library tuttiTargets HEADERS compression/compression.hpp)
@@ -85,7 +85,7 @@ if(TUTTI_HAVE_CUDA)
   tutti_install_export(cuda tuttiCudaTargets)
 endif()
 
-set(umbrella ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${PROJECT_SOURCE_DIR}/allreduce/tutti.h ${TUTTI_INCLUDE_DIR}/tutti/version.h)
+set(umbrella ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${PROJECT_SOURCE_DIR}/allreduce/c/tutti.h ${TUTTI_INCLUDE_DIR}/tutti/version.h)
 list(APPEND TUTTI_PUBLIC_HEADERS ${umbrella})
 install(FILES ${umbrella} DESTINATION ${tutti_header_dir} COMPONENT library)
 

@@ -4,7 +4,7 @@ find_program(TUTTI_AWK NAMES awk gawk mawk REQUIRED)
 mark_as_advanced(TUTTI_AWK)
 set(man_sources ${PROJECT_SOURCE_DIR}/cmake/man)
 set(man_dir ${PROJECT_BINARY_DIR}/man)
-set(header ${PROJECT_SOURCE_DIR}/allreduce/tutti.h)
+set(header ${PROJECT_SOURCE_DIR}/allreduce/c/tutti.h)
 set(example ${PROJECT_SOURCE_DIR}/examples/allreduce_hello/main.c)
 set(TUTTI_MAN1 "")
 set(page ${CMAKE_COMMAND} -DPROJECT_VERSION=${PROJECT_VERSION})
@@ -17,9 +17,9 @@ add_custom_command(
   DEPENDS ${man_sources}/interface.awk ${man_sources}/page.cmake ${man_sources}/tutti.3.in ${header} ${example}
   VERBATIM)
 set(cpp_headers "")
-foreach(name collectives/session collectives/communicator kernels/dtype kernels/buffer kernels/ranges kernels/error kernels/reduce
+foreach(name collectives/session collectives/communicator collectives/options collectives/costs collectives/network kernels/dtype kernels/buffer kernels/ranges kernels/error kernels/reduce
              allreduce/allreduce allreduce/allreduce_group allreduce/fused_buffer collectives/collectives collectives/collectives_of_ranges
-             collectives/point_to_point collectives/request collectives/persistent collectives/reduce_function collectives/flight_recorder
+             collectives/point_to_point collectives/request collectives/persistent collectives/user_operator collectives/flight_recorder
              compression/compression allreduce/version)
   list(APPEND cpp_headers ${PROJECT_SOURCE_DIR}/${name}.hpp)
 endforeach()

@@ -17,9 +17,8 @@ foreach(folder kernels collectives allreduce compression io trainer)
   file(MAKE_DIRECTORY ${TUTTI_INCLUDE_DIR}/tutti)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${TUTTI_INCLUDE_DIR}/tutti/${folder} SYMBOLIC)
 endforeach()
-foreach(umbrella tutti.hpp tutti.h)
-  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/allreduce/${umbrella} ${TUTTI_INCLUDE_DIR}/tutti/${umbrella} SYMBOLIC)
-endforeach()
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${TUTTI_INCLUDE_DIR}/tutti/tutti.hpp SYMBOLIC)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/allreduce/c/tutti.h ${TUTTI_INCLUDE_DIR}/tutti/tutti.h SYMBOLIC)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/version.h.in ${TUTTI_INCLUDE_DIR}/tutti/version.h @ONLY)
 
 # Every target of the project links this one: warnings, sanitizers, and floating point without contraction, so that the

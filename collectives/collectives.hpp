@@ -21,27 +21,13 @@
 #include <string_view>
 
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/reduce_function.hpp>
+#include <tutti/collectives/options.hpp>
 #include <tutti/collectives/request.hpp>
+#include <tutti/collectives/user_operator.hpp>
 #include <tutti/kernels/reduce.hpp>
 
 #pragma GCC visibility push(default)
 namespace tutti {
-
-struct CollectiveOptions {
-  // ---- How fast; nothing here changes what is computed, but reductions may round differently
-
-  /// Name of the algorithm, from the tables in collectives/README.md and
-  /// allreduce/README.md; empty: chosen by size and ranks. Must agree.
-  std::string_view algorithm = {};
-
-  /// How many ways a tree or exchange branches, for algorithms that have a radix: 2 to the number of ranks; 0: chosen.
-  /// Must agree.
-  int radix = 0;
-
-  /// Messages are cut into pieces of about so many bytes, which are pipelined; 0: chosen. Must agree.
-  std::size_t segment_bytes = 0;
-};
 
 // Each has a form that only starts it and returns a Request, named with an i in front: the same contract, and the
 // buffers belong to the operation until it is complete. Several may be under way on one communicator.
@@ -74,7 +60,7 @@ void scatter(const Communicator& comm, ConstBuffer input, Buffer output, int roo
 [[nodiscard]] Request iscatter(const Communicator& comm, ConstBuffer input, Buffer output, int root,
                                const CollectiveOptions& options = {});
 
-/// Combines the ranks' `input` and leaves slice `rank` of the result in `output`; input.count = size * output.count.
+/// Reduces the ranks' `input` and leaves slice `rank` of the result in `output`; input.count = size * output.count.
 /// Count, dtype, op and options agree. In place: `output` is exactly elements [rank * n, (rank + 1) * n) of `input`;
 /// other overlap is not allowed.
 void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
@@ -82,7 +68,7 @@ void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, 
 [[nodiscard]] Request ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                                       const CollectiveOptions& options = {});
 
-/// Combines the ranks' `input` into `output` of rank `root`; `output` of other ranks is not touched and may be empty.
+/// Reduces the ranks' `input` into `output` of rank `root`; `output` of other ranks is not touched and may be empty.
 /// Count, dtype, op, root and options agree. In place at the root: `output` is exactly `input`; other overlap is not
 /// allowed.
 void reduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int root,
@@ -93,15 +79,15 @@ void reduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp
 /// reduce() and reduce_scatter() by a function of the program's. Buffers of any dtype are taken for the function's
 /// elements: counts agree in bytes. One that is not commutative is applied in rank order, by algorithms that can:
 /// reduce_scatter by exchanging P-1 messages at once.
-void reduce(const Communicator& comm, ConstBuffer input, Buffer output, std::shared_ptr<const ReduceFunction> function,
+void reduce(const Communicator& comm, ConstBuffer input, Buffer output, std::shared_ptr<const UserOperator> function,
             int root, const CollectiveOptions& options = {});
 [[nodiscard]] Request ireduce(const Communicator& comm, ConstBuffer input, Buffer output,
-                              std::shared_ptr<const ReduceFunction> function, int root,
+                              std::shared_ptr<const UserOperator> function, int root,
                               const CollectiveOptions& options = {});
 void reduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output,
-                    std::shared_ptr<const ReduceFunction> function, const CollectiveOptions& options = {});
+                    std::shared_ptr<const UserOperator> function, const CollectiveOptions& options = {});
 [[nodiscard]] Request ireduce_scatter(const Communicator& comm, ConstBuffer input, Buffer output,
-                                      std::shared_ptr<const ReduceFunction> function,
+                                      std::shared_ptr<const UserOperator> function,
                                       const CollectiveOptions& options = {});
 
 /// Block j of `input` goes to rank j, and block i of `output` comes from rank i; both have size * n elements. Count,

@@ -97,27 +97,27 @@ template <WritableRange Out, ReadableLike<Out> In>
 // ---- By a function of the program's
 
 template <WritableRange Out, ReadableLike<Out> In>
-void reduce_scatter(const Communicator& comm, In&& input, Out&& output, std::shared_ptr<const ReduceFunction> function,
+void reduce_scatter(const Communicator& comm, In&& input, Out&& output, std::shared_ptr<const UserOperator> function,
                     const CollectiveOptions& options = {}) {
   reduce_scatter(comm, detail::readable(input), detail::writable(output), std::move(function), options);
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
 [[nodiscard]] Request ireduce_scatter(const Communicator& comm, In&& input, Out&& output,
-                                      std::shared_ptr<const ReduceFunction> function,
+                                      std::shared_ptr<const UserOperator> function,
                                       const CollectiveOptions& options = {}) {
   return ireduce_scatter(comm, detail::readable(input), detail::writable(output), std::move(function), options);
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
-void reduce(const Communicator& comm, In&& input, Out&& output, std::shared_ptr<const ReduceFunction> function,
-            int root, const CollectiveOptions& options = {}) {
+void reduce(const Communicator& comm, In&& input, Out&& output, std::shared_ptr<const UserOperator> function, int root,
+            const CollectiveOptions& options = {}) {
   reduce(comm, detail::readable(input), detail::writable(output), std::move(function), root, options);
 }
 
 template <WritableRange Out, ReadableLike<Out> In>
 [[nodiscard]] Request ireduce(const Communicator& comm, In&& input, Out&& output,
-                              std::shared_ptr<const ReduceFunction> function, int root,
+                              std::shared_ptr<const UserOperator> function, int root,
                               const CollectiveOptions& options = {}) {
   return ireduce(comm, detail::readable(input), detail::writable(output), std::move(function), root, options);
 }

@@ -8,10 +8,10 @@
 #include <exception>
 #include <vector>
 
-#include <tutti/collectives/executor.hpp>
-#include <tutti/collectives/node/available_memory.hpp>
-#include <tutti/collectives/table.hpp>
-#include <tutti/collectives/waiting_task.hpp>
+#include <tutti/collectives/engine/dispatch.hpp>
+#include <tutti/collectives/engine/waiting_task.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/system/available_memory.hpp>
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
@@ -48,7 +48,7 @@ class CompressedAllreduce final : public detail::WaitingTask {
   ~CompressedAllreduce() override {
     if (!stage_) return;
     state().fail(sequence(), text(label(), " was given up before it was complete"));
-    detail::keep_until_exit(encoded_);
+    detail::leak_until_exit(encoded_);
   }
 
   void begin() {
@@ -129,7 +129,7 @@ class CompressedAllreduce final : public detail::WaitingTask {
       decode_into(encoded(encoded_->incoming, 0), sum);
       for (std::size_t r = 1; r < ranks_; ++r) {
         decode_into(encoded(encoded_->incoming, r), term);
-        combine(ReduceOp::sum, ConstBuffer(sum), ConstBuffer(std::span(term)), Buffer(sum));
+        reduce_local(ReduceOp::sum, ConstBuffer(sum), ConstBuffer(std::span(term)), Buffer(sum));
       }
       finish_reduction(op_, Buffer(sum), comm().size());
     }

@@ -24,15 +24,15 @@ const detail::Reducer& reducer_of(DType dtype) noexcept {
 
 /// Elements of all inputs from `first` on, as many as `out` has. Partial results go through a tile, so that `out`,
 /// which may be a part of any of the inputs, is written last.
-void combine_tile(ReduceOp op, std::span<const ConstBuffer> inputs, std::size_t first, Buffer out) {
+void reduce_tile(ReduceOp op, std::span<const ConstBuffer> inputs, std::size_t first, Buffer out) {
   alignas(kLine) std::array<std::byte, kTile * 8> memory;
   const Buffer tile(memory.data(), out.count, out.dtype);
-  combine(op, inputs[0].slice(first, out.count), inputs[1].slice(first, out.count), tile);
-  for (std::size_t i = 2; i + 1 < inputs.size(); ++i) combine(op, tile, inputs[i].slice(first, out.count), tile);
-  combine(op, tile, inputs.back().slice(first, out.count), out);
+  reduce_local(op, inputs[0].slice(first, out.count), inputs[1].slice(first, out.count), tile);
+  for (std::size_t i = 2; i + 1 < inputs.size(); ++i) reduce_local(op, tile, inputs[i].slice(first, out.count), tile);
+  reduce_local(op, tile, inputs.back().slice(first, out.count), out);
 }
 
-void combine_half_tile(ReduceOp op, std::span<const ConstBuffer> inputs, std::size_t first, Buffer out) {
+void reduce_half_tile(ReduceOp op, std::span<const ConstBuffer> inputs, std::size_t first, Buffer out) {
   alignas(kLine) std::array<float, kTile> sum;
   alignas(kLine) std::array<float, kTile> next;
   const Buffer sums(sum.data(), out.count, DType::f32);
@@ -40,20 +40,20 @@ void combine_half_tile(ReduceOp op, std::span<const ConstBuffer> inputs, std::si
   cast(inputs[0].slice(first, out.count), sums);
   for (const ConstBuffer& input : inputs.subspan(1)) {
     cast(input.slice(first, out.count), nexts);
-    combine(op, sums, nexts, sums);
+    reduce_local(op, sums, nexts, sums);
   }
   cast(sums, out);
 }
 
 /// Of at most kTile elements.
-void combine_part(ReduceOp op, std::span<const ConstBuffer> inputs, std::size_t first, Buffer out) {
+void reduce_part(ReduceOp op, std::span<const ConstBuffer> inputs, std::size_t first, Buffer out) {
   if (inputs.size() == 1) {
     if (const ConstBuffer part = inputs[0].slice(first, out.count); part.data != out.data)
       copy_bytes(out.data, part.data, out.size_bytes());
   } else if (inputs.size() == 2) {
-    combine(op, inputs[0].slice(first, out.count), inputs[1].slice(first, out.count), out);
+    reduce_local(op, inputs[0].slice(first, out.count), inputs[1].slice(first, out.count), out);
   } else {
-    (is_half(out.dtype) ? combine_half_tile : combine_tile)(op, inputs, first, out);
+    (is_half(out.dtype) ? reduce_half_tile : reduce_tile)(op, inputs, first, out);
   }
 }
 
@@ -63,29 +63,29 @@ struct Range {
   std::size_t end;
 };
 
-/// combine_into() of a range, in every case: the result is made in a tile, and copied.
-void combine_and_copy(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
-                      int contributions, bool streams, Range range) {
+/// reduce_into() of a range, in every case: the result is made in a tile, and copied.
+void reduce_and_copy(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
+                     int contributions, bool streams, Range range) {
   alignas(kLine) std::array<std::byte, kTile * 8> memory;
   const DType dtype = inputs[0].dtype;
   const std::size_t element = size_of(dtype);
   for (std::size_t first = range.begin; first < range.end; first += kTile) {
     const Buffer tile(memory.data(), std::min(kTile, range.end - first), dtype);
-    combine_part(op, inputs, first, tile);
+    reduce_part(op, inputs, first, tile);
     finish_reduction(op, tile, contributions);
     for (std::byte* const target : targets)
       (streams ? stream_part : copy_bytes)(target + first * element, tile.data, tile.size_bytes());
   }
 }
 
-/// combine_into() of a range, where the last operation can be stored where it belongs.
-void combine_to_targets(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
-                        bool streams, Range range) {
+/// reduce_into() of a range, where the last operation can be stored where it belongs.
+void reduce_to_targets(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
+                       bool streams, Range range) {
   if (inputs.size() == 2) {
     const std::size_t count = range.end - range.begin;
     return reducer_of(inputs[0].dtype)
-        .combine_to_all(op, inputs[0].slice(range.begin, count), inputs[1].slice(range.begin, count), targets,
-                        range.begin, streams);
+        .reduce_to_all(op, inputs[0].slice(range.begin, count), inputs[1].slice(range.begin, count), targets,
+                       range.begin, streams);
   }
   alignas(kLine) std::array<std::byte, kTile * 8> memory;
   const std::size_t least = detail::kWidestVector / size_of(inputs[0].dtype);
@@ -94,8 +94,8 @@ void combine_to_targets(ReduceOp op, std::span<const ConstBuffer> inputs, std::s
     n = std::min(kTile, left);
     if (left > n && left - n < least) n -= least;  // so that there is enough for another
     const Buffer tile(memory.data(), n, inputs[0].dtype);
-    combine_part(op, inputs.first(inputs.size() - 1), first, tile);
-    reducer_of(tile.dtype).combine_to_all(op, tile, inputs.back().slice(first, n), targets, first, streams);
+    reduce_part(op, inputs.first(inputs.size() - 1), first, tile);
+    reducer_of(tile.dtype).reduce_to_all(op, tile, inputs.back().slice(first, n), targets, first, streams);
   }
 }
 
@@ -112,9 +112,9 @@ Range whole_lines(std::span<std::byte* const> targets, std::size_t count, std::s
 
 }  // namespace
 
-void combine(ReduceOp op, ConstBuffer left, ConstBuffer right, Buffer out) noexcept {
+void reduce_local(ReduceOp op, ConstBuffer left, ConstBuffer right, Buffer out) noexcept {
   assert(left.count == out.count && right.count == out.count && left.dtype == out.dtype && right.dtype == out.dtype);
-  if (out.count > 0) reducer_of(out.dtype).combine(op, left, right, out);
+  if (out.count > 0) reducer_of(out.dtype).reduce(op, left, right, out);
 }
 
 void finish_reduction(ReduceOp op, Buffer data, int contributions) noexcept {
@@ -122,21 +122,21 @@ void finish_reduction(ReduceOp op, Buffer data, int contributions) noexcept {
   if (op == ReduceOp::avg && data.count > 0) reducer_of(data.dtype).divide(data, contributions);
 }
 
-void combine_all(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) noexcept {
-  if (inputs.size() == 2) return combine(op, inputs[0], inputs[1], out);
+void reduce_all(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) noexcept {
+  if (inputs.size() == 2) return reduce_local(op, inputs[0], inputs[1], out);
   if (inputs.size() == 1 && inputs[0].data == out.data) return;
   if (inputs.size() == 1) return copy_bytes(out.data, inputs[0].data, out.size_bytes());
   for (std::size_t first = 0; first < out.count; first += kTile)
-    combine_part(op, inputs, first, out.slice(first, std::min(kTile, out.count - first)));
+    reduce_part(op, inputs, first, out.slice(first, std::min(kTile, out.count - first)));
 }
 
-void combine_into(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
-                  int contributions, bool streams) noexcept {
+void reduce_into(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
+                 int contributions, bool streams) noexcept {
   const DType dtype = inputs[0].dtype;
   const std::size_t count = inputs[0].count;
   if (targets.size() == 1 && !streams) {
     const Buffer out(targets[0], count, dtype);
-    combine_all(op, inputs, out);
+    reduce_all(op, inputs, out);
     return finish_reduction(op, out, contributions);
   }
   const bool can_store_last = inputs.size() == 2 || (inputs.size() > 2 && !is_half(dtype));
@@ -144,10 +144,10 @@ void combine_into(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<st
                         : streams                              ? whole_lines(targets, count, size_of(dtype))
                                                                : Range{0, count};
   if ((at_once.end - at_once.begin) * size_of(dtype) < detail::kWidestVector)
-    return combine_and_copy(op, inputs, targets, contributions, streams, {0, count});
-  combine_and_copy(op, inputs, targets, contributions, streams, {0, at_once.begin});
-  combine_to_targets(op, inputs, targets, streams, at_once);
-  combine_and_copy(op, inputs, targets, contributions, streams, {at_once.end, count});
+    return reduce_and_copy(op, inputs, targets, contributions, streams, {0, count});
+  reduce_and_copy(op, inputs, targets, contributions, streams, {0, at_once.begin});
+  reduce_to_targets(op, inputs, targets, streams, at_once);
+  reduce_and_copy(op, inputs, targets, contributions, streams, {at_once.end, count});
 }
 
 std::string_view name(ReduceOp op) noexcept {

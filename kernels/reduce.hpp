@@ -34,24 +34,25 @@ constexpr bool is_supported(ReduceOp op, DType dtype) noexcept { return op <= Re
 
 /// out[i] = left[i] op right[i]. All three have the same count and dtype, `op` is_supported() for it, and they lie in
 /// host memory of any alignment; `out` may be exactly `left` or exactly `right`, other overlap is not allowed. bf16 and
-/// f16 are combined in f32 and rounded once to nearest even. A result that is NaN is always the one with positive sign
+/// f16 are reduced in f32 and rounded once to nearest even. A result that is NaN is always the one with positive sign
 /// and no payload. For `avg` this is the sum: the division is finish_reduction(). Bits: a pure function of the inputs,
 /// the same on every instruction set.
-void combine(ReduceOp op, ConstBuffer left, ConstBuffer right, Buffer out) noexcept;
+void reduce_local(ReduceOp op, ConstBuffer left, ConstBuffer right, Buffer out) noexcept;
 
 /// out[i] = inputs[0][i] op inputs[1][i] op ..., from left to right, at least one input, in one pass over memory. As
-/// combine(); `out` may be exactly one of the inputs. bf16 and f16 are combined in f32 all the way and rounded once.
-void combine_all(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) noexcept;
+/// reduce_local(); `out` may be exactly one of the inputs. bf16 and f16 are reduced in f32 all the way and rounded
+/// once.
+void reduce_all(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) noexcept;
 
-/// combine_all() and finish_reduction(), of so many contributions, in one pass: the result is at all of `targets` (at
+/// reduce_all() and finish_reduction(), of so many contributions, in one pass: the result is at all of `targets` (at
 /// least one), each of which has room for it and may be exactly one of the inputs. With `streams` it goes past the
 /// caches, and others see it after end_streams() (copy.hpp).
-void combine_into(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
-                  int contributions, bool streams) noexcept;
+void reduce_into(ReduceOp op, std::span<const ConstBuffer> inputs, std::span<std::byte* const> targets,
+                 int contributions, bool streams) noexcept;
 
-/// What remains to be done once all `contributions` (at least 1) are combined: for `avg` the division, for others
+/// What remains to be done once all `contributions` (at least 1) are reduced: for `avg` the division, for others
 /// nothing. Floating-point numbers are divided in their type, bf16 and f16 in f32 and then rounded; bits as for
-/// combine().
+/// reduce_local().
 void finish_reduction(ReduceOp op, Buffer data, int contributions) noexcept;
 
 }  // namespace tutti

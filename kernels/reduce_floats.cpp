@@ -15,13 +15,13 @@ namespace {
 
 using Own = Loops<double, float>;
 
-void combine_floats(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
-  Own::combine(op, left, right, out);
+void reduce_floats(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+  Own::reduce_local(op, left, right, out);
 }
 
-void combine_floats_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
-                           std::span<std::byte* const> targets, std::size_t first, bool streams) {
-  Own::combine_to_all(op, left, right, targets, first, streams);
+void reduce_floats_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                          std::span<std::byte* const> targets, std::size_t first, bool streams) {
+  Own::reduce_to_all(op, left, right, targets, first, streams);
 }
 
 void finish_floats(const Buffer& data, int contributions) { Own::divide(data, contributions); }
@@ -34,17 +34,17 @@ HWY_AFTER_NAMESPACE();
 namespace tutti {
 namespace {
 
-HWY_EXPORT(combine_floats);
-HWY_EXPORT(combine_floats_to_all);
+HWY_EXPORT(reduce_floats);
+HWY_EXPORT(reduce_floats_to_all);
 HWY_EXPORT(finish_floats);
 
 void run_combine(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
-  HWY_DYNAMIC_DISPATCH(combine_floats)(op, left, right, out);
+  HWY_DYNAMIC_DISPATCH(reduce_floats)(op, left, right, out);
 }
 
 void run_combine_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
                         std::span<std::byte* const> targets, std::size_t first, bool streams) {
-  HWY_DYNAMIC_DISPATCH(combine_floats_to_all)(op, left, right, targets, first, streams);
+  HWY_DYNAMIC_DISPATCH(reduce_floats_to_all)(op, left, right, targets, first, streams);
 }
 
 void run_divide(const Buffer& data, int contributions) { HWY_DYNAMIC_DISPATCH(finish_floats)(data, contributions); }

@@ -15,13 +15,13 @@ namespace {
 
 using Own = Loops<bfloat16, float16>;
 
-void combine_halves(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
-  Own::combine(op, left, right, out);
+void reduce_halves(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+  Own::reduce_local(op, left, right, out);
 }
 
-void combine_halves_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
-                           std::span<std::byte* const> targets, std::size_t first, bool streams) {
-  Own::combine_to_all(op, left, right, targets, first, streams);
+void reduce_halves_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                          std::span<std::byte* const> targets, std::size_t first, bool streams) {
+  Own::reduce_to_all(op, left, right, targets, first, streams);
 }
 
 void finish_halves(const Buffer& data, int contributions) { Own::divide(data, contributions); }
@@ -34,17 +34,17 @@ HWY_AFTER_NAMESPACE();
 namespace tutti {
 namespace {
 
-HWY_EXPORT(combine_halves);
-HWY_EXPORT(combine_halves_to_all);
+HWY_EXPORT(reduce_halves);
+HWY_EXPORT(reduce_halves_to_all);
 HWY_EXPORT(finish_halves);
 
 void run_combine(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
-  HWY_DYNAMIC_DISPATCH(combine_halves)(op, left, right, out);
+  HWY_DYNAMIC_DISPATCH(reduce_halves)(op, left, right, out);
 }
 
 void run_combine_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
                         std::span<std::byte* const> targets, std::size_t first, bool streams) {
-  HWY_DYNAMIC_DISPATCH(combine_halves_to_all)(op, left, right, targets, first, streams);
+  HWY_DYNAMIC_DISPATCH(reduce_halves_to_all)(op, left, right, targets, first, streams);
 }
 
 void run_divide(const Buffer& data, int contributions) { HWY_DYNAMIC_DISPATCH(finish_halves)(data, contributions); }

@@ -16,13 +16,13 @@ namespace {
 using Own = Loops<std::int64_t, std::int32_t, std::int16_t, std::int8_t, std::uint64_t, std::uint32_t, std::uint16_t,
                   std::uint8_t>;
 
-void combine_integers(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
-  Own::combine(op, left, right, out);
+void reduce_integers(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+  Own::reduce_local(op, left, right, out);
 }
 
-void combine_integers_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
-                             std::span<std::byte* const> targets, std::size_t first, bool streams) {
-  Own::combine_to_all(op, left, right, targets, first, streams);
+void reduce_integers_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                            std::span<std::byte* const> targets, std::size_t first, bool streams) {
+  Own::reduce_to_all(op, left, right, targets, first, streams);
 }
 
 void finish_integers(const Buffer& data, int contributions) { Own::divide(data, contributions); }
@@ -35,17 +35,17 @@ HWY_AFTER_NAMESPACE();
 namespace tutti {
 namespace {
 
-HWY_EXPORT(combine_integers);
-HWY_EXPORT(combine_integers_to_all);
+HWY_EXPORT(reduce_integers);
+HWY_EXPORT(reduce_integers_to_all);
 HWY_EXPORT(finish_integers);
 
 void run_combine(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
-  HWY_DYNAMIC_DISPATCH(combine_integers)(op, left, right, out);
+  HWY_DYNAMIC_DISPATCH(reduce_integers)(op, left, right, out);
 }
 
 void run_combine_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
                         std::span<std::byte* const> targets, std::size_t first, bool streams) {
-  HWY_DYNAMIC_DISPATCH(combine_integers_to_all)(op, left, right, targets, first, streams);
+  HWY_DYNAMIC_DISPATCH(reduce_integers_to_all)(op, left, right, targets, first, streams);
 }
 
 void run_divide(const Buffer& data, int contributions) { HWY_DYNAMIC_DISPATCH(finish_integers)(data, contributions); }

@@ -1,7 +1,7 @@
-// The work of combine(), combine_into() and finish_reduction(): loops, for one dtype and operator each, and the table
-// of them for the dtypes that a source instantiates them for.
+// The work of reduce_local(), reduce_into() and finish_reduction(): loops, for one dtype and operator each, and the
+// table of them for the dtypes that a source instantiates them for.
 //
-// Per element of size s, combine() reads 2s bytes and writes s, combine_into() at most 2s and s at each target.
+// Per element of size s, reduce_local() reads 2s bytes and writes s, reduce_into() at most 2s and s at each target.
 //
 // The same source is compiled once per instruction set, as floats-inl.hpp is.
 #if defined(TUTTI_KERNELS_REDUCE_LOOPS_INL_HPP_) == defined(HWY_TARGET_TOGGLE)
@@ -27,15 +27,15 @@
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-/// What combine() and what combine_into() runs.
-struct CombineKernels {
+/// What reduce_local() and what reduce_into() runs.
+struct ReduceKernels {
   void (*to_one)(const void* left, const void* right, void* out, std::size_t count);
   void (*to_all)(const void* left, const void* right, std::span<std::byte* const> targets, std::size_t offset,
                  std::size_t count, bool streams);
 };
 
 template <class Form, class Op>
-void combine_elements(const void* left, const void* right, void* out, std::size_t count) {
+void reduce_elements(const void* left, const void* right, void* out, std::size_t count) {
   const typename Form::D d;
   using T = hn::TFromD<typename Form::D>;
   const std::size_t lanes = hn::Lanes(d);
@@ -100,10 +100,10 @@ HWY_INLINE void store_combined(const void* left, const void* right, std::span<st
   }
 }
 
-/// At least a vector; see combine_elements().
+/// At least a vector; see reduce_elements().
 template <class Form, class Op>
-void combine_elements_to_all(const void* left, const void* right, std::span<std::byte* const> targets,
-                             std::size_t offset, std::size_t count, bool streams) {
+void reduce_elements_to_all(const void* left, const void* right, std::span<std::byte* const> targets,
+                            std::size_t offset, std::size_t count, bool streams) {
   if (streams) return store_combined<Form, Op, true>(left, right, targets, offset, count);
   const typename Form::D d;
   using T = hn::TFromD<typename Form::D>;
@@ -145,12 +145,12 @@ void divide_integers(void* data, std::size_t count, int contributions) {
 }
 
 template <class Form, class Op>
-constexpr CombineKernels kKernels = {&combine_elements<Form, Op>, &combine_elements_to_all<Form, Op>};
+constexpr ReduceKernels kKernels = {&reduce_elements<Form, Op>, &reduce_elements_to_all<Form, Op>};
 
 /// The kernels for elements T, or null where the operator is not for them. Where signed and unsigned numbers give the
 /// same bits, both run the unsigned kernel.
 template <class T, ReduceOp kOp>
-constexpr CombineKernels combine_kernels() {
+constexpr ReduceKernels reduce_kernels() {
   if constexpr (!is_supported(kOp, dtype_of<T>)) {
     return {};
   } else {
@@ -172,8 +172,8 @@ constexpr CombineKernels combine_kernels() {
 }
 
 template <class T, std::size_t... kOps>
-constexpr auto combine_row(std::index_sequence<kOps...> /*all*/) {
-  return std::array<CombineKernels, sizeof...(kOps)>{combine_kernels<T, kAllReduceOps[kOps]>()...};
+constexpr auto reduce_row(std::index_sequence<kOps...> /*all*/) {
+  return std::array<ReduceKernels, sizeof...(kOps)>{reduce_kernels<T, kAllReduceOps[kOps]>()...};
 }
 
 /// The row of a dtype, empty where it is none of Own.
@@ -181,15 +181,15 @@ template <class T, class... Own>
 constexpr auto row_if_own() {
   constexpr std::size_t kOps = std::size(kAllReduceOps);
   if constexpr ((std::is_same_v<T, Own> || ...)) {
-    return combine_row<T>(std::make_index_sequence<kOps>());
+    return reduce_row<T>(std::make_index_sequence<kOps>());
   } else {
-    return std::array<CombineKernels, kOps>{};
+    return std::array<ReduceKernels, kOps>{};
   }
 }
 
 /// One row per dtype, one column per operator, both in the order of their enumerations.
 template <class... Own>
-constexpr auto combine_table() {
+constexpr auto reduce_table() {
   return std::array{
       row_if_own<double, Own...>(),        row_if_own<float, Own...>(),         row_if_own<bfloat16, Own...>(),
       row_if_own<float16, Own...>(),       row_if_own<std::int64_t, Own...>(),  row_if_own<std::int32_t, Own...>(),
@@ -213,19 +213,19 @@ void divide(void* data, std::size_t count, int contributions) {
 /// What a detail::Reducer does, for the dtypes Own.
 template <class... Own>
 struct Loops {
-  static const CombineKernels& kernels_of(ReduceOp op, DType dtype) {
-    static constexpr auto kTable = combine_table<Own...>();
-    const CombineKernels& kernels = kTable[static_cast<std::size_t>(dtype)][static_cast<std::size_t>(op)];
+  static const ReduceKernels& kernels_of(ReduceOp op, DType dtype) {
+    static constexpr auto kTable = reduce_table<Own...>();
+    const ReduceKernels& kernels = kTable[static_cast<std::size_t>(dtype)][static_cast<std::size_t>(op)];
     assert(kernels.to_one != nullptr);
     return kernels;
   }
 
-  static void combine(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
+  static void reduce_local(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out) {
     kernels_of(op, out.dtype).to_one(left.data, right.data, out.data, out.count);
   }
 
-  static void combine_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
-                             std::span<std::byte* const> targets, std::size_t first, bool streams) {
+  static void reduce_to_all(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                            std::span<std::byte* const> targets, std::size_t first, bool streams) {
     kernels_of(op, left.dtype).to_all(left.data, right.data, targets, first, left.count, streams);
   }
 

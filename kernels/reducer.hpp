@@ -1,5 +1,5 @@
-// What is behind combine(), combine_into() and finish_reduction(). The loops are compiled for each dtype, operator and
-// instruction set, which takes long: a source for each class of dtypes, each with a reducer. The three sources are
+// What is behind reduce_local(), reduce_into() and finish_reduction(). The loops are compiled for each dtype, operator
+// and instruction set, which takes long: a source for each class of dtypes, each with a reducer. The three sources are
 // alike but for their names, because Highway compiles a source once more for each instruction set by its name.
 #pragma once
 
@@ -15,13 +15,13 @@ namespace tutti::detail {
 inline constexpr std::size_t kWidestVector = 64;
 
 struct Reducer {
-  /// As tutti::combine(), of at least one element.
-  void (*combine)(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out);
+  /// As tutti::reduce_local(), of at least one element.
+  void (*reduce)(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right, const Buffer& out);
 
   /// left[i] op right[i] at element first + i of all of `targets`, which may be exactly `left` or `right` there: at
   /// least kWidestVector bytes. With `streams`, whole cache lines of all targets, past the caches.
-  void (*combine_to_all)(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
-                         std::span<std::byte* const> targets, std::size_t first, bool streams);
+  void (*reduce_to_all)(ReduceOp op, const ConstBuffer& left, const ConstBuffer& right,
+                        std::span<std::byte* const> targets, std::size_t first, bool streams);
 
   /// The division of finish_reduction(), of at least one element.
   void (*divide)(const Buffer& data, int contributions);

@@ -56,11 +56,11 @@ bool run_doctor(const DoctorOptions& options) {
   watch.stage("MPI_Init");
   const Session session(nullptr, nullptr);
   doctor::add_mpi(facts);
-  watch.stage("greetings between ranks");
+  watch.stage("first messages between ranks");
   const auto silent = doctor::find_silent_ranks(doctor::Seconds(options.limit));
   if (!silent.empty()) give_up(silent, options.limit);
   watch.stage("looking at local ranks");
-  doctor::probe_mates(facts);
+  doctor::probe_peers(facts);
   watch.stage("making communicators");
   doctor::JobFacts job;
   doctor::probe_communicators(facts, job);

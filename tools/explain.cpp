@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/transport_choice.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/transport/open_transport.hpp>
 #include <tutti/kernels/error.hpp>
 
 #include "tools/command_line.hpp"
@@ -80,12 +80,12 @@ nlohmann::json collect(const Communicator& comm) {
           {"memory_available_bytes", memory_available()},
           {"ranks", comm.size()},
           {"nodes", comm.topology().nodes},
-          {"network", name(comm.choice_facts().network)},
-          {"network_description", to_text(comm.choice_facts().description)},
-          {"costs_from", name(comm.choice_facts().source)},
-          {"tuning_file", comm.choice_facts().tuning_file},
-          {"tuning_refused", comm.choice_facts().refused},
-          {"choice_digest", fmt::format("{:016x}", comm.choice_facts().digest)},
+          {"network", name(comm.selection_facts().network)},
+          {"network_description", to_text(comm.selection_facts().description)},
+          {"costs_from", name(comm.selection_facts().source)},
+          {"tuning_file", comm.selection_facts().tuning_file},
+          {"tuning_refused", comm.selection_facts().refused},
+          {"choice_digest", fmt::format("{:016x}", comm.selection_facts().digest)},
           {"places", ranks}};
 }
 

@@ -1,5 +1,5 @@
 // `tutti ps`: a roll call of running or hung jobs, from outside. Which processes there are is in tools/ps/scan.hpp,
-// which belong together in tools/ps/jobs.hpp, who waits for whom in collectives/watch/roll_call.hpp.
+// which belong together in tools/ps/jobs.hpp, who waits for whom in collectives/watch/hang_report.hpp.
 //
 // Alone it uses no MPI, so that it works where that hangs. Under a launcher the lowest rank of each host looks at its
 // host and tells rank 0.
@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/mpi_call.hpp>
 #include <tutti/collectives/session.hpp>
-#include <tutti/collectives/watch/bounded_mpi.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/transport/bounded_mpi.hpp>
 #include <tutti/collectives/watch/record_file.hpp>
 #include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>

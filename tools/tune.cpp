@@ -1,5 +1,5 @@
 // `tutti tune`: measures what messages and bytes cost inside a node and between nodes, and writes the tuning file that
-// communicators choose algorithms by (collectives/tuning.hpp).
+// communicators choose algorithms by (collectives/selection/tuning.hpp).
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/tuning.hpp>
+#include <tutti/collectives/selection/tuning.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -128,7 +128,7 @@ void tune(const Communicator& comm, const TuneOptions& options) {
     throw InvalidArgument("tune: one rank has nothing to measure: start two or more, mpirun -n 2 tutti tune");
   OutFile file(comm.rank() == 0 ? options.out : "");
   agree(comm, file.problem());
-  const NetworkClass network_class = comm.choice_facts().network;
+  const NetworkClass network_class = comm.selection_facts().network;
   Tuning tuning;
   tuning.measured_on = local_fingerprint(network_class);
   const RankPairs pairs = find_pairs(comm);

@@ -35,10 +35,10 @@ void settle(const Communicator& comm, const std::optional<std::string>& error) {
   std::array<std::int64_t, 1> lowest{error ? comm.rank() : comm.size()};
   allreduce(comm, std::span<std::int64_t>(lowest), ReduceOp::min);
   if (lowest[0] == comm.size()) return;
-  const int culprit = static_cast<int>(lowest[0]);
-  const std::string message = text_from(comm, error.value_or(""), culprit);
+  const int suspect = static_cast<int>(lowest[0]);
+  const std::string message = text_from(comm, error.value_or(""), suspect);
   const bool shared = all_equal(comm, error ? crc32c(std::as_bytes(std::span(*error))) : ~std::uint64_t{0});
-  throw AgreedError(shared ? message : text("rank ", culprit, ": ", message));
+  throw AgreedError(shared ? message : text("rank ", suspect, ": ", message));
 }
 
 void settle_at_root(const Communicator& comm, const std::optional<std::string>& error) {

@@ -20,8 +20,8 @@
 
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/launcher.hpp>
 #include <tutti/collectives/session.hpp>
+#include <tutti/collectives/system/launcher.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/agreement.hpp>
 #include <tutti/trainer/config.hpp>

@@ -21,7 +21,7 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/agreement.hpp>
 #include <tutti/trainer/chronicle.hpp>
@@ -29,8 +29,8 @@
 #include <tutti/trainer/data.hpp>
 #include <tutti/trainer/evaluation.hpp>
 #include <tutti/trainer/exchange.hpp>
+#include <tutti/trainer/learning_rate.hpp>
 #include <tutti/trainer/replicas.hpp>
-#include <tutti/trainer/schedule.hpp>
 #include <tutti/trainer/sha256.hpp>
 #include <tutti/trainer/state.hpp>
 #include <tutti/trainer/training.hpp>

@@ -1,7 +1,7 @@
 // The allreduce algorithms; each is told in the file of its name.
 #pragma once
 
-#include <tutti/collectives/schedule.hpp>
+#include <tutti/collectives/schedule/schedule.hpp>
 
 namespace tutti {
 

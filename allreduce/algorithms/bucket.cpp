@@ -1,5 +1,5 @@
 // Bucket allreduce over all links of a torus at once: reduce-scatter along the rows of one dimension after another,
-// then all-gather back (Sack and Gropp, TOPC 2015; collectives/algorithms/bucket.hpp tells of tori).
+// then all-gather back (Sack and Gropp, TOPC 2015; collectives/schedule/algorithms/bucket.hpp tells of tori).
 //
 // On d dimensions the data are cut into 2d parts, one for each dimension to begin with and direction to go in. In a
 // stage of s-1 rounds, s the longest side, part p works in dimension (p + stage) mod d, so that no two parts share a
@@ -8,7 +8,7 @@
 //
 // Order of reduction: not the canonical one.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
-#include <tutti/collectives/algorithms/bucket.hpp>
+#include <tutti/collectives/schedule/algorithms/bucket.hpp>
 
 namespace tutti {
 namespace {
@@ -59,7 +59,7 @@ void bucket_allreduce_round(const Position& at, int index, Round& round) {
   const int stage = reducing ? turn : 2 * dimensions - 1 - turn;
   const Slot own = reducing && stage == 0 ? Slot::input : Slot::output;
   const Slot from = step == 0 ? own : Slot::output;
-  const Combine combine = reducing ? Combine::incoming_left : Combine::copy;
+  const Reduction reduction = reducing ? Reduction::incoming_left : Reduction::copy;
   const int sent = reducing ? step + 1 : step;
 
   for (int d = 0; d < dimensions; ++d) {
@@ -71,12 +71,12 @@ void bucket_allreduce_round(const Position& at, int index, Round& round) {
     if (right == left) {
       round.sends.push_back({right, from, {rightward.from(sent), leftward.from(sent)}});
       round.receives.push_back(
-          {right, Slot::output, {rightward.from(sent + 1), leftward.from(sent + 1)}, combine, own});
+          {right, Slot::output, {rightward.from(sent + 1), leftward.from(sent + 1)}, reduction, own});
     } else {
       round.sends.push_back({right, from, rightward.from(sent)});
       round.sends.push_back({left, from, leftward.from(sent)});
-      round.receives.push_back({left, Slot::output, rightward.from(sent + 1), combine, own});
-      round.receives.push_back({right, Slot::output, leftward.from(sent + 1), combine, own});
+      round.receives.push_back({left, Slot::output, rightward.from(sent + 1), reduction, own});
+      round.receives.push_back({right, Slot::output, leftward.from(sent + 1), reduction, own});
     }
   }
 }

@@ -1,9 +1,10 @@
-// Circulant allreduce: a circulant reduce-scatter, then a circulant all-gather (collectives/algorithms/circulant.hpp).
+// Circulant allreduce: a circulant reduce-scatter, then a circulant all-gather
+// (collectives/schedule/algorithms/circulant.hpp).
 //
 // 2 ceil(log_r P) rounds, 2(P-1)/P n beta + (P-1)/P n gamma for every P, without folding. With radix P it is the direct
 // algorithm: every rank sends every other one its block, and then its result.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
-#include <tutti/collectives/algorithms/circulant.hpp>
+#include <tutti/collectives/schedule/algorithms/circulant.hpp>
 
 namespace tutti {
 namespace {

@@ -1,11 +1,11 @@
 // Double-tree allreduce: each half of the data is reduced up a tree of its own and broadcast down again
-// (collectives/algorithms/double_tree.hpp).
+// (collectives/schedule/algorithms/double_tree.hpp).
 //
 // Both trees span all ranks; a rank that passes one half on is a leaf for the other, so every rank sends and receives
 // 2n bytes in all. With S segments about 4 log2 P alpha + 2n (1 + 4 log2 P / S) beta: the bytes of the ring in the
 // rounds of a tree.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
-#include <tutti/collectives/algorithms/double_tree.hpp>
+#include <tutti/collectives/schedule/algorithms/double_tree.hpp>
 
 namespace tutti {
 namespace {

@@ -2,14 +2,14 @@
 // backwards as an all-gather.
 //
 // Before: every member holds its vector as m blocks (butterfly.hpp). Round i of the first half cuts the range that a
-// member still combines into f_i parts, one for each member of its group; neighbours come first, so most bytes go the
-// shortest way, and every block is combined in rank order. The second half goes through the same groups backwards and
+// member still reduces into f_i parts, one for each member of its group; neighbours come first, so most bytes go the
+// shortest way, and every block is reduced in rank order. The second half goes through the same groups backwards and
 // multiplies the range that a member holds complete. Cost for a power of two and radix 2: 2 log2 P alpha + 2(P-1)/P n
 // beta + (P-1)/P n gamma; a higher radix has fewer rounds of more messages and the same bytes. 2 rounds of n bytes more
 // if P has a prime factor above the radix (fold.hpp).
 #include <tutti/allreduce/algorithms/algorithms.hpp>
-#include <tutti/collectives/algorithms/butterfly.hpp>
-#include <tutti/collectives/algorithms/fold.hpp>
+#include <tutti/collectives/schedule/algorithms/butterfly.hpp>
+#include <tutti/collectives/schedule/algorithms/fold.hpp>
 
 namespace tutti {
 namespace {
@@ -46,7 +46,7 @@ void halving_doubling_allreduce_round(const Position& at, int index, Round& roun
     round.sends.push_back({peer, from, halving ? theirs : own});
     if (halving) {
       round.receives.push_back(
-          {peer, Slot::output, own, other < member ? Combine::incoming_left : Combine::incoming_right, from});
+          {peer, Slot::output, own, other < member ? Reduction::incoming_left : Reduction::incoming_right, from});
     } else {
       round.receives.push_back({peer, Slot::output, theirs});
     }
@@ -60,7 +60,7 @@ const Algorithm kHalvingDoublingAllreduce = {.name = "halving_doubling",
                                              .radix = Radix::per_rank,
                                              .single_block = false,
                                              .canonical_order = true,
-                                             .combines_at_once = true,
+                                             .reduces_at_once = true,
                                              .blocks = halving_doubling_allreduce_blocks,
                                              .rounds = halving_doubling_allreduce_rounds,
                                              .round = halving_doubling_allreduce_round,

@@ -3,7 +3,7 @@
 // Cost: 2 ceil(log_k P) rounds of up to k-1 messages, and a rank passes n bytes to or from each neighbour in the tree,
 // up and down. Segments overlap.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
-#include <tutti/collectives/algorithms/knomial.hpp>
+#include <tutti/collectives/schedule/algorithms/knomial.hpp>
 
 namespace tutti {
 namespace {

@@ -1,9 +1,9 @@
 // Ring allreduce: a ring reduce-scatter, then a ring all-gather (Patarasuk and Yuan, JPDC 2009).
 //
-// Before: every rank holds its vector as P blocks. After P-1 rounds rank r holds block r combined over all ranks, after
+// Before: every rank holds its vector as P blocks. After P-1 rounds rank r holds block r reduced over all ranks, after
 // P-1 more all blocks. Cost: 2(P-1) alpha + 2(P-1)/P n beta + (P-1)/P n gamma, the least bytes there are.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
-#include <tutti/collectives/algorithms/ring.hpp>
+#include <tutti/collectives/schedule/algorithms/ring.hpp>
 
 namespace tutti {
 namespace {
@@ -18,7 +18,7 @@ void ring_allreduce_round(const Position& at, int index, Round& round) {
   round.receives.push_back({step.recv_from,
                             Slot::output,
                             {step.recv_block, 1},
-                            reducing ? Combine::incoming_left : Combine::copy,
+                            reducing ? Reduction::incoming_left : Reduction::copy,
                             Slot::input});
 }
 

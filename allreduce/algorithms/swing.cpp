@@ -15,7 +15,7 @@
 #include <bit>
 
 #include <tutti/allreduce/algorithms/algorithms.hpp>
-#include <tutti/collectives/algorithms/fold.hpp>
+#include <tutti/collectives/schedule/algorithms/fold.hpp>
 
 namespace tutti {
 namespace {
@@ -75,7 +75,7 @@ void swing_allreduce_round(const Position& at, int index, Round& round) {
     const Slot from = turn == 0 && !fold.is_paired(at.rank) ? Slot::input : Slot::output;
     round.sends.push_back({peer, from, theirs});
     round.receives.push_back(
-        {peer, Slot::output, own, other < member ? Combine::incoming_left : Combine::incoming_right, from});
+        {peer, Slot::output, own, other < member ? Reduction::incoming_left : Reduction::incoming_right, from});
   } else {
     round.sends.push_back({peer, Slot::output, own});
     round.receives.push_back({peer, Slot::output, theirs});

@@ -1,8 +1,9 @@
-// Ring allreduce in both directions at once: reduce-scatter, then all-gather (collectives/algorithms/two_way_ring.hpp).
+// Ring allreduce in both directions at once: reduce-scatter, then all-gather
+// (collectives/schedule/algorithms/two_way_ring.hpp).
 //
 // 2 floor(P/2) rounds of two messages; the bytes of the ring.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
-#include <tutti/collectives/algorithms/two_way_ring.hpp>
+#include <tutti/collectives/schedule/algorithms/two_way_ring.hpp>
 
 namespace tutti {
 namespace {

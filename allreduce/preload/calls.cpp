@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 
-#include <tutti/collectives/collective_calls.hpp>
+#include <tutti/collectives/api/collective_calls.hpp>
 
 #include "allreduce/preload/datatypes.hpp"
 
@@ -37,18 +37,18 @@ MaybeCall checked(const Shadow& shadow, const Arguments& a, detail::Call&& call)
   return std::move(call);
 }
 
-/// What a reduction combines, and how.
-struct Combination {
+/// Operator and type of a reduction.
+struct ReductionOf {
   ReduceOp op;
   DType dtype;
   std::size_t numbers;  // of `dtype` in an element
 };
 
-std::optional<Combination> find_combination(const Arguments& a) noexcept {
+std::optional<ReductionOf> find_combination(const Arguments& a) noexcept {
   const Datatype* const type = find_datatype(a.type);
   const auto op = find_operator(a.op);
   if (type == nullptr || !op || (type->operators >> static_cast<unsigned>(*op) & 1U) == 0) return std::nullopt;
-  return Combination{*op, type->dtype, type->numbers};
+  return ReductionOf{*op, type->dtype, type->numbers};
 }
 
 // ---- The operations

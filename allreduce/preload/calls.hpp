@@ -8,7 +8,7 @@
 #include <cstring>
 #include <optional>
 
-#include <tutti/collectives/call.hpp>
+#include <tutti/collectives/call/call.hpp>
 
 #include "allreduce/preload/operations.hpp"
 #include "allreduce/preload/shadow.hpp"

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <utility>
 
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 
 #include "allreduce/preload/process.hpp"
 #include "allreduce/preload/shadow.hpp"

@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include <tutti/collectives/keep_until_exit.hpp>
-#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/system/leak_until_exit.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -61,10 +61,10 @@ bool wait_until(MPI_Request& request, Clock::time_point end) {
   }
 }
 
-Meeting::Meeting(MPI_Comm comm, const char* where, const Patience& patience)
+Rendezvous::Rendezvous(MPI_Comm comm, const char* where, const WaitLimits& patience)
     : Exchange(rank_of(comm), size_of(comm)), comm_(comm), where_(where), patience_(patience) {}
 
-void Meeting::wait(MPI_Request request, const std::shared_ptr<void>& memory) {
+void Rendezvous::wait(MPI_Request request, const std::shared_ptr<void>& memory) {
   const auto begin = Clock::now();
   const auto end = after(begin, patience_.timeout);
   try {
@@ -77,15 +77,15 @@ void Meeting::wait(MPI_Request request, const std::shared_ptr<void>& memory) {
                    rank(), size(), where_, std::chrono::duration<double>(Clock::now() - begin).count());
     }
     if (wait_until(request, end)) return;
-    throw NotAllCame(
+    throw RanksMissing(
         text(where_, ": no progress for ", patience_.timeout->count(), " s; not all ranks are in that call"));
   } catch (...) {
-    detail::keep_until_exit(memory);
+    detail::leak_until_exit(memory);
     throw;
   }
 }
 
-void Meeting::all_gather(const void* own, void* all, std::size_t bytes) {
+void Rendezvous::all_gather(const void* own, void* all, std::size_t bytes) {
   const std::size_t total = bytes * static_cast<std::size_t>(size());
   const auto memory = std::make_shared<std::vector<std::byte>>(bytes + total);
   std::memcpy(memory->data(), own, bytes);
@@ -98,7 +98,7 @@ void Meeting::all_gather(const void* own, void* all, std::size_t bytes) {
   std::memcpy(all, memory->data() + bytes, total);
 }
 
-void Meeting::broadcast(void* data, std::size_t bytes, int root) {
+void Rendezvous::broadcast(void* data, std::size_t bytes, int root) {
   const auto memory = std::make_shared<std::vector<std::byte>>(bytes);
   std::memcpy(memory->data(), data, bytes);
   MPI_Request request = MPI_REQUEST_NULL;

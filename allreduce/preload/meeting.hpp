@@ -8,28 +8,28 @@
 #include <memory>
 #include <optional>
 
-#include <tutti/collectives/exchange.hpp>
+#include <tutti/collectives/transport/bootstrap.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::preload {
 
 /// How long to wait for ranks that do not come.
-struct Patience {
-  std::optional<std::chrono::duration<double>> timeout = std::nullopt;  ///< then NotAllCame
+struct WaitLimits {
+  std::optional<std::chrono::duration<double>> timeout = std::nullopt;  ///< then RanksMissing
   std::chrono::duration<double> warning{};                              ///< then a line; 0: never
 };
 
 /// Ranks were awaited to the timeout.
-class NotAllCame final : public CommunicationError {
+class RanksMissing final : public CommunicationError {
  public:
   using CommunicationError::CommunicationError;
 };
 
 /// By non-blocking collectives of the communicator itself, so that no blocking call of the program's can meet them, and
 /// nothing is made for it. `where`, which stays, tells people what for.
-class Meeting final : public detail::Exchange {
+class Rendezvous final : public detail::Exchange {
  public:
-  Meeting(MPI_Comm comm, const char* where, const Patience& patience);
+  Rendezvous(MPI_Comm comm, const char* where, const WaitLimits& patience);
 
   using Exchange::all_gather;
   void all_gather(const void* own, void* all, std::size_t bytes) override;
@@ -40,7 +40,7 @@ class Meeting final : public detail::Exchange {
 
   MPI_Comm comm_;
   const char* where_;
-  Patience patience_;
+  WaitLimits patience_;
   bool warned_ = false;
 };
 

@@ -6,7 +6,7 @@
 #include <exception>
 #include <string>
 
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 
 #include "allreduce/preload/counts.hpp"
 #include "allreduce/preload/process.hpp"

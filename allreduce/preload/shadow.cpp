@@ -11,11 +11,11 @@
 #include <string>
 #include <utility>
 
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/machine.hpp>
-#include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/node/node_mates.hpp>
-#include <tutti/collectives/rules.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/node/local_ranks.hpp>
+#include <tutti/collectives/selection/rules.hpp>
+#include <tutti/collectives/system/machine.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -136,8 +136,8 @@ CommunicatorOptions options_of_all() {
 std::unique_ptr<Shadow> make_in_memory(detail::Exchange& ranks, std::vector<int> in_world, const Offer& common) {
   Process& all = process();
   Communicator own(std::make_shared<detail::CommunicatorState>(
-      detail::NodeFooting{.ranks = ranks, .hub = all.notices, .hub_ranks = std::move(in_world)}, options_of_all(),
-      all.whole ? &all.whole->state() : nullptr));
+      detail::NodeCommunicatorParts{.ranks = ranks, .hub = all.control_messages, .hub_ranks = std::move(in_world)},
+      options_of_all(), all.whole ? &all.whole->state() : nullptr));
   if (!own.state().is_one_node()) {
     all.shares_memory = false;
     own.state().begin_end();
@@ -204,10 +204,11 @@ void complain(MPI_Comm comm, const Error& error) {
 void make(ProgramComm& known, MPI_Comm meeting_place, const std::string& where, std::vector<int> in_world) {
   Process& all = process();
   Room room;
-  Meeting ranks(meeting_place, where.c_str(), {.timeout = all.settings.timeout, .warning = all.settings.stall_warning});
+  Rendezvous ranks(meeting_place, where.c_str(),
+                   {.timeout = all.settings.timeout, .warning = all.settings.stall_warning});
   try {
     known.shadow = make_by_agreement(known, ranks, std::move(in_world), room);
-  } catch (const NotAllCame&) {
+  } catch (const RanksMissing&) {
     throw;
   } catch (const Error& error) {  // on every rank
     complain(known.comm, error);

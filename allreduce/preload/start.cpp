@@ -16,9 +16,9 @@
 #include <thread>
 #include <vector>
 
-#include <tutti/collectives/agreement.hpp>
-#include <tutti/collectives/notices.hpp>
-#include <tutti/collectives/waiting_task.hpp>
+#include <tutti/collectives/communicator/control_channel.hpp>
+#include <tutti/collectives/communicator/creation_check.hpp>
+#include <tutti/collectives/engine/waiting_task.hpp>
 #include <tutti/kernels/error.hpp>
 
 #include "allreduce/preload/counts.hpp"
@@ -131,9 +131,9 @@ MPI_Comm find_all_ranks(std::chrono::duration<double> limit) {
 
 /// What all ranks agree on; the lowest rank whose settings are wrong says why, and then all end.
 void meet_all(Settings& settings, const std::string& problem, MPI_Comm all_ranks) {
-  Patience patience;
+  WaitLimits patience;
   if (settings.start_limit.count() > 0) patience.timeout = settings.start_limit;
-  Meeting ranks(all_ranks, "MPI_Init", patience);
+  Rendezvous ranks(all_ranks, "MPI_Init", patience);
   const Hello own{
       .from_call = settings.from_call, .operations = settings.operations, .is_wrong = problem.empty() ? 0U : 1U};
   const std::vector<Hello> all = ranks.all_gather(own);
@@ -184,13 +184,13 @@ void start() {
   try {
     all.all_ranks = find_all_ranks(all.settings.start_limit);
     meet_all(all.settings, problem, all.all_ranks);
-  } catch (const NotAllCame&) {
+  } catch (const RanksMissing&) {
     end_without_all(all.settings.start_limit.count());
   } catch (const Error& error) {
     std::fprintf(stderr, "tutti: error: preload: the ranks cannot meet in MPI_Init: %s\n", error.what());
     end_all();
   }
-  all.notices = std::make_shared<detail::NoticeHub>(all.all_ranks);
+  all.control_messages = std::make_shared<detail::ControlHub>(all.all_ranks);
   set_report(all.settings.report, rank);
   learn_datatypes();
   PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, part_when_deleted, &all.key, nullptr);
@@ -225,7 +225,7 @@ void stop() {
     shadow->own.abandon("MPI_Finalize was called here, and not by all ranks");
   }
   free_parted();
-  all.notices.reset();
+  all.control_messages.reset();
   PMPI_Comm_free_keyval(&all.key);
   PMPI_Comm_free_keyval(&all.end_key);
   PMPI_Comm_free(&all.all_ranks);

@@ -5,11 +5,11 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/collective_calls.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/executor.hpp>
-#include <tutti/collectives/node/direct_task.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/api/collective_calls.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/engine/dispatch.hpp>
+#include <tutti/collectives/engine/node_task.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 
 namespace tutti::preload {
 namespace {
@@ -25,7 +25,7 @@ bool is_ruled(const Communicator& comm, const detail::Call& call) {
   detail::Call own = call;
   const bool is_allreduce = call.collective == Collective::allreduce;
   detail::take_rule(comm, is_allreduce ? allreduce_algorithms() : collective_algorithms(), own);
-  return !detail::runs_directly(comm, own);
+  return !detail::runs_in_node(comm, own);
 }
 bool is_in_memory(const Communicator& comm) noexcept { return comm.state().is_one_node(); }
 

@@ -1,7 +1,7 @@
 // Deciding together whether a call is served.
 #pragma once
 
-#include <tutti/collectives/call.hpp>
+#include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/communicator.hpp>
 
 namespace tutti::preload {

@@ -68,25 +68,25 @@ void bench_copy(benchmark::State& state, Copy copy, std::size_t shift) {
   count_bytes(state, 2 * bytes_of(state));
 }
 
-void bench_combine(benchmark::State& state, ReduceOp op, DType dtype, bool in_place) {
+void bench_reduce_local(benchmark::State& state, ReduceOp op, DType dtype, bool in_place) {
   const Ones left(bytes_of(state), dtype), right(bytes_of(state), dtype), out(bytes_of(state), dtype);
   const Buffer target = in_place ? left.buffer() : out.buffer();
   for (auto _ : state) {
-    combine(op, left.buffer(), right.buffer(), target);
+    reduce_local(op, left.buffer(), right.buffer(), target);
     benchmark::ClobberMemory();
   }
   count_bytes(state, 3 * bytes_of(state));
 }
 
 /// Two inputs, two targets: what a rank of two does for its share of an allreduce in shared memory.
-void bench_combine_into(benchmark::State& state, DType dtype, bool streams) {
+void bench_reduce_into(benchmark::State& state, DType dtype, bool streams) {
   const Ones left(bytes_of(state), dtype), right(bytes_of(state), dtype);
   const Ones out(bytes_of(state), dtype), also_out(bytes_of(state), dtype);
   const ConstBuffer inputs[] = {left.buffer(), right.buffer()};
   std::byte* const targets[] = {static_cast<std::byte*>(out.buffer().data),
                                 static_cast<std::byte*>(also_out.buffer().data)};
   for (auto _ : state) {
-    combine_into(ReduceOp::sum, inputs, targets, 2, streams);
+    reduce_into(ReduceOp::sum, inputs, targets, 2, streams);
     end_streams();
     benchmark::ClobberMemory();
   }
@@ -165,16 +165,17 @@ void add_all() {
   }
   add("pack/16_pieces", bench_pack);
   for (const DType dtype : kAllDTypes) {
-    add("combine/sum/" + std::string(name(dtype)), bench_combine, ReduceOp::sum, dtype, false);
+    add("reduce_local/sum/" + std::string(name(dtype)), bench_reduce_local, ReduceOp::sum, dtype, false);
   }
   for (const bool streams : {false, true})
-    add(streams ? "combine_into/sum/f32/streamed" : "combine_into/sum/f32", bench_combine_into, DType::f32, streams);
-  add("combine/sum/f32/in_place", bench_combine, ReduceOp::sum, DType::f32, true);
+    add(streams ? "reduce_into/sum/f32/streamed" : "reduce_into/sum/f32", bench_reduce_into, DType::f32, streams);
+  add("reduce_local/sum/f32/in_place", bench_reduce_local, ReduceOp::sum, DType::f32, true);
   for (const ReduceOp op : kAllReduceOps) {
     if (op == ReduceOp::sum || op == ReduceOp::avg) continue;
     for (const DType dtype : {DType::f32, DType::i64, DType::i8}) {
       if (!is_supported(op, dtype)) continue;
-      add("combine/" + std::string(name(op)) + "/" + std::string(name(dtype)), bench_combine, op, dtype, false);
+      add("reduce_local/" + std::string(name(op)) + "/" + std::string(name(dtype)), bench_reduce_local, op, dtype,
+          false);
     }
   }
   for (const DType dtype : {DType::f32, DType::bf16, DType::i32}) {

@@ -22,7 +22,7 @@ using tutti::Communicator;
 constexpr std::size_t kLargest = std::size_t{16} << 20;
 constexpr double kSecondsOfASize = 0.2;
 
-Communicator with_single_copies(const char* said) {
+Communicator with_cross_memory(const char* said) {
   setenv("TUTTI_SINGLE_COPY", said, 1);
   return Communicator(MPI_COMM_WORLD);
 }
@@ -94,8 +94,8 @@ void measure(const Communicator& staging, const Communicator& reading, const Wor
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   {
-    const Communicator staging = with_single_copies("0");
-    const Communicator reading = with_single_copies("1");
+    const Communicator staging = with_cross_memory("0");
+    const Communicator reading = with_cross_memory("1");
     std::vector<float> data(kLargest / sizeof(float));
     std::vector<float> result(data.size());
     if (staging.rank() == 0) std::printf("| %d ranks | data | staged | single copies | ratio |\n", staging.size());

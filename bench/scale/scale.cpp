@@ -26,9 +26,9 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/choice.hpp>
-#include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/selection/selection.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 
 namespace {
 
@@ -46,7 +46,7 @@ constexpr tutti::TransportCosts kCosts = {.name = "simulated",
                                           .overhead = 0.4e-6,
                                           .gap = 0.5e-6,
                                           .byte = 0.8e-10,
-                                          .distance = tutti::kNetworkCosts.distance,
+                                          .distance = tutti::kRdmaCosts.distance,
                                           .reduce = 0.0,
                                           .copy = 0.0,
                                           .overlaps = true};
@@ -326,7 +326,7 @@ class Program {
     std::set<std::pair<std::string_view, double>> seen;
     std::set<std::pair<std::string_view, int>> done;
     const std::vector<tutti::Plan> plans =
-        tutti::Chooser(size_, costs(), {.network = network()}).candidates(table, request_.collective, data);
+        tutti::Selector(size_, costs(), {.network = network()}).candidates(table, request_.collective, data);
     for (const tutti::Plan& plan : plans) {
       if (plan.predicted.total() > 3 * plans.front().predicted.total()) break;
       const bool is_new = done.insert({plan.algorithm->name, plan.radix}).second &&

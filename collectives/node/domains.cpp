@@ -8,15 +8,15 @@
 #include <cstdlib>
 #include <string_view>
 
-#include <tutti/collectives/node/board.hpp>
 #include <tutti/collectives/node/domains.hpp>
+#include <tutti/collectives/node/rank_block.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
 namespace {
 
-/// Of so many ranks a domain combining twice costs less than it saves of what goes from domain to domain.
+/// Of so many ranks a domain reducing twice costs less than it saves of what goes from domain to domain.
 constexpr int kFewestInDomain = 4;
 
 #ifdef TUTTI_HAVE_HWLOC
@@ -102,8 +102,9 @@ WantedDomains wanted_domains() {
   const std::string_view word = said;
   int number = -1;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-  if (error != std::errc() || end != word.data() + word.size() || number < 0 || number == 1 || number > kMostMates)
-    throw InvalidArgument(text("TUTTI_NUMA: '", word, "' is not 0, or a number of domains from 2 to ", kMostMates));
+  if (error != std::errc() || end != word.data() + word.size() || number < 0 || number == 1 || number > kMostLocalRanks)
+    throw InvalidArgument(
+        text("TUTTI_NUMA: '", word, "' is not 0, or a number of domains from 2 to ", kMostLocalRanks));
   return {.by_hardware = false, .pretended = number};
 }
 

@@ -30,13 +30,13 @@ class Domains {
   /// What follows is defined where they matter.
   int ranks_each() const noexcept { return ranks_each_; }
   int domain_of(int rank) const noexcept { return index_of(rank) / ranks_each_; }
-  int place_of(int rank) const noexcept { return index_of(rank) % ranks_each_; }
+  int handle_of(int rank) const noexcept { return index_of(rank) % ranks_each_; }
   int rank_at(int domain, int place) const noexcept {
     return ranks_[static_cast<std::size_t>(domain) * static_cast<std::size_t>(ranks_each_) +
                   static_cast<std::size_t>(place)];
   }
   bool share_domain(int a, int b) const noexcept { return domain_of(a) == domain_of(b); }
-  bool are_peers(int a, int b) const noexcept { return place_of(a) == place_of(b); }
+  bool are_peers(int a, int b) const noexcept { return handle_of(a) == handle_of(b); }
 
  private:
   int index_of(int rank) const noexcept { return index_of_[static_cast<std::size_t>(rank)]; }
@@ -62,7 +62,7 @@ std::int32_t domain_of_this_thread() noexcept;
 /// The domain of a rank, number `number` of `ranks` on its node, that the others are told of.
 std::int32_t own_domain(int number, int ranks);
 
-/// Fewer ranks in each domain gain too little to combine in two steps (collectives/README.md), unless it is asked for.
+/// Fewer ranks in each domain gain too little to reduce in two steps (collectives/README.md), unless it is asked for.
 int fewest_in_domain();
 
 }  // namespace tutti::detail

@@ -1,4 +1,4 @@
-// Allocations that node-mates map; see node_memory.hpp.
+// Allocations that local ranks map; see node_memory.hpp.
 #include <new>
 #include <random>
 #include <utility>
@@ -72,7 +72,7 @@ void NodeMemory::free(std::byte* data) noexcept {
   allocations_.erase(found);
 }
 
-Place NodeMemory::find(const void* data, std::size_t bytes) const {
+BufferHandle NodeMemory::find(const void* data, std::size_t bytes) const {
   const auto* const begin = static_cast<const std::byte*>(data);
   const std::lock_guard lock(mutex_);
   auto found = allocations_.upper_bound(begin);
@@ -88,10 +88,10 @@ Place NodeMemory::find(const void* data, std::size_t bytes) const {
           .fd = memory.fd()};
 }
 
-MateMemory::MateMemory(pid_t process, std::shared_ptr<const Directory> directory)
+PeerMemory::PeerMemory(pid_t process, std::shared_ptr<const Directory> directory)
     : process_(process), directory_(std::move(directory)) {}
 
-std::byte* MateMemory::address_of(const Place& place) {
+std::byte* PeerMemory::address_of(const BufferHandle& place) {
   auto found = mapped_.find(place.allocation);
   if (found == mapped_.end()) {
     SharedMemory memory = SharedMemory::open(process_, static_cast<int>(place.fd), place.inode, place.bytes);
@@ -102,7 +102,7 @@ std::byte* MateMemory::address_of(const Place& place) {
   return found->second.data() + place.offset;
 }
 
-void MateMemory::forget_freed() noexcept {
+void PeerMemory::forget_freed() noexcept {
   const std::uint64_t freed = directory_->freed.load(std::memory_order_acquire);
   if (freed == freed_seen_) return;
   freed_seen_ = freed;

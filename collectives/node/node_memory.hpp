@@ -1,4 +1,4 @@
-// The memory that a process allocates for collectives: its node-mates can map it.
+// The memory that a process allocates for collectives: its local ranks can map it.
 #pragma once
 
 #include <sys/types.h>
@@ -11,13 +11,13 @@
 #include <mutex>
 #include <string>
 
-#include <tutti/collectives/node/available_memory.hpp>
-#include <tutti/collectives/node/board.hpp>
-#include <tutti/collectives/node/shared_memory.hpp>
+#include <tutti/collectives/node/rank_block.hpp>
+#include <tutti/collectives/system/available_memory.hpp>
+#include <tutti/collectives/system/shared_memory.hpp>
 
 namespace tutti::detail {
 
-/// Which allocations of a process are alive, for its node-mates, who keep them mapped.
+/// Which allocations of a process are alive, for its local ranks, who keep them mapped.
 struct Directory {
   static constexpr std::size_t kMost = 4096 / sizeof(std::uint64_t) - 2;
   std::uint64_t identity;                   ///< of the process
@@ -45,7 +45,7 @@ class NodeMemory : public std::enable_shared_from_this<NodeMemory> {
   std::shared_ptr<const Directory> directory_of(pid_t process, int fd, std::uint64_t inode, std::uint64_t identity);
 
   /// Of bytes [data, data + bytes); without allocation if they lie in other memory.
-  Place find(const void* data, std::size_t bytes) const;
+  BufferHandle find(const void* data, std::size_t bytes) const;
 
   const SharedMemory& directory_memory() const noexcept { return directory_memory_; }
   std::uint64_t identity() const noexcept { return directory().identity; }
@@ -69,13 +69,13 @@ class NodeMemory : public std::enable_shared_from_this<NodeMemory> {
 };
 
 /// The allocations of another process of the node.
-class MateMemory {
+class PeerMemory {
  public:
-  MateMemory(pid_t process, std::shared_ptr<const Directory> directory);
+  PeerMemory(pid_t process, std::shared_ptr<const Directory> directory);
 
   /// Where a place of the other process lies in this one. \throws std::bad_alloc if it cannot be mapped, or the other
   /// has freed it.
-  std::byte* address_of(const Place& place);
+  std::byte* address_of(const BufferHandle& place);
 
   /// Lets go of what the other has freed, of which no operation under way may have an address.
   void forget_freed() noexcept;

@@ -4,7 +4,7 @@
 // One block a process, in an anonymous file that the process keeps open: it can be read while the process is stopped,
 // and is gone with it. The layout is fixed, and its version is written at its head. Only the owner writes, with plain
 // stores of single fields; what must be read together has a number that is 0 or odd while it is written, so that a
-// torn reading is noticed and left out. Readers are processes of the same user: node-mates, and `tutti ps`.
+// torn reading is noticed and left out. Readers are processes of the same user: local ranks, and `tutti ps`.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <tutti/collectives/watch/ticks.hpp>
+#include <tutti/collectives/system/ticks.hpp>
 
 namespace tutti::detail {
 
@@ -42,7 +42,7 @@ struct alignas(64) Record {
   std::atomic<std::uint64_t> bytes;         ///< of all its blocks together
   std::atomic<std::uint32_t> communicator;  ///< serial number
   std::atomic<std::int32_t> peer;           ///< root; of a message the other rank, -1 for any
-  std::atomic<std::uint32_t> what;          ///< Collective, DType, ReduceOp, way, from the lowest byte up
+  std::atomic<std::uint32_t> what;          ///< Collective, DType, ReduceOp, algorithm, from the lowest byte up
   std::atomic<std::uint32_t> cut;           ///< radix, and in the upper half segments; what does not fit is 65535
 };
 static_assert(sizeof(Record) == 64);
@@ -83,7 +83,7 @@ struct alignas(64) CommunicatorEntry {
 
 struct ControlBlock {
   static constexpr std::size_t kCommunicators = 64;
-  static constexpr std::size_t kWays = 128;
+  static constexpr std::size_t kAlgorithms = 128;
   using Name = std::array<char, 64>;
 
   std::atomic<std::uint64_t> magic;  ///< written last
@@ -106,7 +106,7 @@ struct ControlBlock {
   std::atomic<std::uint32_t> unlisted;  ///< communicators for which there was no room
   std::atomic<std::uint64_t> recorded;  ///< the last record's number
   std::atomic<std::uint32_t> way_count;
-  std::array<std::array<char, 32>, kWays> ways;  ///< how operations run, by the number that records have
+  std::array<std::array<char, 32>, kAlgorithms> algorithms;  ///< how operations run, by the number that records have
   std::array<CommunicatorEntry, kCommunicators> communicators;
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::int32_t>::is_always_lock_free);

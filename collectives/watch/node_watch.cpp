@@ -63,12 +63,12 @@ NodeWatch::NodeWatch(std::vector<Mate> machine, int rank) {
   if (machine.size() <= 1) return;
   watch_ = ProcessWatch::get();
   host_ = OwnBlock::get().block().host.data();
-  mates_ = std::move(machine);
-  const auto self = std::find_if(mates_.begin(), mates_.end(), [&](const Mate& mate) { return mate.rank == rank; });
+  peers_ = std::move(machine);
+  const auto self = std::find_if(peers_.begin(), peers_.end(), [&](const Mate& peer) { return peer.rank == rank; });
   const std::uint64_t own_numbers = self->id.pid_namespace;
-  for (Mate& mate : mates_) {
-    if (mate.id.pid_namespace == own_numbers && own_numbers != 0 && mate.rank != rank)
-      mate.process = watch_->watch(mate.id);
+  for (Mate& peer : peers_) {
+    if (peer.id.pid_namespace == own_numbers && own_numbers != 0 && peer.rank != rank)
+      peer.process = watch_->watch(peer.id);
   }
 }
 
@@ -80,19 +80,19 @@ void NodeWatch::join_by_sockets(Exchange& ranks, std::uint64_t stamp) {
   const Descriptor listener(open_socket());
   const bool listens = watch_ != nullptr && listener.get() >= 0 &&
                        bind(listener.get(), own_name.get(), own_name.bytes) == 0 &&
-                       listen(listener.get(), static_cast<int>(mates_.size())) == 0;
+                       listen(listener.get(), static_cast<int>(peers_.size())) == 0;
   ranks.meet();
   if (watch_ != nullptr) connect_to_earlier(self, stamp);
   ranks.meet();
   if (listens) accept_from_later(listener.get());
-  const auto first = std::find_if(mates_.begin(), mates_.end(), [&](const Mate& mate) {
-    return mate.process == nullptr && mate.id.identity != self.identity;
+  const auto first = std::find_if(peers_.begin(), peers_.end(), [&](const Mate& peer) {
+    return peer.process == nullptr && peer.id.identity != self.identity;
   });
-  const int cannot = first == mates_.end() ? 0 : 1;
+  const int cannot = first == peers_.end() ? 0 : 1;
   const std::vector<int> all = ranks.all_gather(cannot);
   if (cannot == 0) return;
-  for (const Mate& mate : mates_) {  // the first says it for all of this machine
-    if (mate.rank < ranks.rank() && all[static_cast<std::size_t>(mate.rank)] != 0) return;
+  for (const Mate& peer : peers_) {  // the first says it for all of this machine
+    if (peer.rank < ranks.rank() && all[static_cast<std::size_t>(peer.rank)] != 0) return;
   }
   std::fprintf(stderr,
                "tutti: warning: rank %d cannot watch rank %d (they share neither process numbers nor a network "
@@ -101,11 +101,11 @@ void NodeWatch::join_by_sockets(Exchange& ranks, std::uint64_t stamp) {
 }
 
 void NodeWatch::connect_to_earlier(const ProcessId& self, std::uint64_t stamp) {
-  for (Mate& mate : mates_) {
-    if (mate.id.identity == self.identity) return;
-    if (mate.process != nullptr) continue;
-    const int end = connect_to(AbstractName(mate.id.identity, stamp), self.identity);
-    if (end >= 0) mate.process = watch_->watch_socket(mate.id, end);
+  for (Mate& peer : peers_) {
+    if (peer.id.identity == self.identity) return;
+    if (peer.process != nullptr) continue;
+    const int end = connect_to(AbstractName(peer.id.identity, stamp), self.identity);
+    if (end >= 0) peer.process = watch_->watch_socket(peer.id, end);
   }
 }
 
@@ -115,8 +115,8 @@ void NodeWatch::accept_from_later(int listener) {
     if (end.get() < 0) return;
     std::uint64_t identity = 0;
     if (recv(end.get(), &identity, sizeof identity, 0) != sizeof identity) continue;
-    for (Mate& mate : mates_) {
-      if (mate.id.identity == identity) mate.process = watch_->watch_socket(mate.id, end.release());
+    for (Mate& peer : peers_) {
+      if (peer.id.identity == identity) peer.process = watch_->watch_socket(peer.id, end.release());
     }
   }
 }
@@ -127,36 +127,36 @@ std::vector<NodeWatch::Gone> NodeWatch::look(std::chrono::steady_clock::time_poi
   const std::uint64_t gone = watch_->look(now);
   if (gone == seen_) return found;
   seen_ = gone;
-  for (Mate& mate : mates_) {
-    if (mate.told || mate.process == nullptr || !mate.process->gone()) continue;
-    mate.told = true;
-    const bool finished = mate.process->finished();
+  for (Mate& peer : peers_) {
+    if (peer.told || peer.process == nullptr || !peer.process->gone()) continue;
+    peer.told = true;
+    const bool finished = peer.process->finished();
     found.push_back(
-        {mate.rank, finished,
-         text("rank ", mate.rank, " (pid ", mate.id.process, " on ", host_, finished ? ") has ended" : ") has died")});
+        {peer.rank, finished,
+         text("rank ", peer.rank, " (pid ", peer.id.process, " on ", host_, finished ? ") has ended" : ") has died")});
   }
   return found;
 }
 
 std::vector<ProcessView> NodeWatch::view() const {
   std::vector<ProcessView> seen;
-  for (const Mate& mate : mates_) {
-    if (mate.id.time_namespace != own_process_id().time_namespace) continue;  // its times mean nothing here
-    auto stat = read_process_stat(mate.id.process);
-    const bool is_gone = mate.process != nullptr && mate.process->gone();
-    if (is_gone || (stat && stat->start_time != mate.id.start_time)) stat = ProcessStat{.state = 'X'};
-    const bool is_own = mate.id.identity == own_process_id().identity;
-    const auto own = is_own ? BlockView::open(mate.id.process, mate.id.block_fd) : std::nullopt;
-    const BlockView* const block = own ? &*own : mate.process != nullptr ? mate.process->block() : nullptr;
-    if (block != nullptr && stat) seen.push_back(view_process(*block, mate.id.process, *stat));
+  for (const Mate& peer : peers_) {
+    if (peer.id.time_namespace != own_process_id().time_namespace) continue;  // its times mean nothing here
+    auto stat = read_process_stat(peer.id.process);
+    const bool is_gone = peer.process != nullptr && peer.process->gone();
+    if (is_gone || (stat && stat->start_time != peer.id.start_time)) stat = ProcessStat{.state = 'X'};
+    const bool is_own = peer.id.identity == own_process_id().identity;
+    const auto own = is_own ? BlockView::open(peer.id.process, peer.id.block_fd) : std::nullopt;
+    const BlockView* const block = own ? &*own : peer.process != nullptr ? peer.process->block() : nullptr;
+    if (block != nullptr && stat) seen.push_back(view_process(*block, peer.id.process, *stat));
   }
   return seen;
 }
 
-bool NodeWatch::is_mate(int rank) const noexcept {
-  const auto found = std::lower_bound(mates_.begin(), mates_.end(), rank,
-                                      [](const Mate& mate, int wanted) { return mate.rank < wanted; });
-  return found != mates_.end() && found->rank == rank;
+bool NodeWatch::is_peer(int rank) const noexcept {
+  const auto found = std::lower_bound(peers_.begin(), peers_.end(), rank,
+                                      [](const Mate& peer, int wanted) { return peer.rank < wanted; });
+  return found != peers_.end() && found->rank == rank;
 }
 
 }  // namespace tutti::detail

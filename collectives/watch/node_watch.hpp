@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/exchange.hpp>
+#include <tutti/collectives/transport/bootstrap.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
 #include <tutti/collectives/watch/process_watch.hpp>
 
@@ -46,16 +46,16 @@ class NodeWatch {
   /// What the processes show, this one's among them, in rank order; without those that cannot be seen.
   std::vector<ProcessView> view() const;
 
-  bool is_mate(int rank) const noexcept;
+  bool is_peer(int rank) const noexcept;
   /// Of how many ranks the machine is, this one among them; 0 if nobody is watched.
-  std::size_t mates() const noexcept { return mates_.size(); }
+  std::size_t peers() const noexcept { return peers_.size(); }
 
  private:
   void connect_to_earlier(const ProcessId& self, std::uint64_t stamp);
   void accept_from_later(int listener);
 
   std::shared_ptr<ProcessWatch> watch_;
-  std::vector<Mate> mates_;  // by rank, this one among them
+  std::vector<Mate> peers_;  // by rank, this one among them
   std::string host_;
   std::uint64_t seen_ = 0;  // how many of those that this process watches were gone at the last look
 };

@@ -10,8 +10,8 @@
 #include <new>
 #include <string>
 
+#include <tutti/collectives/system/process_stat.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
-#include <tutti/collectives/watch/process_stat.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -73,7 +73,7 @@ OwnBlock::OwnBlock() {
   MPI_Query_thread(&level);
   const bool traced = records == kTracedRecords;
   if (wants_records()) recorder_ = FlightRecorder(*block_, records_, level == MPI_THREAD_MULTIPLE, traced);
-  way_number("node memory");
+  algorithm_number("node memory");
 
   // MPI_Finalize first frees MPI_COMM_SELF, and with it what is attached.
   int key = MPI_KEYVAL_INVALID;
@@ -153,15 +153,15 @@ CommunicatorEntry* OwnBlock::take_entry(std::uint64_t stamp, int rank, int size,
   return place;
 }
 
-std::uint8_t OwnBlock::way_number(std::string_view name) noexcept {
+std::uint8_t OwnBlock::algorithm_number(std::string_view name) noexcept {
   const std::lock_guard lock(mutex_);
   const std::uint32_t known = block_->way_count.load(std::memory_order_relaxed);
-  const std::string_view kept = name.substr(0, block_->ways.front().size() - 1);
+  const std::string_view kept = name.substr(0, block_->algorithms.front().size() - 1);
   for (std::uint32_t i = 0; i < known; ++i) {
-    if (kept == block_->ways[i].data()) return static_cast<std::uint8_t>(i + 1);
+    if (kept == block_->algorithms[i].data()) return static_cast<std::uint8_t>(i + 1);
   }
-  if (known == block_->ways.size()) return 0;
-  kept.copy(block_->ways[known].data(), kept.size());
+  if (known == block_->algorithms.size()) return 0;
+  kept.copy(block_->algorithms[known].data(), kept.size());
   block_->way_count.store(known + 1, std::memory_order_release);
   return static_cast<std::uint8_t>(known + 1);
 }

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include <tutti/collectives/node/shared_memory.hpp>
+#include <tutti/collectives/system/shared_memory.hpp>
 #include <tutti/collectives/watch/control_block.hpp>
-#include <tutti/collectives/watch/flight_recorder.hpp>
+#include <tutti/collectives/watch/flight_log.hpp>
 
 namespace tutti::detail {
 
@@ -37,7 +37,7 @@ class OwnBlock {
   CommunicatorEntry* take_entry(std::uint64_t stamp, int rank, int size, std::uint32_t& serial) noexcept;
 
   /// The number of a way to run, by name; 0, which has no name, once there are too many.
-  std::uint8_t way_number(std::string_view name) noexcept;
+  std::uint8_t algorithm_number(std::string_view name) noexcept;
 
   /// Calls this in MPI_Finalize, while MPI can still be used.
   void at_finish(std::function<void()> action);

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <iterator>
 
-#include <tutti/collectives/call.hpp>
+#include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -42,11 +42,12 @@ std::optional<Plain> read(const Record& record) noexcept {
   return plain;
 }
 
-std::string way_name(const ControlBlock& block, std::uint32_t way) {
+std::string algorithm_name(const ControlBlock& block, std::uint32_t algorithm) {
   const std::uint32_t known = block.way_count.load(std::memory_order_acquire);
-  return way == 0 || way > known || way > block.ways.size()
+  return algorithm == 0 || algorithm > known || algorithm > block.algorithms.size()
              ? ""
-             : std::string(block.ways[way - 1].data(), strnlen(block.ways[way - 1].data(), block.ways[way - 1].size()));
+             : std::string(block.algorithms[algorithm - 1].data(),
+                           strnlen(block.algorithms[algorithm - 1].data(), block.algorithms[algorithm - 1].size()));
 }
 
 OperationView view_operation(const ControlBlock& block, const Plain& plain, const TickScale& scale, const Moment& now) {
@@ -73,8 +74,8 @@ OperationView view_operation(const ControlBlock& block, const Plain& plain, cons
     view.kind = kind < std::size(kAllCollectives) ? std::string(name(collective)) : text("collective ", kind);
     view.sequence = plain.sequence;
     if (is_rooted(collective)) view.root = plain.peer;
-    if (reduces(collective)) view.op = op == kReduceFunction ? "function" : name(op);
-    view.way = way_name(block, plain.what >> 24);
+    if (reduces(collective)) view.op = op == kUserOperator ? "function" : name(op);
+    view.algorithm = algorithm_name(block, plain.what >> 24);
     view.radix = static_cast<int>(plain.cut & UINT16_MAX);
     view.segments = static_cast<int>(plain.cut >> 16);
   }

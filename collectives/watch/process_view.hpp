@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <tutti/collectives/system/process_stat.hpp>
 #include <tutti/collectives/watch/block_view.hpp>
-#include <tutti/collectives/watch/process_stat.hpp>
 
 namespace tutti::detail {
 
@@ -29,10 +29,10 @@ struct OperationView {
   std::uint64_t count = 0;
   std::uint64_t bytes = 0;
   std::string dtype = {};  ///< empty where there are no data
-  std::string op = {};     ///< empty where nothing is combined
+  std::string op = {};     ///< empty where nothing is reduced
   std::optional<int> root = {};
   std::optional<int> peer = {};  ///< of a message; -1: any
-  std::string way = {};
+  std::string algorithm = {};
   int radix = 0;
   int segments = 0;
 };

@@ -13,8 +13,8 @@
 #include <string>
 #include <utility>
 
+#include <tutti/collectives/system/process_stat.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
-#include <tutti/collectives/watch/process_stat.hpp>
 #include <tutti/collectives/watch/process_watch.hpp>
 
 namespace tutti::detail {

@@ -33,7 +33,7 @@ std::string now_in_utc() {
 std::string wait_as_json(const CommunicatorView& view) {
   std::string ranks;
   for (const int rank : view.ranks) ranks += text(ranks.empty() ? "" : ", ", rank);
-  JsonObject wait;
+  JsonWriter wait;
   wait.add("operation", view.label).add_raw("waited_s", fixed(view.waited_s, kTimeDigits));
   wait.add("tests", view.mode == WaitMode::tests).add("any_rank", view.anyone).add("awaited", view.awaited);
   return wait.add_raw("ranks", text('[', ranks, ']')).str();
@@ -43,7 +43,7 @@ std::string communicator_as_json(const CommunicatorView& view) {
   std::array<char, 20> stamp{};
   std::snprintf(stamp.data(), stamp.size(), "%016llx", static_cast<unsigned long long>(view.stamp));
   const char* const state = view.failed ? "failed" : view.freed ? "freed" : "usable";
-  JsonObject object;
+  JsonWriter object;
   object.add("id", view.serial).add("stamp", stamp.data()).add("rank", view.rank).add("ranks", view.size);
   object.add("state", state).add("begun", view.begun);
   if (view.mode != WaitMode::none) object.add_raw("wait", wait_as_json(view));
@@ -52,7 +52,7 @@ std::string communicator_as_json(const CommunicatorView& view) {
 
 std::string operation_as_json(const OperationView& view, std::int64_t zero_ns) {
   const auto seconds = [&](std::int64_t ns) { return fixed(static_cast<double>(ns - zero_ns) * 1e-9, kTimeDigits); };
-  JsonObject object;
+  JsonWriter object;
   object.add("number", view.number).add("kind", view.kind);
   object.add_raw("begin_s", seconds(view.begin_ns)).add_raw("end_s", view.end_ns ? seconds(*view.end_ns) : "null");
   return add_details(object, view).str();
@@ -67,7 +67,7 @@ std::string array_of(const Items& items, Write write) {
 
 }  // namespace
 
-JsonObject& add_details(JsonObject& object, const OperationView& view) {
+JsonWriter& add_details(JsonWriter& object, const OperationView& view) {
   object.add("communicator", view.communicator);
   if (!view.is_message) object.add("sequence", view.sequence);
   if (view.peer) object.add("peer", *view.peer);
@@ -75,13 +75,13 @@ JsonObject& add_details(JsonObject& object, const OperationView& view) {
   if (!view.op.empty()) object.add("op", view.op);
   if (view.root) object.add("root", *view.root);
   object.add("bytes", view.bytes);
-  if (!view.is_message) object.add("way", view.way).add("radix", view.radix).add("segments", view.segments);
+  if (!view.is_message) object.add("algorithm", view.algorithm).add("radix", view.radix).add("segments", view.segments);
   return object.add("state", view.failed ? "failed" : view.end_ns ? "complete" : "running");
 }
 
 std::string record_as_json(const ControlBlock& block, const Record* records, std::string_view why) {
   const std::vector<OperationView> operations = view_operations(block, records);
-  JsonObject object;
+  JsonWriter object;
   object.add("format", "tutti flight record 1").add("host", text_of(block.host)).add("pid", block.process);
   object.add("rank", block.world_rank).add("ranks", block.world_size).add("program", text_of(block.program));
   object.add("launcher_job", text_of(block.launcher_job)).add("batch_job", text_of(block.batch_job));

@@ -8,7 +8,7 @@
 //    "dropped": 42,
 //    "operations": [{"number": 43, "kind": "allreduce", "communicator": 1, "sequence": 7, "count": 1000, "dtype":
 //    "f32",
-//                    "op": "sum", "bytes": 4000, "way": "ring", "radix": 2, "segments": 1,
+//                    "op": "sum", "bytes": 4000, "algorithm": "ring", "radix": 2, "segments": 1,
 //                    "begin_s": 1.234567890, "end_s": null, "state": "running"}]}
 //
 // Oldest operations come first; `dropped` older ones have been overwritten. Times are seconds since the process made
@@ -21,14 +21,14 @@
 #include <string>
 #include <string_view>
 
+#include <tutti/collectives/system/json_writer.hpp>
 #include <tutti/collectives/watch/control_block.hpp>
-#include <tutti/collectives/watch/json_text.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
 
 namespace tutti::detail {
 
 /// What records and timelines say of an operation alike.
-JsonObject& add_details(JsonObject& object, const OperationView& view);
+JsonWriter& add_details(JsonWriter& object, const OperationView& view);
 
 /// `why` is left out if it is empty.
 std::string record_as_json(const ControlBlock& block, const Record* records, std::string_view why = {});

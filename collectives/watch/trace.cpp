@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/flight_recorder.hpp>
-#include <tutti/collectives/watch/bounded_mpi.hpp>
-#include <tutti/collectives/watch/json_text.hpp>
+#include <tutti/collectives/system/json_writer.hpp>
+#include <tutti/collectives/transport/bounded_mpi.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
 #include <tutti/collectives/watch/record_file.hpp>
@@ -51,7 +51,7 @@ std::string microseconds(std::int64_t ns) { return fixed(static_cast<double>(ns)
 /// What a viewer writes beside events: those of a rank, or of one of its lanes.
 std::string metadata(const ControlBlock& block, const char* name, const char* key, const std::string& value,
                      std::optional<std::size_t> lane = std::nullopt) {
-  JsonObject object;
+  JsonWriter object;
   object.add("name", name).add("ph", "M").add("pid", block.world_rank);
   if (lane) object.add("tid", *lane);
   return object.add_raw("args", text("{\"", key, "\": ", value, "}")).str();
@@ -79,7 +79,7 @@ std::string trace_events(const ControlBlock& block, const Record* records, const
     // Where no timeline was asked for when the process began, the clock is read once for a call that is over at once:
     // when it was is known, and not how long it took.
     const bool timed = end > view.begin_ns;
-    JsonObject event;
+    JsonWriter event;
     event.add("name", view.kind).add("cat", view.is_message ? "message" : "collective").add("ph", timed ? "X" : "i");
     event.add_raw("ts", microseconds(alignment.aligned(view.begin_ns) - zero_ns));
     if (timed) {
@@ -88,7 +88,7 @@ std::string trace_events(const ControlBlock& block, const Record* records, const
       event.add("s", "t");
     }
     event.add("pid", block.world_rank).add("tid", lanes.take(view.communicator, view.begin_ns, end));
-    JsonObject details;
+    JsonWriter details;
     event.add_raw("args", add_details(details, view).str());
     events += ",\n" + event.str();
   }
@@ -140,9 +140,9 @@ void write_trace(const Communicator& comm, const std::string& path) {
   // Who is done may end while others still write; who has died will not come.
   const auto look = [&state] {
     const auto now = detail::Clock::now();
-    if (!state.are_notices_due(now)) return;
-    state.poll_notices();
-    state.look_at_mates(now);
+    if (!state.is_control_poll_due(now)) return;
+    state.poll_control_messages();
+    state.look_at_peers(now);
     for (const auto& [rank, gone] : state.gone()) {
       if (!gone.finished && now - gone.since >= detail::kGoneGrace) throw CommunicationError(gone.words);
     }

@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include <tutti/collectives/watch/bounded_mpi.hpp>
-#include <tutti/collectives/watch/clock_offset.hpp>
+#include <tutti/collectives/transport/bounded_mpi.hpp>
+#include <tutti/collectives/transport/clock_offset.hpp>
 #include <tutti/collectives/watch/control_block.hpp>
 
 namespace tutti::detail {

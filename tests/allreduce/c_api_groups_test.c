@@ -293,10 +293,10 @@ static int wrong_maps(const affine* data, size_t first) {
 }
 
 static void test_functions(tutti_comm* comm) {
-  tutti_reduce_function* function = NULL;
+  tutti_user_op* function = NULL;
   tutti_request* operation = NULL;
   int calls = 0;
-  EXPECT(tutti_reduce_function_create("compose", sizeof(affine), 0, compose, &calls, &function) == TUTTI_SUCCESS);
+  EXPECT(tutti_user_op_create("compose", sizeof(affine), 0, compose, &calls, &function) == TUTTI_SUCCESS);
   for (int form = 0; form < 2; ++form) {
     operation = NULL;
     fill_maps();
@@ -327,21 +327,21 @@ static void test_functions(tutti_comm* comm) {
   /* The function may be freed while it is in use. */
   fill_maps();
   EXPECT(tutti_iallreduce_op(comm, maps, MAPS, function, &operation) == TUTTI_SUCCESS);
-  tutti_reduce_function_free(function);
+  tutti_user_op_free(function);
   EXPECT(tutti_wait(operation) == TUTTI_SUCCESS && wrong_maps(maps, 0) == 0);
   tutti_request_free(operation);
 
   EXPECT(tutti_allreduce_op(comm, maps, MAPS, NULL) == invalid && says("reduction function is null"));
   EXPECT(tutti_iallreduce_op(comm, maps, MAPS, NULL, NULL) == invalid && says("place for the operation"));
-  EXPECT(tutti_reduce_function_create(NULL, 8, 1, compose, NULL, &function) == invalid && says("name is NULL"));
-  EXPECT(tutti_reduce_function_create("f", 8, 1, NULL, NULL, &function) == invalid && says("combine is NULL"));
-  EXPECT(tutti_reduce_function_create("f", 0, 1, compose, NULL, &function) == invalid && says("0 bytes"));
+  EXPECT(tutti_user_op_create(NULL, 8, 1, compose, NULL, &function) == invalid && says("name is NULL"));
+  EXPECT(tutti_user_op_create("f", 8, 1, NULL, NULL, &function) == invalid && says("reduce is NULL"));
+  EXPECT(tutti_user_op_create("f", 0, 1, compose, NULL, &function) == invalid && says("0 bytes"));
   EXPECT(function == NULL);
-  EXPECT(tutti_reduce_function_create("f", 8, 1, compose, NULL, NULL) == invalid);
-  EXPECT(tutti_reduce_function_create("f", 8, 1, compose, &calls, &function) == TUTTI_SUCCESS);
+  EXPECT(tutti_user_op_create("f", 8, 1, compose, NULL, NULL) == invalid);
+  EXPECT(tutti_user_op_create("f", 8, 1, compose, &calls, &function) == TUTTI_SUCCESS);
   EXPECT(tutti_allreduce_op(comm, maps, SIZE_MAX / 4, function) == invalid);
-  tutti_reduce_function_free(function);
-  tutti_reduce_function_free(NULL);
+  tutti_user_op_free(function);
+  tutti_user_op_free(NULL);
   EXPECT(tutti_comm_unusable(comm) == 0);
 }
 

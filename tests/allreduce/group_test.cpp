@@ -7,7 +7,7 @@
 
 #include <tests/collectives/grid.hpp>
 #include <tutti/allreduce/allreduce_group.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti {
@@ -57,7 +57,7 @@ std::uint64_t pieces_of(const Communicator& comm, const AllreduceGroupOptions& o
   return comm.state().take_sequence() - before - 1;
 }
 
-TEST(Group, PiecesAreAsLargeAsTheOptionsSay) {
+TEST(RankGroup, PiecesAreAsLargeAsTheOptionsSay) {
   const Communicator comm = test::world();
   EXPECT_EQ(pieces_of(comm, {.fused_bytes = 4000, .piece_bytes = 20'000}), 1U);
   EXPECT_EQ(pieces_of(comm, {.fused_bytes = 4000, .piece_bytes = 19'999}), 2U);
@@ -66,7 +66,7 @@ TEST(Group, PiecesAreAsLargeAsTheOptionsSay) {
   EXPECT_EQ(pieces_of(comm, {.fused_bytes = 3999, .piece_bytes = 20'000}), 5U) << "what is larger is not fused";
 }
 
-TEST(Group, IsWhatSingleOnesAre) {
+TEST(RankGroup, IsWhatSingleOnesAre) {
   const Communicator comm = test::world();
   for (const AllreduceGroupOptions& options :
        {AllreduceGroupOptions{}, AllreduceGroupOptions{.fused_bytes = 0},
@@ -82,7 +82,7 @@ TEST(Group, IsWhatSingleOnesAre) {
   }
 }
 
-TEST(Group, SmallOnesShareAnAllreduce) {
+TEST(RankGroup, SmallOnesShareAnAllreduce) {
   const Communicator comm(MPI_COMM_WORLD, test::patient());
   if (comm.size() == 1) GTEST_SKIP() << "alone, nothing is exchanged";
   const auto operations = [&](std::size_t fused_bytes) {
@@ -98,7 +98,7 @@ TEST(Group, SmallOnesShareAnAllreduce) {
   EXPECT_EQ(operations(0), 20U);
 }
 
-TEST(Group, SeveralAreUnderWay) {
+TEST(RankGroup, SeveralAreUnderWay) {
   const Communicator comm = test::world();
   AllreduceGroup first(comm);
   AllreduceGroup second(comm);
@@ -117,7 +117,7 @@ TEST(Group, SeveralAreUnderWay) {
   EXPECT_TRUE(first.start().test());  // empty
 }
 
-TEST(Group, WrongMembersAreFoundBeforeAnyIsStarted) {
+TEST(RankGroup, WrongMembersAreFoundBeforeAnyIsStarted) {
   const Communicator comm = test::world();
   std::vector<float> good(10, 1.0F);
   AllreduceGroup group(comm);
@@ -131,7 +131,7 @@ TEST(Group, WrongMembersAreFoundBeforeAnyIsStarted) {
   EXPECT_EQ(good[0], static_cast<float>(comm.size()));
 }
 
-TEST(Group, ThatDiffersIsAnError) {
+TEST(RankGroup, ThatDiffersIsAnError) {
   const Communicator comm(MPI_COMM_WORLD, test::patient());
   if (comm.size() == 1) GTEST_SKIP() << "needs several ranks";
   std::vector<float> data(10);

@@ -10,8 +10,8 @@
 #include <tests/collectives/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/hierarchy.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/communicator/hierarchy.hpp>
 #include <tutti/collectives/point_to_point.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>

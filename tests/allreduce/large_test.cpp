@@ -12,7 +12,7 @@
 #include <tests/collectives/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 
 namespace tutti {
 namespace {

@@ -13,7 +13,7 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/reduce.hpp>
@@ -56,14 +56,14 @@ test::Bytes sum_in_rank_order(DType dtype, int ranks, std::size_t count) {
   for (int r = 0; r < ranks; ++r) all.push_back(numbers(dtype, r, count));
   for (const test::Bytes& of_rank : all) inputs.emplace_back(of_rank.data(), count, dtype);
   test::Bytes sum(count * size_of(dtype));
-  combine_all(ReduceOp::sum, inputs, Buffer(sum.data(), count, dtype));
+  reduce_all(ReduceOp::sum, inputs, Buffer(sum.data(), count, dtype));
   return sum;
 }
 
 std::vector<std::string_view> names_at_once(Collective collective) {
   std::vector<std::string_view> names = {""};
   for (const Algorithm* row : collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms()) {
-    if (row->collective == collective && row->combines_at_once) names.push_back(row->name);
+    if (row->collective == collective && row->reduces_at_once) names.push_back(row->name);
   }
   return names;
 }

@@ -14,7 +14,7 @@
 #include <tutti/allreduce/allreduce_group.hpp>
 #include <tutti/collectives/persistent.hpp>
 #include <tutti/collectives/point_to_point.hpp>
-#include <tutti/collectives/reduce_function.hpp>
+#include <tutti/collectives/user_operator.hpp>
 
 namespace tutti::test {
 namespace {
@@ -143,7 +143,7 @@ TEST_F(Ranges, AllreduceInEveryForm) {
 }
 
 TEST_F(Ranges, FunctionsOfTheProgram) {
-  const auto add = make_reduce_function<float>("add", [](float a, float b) { return a + b; });
+  const auto add = make_user_operator<float>("add", [](float a, float b) { return a + b; });
   Floats data(3, own_);
   allreduce(comm_, data, add);
   EXPECT_EQ(data, Floats(3, total_));

@@ -9,8 +9,8 @@
 #include <tests/collectives/errors.hpp>
 #include <tests/collectives/members.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/tuning.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/selection/tuning.hpp>
 
 #include "tests/support/temporary_folder.hpp"
 
@@ -25,7 +25,7 @@ TEST(Options, ThatDifferAreInvalidOnEveryRankWhichNamesThem) {
   const int size = world_size();
   if (size == 1) GTEST_SKIP() << "one rank differs from nobody";
   const int odd = size - 1;
-  LevelCosts costs{kSharedMemoryCosts, kNetworkCosts};
+  LevelCosts costs{kSharedMemoryCosts, kRdmaCosts};
   if (world_rank() == odd) costs.network.gap *= 2;
   const std::string ranks = " differ between rank 0 and rank " + std::to_string(odd);
   EXPECT_EQ(make({.costs = costs}).message, "Communicator: options.costs" + ranks);
@@ -60,7 +60,7 @@ testing::AssertionResult same_everywhere(const Communicator& comm, std::uint64_t
 
 Tuning measured_here() {
   Tuning tuning;
-  const NetworkClass network = Communicator(MPI_COMM_WORLD).choice_facts().network;
+  const NetworkClass network = Communicator(MPI_COMM_WORLD).selection_facts().network;
   tuning.measured_on = local_fingerprint(network);
   tuning.costs = {kSharedMemoryCosts, built_in_costs(network)};
   tuning.costs.node.latency = 1.0 / 3;
@@ -74,18 +74,18 @@ TEST(TuningFile, OfRankZeroServesAllRanks) {
   const Tuning tuning = measured_here();
   if (world_rank() == 0) write_file(named, tuning_text(tuning));
   const Communicator comm(MPI_COMM_WORLD, {.tuning_file = named});
-  const ChoiceFacts& facts = comm.choice_facts();
+  const SelectionFacts& facts = comm.selection_facts();
   EXPECT_EQ(facts.source, CostSource::tuning_file);
   EXPECT_EQ(facts.refused, "");
   EXPECT_EQ(facts.costs.node.latency, 1.0 / 3);
   EXPECT_EQ(facts.costs.network.latency, 1.0 / 7);
-  EXPECT_EQ(comm.state().everyone().chooser().costs().latency, comm.topology().nodes > 1 ? 1.0 / 7 : 1.0 / 3);
+  EXPECT_EQ(comm.state().everyone().selector().costs().latency, comm.topology().nodes > 1 ? 1.0 / 7 : 1.0 / 3);
   EXPECT_TRUE(same_everywhere(comm, facts.digest));
-  EXPECT_NE(facts.digest, Communicator(MPI_COMM_WORLD).choice_facts().digest);
+  EXPECT_NE(facts.digest, Communicator(MPI_COMM_WORLD).selection_facts().digest);
   // A part, whose first rank has no such file, goes on with what all know.
   const auto part = comm.split(0, -comm.rank());
-  EXPECT_EQ(part->choice_facts().source, CostSource::tuning_file);
-  EXPECT_EQ(part->choice_facts().costs.network.latency, 1.0 / 7);
+  EXPECT_EQ(part->selection_facts().source, CostSource::tuning_file);
+  EXPECT_EQ(part->selection_facts().costs.network.latency, 1.0 / 7);
   MPI_Barrier(MPI_COMM_WORLD);
 }
 
@@ -95,20 +95,20 @@ TEST(TuningFile, ThatIsRefusedLeavesBuiltInConstantsOnAllRanks) {
   const auto facts_with = [&](const std::string& content) {
     if (world_rank() == 0) write_file(named, content);
     const Communicator comm(MPI_COMM_WORLD, {.tuning_file = named});
-    EXPECT_TRUE(same_everywhere(comm, comm.choice_facts().digest));
-    return comm.choice_facts();
+    EXPECT_TRUE(same_everywhere(comm, comm.selection_facts().digest));
+    return comm.selection_facts();
   };
-  const std::uint64_t built_in = Communicator(MPI_COMM_WORLD).choice_facts().digest;
+  const std::uint64_t built_in = Communicator(MPI_COMM_WORLD).selection_facts().digest;
   Tuning elsewhere = measured_here();
   elsewhere.measured_on.cores += 1;
-  const ChoiceFacts facts = facts_with(tuning_text(elsewhere));
+  const SelectionFacts facts = facts_with(tuning_text(elsewhere));
   EXPECT_EQ(facts.source, CostSource::built_in);
   EXPECT_TRUE(contains(facts.refused, "the number of cores is"));
   EXPECT_TRUE(contains(facts.tuning_file, "tuning.json"));
   EXPECT_EQ(facts.digest, built_in);
   // Of the environment any file that cannot be used.
   setenv("TUTTI_TUNING", "/nonexistent/t.json", 1);
-  const ChoiceFacts missing = Communicator(MPI_COMM_WORLD).choice_facts();
+  const SelectionFacts missing = Communicator(MPI_COMM_WORLD).selection_facts();
   unsetenv("TUTTI_TUNING");
   EXPECT_EQ(missing.refused, "cannot read tuning file /nonexistent/t.json");
   EXPECT_EQ(missing.digest, built_in);
@@ -127,10 +127,11 @@ TEST(TuningFile, OfTheProgramThatCannotBeReadIsInvalidOnAllRanks) {
   MPI_Barrier(MPI_COMM_WORLD);
 }
 
-// Between nodes without a fabric large messages travel in pieces, some at a time, more of them than there is room for.
+// Between nodes without an RDMA network large messages travel in pieces, some at a time, more of them than there is
+// room for.
 TEST(FarMessages, OfManyPiecesArriveInOrder) {
   const Communicator comm(MPI_COMM_WORLD, {.timeout = std::chrono::seconds(60), .ranks_per_node = 1});
-  if (comm.choice_facts().network != NetworkClass::tcp) GTEST_SKIP() << "this machine has a fabric";
+  if (comm.selection_facts().network != NetworkClass::tcp) GTEST_SKIP() << "this machine has an RDMA network";
   if (comm.size() == 1) GTEST_SKIP() << "one rank has no messages";
   detail::Transport& transport = comm.state().transport();
   constexpr int kTags[] = {1800, 1801};

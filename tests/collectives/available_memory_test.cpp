@@ -10,8 +10,8 @@
 #include <string>
 
 #include <tests/support/temporary_folder.hpp>
-#include <tutti/collectives/node/available_memory.hpp>
 #include <tutti/collectives/node/node_memory.hpp>
+#include <tutti/collectives/system/available_memory.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 

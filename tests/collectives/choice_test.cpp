@@ -11,9 +11,9 @@
 
 #include <tests/support/draw.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/choice.hpp>
-#include <tutti/collectives/message_sizes.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/schedule/message_sizes.hpp>
+#include <tutti/collectives/selection/selection.hpp>
 
 namespace tutti {
 namespace {
@@ -114,13 +114,13 @@ TEST(CostModel, SegmentsApproachTheBusiestRanksTime) {
 constexpr double kMostStep = 1.25;
 
 TEST(Choice, PredictedTimeHasNoCliffsOverSize) {
-  for (const TransportCosts& costs : {kNetworkCosts, kSharedMemoryCosts, kTcpCosts}) {
+  for (const TransportCosts& costs : {kRdmaCosts, kSharedMemoryCosts, kTcpCosts}) {
     for (const int ranks : {2, 3, 7, 16, 60, 97, 128}) {
-      Chooser chooser(ranks, costs);
+      Selector selector(ranks, costs);
       for (const Collective collective : kAllCollectives) {
         double most = 0;
         for (std::size_t bytes = 1; bytes < 1'000'000'000; bytes += bytes / 3 + 1) {
-          const Plan plan = chooser.choose(table_of(collective), collective, bytes, {});
+          const Plan plan = selector.choose(table_of(collective), collective, bytes, {});
           ASSERT_NE(plan.algorithm, nullptr);
           EXPECT_GE(plan.predicted.total() * kMostStep, most) << name(collective) << " of " << bytes << " B, " << ranks;
           most = std::max(most, plan.predicted.total());
@@ -133,14 +133,14 @@ TEST(Choice, PredictedTimeHasNoCliffsOverSize) {
 TEST(Choice, PredictedTimeHasNoCliffsOverRanks) {
   constexpr std::size_t kSizes[] = {8, 4096, std::size_t{1} << 20, std::size_t{64} << 20};
   const auto collectives = test::drawn(std::vector(std::begin(kAllCollectives), std::end(kAllCollectives)), 3, 1);
-  for (const TransportCosts& costs : {kNetworkCosts, kTcpCosts}) {
+  for (const TransportCosts& costs : {kRdmaCosts, kTcpCosts}) {
     std::map<std::pair<Collective, std::size_t>, double> most;
     for (int ranks = 2; ranks <= 128; ++ranks) {
-      Chooser chooser(ranks, costs);
+      Selector selector(ranks, costs);
       for (const Collective collective : collectives) {
         for (const std::size_t size : kSizes) {
           const std::size_t bytes = has_bound_blocks(collective) ? size * static_cast<std::size_t>(ranks) : size;
-          const double now = chooser.choose(table_of(collective), collective, bytes, {}).predicted.total();
+          const double now = selector.choose(table_of(collective), collective, bytes, {}).predicted.total();
           double& before = most[{collective, size}];
           EXPECT_GE(now * kMostStep, before)
               << name(collective) << " of " << size << " B, " << ranks << " ranks, " << costs.name;
@@ -152,11 +152,11 @@ TEST(Choice, PredictedTimeHasNoCliffsOverRanks) {
 }
 
 TEST(Choice, IsTheFastestCandidateAndRemembered) {
-  Chooser chooser(24, kNetworkCosts);
+  Selector selector(24, kRdmaCosts);
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{100}, std::size_t{1} << 16, std::size_t{1} << 25}) {
-    const std::vector<Plan> all = chooser.candidates(allreduce_algorithms(), Collective::allreduce, bytes);
+    const std::vector<Plan> all = selector.candidates(allreduce_algorithms(), Collective::allreduce, bytes);
     for (int turn = 0; turn < 2; ++turn) {
-      const Plan plan = chooser.choose(allreduce_algorithms(), Collective::allreduce, bytes, {});
+      const Plan plan = selector.choose(allreduce_algorithms(), Collective::allreduce, bytes, {});
       EXPECT_EQ(plan.algorithm, all.front().algorithm);
       EXPECT_EQ(plan.radix, all.front().radix);
       EXPECT_EQ(plan.segments, all.front().segments);
@@ -165,9 +165,9 @@ TEST(Choice, IsTheFastestCandidateAndRemembered) {
 }
 
 TEST(Choice, MeetsWishes) {
-  Chooser chooser(24, kNetworkCosts);
-  const auto choose = [&](const Wishes& wishes) {
-    return chooser.choose(allreduce_algorithms(), Collective::allreduce, 1 << 20, wishes);
+  Selector selector(24, kRdmaCosts);
+  const auto choose = [&](const Constraints& constraints) {
+    return selector.choose(allreduce_algorithms(), Collective::allreduce, 1 << 20, constraints);
   };
   EXPECT_EQ(choose({.algorithm = "ring"}).algorithm->name, "ring");
   EXPECT_EQ(choose({.algorithm = "ring", .segment_bytes = 1000}).segments, 44);  // messages of 2^20 / 24 bytes
@@ -176,11 +176,11 @@ TEST(Choice, MeetsWishes) {
 }
 
 TEST(Choice, LeavesOutWhatNeedsBlocksOfOneSize) {
-  Chooser chooser(24, kNetworkCosts);
+  Selector selector(24, kRdmaCosts);
   const auto names = [&](bool uneven) {
     std::set<std::string_view> found;
     for (const Plan& plan :
-         chooser.candidates(collective_algorithms(), Collective::all_to_all, 1000, {.uneven = uneven})) {
+         selector.candidates(collective_algorithms(), Collective::all_to_all, 1000, {.uneven = uneven})) {
       found.insert(plan.algorithm->name);
     }
     return found;
@@ -188,26 +188,26 @@ TEST(Choice, LeavesOutWhatNeedsBlocksOfOneSize) {
   EXPECT_EQ(names(false), (std::set<std::string_view>{"bruck", "pairwise"}));
   EXPECT_EQ(names(true), (std::set<std::string_view>{"pairwise"}));
   // Small data in blocks of one size are asked for first, and what is remembered of them does not serve the others.
-  EXPECT_EQ(chooser.choose(collective_algorithms(), Collective::all_to_all, 24, {}).algorithm->name, "bruck");
-  EXPECT_EQ(chooser.choose(collective_algorithms(), Collective::all_to_all, 24, {.uneven = true}).algorithm->name,
+  EXPECT_EQ(selector.choose(collective_algorithms(), Collective::all_to_all, 24, {}).algorithm->name, "bruck");
+  EXPECT_EQ(selector.choose(collective_algorithms(), Collective::all_to_all, 24, {.uneven = true}).algorithm->name,
             "pairwise");
 }
 
 TEST(Choice, TakesWideRoundsForSmallDataAndFewBytesForLarge) {
-  Chooser chooser(64, kNetworkCosts);
-  const Plan small = chooser.choose(allreduce_algorithms(), Collective::allreduce, 8, {});
+  Selector selector(64, kRdmaCosts);
+  const Plan small = selector.choose(allreduce_algorithms(), Collective::allreduce, 8, {});
   EXPECT_EQ(small.algorithm->name, "recursive_doubling");
   EXPECT_GT(small.radix, 2);
-  const Plan large = chooser.choose(allreduce_algorithms(), Collective::allreduce, 1 << 26, {});
+  const Plan large = selector.choose(allreduce_algorithms(), Collective::allreduce, 1 << 26, {});
   EXPECT_LT(profile(*large.algorithm, {64, large.radix}).rank.moved, 2.0);
 }
 
 TEST(Choice, TakesAlignedGroupsWhereTheNumberOfRanksHasSmallFactors) {
   const auto chosen = [](int ranks, Collective collective, const char* wish = "") {
-    TransportCosts costs = kNetworkCosts;
+    TransportCosts costs = kRdmaCosts;
     costs.copy = costs.reduce = 0;
-    Chooser chooser(ranks, costs);
-    return chooser.choose(collective_algorithms(), collective, 2 << 20, {.algorithm = wish}).algorithm->name;
+    Selector selector(ranks, costs);
+    return selector.choose(collective_algorithms(), collective, 2 << 20, {.algorithm = wish}).algorithm->name;
   };
   for (const int ranks : {60, 64, 98, 100}) {
     EXPECT_EQ(chosen(ranks, Collective::all_gather), "distance_halving") << ranks;
@@ -224,9 +224,9 @@ TEST(Choice, TakesAlignedGroupsWhereTheNumberOfRanksHasSmallFactors) {
 // into messages that are large themselves.
 TEST(Choice, TakesFewMessagesOverTcp) {
   for (const int ranks : {2, 4, 16}) {
-    Chooser chooser(ranks, kTcpCosts);
+    Selector selector(ranks, kTcpCosts);
     for (std::size_t bytes = 8; bytes <= std::size_t{64} << 20; bytes *= 2) {
-      const Plan plan = chooser.choose(allreduce_algorithms(), Collective::allreduce, bytes, {});
+      const Plan plan = selector.choose(allreduce_algorithms(), Collective::allreduce, bytes, {});
       EXPECT_GE(bytes / static_cast<std::size_t>(plan.segments), std::min<std::size_t>(bytes, std::size_t{1} << 20))
           << plan.algorithm->name << " on " << ranks << " ranks";
     }

@@ -13,7 +13,7 @@
 #include <tests/collectives/members.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 
 namespace tutti {
 namespace {
@@ -83,10 +83,10 @@ TEST(Nodes, ArePretended) {
     EXPECT_EQ(place.local_rank, rank % per_node);
     EXPECT_EQ(place.local_size, std::min(per_node, world.size() - node * per_node));
 
-    std::vector<int> mates(static_cast<std::size_t>(place.local_size));
-    std::iota(mates.begin(), mates.end(), node * per_node);
+    std::vector<int> peers(static_cast<std::size_t>(place.local_size));
+    std::iota(peers.begin(), peers.end(), node * per_node);
     const Communicator group = world.local_communicator();
-    expect_works(group, mates);
+    expect_works(group, peers);
     EXPECT_EQ(group.topology().nodes, 1);
     EXPECT_EQ(group.topology().local_size, group.size());
 

@@ -10,9 +10,9 @@
 
 #include <tests/collectives/errors.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/executor.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/engine/dispatch.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::test {

@@ -1,4 +1,4 @@
-// NUMA domains: what is made of those of the ranks, where they come from, and in which order reductions then combine.
+// NUMA domains: what is made of those of the ranks, where they come from, and in which order reductions then go.
 #include <gtest/gtest.h>
 #include <sched.h>
 
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <tests/collectives/errors.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/node/domains.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -57,7 +57,7 @@ TEST(Domains, AreNumberedByTheirLowestRanks) {
   const int expected_places[] = {0, 0, 0, 1, 1, 1};
   for (int r = 0; r < 6; ++r) {
     EXPECT_EQ(made.domain_of(r), expected_domains[r]) << r;
-    EXPECT_EQ(made.place_of(r), expected_places[r]) << r;
+    EXPECT_EQ(made.handle_of(r), expected_places[r]) << r;
     EXPECT_EQ(made.rank_at(expected_domains[r], expected_places[r]), r);
   }
   EXPECT_TRUE(made.share_domain(2, 4));
@@ -232,7 +232,7 @@ TEST_F(ByDomain, RankOrderIsKeptWhereItIsPromised) {
   std::vector<ConstBuffer> views;
   for (const auto& input : inputs) views.emplace_back(input.data(), count(), DType::bf16);
   std::vector<std::uint16_t> once(count());
-  combine_all(ReduceOp::sum, views, Buffer(once.data(), count(), DType::bf16));
+  reduce_all(ReduceOp::sum, views, Buffer(once.data(), count(), DType::bf16));
   std::memcpy(halves.get(), inputs[static_cast<std::size_t>(comm_.rank())].data(), 2 * count());
   allreduce(comm_, half, ReduceOp::sum);
   EXPECT_EQ(std::memcmp(halves.get(), once.data(), 2 * count()), 0) << "bf16, seed " << kSeed;

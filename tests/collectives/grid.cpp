@@ -9,7 +9,7 @@
 
 #include <tests/collectives/grid.hpp>
 #include <tests/collectives/queue_double.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -149,7 +149,7 @@ T reduced_integer(ReduceOp op, int size, std::size_t i) {
   return static_cast<T>(static_cast<std::uint64_t>(result) / static_cast<std::uint64_t>(size));
 }
 
-/// The exact combination of all ranks' element `i`.
+/// The exact reduction of all ranks' element `i`.
 template <Element T>
 T reduced(ReduceOp op, int size, std::size_t i) {
   if constexpr (is_floating(dtype_of<T>)) {

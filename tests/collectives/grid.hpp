@@ -40,7 +40,7 @@ using Bytes = std::vector<std::byte>;
 /// bits hold, a product at most 2^7. Integers are any bits at all: sums and products wrap around.
 Bytes contributions(DType dtype, ReduceOp op, int rank, std::size_t first, std::size_t count);
 
-/// Elements [first, first + count) of the exact combination of the contributions of `size` ranks.
+/// Elements [first, first + count) of the exact reduction of the contributions of `size` ranks.
 Bytes reductions(DType dtype, ReduceOp op, int size, std::size_t first, std::size_t count);
 
 /// An element as a number, for messages to people.

@@ -9,8 +9,8 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/message_sizes.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/schedule/message_sizes.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti {

@@ -8,8 +8,8 @@
 
 #include <tests/collectives/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/collectives/compiled_schedule.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/schedule/compiled_schedule.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti {
@@ -17,7 +17,7 @@ namespace {
 
 bool same(const Send& a, const Send& b) { return a.peer == b.peer && a.from == b.from && a.blocks == b.blocks; }
 bool same(const Receive& a, const Receive& b) {
-  return a.peer == b.peer && a.to == b.to && a.blocks == b.blocks && a.combine == b.combine && a.with == b.with;
+  return a.peer == b.peer && a.to == b.to && a.blocks == b.blocks && a.reduction == b.reduction && a.with == b.with;
 }
 bool same(const Copy& a, const Copy& b) {
   return a.from == b.from && a.to == b.to && a.blocks == b.blocks && a.shift == b.shift;

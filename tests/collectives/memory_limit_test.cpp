@@ -9,7 +9,7 @@
 #include <tutti/tutti.h>
 #include <tests/collectives/errors.hpp>
 #include <tutti/allreduce/fused_buffer.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -57,7 +57,7 @@ TEST_F(MemoryLimit, MoreThanTheGroupLeavesIsRefused) {
     CommunicatorOptions options;
     options.shared_memory = shares;
     const Communicator comm(MPI_COMM_WORLD, options);
-    ASSERT_EQ(comm.choice_facts().shared_memory, shares);
+    ASSERT_EQ(comm.selection_facts().shared_memory, shares);
     for (const std::size_t bytes : {kLimit + kMiB, std::size_t{1} << 33, std::size_t{1} << 36}) {
       const std::string said = refusal([&] { comm.allocate_bytes(bytes); });
       EXPECT_TRUE(contains(said, text(detail::in_words(bytes), " of memory asked for")));

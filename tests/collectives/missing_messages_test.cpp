@@ -86,7 +86,7 @@ TEST(MissingPeer, IsWarnedOf) {
 }
 
 /// A message and a collective that wait for each other: each says what the other is in.
-TEST(RollCall, LeadsFromAMessageToACollectiveAndBack) {
+TEST(HangReport, LeadsFromAMessageToACollectiveAndBack) {
   for (const bool message_gives_up_first : {false, true}) {
     int rank = 0;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -115,7 +115,7 @@ TEST(RollCall, LeadsFromAMessageToACollectiveAndBack) {
 }
 
 /// Collectives under way do not hide that a rank waits for a message.
-TEST(RollCall, TellsOfAMessageWhileTheCollectiveIsUnderWay) {
+TEST(HangReport, TellsOfAMessageWhileTheCollectiveIsUnderWay) {
   int rank = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   const Communicator comm = with_timeout(rank == 0 ? 1.5 : 8);

@@ -65,8 +65,8 @@ TEST(Missing, IsWarnedOfOnceAndThenAllIsWell) {
   };
   EXPECT_EQ(count_of("tutti: warning: "), 2) << warnings;  // one a call
   // The rest is the roll call: what everybody does, and who is to blame.
-  EXPECT_EQ(count_of(text("culprit: rank ", late, " (pid ")), 2) << warnings;
-  EXPECT_EQ(count_of("culprit: "), 2) << warnings;
+  EXPECT_EQ(count_of(text("suspect: rank ", late, " (pid ")), 2) << warnings;
+  EXPECT_EQ(count_of("suspect: "), 2) << warnings;
   EXPECT_EQ(count_of(") waits in allreduce #"), 2 * late) << warnings;
   EXPECT_TRUE(contains(warnings, ") is in no tutti call"));
   EXPECT_TRUE(contains(warnings, text("tutti: warning: rank ", comm.rank(), ": allreduce #0")));

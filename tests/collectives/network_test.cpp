@@ -9,7 +9,7 @@
 #include <tests/collectives/grid.hpp>
 #include <tests/collectives/trial.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti {
@@ -83,7 +83,7 @@ TEST(Network, ToriGiveTheResultsOfEverywhere) {
   if (size == 6) tori = {"6", "3x2", "2x3"};
   for (const std::string& torus : tori) {
     const Communicator comm(MPI_COMM_WORLD, on_torus(torus));
-    ASSERT_EQ(comm.choice_facts().description.torus.text(), torus);
+    ASSERT_EQ(comm.selection_facts().description.torus.text(), torus);
     expect_right_results(comm);
   }
 }
@@ -125,17 +125,17 @@ TEST(Network, TheEnvironmentDescribesCommunicatorsOfAllNodesOnly) {
   {
     const Described network("torus:" + size + ",ports:2");
     const Communicator comm(MPI_COMM_WORLD, on_single_nodes());
-    EXPECT_EQ(to_text(comm.choice_facts().description), "torus:" + size + ",ports:2");
+    EXPECT_EQ(to_text(comm.selection_facts().description), "torus:" + size + ",ports:2");
     const auto same = comm.split(0, comm.rank());
-    EXPECT_EQ(to_text(same->choice_facts().description), "torus:" + size + ",ports:2");
+    EXPECT_EQ(to_text(same->selection_facts().description), "torus:" + size + ",ports:2");
     if (world_size() > 1) {
       const auto part = comm.split(comm.rank() == 0 ? 0 : 1, comm.rank());
-      EXPECT_EQ(to_text(part->choice_facts().description), "");
+      EXPECT_EQ(to_text(part->selection_facts().description), "");
     }
   }
   const Described network("torus:" + std::to_string(world_size() + 1));
   const Communicator comm(MPI_COMM_WORLD, on_single_nodes());
-  EXPECT_EQ(to_text(comm.choice_facts().description), "");
+  EXPECT_EQ(to_text(comm.selection_facts().description), "");
 }
 
 TEST(Network, AWrongVariableIsRefusedByName) {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <tests/collectives/errors.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::test {
@@ -66,7 +66,7 @@ TEST_F(AddressSpace, TooLittleForAnAllocationIsBadAlloc) {
   EXPECT_EQ(data[kMiB - 1], static_cast<float>(comm_.size()));
 }
 
-TEST_F(AddressSpace, TooLittleForTheMemoryOfAMateIsAnError) {
+TEST_F(AddressSpace, TooLittleForTheMemoryOfAPeerIsAnError) {
   const Communicator comm = with_timeout(20);
   auto data = comm.allocate<float>(8 * kMiB);
   MPI_Barrier(comm_.mpi());

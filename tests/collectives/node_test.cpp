@@ -1,4 +1,4 @@
-// Allreduce in the memory of node-mates: every type, operator, size and kind of memory; many under way; calls that
+// Allreduce in the memory of local ranks: every type, operator, size and kind of memory; many under way; calls that
 // differ and ranks that stay away; memory that comes and goes.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -21,7 +21,7 @@
 #include <tests/collectives/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -169,7 +169,7 @@ TEST_F(Direct, MoreAllocationsThanCanBeMapped) {
 
 TEST_F(Direct, PartsOfACommunicatorMapTheSameMemory) {
   const auto half = *comm_.split(comm_.rank() % 2);
-  EXPECT_EQ(half.choice_facts().shared_memory, half.size() > 1);
+  EXPECT_EQ(half.selection_facts().shared_memory, half.size() > 1);
   auto data = comm_.allocate<float>(50'000);
   std::fill(data.begin(), data.end(), 1.0F);
   allreduce(half, data.span(), ReduceOp::sum);
@@ -257,7 +257,7 @@ TEST_F(Direct, ARankThatStaysAwayIsNamed) {
     if (comm.rank() == 1) {
       const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
       while (!comm.unusable() && std::chrono::steady_clock::now() < end) {
-        error_of([&] { comm.state().poll_notices(); });
+        error_of([&] { comm.state().poll_control_messages(); });
       }
       EXPECT_TRUE(comm.unusable());
     } else {
@@ -339,8 +339,8 @@ TEST_F(Direct, WithoutLargeFilesRanksExchangeMessages) {
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   const Communicator comm = test::world();
   EXPECT_EQ(comm.state().node(), nullptr);
-  EXPECT_FALSE(comm.choice_facts().shared_memory);
-  EXPECT_NE(comm.choice_facts().digest, comm_.choice_facts().digest);
+  EXPECT_FALSE(comm.selection_facts().shared_memory);
+  EXPECT_NE(comm.selection_facts().digest, comm_.selection_facts().digest);
   std::vector<float> data(5000, 1.0F);
   allreduce(comm, std::span(data), ReduceOp::sum);
   EXPECT_EQ(data[4999], static_cast<float>(comm.size()));

@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include <tutti/collectives/node/direct.hpp>
+#include <tutti/collectives/node/node_collective.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -36,12 +36,12 @@ constexpr int kSlower = 1;
 enum class Reach { mapped, read, staged };
 
 /// A thread as a rank, whose memory the others reach as the test says.
-class ThreadMates final : public NodeMates {
+class ThreadRanks final : public LocalRanks {
  public:
-  using NodeMates::NodeMates;
+  using LocalRanks::LocalRanks;
   std::map<const void*, Reach> reach;
 
-  Place place_of(const void* data, std::size_t bytes) override {
+  BufferHandle handle_of(const void* data, std::size_t bytes) override {
     const Reach how = bytes == 0 ? Reach::staged : reach.at(data);
     const auto address = reinterpret_cast<std::uintptr_t>(data);
     if (how == Reach::read) return {.address = address};
@@ -52,7 +52,7 @@ class ThreadMates final : public NodeMates {
     std::memcpy(to, reinterpret_cast<const void*>(address), bytes);  // NOLINT(performance-no-int-to-ptr): it was one
     return 0;
   }
-  std::byte* address_of(int /*number*/, const Place& place) override {
+  std::byte* address_of(int /*number*/, const BufferHandle& place) override {
     return reinterpret_cast<std::byte*>(place.offset);  // NOLINT(performance-no-int-to-ptr): it was a pointer
   }
   void forget_freed() override {}
@@ -60,21 +60,21 @@ class ThreadMates final : public NodeMates {
 
 /// What ranks have in common.
 struct Node {
-  std::vector<std::unique_ptr<Board>> boards;
+  std::vector<std::unique_ptr<RankBlock>> rank_blocks;
   std::vector<std::unique_ptr<Staging>> staging;
 
   explicit Node(int size) {
     for (int r = 0; r < size; ++r) {
-      boards.push_back(std::make_unique<Board>());
+      rank_blocks.push_back(std::make_unique<RankBlock>());
       staging.push_back(std::make_unique<Staging>());
     }
   }
-  std::unique_ptr<ThreadMates> mates(int number) const {
-    std::vector<Board*> all_boards;
+  std::unique_ptr<ThreadRanks> peers(int number) const {
+    std::vector<RankBlock*> all_boards;
     std::vector<Staging*> all_staging;
-    for (const auto& board : boards) all_boards.push_back(board.get());
+    for (const auto& rank_block : rank_blocks) all_boards.push_back(rank_block.get());
     for (const auto& stage : staging) all_staging.push_back(stage.get());
-    return std::make_unique<ThreadMates>(number, std::move(all_boards), std::move(all_staging));
+    return std::make_unique<ThreadRanks>(number, std::move(all_boards), std::move(all_staging));
   }
 };
 
@@ -190,11 +190,11 @@ struct Request {
   ConstBuffer in;
   Buffer out;
   Call call{};
-  std::unique_ptr<DirectCollective> work;
+  std::unique_ptr<NodeCollective> work;
   bool complete = false;
 
   Request() = default;
-  Request(const Draw& draw, std::size_t number, int rank, ThreadMates& mates) {
+  Request(const Draw& draw, std::size_t number, int rank, ThreadRanks& peers) {
     const auto own = draw.blocks[static_cast<std::size_t>(rank)];
     const bool is_block = has_own_input(draw.collective);
     const bool has_input = draw.collective != Collective::broadcast && draw.collective != Collective::barrier &&
@@ -209,11 +209,11 @@ struct Request {
     out = Buffer(output.data(), output.size(), DType::i32);
     if (draw.in_place && has_input && has_output) share(draw, rank);
     const auto index = static_cast<std::size_t>(rank);
-    mates.reach[out.data] = draw.output[index];
-    mates.reach[in.data] = draw.input[index];
+    peers.reach[out.data] = draw.output[index];
+    peers.reach[in.data] = draw.input[index];
   }
 
-  void start(const Draw& draw, ThreadMates& mates) {
+  void start(const Draw& draw, ThreadRanks& peers) {
     call = {.collective = draw.collective,
             .input = in,
             .output = out,
@@ -221,10 +221,10 @@ struct Request {
             .dtype = DType::i32,
             .root = draw.root};
     if (draw.uneven) set_counts(call, draw.blocks);
-    const Consent consent = draw.refuses == -1               ? Consent::given
-                            : draw.refuses == mates.number() ? Consent::refused
-                                                             : Consent::asked;
-    work = std::make_unique<DirectCollective>(mates, call, nullptr, 42, consent);
+    const Participation consent = draw.refuses == -1               ? Participation::given
+                                  : draw.refuses == peers.number() ? Participation::refused
+                                                                   : Participation::asked;
+    work = std::make_unique<NodeCollective>(peers, call, nullptr, 42, consent);
     complete = work->advance() == Task::Progress::complete;
   }
 
@@ -303,16 +303,16 @@ TEST_P(NodeThreads, CollectivesOfAllKindsAndSizesSeveralUnderWay) {
   std::atomic<bool> late{false};
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   const auto rank = [&](int number) {
-    const std::unique_ptr<ThreadMates> made = node.mates(number);
-    ThreadMates& mates = *made;
-    mates.set_domains(domains, true);
+    const std::unique_ptr<ThreadRanks> made = node.peers(number);
+    ThreadRanks& peers = *made;
+    peers.set_domains(domains, true);
     std::mt19937 generator(kSeed * 7 + static_cast<unsigned>(number));
     for (std::size_t first = 0; first < all.size() && !late; first += 3) {
       std::vector<Request> underway(std::min<std::size_t>(3, all.size() - first));
-      mates.reach.clear();
+      peers.reach.clear();
       for (std::size_t k = 0; k < underway.size(); ++k) {
-        underway[k] = Request(all[first + k], first + k, number, mates);
-        underway[k].start(all[first + k], mates);
+        underway[k] = Request(all[first + k], first + k, number, peers);
+        underway[k].start(all[first + k], peers);
         if (generator() % 8 == 0) std::this_thread::sleep_for(std::chrono::microseconds(generator() % 200));
       }
       while (!advance(underway) && !late) {

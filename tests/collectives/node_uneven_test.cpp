@@ -11,8 +11,8 @@
 
 #include <tests/collectives/grid.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/node/direct.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/node/node_collective.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti {
@@ -102,7 +102,7 @@ TEST(NodeUneven, AllRanksPlanAlike) {
                            .output = gathers ? all : block,
                            .dtype = DType::f32};
       detail::set_counts(call, counts);
-      EXPECT_FALSE(detail::plan_direct(call, rank, kRanks).is_small) << name(collective) << " on rank " << rank;
+      EXPECT_FALSE(detail::plan_in_node(call, rank, kRanks).is_small) << name(collective) << " on rank " << rank;
     }
   }
 }

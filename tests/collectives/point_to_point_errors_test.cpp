@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <tests/collectives/errors.hpp>
-#include <tutti/collectives/message_sizes.hpp>
 #include <tutti/collectives/point_to_point.hpp>
+#include <tutti/collectives/schedule/message_sizes.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::test {

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include <tutti/collectives/queue.hpp>
+#include <tutti/collectives/transport/queue.hpp>
 #include <tutti/kernels/copy.hpp>
 
 namespace tutti::test {
@@ -25,8 +25,8 @@ class QueueDouble final : public detail::Queue {
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override {
     add([=] { copy_bytes(to, from, bytes); });
   }
-  void combine(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) override {
-    add([op, kept = std::vector<ConstBuffer>(inputs.begin(), inputs.end()), out] { combine_all(op, kept, out); });
+  void reduce(ReduceOp op, std::span<const ConstBuffer> inputs, Buffer out) override {
+    add([op, kept = std::vector<ConstBuffer>(inputs.begin(), inputs.end()), out] { reduce_all(op, kept, out); });
   }
   void finish(ReduceOp op, Buffer data, int contributions) override {
     add([=] { finish_reduction(op, data, contributions); });

@@ -15,8 +15,8 @@
 #include <tests/collectives/trial.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti {

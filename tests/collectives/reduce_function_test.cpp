@@ -12,9 +12,9 @@
 #include <tests/collectives/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/selection/selection.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -75,7 +75,7 @@ class Functions : public testing::Test {
           << what << ": word " << i << " is '" << std::string(words[i].letters, 8) << "'";
     }
   }
-  /// Names of the algorithms that may run a function that is not commutative, and "" for the choice.
+  /// Names of the algorithms that may run an operator that is not commutative, and "" for the choice.
   static std::vector<std::string_view> in_rank_order(Collective collective, int root) {
     std::vector<std::string_view> names = {""};
     const auto table = collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms();
@@ -88,7 +88,7 @@ class Functions : public testing::Test {
   }
 
   Communicator comm_{MPI_COMM_WORLD, test::patient()};
-  std::shared_ptr<const ReduceFunction> join_ = make_reduce_function<Word>("join", join, false);
+  std::shared_ptr<const UserOperator> join_ = make_user_operator<Word>("join", join, false);
   std::size_t size_ = static_cast<std::size_t>(comm_.size());
   std::vector<std::size_t> counts_ = {0, 1, size_ - 1, size_ + 1, 500};
 };
@@ -134,7 +134,7 @@ TEST_F(Functions, OfReduceScatterRunInRankOrder) {
 }
 
 TEST_F(Functions, ThatAreCommutativeRunOnEveryAlgorithm) {
-  const auto largest = make_reduce_function<Largest>("largest", larger);
+  const auto largest = make_user_operator<Largest>("largest", larger);
   for (const Algorithm* row : allreduce_algorithms()) {
     for (const std::size_t count : counts_) {
       std::vector<Largest> values;
@@ -156,7 +156,7 @@ TEST_F(Functions, ThatAreCommutativeRunOnEveryAlgorithm) {
 /// Larger than the tile through which partial results go.
 TEST_F(Functions, TakeLargeElements) {
   using Row = std::array<std::int32_t, 5000>;
-  const auto add = make_reduce_function<Row>("rows", [](const Row& a, const Row& b) {
+  const auto add = make_user_operator<Row>("rows", [](const Row& a, const Row& b) {
     Row sum;
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = a[i] + b[i];
     return sum;
@@ -185,14 +185,13 @@ TEST_F(Functions, ThatCannotRunAreInvalid) {
     const std::string message = message_of(act);
     EXPECT_NE(message.find(part), std::string::npos) << message;
   };
-  const std::shared_ptr<const ReduceFunction> none;
+  const std::shared_ptr<const UserOperator> none;
   expect("function is null", [&] { allreduce(comm_, bytes(words), none); });
   expect("have 0 bytes", [&] {
-    allreduce(comm_, bytes(words),
-              std::make_shared<ReduceFunction>(ReduceFunction{"nothing", 0, true, join_->combine}));
+    allreduce(comm_, bytes(words), std::make_shared<UserOperator>(UserOperator{"nothing", 0, true, join_->function}));
   });
   expect("no multiple of the 24", [&] { allreduce(comm_, bytes(words).slice(0, 25), join_); });
-  expect("'ring' does not combine in rank order, as a function that is not commutative needs",
+  expect("'ring' does not reduce in rank order, as an operator that is not commutative needs",
          [&] { allreduce(comm_, bytes(words), join_, {.algorithm = "ring"}); });
   if (comm_.size() >= 3) {
     expect("here it must be 3", [&] {
@@ -210,20 +209,20 @@ TEST_F(Functions, ThatCannotRunAreInvalid) {
 TEST_F(Functions, ThatDifferAreErrors) {
   if (comm_.size() == 1) GTEST_SKIP() << "needs several ranks";
   std::vector<Word> words = letters(4);
-  const auto other = make_reduce_function<Word>(comm_.rank() == 0 ? "join" : "conjoin", join, false);
+  const auto other = make_user_operator<Word>(comm_.rank() == 0 ? "join" : "conjoin", join, false);
   EXPECT_THROW(allreduce(comm_, bytes(words), other), CommunicationError);
 }
 
 TEST_F(Functions, ThatThrowAbandonTheCommunicator) {
-  if (comm_.size() == 1) GTEST_SKIP() << "alone, nothing is combined";
-  const auto bad = make_reduce_function<Word>(
+  if (comm_.size() == 1) GTEST_SKIP() << "alone, nothing is reduced";
+  const auto bad = make_user_operator<Word>(
       "bad", [](const Word&, const Word&) -> Word { throw std::runtime_error("cannot be joined"); });
   std::vector<Word> words = letters(4);
   EXPECT_ANY_THROW({
     Request operation = iallreduce(comm_, bytes(words), bad);
     EXPECT_ANY_THROW(operation.wait());
     EXPECT_TRUE(comm_.unusable());
-    operation.wait();  // what was combined half is not combined again
+    operation.wait();  // what was reduced half is not reduced again
   });
   EXPECT_TRUE(comm_.unusable());
 }

@@ -9,7 +9,7 @@
 #include <tests/collectives/errors.hpp>
 #include <tests/collectives/members.hpp>
 #include <tutti/collectives/persistent.hpp>
-#include <tutti/collectives/rules.hpp>
+#include <tutti/collectives/selection/rules.hpp>
 
 #include "tests/support/temporary_folder.hpp"
 
@@ -130,8 +130,8 @@ TEST(RulesOfCalls, OfAFileAreReadByRankZero) {
   MPI_Bcast(shared.data(), 256, MPI_CHAR, 0, MPI_COMM_WORLD);
   shared.resize(shared.find('\0'));
   const Variable variable("TUTTI_ALGORITHM_FILE", shared);
-  EXPECT_EQ(Communicator(MPI_COMM_WORLD).choice_facts().rules->size(), 1U);
-  const std::uint64_t digest = Communicator(MPI_COMM_WORLD).choice_facts().digest;
+  EXPECT_EQ(Communicator(MPI_COMM_WORLD).selection_facts().rules->size(), 1U);
+  const std::uint64_t digest = Communicator(MPI_COMM_WORLD).selection_facts().digest;
   if (world_size() > 1) {
     EXPECT_TRUE(is_told(told_of("reduce:knomial", 8), "(rule 'allreduce:ring' of " + shared + ":2)"));
   }
@@ -146,7 +146,7 @@ TEST(RulesOfCalls, OfAFileAreReadByRankZero) {
   EXPECT_EQ(made.outcome, Outcome::invalid);
   EXPECT_TRUE(contains(made.message, "TUTTI_ALGORITHM_FILE: cannot read /nonexistent/rules"));
   unsetenv("TUTTI_ALGORITHM_FILE");
-  EXPECT_NE(digest, Communicator(MPI_COMM_WORLD).choice_facts().digest);
+  EXPECT_NE(digest, Communicator(MPI_COMM_WORLD).selection_facts().digest);
   MPI_Barrier(MPI_COMM_WORLD);
 }
 

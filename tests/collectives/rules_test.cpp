@@ -8,8 +8,8 @@
 
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/rules.hpp>
-#include <tutti/collectives/spelling.hpp>
+#include <tutti/collectives/selection/rules.hpp>
+#include <tutti/collectives/selection/spelling.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti {

@@ -8,9 +8,9 @@
 
 #include <tests/support/draw.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/step_order.hpp>
-#include <tutti/collectives/table.hpp>
-#include <tutti/collectives/verifier.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/schedule/proof/verifier.hpp>
+#include <tutti/collectives/schedule/step_order.hpp>
 
 namespace tutti {
 namespace {
@@ -48,7 +48,7 @@ bool has_in_place_form(const Algorithm& a) {
 
 class Schedule : public testing::TestWithParam<const Algorithm*> {};
 
-/// Every rank combines in one round at most, and there everything that comes for the same blocks in one pass.
+/// Every rank reduces in one round at most, and there everything that comes for the same blocks in one pass.
 void expect_one_pass(const Algorithm& algorithm, const Shape& shape, int root) {
   Round round;
   for (int rank = 0; rank < shape.size; ++rank) {
@@ -58,8 +58,8 @@ void expect_one_pass(const Algorithm& algorithm, const Shape& shape, int root) {
       algorithm.round({.rank = rank, .size = shape.size, .root = root, .radix = shape.radix}, index, round);
       const Receive* before = nullptr;
       for (const Receive& receive : round.receives) {
-        if (receive.combine == Combine::copy) continue;
-        if (before == nullptr || !combined_together(*before, receive)) ++passes;
+        if (receive.reduction == Reduction::copy) continue;
+        if (before == nullptr || !reduced_together(*before, receive)) ++passes;
         before = &receive;
       }
     }
@@ -71,7 +71,7 @@ void expect_proven(const Algorithm& algorithm, const Shape& shape, int root) {
   const Verdict verdict = verify(algorithm, shape, root);
   ASSERT_TRUE(verdict) << verdict.why_not;
   const bool by_rank = algorithm.canonical_order && (root == 0 || !algorithm.order_from_root);
-  const bool at_once = algorithm.combines_at_once && shape.radix == shape.size;
+  const bool at_once = algorithm.reduces_at_once && shape.radix == shape.size;
   EXPECT_TRUE(verdict.canonical_order || (!by_rank && !at_once))
       << algorithm.name << ", P = " << shape.size << ", radix " << shape.radix << ", root " << root
       << ": not in rank order";
@@ -196,7 +196,7 @@ void twice(const Position& at, int index, Round& round) {
 }
 void into_input(const Position&, int, Round& round) { round.receives[0].to = Slot::input; }
 void copied_while_sent(const Position&, int index, Round& round) {
-  if (index == 0) round.receives[0].combine = Combine::copy;
+  if (index == 0) round.receives[0].reduction = Reduction::copy;
 }
 
 TEST(Verifier, RefutesAWrongIndex) {
@@ -241,7 +241,7 @@ TEST(Table, DigestsTellTablesApart) {
   change("moves_blocks", [](Algorithm& a) { a.moves_blocks = !a.moves_blocks; });
   change("canonical_order", [](Algorithm& a) { a.canonical_order = !a.canonical_order; });
   change("order_from_root", [](Algorithm& a) { a.order_from_root = !a.order_from_root; });
-  change("combines_at_once", [](Algorithm& a) { a.combines_at_once = !a.combines_at_once; });
+  change("reduces_at_once", [](Algorithm& a) { a.reduces_at_once = !a.reduces_at_once; });
   change("pipelining", [](Algorithm& a) { a.pipelining = Pipelining::each_round; });
   change("alternating_parts", [](Algorithm& a) { a.alternating_parts = 2; });
   change("blocks", [](Algorithm& a) { a.blocks = two_blocks; });

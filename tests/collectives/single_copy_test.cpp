@@ -18,7 +18,7 @@
 
 #include <tests/collectives/errors.hpp>
 #include <tests/collectives/trial.hpp>
-#include <tutti/collectives/communicator_state.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 
 namespace tutti::test {
 namespace {
@@ -58,7 +58,7 @@ class Pages {
   std::size_t bytes_;
 };
 
-class SingleCopies : public testing::Test {
+class CrossMemoryAttach : public testing::Test {
  protected:
   void SetUp() override {
     setenv("TUTTI_SINGLE_COPY", "1", 1);
@@ -66,7 +66,7 @@ class SingleCopies : public testing::Test {
     unsetenv("TUTTI_SINGLE_COPY");
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     ASSERT_NE(comm.state().node(), nullptr) << "the ranks of this node cannot map each other's memory";
-    if (!comm.state().node()->has_single_copies()) GTEST_SKIP() << "ranks may not read each other's memory";
+    if (!comm.state().node()->uses_cross_memory()) GTEST_SKIP() << "ranks may not read each other's memory";
   }
 
   static Communicator reading(double timeout = 30) {
@@ -77,7 +77,7 @@ class SingleCopies : public testing::Test {
   }
 };
 
-TEST_F(SingleCopies, EveryCollectiveAndKindOfMemory) {
+TEST_F(CrossMemoryAttach, EveryCollectiveAndKindOfMemory) {
   const Communicator comm = reading();
   for (const Collective collective : kAllCollectives) {
     Algorithm unnamed{};
@@ -102,7 +102,7 @@ TEST_F(SingleCopies, EveryCollectiveAndKindOfMemory) {
 }
 
 /// Blocks of which some are worth a read, some not, and one is nothing.
-TEST_F(SingleCopies, UnevenBlocks) {
+TEST_F(CrossMemoryAttach, UnevenBlocks) {
   const Communicator comm = reading();
   std::vector<std::size_t> counts;
   std::vector<float> expected;
@@ -116,7 +116,7 @@ TEST_F(SingleCopies, UnevenBlocks) {
   EXPECT_EQ(all, expected);
 }
 
-TEST_F(SingleCopies, MemoryThatOnlyItsProcessReadsIsStaged) {
+TEST_F(CrossMemoryAttach, MemoryThatOnlyItsProcessReadsIsStaged) {
   const Communicator comm = reading();
   const Pages secret = Pages::secret(kMany * sizeof(float) / 4096 * 4096);
   int has = secret ? 1 : 0;
@@ -136,7 +136,7 @@ TEST_F(SingleCopies, MemoryThatOnlyItsProcessReadsIsStaged) {
 }
 
 /// What the root broadcasts has a hole.
-TEST_F(SingleCopies, MemoryThatIsNotThereIsAnErrorOfWhoReadsIt) {
+TEST_F(CrossMemoryAttach, MemoryThatIsNotThereIsAnErrorOfWhoReadsIt) {
   const Communicator comm = reading(10);
   const Pages pages(std::size_t{2} << 20);
   if (comm.rank() == 0) pages.forbid(std::size_t{1} << 20, 4096);
@@ -150,7 +150,7 @@ TEST_F(SingleCopies, MemoryThatIsNotThereIsAnErrorOfWhoReadsIt) {
 }
 
 /// A rank that comes late finds other data than those that the others brought, and given up.
-TEST_F(SingleCopies, DataOfARankThatFailedAreNotTakenForItsOwn) {
+TEST_F(CrossMemoryAttach, DataOfARankThatFailedAreNotTakenForItsOwn) {
   const Communicator beside = world();
   for (const Collective collective : {Collective::allreduce, Collective::broadcast, Collective::all_gather}) {
     const Communicator comm = reading(0.5);
@@ -174,10 +174,10 @@ TEST_F(SingleCopies, DataOfARankThatFailedAreNotTakenForItsOwn) {
   }
 }
 
-TEST_F(SingleCopies, AreWhatTheEnvironmentSays) {
+TEST_F(CrossMemoryAttach, AreWhatTheEnvironmentSays) {
   setenv("TUTTI_SINGLE_COPY", "0", 1);
   const Communicator comm = world();
-  EXPECT_FALSE(comm.state().node()->has_single_copies());
+  EXPECT_FALSE(comm.state().node()->uses_cross_memory());
   setenv("TUTTI_SINGLE_COPY", "yes", 1);
   EXPECT_TRUE(contains(attempt([] { world(); }).message, "TUTTI_SINGLE_COPY: 'yes' is not 0 or 1"));
   setenv("TUTTI_SINGLE_COPY", comm.rank() == 0 ? "0" : "1", 1);
@@ -186,15 +186,15 @@ TEST_F(SingleCopies, AreWhatTheEnvironmentSays) {
 }
 
 /// Without the variable it is measured, once for all communicators, and alike on all ranks.
-TEST_F(SingleCopies, AreMeasured) {
+TEST_F(CrossMemoryAttach, AreMeasured) {
   const Communicator comm = world();
   const Communicator part = *comm.split(comm.rank() % 2, 0);
-  const bool measured = comm.state().node()->has_single_copies();
+  const bool measured = comm.state().node()->uses_cross_memory();
   int all[] = {measured ? 1 : 0, measured ? 0 : 1};
   MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_INT, MPI_MAX, comm.mpi());
   EXPECT_EQ(all[0] + all[1], 1) << "ranks differ";
   if (part.size() > 1) {
-    EXPECT_EQ(part.state().node()->has_single_copies(), measured);
+    EXPECT_EQ(part.state().node()->uses_cross_memory(), measured);
   }
 }
 
@@ -209,13 +209,13 @@ bool forbid_reading() {
 }
 
 /// The last test of this file: it cannot be undone.
-TEST_F(SingleCopies, WhereOneRankMayNotAllStage) {
+TEST_F(CrossMemoryAttach, WhereOneRankMayNotAllStage) {
   const Communicator before = reading();
   if (before.rank() == before.size() - 1) {
     ASSERT_TRUE(forbid_reading());
   }
   const Communicator comm = reading();
-  EXPECT_FALSE(comm.state().node()->has_single_copies());
+  EXPECT_FALSE(comm.state().node()->uses_cross_memory());
   std::vector<float> data(kMany, 1.0F);
   allreduce(comm, std::span(data), ReduceOp::sum);
   EXPECT_EQ(std::count(data.begin(), data.end(), static_cast<float>(comm.size())), std::ssize(data));

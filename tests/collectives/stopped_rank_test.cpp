@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <tests/collectives/errors.hpp>
-#include <tutti/collectives/schedule.hpp>
+#include <tutti/collectives/schedule/schedule.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::test {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/choice.hpp>
-#include <tutti/collectives/link_use.hpp>
-#include <tutti/collectives/table.hpp>
-#include <tutti/collectives/torus.hpp>
-#include <tutti/collectives/verifier.hpp>
+#include <tutti/collectives/network.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/schedule/proof/verifier.hpp>
+#include <tutti/collectives/selection/link_use.hpp>
+#include <tutti/collectives/selection/selection.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -175,19 +175,19 @@ TEST(BucketSchedules, OnlyNeighboursExchangeMessages) {
   }
 }
 
-constexpr TransportCosts kFabric = {.name = "fabric",
-                                    .latency = 1e-6,
-                                    .overhead = 0.4e-6,
-                                    .gap = 0.5e-6,
-                                    .byte = 0.8e-10,
-                                    .distance = 0.07,
-                                    .reduce = 0,
-                                    .copy = 0,
-                                    .overlaps = true};
+constexpr TransportCosts kRdma = {.name = "rdma",
+                                  .latency = 1e-6,
+                                  .overhead = 0.4e-6,
+                                  .gap = 0.5e-6,
+                                  .byte = 0.8e-10,
+                                  .distance = 0.07,
+                                  .reduce = 0,
+                                  .copy = 0,
+                                  .overlaps = true};
 
 TEST(TorusChoice, LargeDataGoOverAllLinksAtOnce) {
-  Chooser unknown(60, kFabric);
-  Chooser known(60, kFabric, {.network = parse_network("torus:5x4x3,hop:1e-7")});
+  Selector unknown(60, kRdma);
+  Selector known(60, kRdma, {.network = parse_network("torus:5x4x3,hop:1e-7")});
   const std::size_t large = std::size_t{16} << 20;
   const Plan plan = known.choose(allreduce_algorithms(), Collective::allreduce, large, {});
   EXPECT_EQ(plan.algorithm->name, "bucket");
@@ -200,8 +200,8 @@ TEST(TorusChoice, LargeDataGoOverAllLinksAtOnce) {
 TEST(TorusChoice, FurtherLinksDelayMessages) {
   const auto latency = [](const char* network) {
     const Algorithm& algorithm = *find_algorithm(allreduce_algorithms(), Collective::allreduce, "recursive_doubling");
-    const Surroundings where = {.network = parse_network(network)};
-    return predict(profile(algorithm, {8, 2, where.network.torus}, where), 8, 1, 1, kFabric).latency;
+    const CostContext where = {.network = parse_network(network)};
+    return predict(profile(algorithm, {8, 2, where.network.torus}, where), 8, 1, 1, kRdma).latency;
   };
   EXPECT_NEAR(latency("torus:8"), 3e-6, 1e-12);
   EXPECT_NEAR(latency("torus:8,hop:1e-7"), 3e-6 + (0 + 1 + 3) * 1e-7, 1e-12);
@@ -211,7 +211,7 @@ TEST(TorusChoice, FurtherLinksDelayMessages) {
 TEST(TorusChoice, LinksOfVeryLargeToriAreNotFollowed) {
   const Algorithm& algorithm = *find_algorithm(allreduce_algorithms(), Collective::allreduce, "recursive_doubling");
   const auto profile_on = [&](const char* network) {
-    const Surroundings where = {.network = parse_network(network)};
+    const CostContext where = {.network = parse_network(network)};
     return profile(algorithm, {where.network.torus.nodes(), 2, where.network.torus}, where).rank;
   };
   EXPECT_EQ(profile_on("torus:16x16x16").carried, 0);
@@ -219,8 +219,8 @@ TEST(TorusChoice, LinksOfVeryLargeToriAreNotFollowed) {
 }
 
 TEST(TorusChoice, ATorusOfOtherRanksIsRefused) {
-  EXPECT_THROW(Chooser(61, kFabric, {.network = parse_network("torus:5x4x3")}), InvalidArgument);
-  EXPECT_NO_THROW(Chooser(120, kFabric, {.ranks_per_node = 2, .network = parse_network("torus:5x4x3")}));
+  EXPECT_THROW(Selector(61, kRdma, {.network = parse_network("torus:5x4x3")}), InvalidArgument);
+  EXPECT_NO_THROW(Selector(120, kRdma, {.ranks_per_node = 2, .network = parse_network("torus:5x4x3")}));
 }
 
 }  // namespace

@@ -120,7 +120,7 @@ TEST_P(Progress, InALargeAllreduce) {
   });
 }
 
-/// Small, large in memory that node-mates map, and large in other.
+/// Small, large in memory that local ranks map, and large in other.
 TEST_P(Progress, InEveryCollective) {
   if (world_size() == 1) GTEST_SKIP() << "needs a peer";
   const Communicator comm(MPI_COMM_WORLD, test::patient());

@@ -7,9 +7,9 @@
 
 #include <tests/collectives/errors.hpp>
 #include <tests/collectives/members.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/routed_transport.hpp>
-#include <tutti/collectives/transport_choice.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/transport/open_transport.hpp>
+#include <tutti/collectives/transport/routed_transport.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::test {

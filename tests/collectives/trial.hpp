@@ -5,7 +5,7 @@
 #include <string>
 
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/schedule.hpp>
+#include <tutti/collectives/schedule/schedule.hpp>
 #include <tutti/kernels/reduce.hpp>
 
 namespace tutti::test {

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <string>
 
-#include <tutti/collectives/tuning.hpp>
+#include <tutti/collectives/selection/tuning.hpp>
 #include <tutti/kernels/error.hpp>
 
 #include "tests/support/temporary_folder.hpp"
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 Tuning example() {
   Tuning tuning;
-  tuning.measured_on = {.cpu = "A \"processor\"", .cores = 64, .mpi = "Some MPI 1.2", .network = NetworkClass::fabric};
+  tuning.measured_on = {.cpu = "A \"processor\"", .cores = 64, .mpi = "Some MPI 1.2", .network = NetworkClass::rdma};
   tuning.costs.node = {"shared memory", 1.0 / 3, 2e-7, 0, 1.5e-10, 0, 8e-11, 7e-11, true};
   tuning.costs.network = {"network", 1e-6, 2e-6, 3e-6, 4e-10, 0.07, 5e-11, 6e-11, false};
   tuning.node_measured = true;
@@ -79,7 +79,7 @@ TEST(TuningFile, IsRefusedWithItsLine) {
   expect("tutti tuning", "tutti results", "2: \"format\" is \"tutti results\", not \"tutti tuning\"");
   expect("\"version\": 1", "\"version\": 2", "3: \"version\" is 2, not 1");
   expect("\"cores\": 64", "\"cores\": 6.5", "6: \"measured_on.cores\" is 6.5, not a whole number of at least 0");
-  expect("\"fabric\"", "\"ether\"", "8: \"measured_on.network\" is \"ether\", not \"fabric\" or \"tcp\"");
+  expect("\"rdma\"", "\"ether\"", "8: \"measured_on.network\" is \"ether\", not \"rdma\" or \"tcp\"");
 }
 
 TEST(TuningFile, ThatIsNotJsonIsRefusedWithItsLine) {
@@ -123,7 +123,7 @@ TEST(TuningFile, OfAnotherMachineIsRefused) {
   EXPECT_EQ(refused([](Fingerprint& f) { f.mpi = "Other MPI"; }),
             "t.json: measured elsewhere: the MPI library is Other MPI, not Some MPI 1.2");
   EXPECT_EQ(refused([](Fingerprint& f) { f.network = NetworkClass::tcp; }),
-            "t.json: measured elsewhere: the network is tcp, not fabric");
+            "t.json: measured elsewhere: the network is tcp, not rdma");
 }
 
 TEST(TuningFile, ThatCannotBeReadIsRefused) {
@@ -138,7 +138,7 @@ TEST(TuningFile, ThatCannotBeReadIsRefused) {
   }
 }
 
-TEST(Network, IsAFabricWhereADeviceIsActive) {
+TEST(Network, IsRdmaWhereADeviceIsActive) {
   const test::TemporaryFolder folder;
   const fs::path devices = folder.path();
   const auto port = [&](const char* device, const char* number, const char* state) {
@@ -152,10 +152,10 @@ TEST(Network, IsAFabricWhereADeviceIsActive) {
   port("rxe0", "1", "4: ACTIVE");  // RDMA made up over an Ethernet interface
   EXPECT_EQ(find_network_class(devices), NetworkClass::tcp);
   port("mlx5_0", "2", "4: ACTIVE");
-  EXPECT_EQ(find_network_class(devices), NetworkClass::fabric);
+  EXPECT_EQ(find_network_class(devices), NetworkClass::rdma);
   fs::remove_all(devices / "infiniband");
   fs::create_directories(devices / "cxi/cxi0");
-  EXPECT_EQ(find_network_class(devices), NetworkClass::fabric);
+  EXPECT_EQ(find_network_class(devices), NetworkClass::rdma);
 }
 
 }  // namespace

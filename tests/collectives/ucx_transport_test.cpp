@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <tests/collectives/errors.hpp>
-#include <tutti/collectives/ucx_transport.hpp>
+#include <tutti/collectives/transport/ucx_transport.hpp>
 
 namespace tutti::detail {
 namespace {

@@ -9,7 +9,7 @@
 
 #include <tests/collectives/grid.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 

@@ -221,7 +221,7 @@ TEST(WrongOptions, AreInvalid) {
   };
   EXPECT_TRUE(contains(make({.reproducibility = Reproducibility::ranks}).message, "reproducibility"));
   EXPECT_EQ(make({.reproducibility = Reproducibility::ranks}).outcome, Outcome::invalid);
-  TransportCosts costs = kNetworkCosts;
+  TransportCosts costs = kRdmaCosts;
   costs.byte = -1e-10;
   EXPECT_TRUE(
       contains(make({.costs = LevelCosts{kSharedMemoryCosts, costs}}).message, "cost of the transport is -1e-10"));

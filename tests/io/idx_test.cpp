@@ -202,7 +202,7 @@ TEST_F(IdxTest, FilesThatWereExchanged) {
 
 // Headers are words: what a file cannot hold is refused at once, in memory that is bounded by what is there.
 TEST_F(IdxTest, AFewBytesThatClaimGigabytes) {
-  const auto refused = [this](const fs::path& culprit) {
+  const auto refused = [this](const fs::path& suspect) {
     rlimit before = {};
     ::getrlimit(RLIMIT_AS, &before);
     std::size_t pages = 0;
@@ -211,7 +211,7 @@ TEST_F(IdxTest, AFewBytesThatClaimGigabytes) {
     ::setrlimit(RLIMIT_AS, &limit);
     const std::string message = error();
     ::setrlimit(RLIMIT_AS, &before);
-    expect_parts(message, {culprit.string(), "is truncated"});
+    expect_parts(message, {suspect.string(), "is truncated"});
   };
   const auto write = [](const fs::path& file, const std::string& content) {
     file.extension() == ".gz" ? write_gz(file, content) : write_bytes(file, content);

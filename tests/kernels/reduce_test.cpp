@@ -1,4 +1,4 @@
-// combine() and finish_reduction(): every dtype, operator and instruction set, to the bit.
+// reduce_local() and finish_reduction(): every dtype, operator and instruction set, to the bit.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -60,7 +60,7 @@ void expect_combine(ReduceOp op, const std::vector<T>& left, const std::vector<T
   const auto part = [&](const std::vector<T>& values) { return std::span(values).subspan(first, n); };
   Guarded<T> a(part(left), shift), b(part(right), shift / 2), c(part(left), 3 * shift % 16);
   Guarded<T>& out = place == Place::left ? a : place == Place::right ? b : c;
-  combine(op, a.buffer(), b.buffer(), out.buffer());
+  reduce_local(op, a.buffer(), b.buffer(), out.buffer());
   const std::vector<T> result = out.values();
   const std::size_t i = first_difference(result.data(), expected.data() + first, n);
   ASSERT_EQ(i, n) << std::hex << "element " << i << ": " << bits_of(left[first + i]) << " " << name(op) << " "
@@ -77,7 +77,7 @@ using Elements = testing::Types<double, float, bfloat16, float16, std::int64_t, 
                                 std::uint64_t, std::uint32_t, std::uint16_t, std::uint8_t>;
 TYPED_TEST_SUITE(ReduceTest, Elements);
 
-TYPED_TEST(ReduceTest, CombineIsTheReference) {
+TYPED_TEST(ReduceTest, ReduceLocalIsTheReference) {
   using T = TypeParam;
   constexpr std::size_t kCount = 4099;
   const Operands<T> in = operands<T>(kCount, kReduceSeed);
@@ -117,7 +117,7 @@ T reference_combine_all(ReduceOp op, const std::vector<std::vector<T>>& inputs, 
   }
 }
 
-TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
+TYPED_TEST(ReduceTest, ReduceAllGoesFromLeftToRightAndRoundsOnce) {
   using T = TypeParam;
   for (const std::size_t count :
        {std::size_t{0}, std::size_t{1}, std::size_t{77}, std::size_t{2048}, std::size_t{5003}}) {
@@ -126,7 +126,7 @@ TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
       for (std::size_t k = 0; k < many; ++k) inputs.push_back(operands<T>(count, kReduceSeed + 10 + k).left);
       for (const ReduceOp op : kAllReduceOps) {
         if (!is_supported(op, dtype_of<T>)) continue;
-        if (many == 2 && count > 77) continue;  // as combine()
+        if (many == 2 && count > 77) continue;  // as reduce_local()
         std::vector<T> expected(count);
         for (std::size_t i = 0; i < count; ++i) expected[i] = reference_combine_all(op, inputs, i);
         for (std::size_t place = 0; place <= many; ++place) {  // the output is that input, or elsewhere
@@ -136,7 +136,7 @@ TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
           std::vector<ConstBuffer> views;
           views.reserve(many);
           for (const std::vector<T>& copy : copies) views.emplace_back(copy.data(), count, dtype_of<T>);
-          combine_all(op, views, Buffer(std::span(out)));
+          reduce_all(op, views, Buffer(std::span(out)));
           const std::size_t i = first_difference(out.data(), expected.data(), count);
           ASSERT_EQ(i, count) << name(dtype_of<T>) << " " << name(op) << " of " << many << ", output at " << place
                               << ": element " << i << ", seed " << kReduceSeed;
@@ -146,7 +146,7 @@ TYPED_TEST(ReduceTest, CombineAllGoesFromLeftToRightAndRoundsOnce) {
   }
 }
 
-/// Combines `inputs` into targets of which the first `in_place` are the first inputs; target t begins shift + t *
+/// Reduces `inputs` into targets of which the first `in_place` are the first inputs; target t begins shift + t *
 /// spread bytes behind the beginning of a cache line.
 template <class T>
 void expect_combine_into(ReduceOp op, const std::vector<std::vector<T>>& inputs, const std::vector<T>& expected,
@@ -167,7 +167,7 @@ void expect_combine_into(ReduceOp op, const std::vector<std::vector<T>>& inputs,
     outputs.emplace_back(std::span(blank), shift + t * spread);
     to.push_back(static_cast<std::byte*>(outputs.back().buffer().data));
   }
-  combine_into(op, views, to, contributions, streams);
+  reduce_into(op, views, to, contributions, streams);
   end_streams();
   for (std::size_t t = 0; t < targets; ++t) {
     std::vector<T> got(count);
@@ -183,7 +183,7 @@ void expect_combine_into(ReduceOp op, const std::vector<std::vector<T>>& inputs,
   for (const Guarded<T>& output : outputs) ASSERT_TRUE(output.guards_are_whole());
 }
 
-TYPED_TEST(ReduceTest, CombineIntoIsFoundAtAllTargets) {
+TYPED_TEST(ReduceTest, ReduceIntoIsFoundAtAllTargets) {
   using T = TypeParam;
   for (const std::size_t count : {std::size_t{1}, 64 / sizeof(T) - 1, 64 / sizeof(T) * 2 + 1, std::size_t{2050}}) {
     for (const std::size_t many : {1, 2, 3, 5}) {
@@ -216,12 +216,12 @@ TYPED_TEST(ReduceTest, CombineIntoIsFoundAtAllTargets) {
   }
 }
 
-TYPED_TEST(ReduceTest, CombineAllOfOneIsACopy) {
+TYPED_TEST(ReduceTest, ReduceAllOfOneIsACopy) {
   using T = TypeParam;
   const std::vector<T> input = operands<T>(1001, kReduceSeed + 20).left;
   std::vector<T> out(input.size());
   const ConstBuffer only(input.data(), input.size(), dtype_of<T>);
-  combine_all(ReduceOp::sum, {&only, 1}, Buffer(std::span(out)));
+  reduce_all(ReduceOp::sum, {&only, 1}, Buffer(std::span(out)));
   EXPECT_EQ(first_difference(out.data(), input.data(), out.size()), out.size());
 }
 
@@ -266,8 +266,8 @@ TEST(Reduce, EveryPairOfBytes) {
   for (const ReduceOp op : kAllReduceOps) {
     for_each_target([&] {
       for (const DType dtype : {DType::u8, DType::i8}) {
-        combine(op, ConstBuffer(left.data(), left.size(), dtype), ConstBuffer(right.data(), right.size(), dtype),
-                Buffer(out.data(), out.size(), dtype));
+        reduce_local(op, ConstBuffer(left.data(), left.size(), dtype), ConstBuffer(right.data(), right.size(), dtype),
+                     Buffer(out.data(), out.size(), dtype));
         for (std::size_t i = 0; i < out.size(); ++i) {
           const std::uint8_t expected =
               dtype == DType::u8 ? reference_combine(op, left[i], right[i])
@@ -288,7 +288,7 @@ TEST(Reduce, WorkedExamples) {
   const std::vector<float> b = {-0.0F, 0.0F, 1.0F, nan, 2.0F};
   std::vector<float> out(a.size());
   for_each_target([&] {
-    combine(ReduceOp::min, ConstBuffer(std::span(a)), ConstBuffer(std::span(b)), Buffer(std::span(out)));
+    reduce_local(ReduceOp::min, ConstBuffer(std::span(a)), ConstBuffer(std::span(b)), Buffer(std::span(out)));
     EXPECT_FALSE(std::signbit(out[0]));
     EXPECT_TRUE(std::signbit(out[1]));
     EXPECT_TRUE(std::isnan(out[2]) && std::isnan(out[3]));
@@ -296,7 +296,7 @@ TEST(Reduce, WorkedExamples) {
     // 256 + 1 is a tie in bf16 (8 digits): to even. 256 + 3 lies between 258 and 260: to even as well.
     const std::vector<bfloat16> left = {{0x4380}, {0x4380}}, right = {{0x3f80}, {0x4040}};
     std::vector<bfloat16> sum(2);
-    combine(ReduceOp::sum, ConstBuffer(std::span(left)), ConstBuffer(std::span(right)), Buffer(std::span(sum)));
+    reduce_local(ReduceOp::sum, ConstBuffer(std::span(left)), ConstBuffer(std::span(right)), Buffer(std::span(sum)));
     EXPECT_EQ(sum[0].bits, 0x4380);
     EXPECT_EQ(sum[1].bits, 0x4382);
     std::vector<std::int32_t> thirds = {-7, 7};

@@ -1,4 +1,4 @@
-/* How the ranks of a node use each other's memory: the protocol of collectives/node (board.hpp, direct.cpp, moving.cpp), made so small
+/* How the ranks of a node use each other's memory: the protocol of collectives/node (rank_block.hpp, node_collective.cpp, copy_pipeline.cpp), made so small
  * that spin can try every order in which ranks take the steps of a few collectives after each other.
  *
  * A collective of a rank is a process: those that a rank has under way advance in any order. Data are the number of what was
@@ -58,7 +58,7 @@ typedef Call {
   byte owners, sources, targets; /* targets: others than the owner itself */
   byte staged_inputs, staged_outputs; /* of sources that cannot be reached, and targets that cannot be mapped */
   bool reads_outputs; /* these targets take results from the outputs of the owners, not from what they stage */
-  bool has_two_steps; /* what a rank stages it combines from the inputs of its domain */
+  bool has_two_steps; /* what a rank stages it reduces from the inputs of its domain */
   byte chunks;
 };
 Call call[MOST_CALLS];
@@ -71,7 +71,7 @@ Call call[MOST_CALLS];
 #define ROOTS_DOMAIN (ALL & 3)
 #define every(p) (p(0) && p(1) && (ranks < 3 || p(2)))
 
-/* As pieces.cpp cuts them. */
+/* As work_split.cpp cuts them. */
 inline draw(c) {
   c.chunks = CHUNKS;
   if

@@ -43,7 +43,7 @@ inline RankFacts well(int rank, int node, const char* host) {
   facts.working_folder = {.path = "/home", .file_system = "ext4", .network = false, .free_bytes = kGiB};
   facts.temporary_folder = {.path = "/tmp", .file_system = "tmpfs", .network = false, .free_bytes = kGiB};
   facts.single_copy = "";
-  facts.mate_files = "";
+  facts.peer_files = "";
   facts.shares_memory = true;
   return facts;
 }

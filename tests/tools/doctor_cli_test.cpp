@@ -72,7 +72,7 @@ TEST(Doctor, MergesRanksAndPrintsTheirFacts) {
     const auto& facts = all.at("ranks").at(rank);
     EXPECT_EQ(facts.at("rank"), rank);
     EXPECT_EQ(facts.at("launched"), true);
-    EXPECT_EQ(facts.at("mate_files"), "");
+    EXPECT_EQ(facts.at("peer_files"), "");
     EXPECT_EQ(facts.at("shares_memory"), true);
     EXPECT_TRUE(facts.at("single_copy").is_string());
     EXPECT_EQ(facts.at("tutti_version"), TUTTI_PROJECT_VERSION);

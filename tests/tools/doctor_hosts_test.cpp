@@ -144,7 +144,7 @@ TEST(Doctor, SaysWhyMemoryIsNotShared) {
       {"shared_memory",
        [](JobFacts& job) {
          part(job);
-         job.hosts[0].ranks[0].mate_files = "Permission denied";
+         job.hosts[0].ranks[0].peer_files = "Permission denied";
        },
        kWarning, "cannot be opened: Permission denied", "traced"},
       {"shared_memory", [](JobFacts& job) { part(job); }, kWarning, "no way", "see the other lines"},
@@ -206,12 +206,12 @@ TEST(Doctor, JudgesLimits) {
       {"descriptors", [](JobFacts& job) { job.hosts[1].ranks[1].descriptors = 1000; }, kWarning, "1000 descriptors",
        "ulimit -n"},
       {"descriptors", [](JobFacts& job) { on_all(job, [](RankFacts& r) { r.descriptors.reset(); }); }, kOk, "wanted"},
-      {"locked_memory", [](JobFacts& job) { on_all(job, [](RankFacts& r) { r.fabric = true; }); }, kProblem,
+      {"locked_memory", [](JobFacts& job) { on_all(job, [](RankFacts& r) { r.rdma = true; }); }, kProblem,
        "locked memory limit 8 MiB, and the RDMA network", "memlock unlimited"},
       {"locked_memory",
        [](JobFacts& job) {
          on_all(job, [](RankFacts& r) {
-           r.fabric = true;
+           r.rdma = true;
            r.locked_memory = 4 * kGiB;
          });
        },
@@ -219,7 +219,7 @@ TEST(Doctor, JudgesLimits) {
       {"locked_memory",
        [](JobFacts& job) {
          on_all(job, [](RankFacts& r) {
-           r.fabric = true;
+           r.rdma = true;
            r.locked_memory.reset();
          });
        },

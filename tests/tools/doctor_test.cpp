@@ -82,13 +82,13 @@ TEST(Doctor, JudgesLibraries) {
          set(job, "OMPI_MCA_pml_ucx_tls", "any");
          set(job, "OMPI_MCA_pml_ucx_devices", "any");
        },
-       kOk, "UCX 1.13.1, without a fabric"},
+       kOk, "UCX 1.13.1, without an RDMA network"},
       {"ucx",
        [](JobFacts& job) {
          set(job, "OMPI_MCA_pml", "ucx");
-         on_all(job, [](RankFacts& r) { r.fabric = true; });
+         on_all(job, [](RankFacts& r) { r.rdma = true; });
        },
-       kOk, "UCX 1.13.1, with a fabric"},
+       kOk, "UCX 1.13.1, with an RDMA network"},
       {"ucx", [](JobFacts& job) { on_all(job, [](RankFacts& r) { r.ucx = ""; }); }, kOk, "not built in"},
       {"hdf5", [](JobFacts& job) { on_all(job, [](RankFacts& r) { r.hdf5 = "1.12.2"; }); }, kProblem,
        "HDF5 1.12.2 is loaded, and tutti was built with 1.10.8", "LD_LIBRARY_PATH"},
@@ -200,9 +200,9 @@ TEST(Doctor, JudgesTheJob) {
        },
        kWarning, "TUTTI_RADIX differs: none on ranks 2 and 3, '4' on ranks 0 and 1", "mpirun -x TUTTI_RADIX"},
       {"agreement", [](JobFacts& job) { set(job, "TUTTI_RADIX", "4"); }, kOk, "4 ranks"},
-      {"network", [](JobFacts& job) { job.hosts[0].ranks[0].fabric = true; }, kWarning,
-       "1 of 2 hosts have a fabric, and b has none", "ibstat"},
-      {"network", [](JobFacts& job) { on_all(job, [](RankFacts& r) { r.fabric = true; }); }, kOk, "every host"},
+      {"network", [](JobFacts& job) { job.hosts[0].ranks[0].rdma = true; }, kWarning,
+       "1 of 2 hosts have an RDMA network, and b has none", "ibstat"},
+      {"network", [](JobFacts& job) { on_all(job, [](RankFacts& r) { r.rdma = true; }); }, kOk, "every host"},
       {"network", [](JobFacts& job) { job.hosts.resize(1); }, kOk, "one host, without"},
       {"communicator", [](JobFacts& job) { job.communicator_error = "TUTTI_SHARED_MEMORY: 'x' is not 0 or 1"; },
        kProblem, "'x' is not 0 or 1", "what it says"},

@@ -20,11 +20,11 @@ void expect_alike(double value) {
 TEST(Floor, IsMeasuredAlikeOnAllRanks) {
   const Communicator comm(MPI_COMM_WORLD);
   const std::size_t caches = cache_bytes_of(last_level_caches(), comm.size());
-  const NodeWork work{.moved = 4.0 * static_cast<double>(caches), .combined = 1};
+  const NodeWork work{.moved = 4.0 * static_cast<double>(caches), .reduced = 1};
   const auto floor = measure_floor(comm, work, ReduceOp::sum, DType::f32);
   if (caches == 0) GTEST_SKIP() << "the kernel does not tell of caches";
   ASSERT_TRUE(floor.has_value());
-  for (const double rate : {floor->node_gb_s, floor->core_gb_s, floor->combine_gb_s.value()}) {
+  for (const double rate : {floor->node_gb_s, floor->core_gb_s, floor->reduce_gb_s.value()}) {
     EXPECT_GT(rate, 0.01);  // no machine is so slow,
     EXPECT_LT(rate, 1e4);   // or so fast
     expect_alike(rate);
@@ -49,7 +49,7 @@ TEST(Floor, IsNotMeasuredWhereNobodyAsks) {
 TEST(Floor, ReducesNothingWhereTheCollectiveDoesNot) {
   const Communicator comm(MPI_COMM_WORLD);
   const auto floor = measure_floor(comm, {.moved = 1e15}, ReduceOp::sum, DType::f32);
-  EXPECT_FALSE(floor.has_value() && floor->combine_gb_s.has_value());
+  EXPECT_FALSE(floor.has_value() && floor->reduce_gb_s.has_value());
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include <tutti/collectives/system/task.hpp>
+
 #include "tools/perf/measure.hpp"
 
 namespace tutti::tools {

@@ -184,12 +184,12 @@ TEST(PerfRun, FloorOfWhatCachesCannotHold) {
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_TRUE(rows[0].at("floor_fraction").is_null());
   EXPECT_TRUE(rows[0].at("limit_percent").is_null());
-  // 2 P n through the node, 2 n through a core, n / 2 combined by each of 2 ranks; in microseconds.
+  // 2 P n through the node, 2 n through a core, n / 2 reduced by each of 2 ranks; in microseconds.
   const auto time_of = [&](double times, const char* rate) {
     return times * rows[1].at("size_bytes").get<double>() / rows[1].at(rate).get<double>() / 1e3;
   };
   const double least =
-      std::max({time_of(4, "floor_node_gb_s"), time_of(2, "floor_core_gb_s"), time_of(0.5, "floor_combine_gb_s")});
+      std::max({time_of(4, "floor_node_gb_s"), time_of(2, "floor_core_gb_s"), time_of(0.5, "floor_reduce_gb_s")});
   for (const std::string side : {"", "mpi_"}) {
     const double fraction = rows[1].at(side + "floor_fraction").get<double>();
     EXPECT_NEAR(fraction * rows[1].at(side + "time_us_median").get<double>(), least, 1e-6 * least);

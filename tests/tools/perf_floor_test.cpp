@@ -58,24 +58,24 @@ TEST(NodeWork, InPlaceWhatIsThereNeedNotMove) {
   EXPECT_DOUBLE_EQ(moved("scatter_v"), 4.0 * 2 * 1500);
 }
 
-TEST(NodeWork, CombinesEveryContributionButTheFirst) {
-  const auto combined = [](const char* name) {
-    return node_work(collective_from_name(name), call_of(collective_from_name(name), 1, 3, 2, false)).combined;
+TEST(NodeWork, ReducesEveryContributionButTheFirst) {
+  const auto reduced = [](const char* name) {
+    return node_work(collective_from_name(name), call_of(collective_from_name(name), 1, 3, 2, false)).reduced;
   };
-  for (const char* name : {"allreduce", "reduce"}) EXPECT_DOUBLE_EQ(combined(name), 4.0 * 2 * 1000) << name;
-  for (const char* name : {"reduce_scatter", "reduce_scatter_v"}) EXPECT_DOUBLE_EQ(combined(name), 4.0 * 2 * 3000);
+  for (const char* name : {"allreduce", "reduce"}) EXPECT_DOUBLE_EQ(reduced(name), 4.0 * 2 * 1000) << name;
+  for (const char* name : {"reduce_scatter", "reduce_scatter_v"}) EXPECT_DOUBLE_EQ(reduced(name), 4.0 * 2 * 3000);
   for (const char* name : {"broadcast", "all_gather", "gather", "scatter_v", "all_to_all", "barrier"})
-    EXPECT_DOUBLE_EQ(combined(name), 0.0) << name;
+    EXPECT_DOUBLE_EQ(reduced(name), 0.0) << name;
 }
 
 TEST(Floor, IsTheLargestOfNodeCoreAndCombining) {
-  const NodeWork work{.moved = 400e6, .combined = 100e6};
-  const MemoryFloor node{.node_gb_s = 20, .core_gb_s = 10, .combine_gb_s = 50, .cache_bytes = kMega};
+  const NodeWork work{.moved = 400e6, .reduced = 100e6};
+  const MemoryFloor node{.node_gb_s = 20, .core_gb_s = 10, .reduce_gb_s = 50, .cache_bytes = kMega};
   EXPECT_DOUBLE_EQ(floor_time(node, 4, work).value(), 20'000);  // 400 MB at 20 GB/s
-  const MemoryFloor core{.node_gb_s = 40, .core_gb_s = 5, .combine_gb_s = 50, .cache_bytes = kMega};
+  const MemoryFloor core{.node_gb_s = 40, .core_gb_s = 5, .reduce_gb_s = 50, .cache_bytes = kMega};
   EXPECT_DOUBLE_EQ(floor_time(core, 4, work).value(), 20'000);  // 100 MB at 5 GB/s
-  const MemoryFloor combining{.node_gb_s = 400, .core_gb_s = 100, .combine_gb_s = 1, .cache_bytes = kMega};
-  EXPECT_DOUBLE_EQ(floor_time(combining, 4, work).value(), 25'000);  // 25 MB at 1 GB/s
+  const MemoryFloor reducing{.node_gb_s = 400, .core_gb_s = 100, .reduce_gb_s = 1, .cache_bytes = kMega};
+  EXPECT_DOUBLE_EQ(floor_time(reducing, 4, work).value(), 25'000);  // 25 MB at 1 GB/s
   const MemoryFloor moving{.node_gb_s = 400, .core_gb_s = 100, .cache_bytes = kMega};
   EXPECT_DOUBLE_EQ(floor_time(moving, 4, {.moved = 400e6}).value(), 1'000);
 }

@@ -94,7 +94,7 @@ TEST(Pattern, RightResultsOfEveryTypeAndOperatorPass) {
         const Buffer sum(result.data(), kCount, dtype);
         for (int rank = 1; rank < ranks; ++rank) {
           const auto next = contribution(pattern, dtype, kCount, rank, 3);
-          combine(op, sum, ConstBuffer(next.data(), kCount, dtype), sum);
+          reduce_local(op, sum, ConstBuffer(next.data(), kCount, dtype), sum);
         }
         finish_reduction(op, sum, ranks);
         EXPECT_EQ(pattern.count_wrong_result(sum, 0, 3), 0U)
@@ -113,7 +113,7 @@ TEST(Pattern, OrderOfReductionDoesNotMatter) {
       const Buffer sum(result.data(), kCount, dtype);
       for (int rank = kRanks - 2; rank >= 0; --rank) {
         const auto next = contribution(pattern, dtype, kCount, rank, 0);
-        combine(op, ConstBuffer(next.data(), kCount, dtype), sum, sum);
+        reduce_local(op, ConstBuffer(next.data(), kCount, dtype), sum, sum);
       }
       finish_reduction(op, sum, kRanks);
       EXPECT_EQ(pattern.count_wrong_result(sum, 0, 0), 0U) << name(op) << " " << name(dtype);

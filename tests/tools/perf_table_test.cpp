@@ -57,7 +57,7 @@ TEST(Rows, ShareOfTheFloor) {
   EXPECT_DOUBLE_EQ(json.at("floor_fraction").get<double>(), 0.4);
   EXPECT_DOUBLE_EQ(json.at("mpi_floor_fraction").get<double>(), 0.2);
   EXPECT_EQ(json.at("floor_cache_bytes"), kCaches);
-  EXPECT_TRUE(json.at("floor_combine_gb_s").is_null());
+  EXPECT_TRUE(json.at("floor_reduce_gb_s").is_null());
   EXPECT_NE(table_line(row, facts, {.floor = true}).find("  40.0\n"), std::string::npos);
 
   row.work = {.moved = 3999};  // caches could hold too much of it

@@ -11,8 +11,8 @@
 
 #include <tutti/trainer/buckets.hpp>
 #include <tutti/trainer/config.hpp>
+#include <tutti/trainer/learning_rate.hpp>
 #include <tutti/trainer/progress.hpp>
-#include <tutti/trainer/schedule.hpp>
 
 #include "tests/support/paths.hpp"
 #include "tests/trainer/support.hpp"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # hosts.sh ps|kill WATCH_RANKS TUTTI: two hosts with two ranks each. ps: the last rank stays away from an allreduce; `tutti ps` under mpirun, one
-# rank to each host, shows the ranks of both hosts and names it. kill: rank 1 is killed; the other host learns it from rank 0, its node-mate, long
+# rank to each host, shows the ranks of both hosts and names it. kill: rank 1 is killed; the other host learns it from rank 0, its node-peer, long
 # before the timeout. Run by `cluster.sh with 2 -- ...`.
 set -euo pipefail
 
@@ -39,7 +39,7 @@ case $what in
     wait_for 30 "tutti ps names rank 3" says '4 of 4 ranks seen$' \
       "^ +0 +[^ ]+-h1 +$(process_of 0) .* rank 2$" \
       "^ +2 +[^ ]+-h2 +$(process_of 2) .* rank 3$" \
-      "^culprit: rank 3 \(pid $(process_of 3) on [^ ]+-h2\) is in no tutti call since .* ended, .*; ranks 1, 2 wait for it in hierarchical allreduce #[0-9]+, and rank 0 through them$"
+      "^suspect: rank 3 \(pid $(process_of 3) on [^ ]+-h2\) is in no tutti call since .* ended, .*; ranks 1, 2 wait for it in hierarchical allreduce #[0-9]+, and rank 0 through them$"
     cat "$work/out.ps"
     touch "$work/go"
     wait

@@ -56,11 +56,11 @@ TEST(Ps, NamesTheRankThatStaysAway) {
     ASSERT_TRUE(ranks.all_run()) << ranks.output();
     EXPECT_TRUE(ps_says(
         ranks, {"3 of 3 ranks seen",
-                "culprit: rank 2 " + pid(ranks.process_of(2)) + ") is in no tutti call since allreduce #4 ended, ",
+                "suspect: rank 2 " + pid(ranks.process_of(2)) + ") is in no tutti call since allreduce #4 ended, ",
                 "; ranks 0, 1 wait for it in allreduce #5\n"}));
     const json job = ps_json(ranks);
-    ASSERT_EQ(job["culprits"].size(), 1U) << job.dump(1);
-    EXPECT_EQ(job["culprits"][0]["ranks"], json({2}));
+    ASSERT_EQ(job["suspects"].size(), 1U) << job.dump(1);
+    EXPECT_EQ(job["suspects"][0]["ranks"], json({2}));
     EXPECT_EQ(job["launcher_pid"], ranks.mpirun().process());
     EXPECT_EQ(job["processes"][0]["pid"], ranks.process_of(0));
     EXPECT_EQ(job["processes"][0]["communicators"][0]["awaited_ranks"], json({2}));
@@ -71,7 +71,7 @@ TEST(Ps, NamesTheRankThatStaysAway) {
     EXPECT_EQ(status, 3);
     // The same of a job that is stopped as a whole.
     for (int rank = 0; rank < 3; ++rank) kill(ranks.process_of(rank), SIGSTOP);
-    EXPECT_TRUE(ps_says(ranks, {"culprit: rank 2 " + pid(ranks.process_of(2)) + ", stopped) is in no tutti call"}));
+    EXPECT_TRUE(ps_says(ranks, {"suspect: rank 2 " + pid(ranks.process_of(2)) + ", stopped) is in no tutti call"}));
     for (int rank = 0; rank < 3; ++rank) kill(ranks.process_of(rank), SIGCONT);
     ranks.go();
     ASSERT_TRUE(ranks.mpirun().wait_for(std::chrono::seconds(20)));
@@ -84,7 +84,7 @@ TEST(Ps, NamesARankThatIsStopped) {
     Ranks ranks(3, {"loop", operation});
     ASSERT_TRUE(ranks.all_run()) << ranks.output();
     kill(ranks.process_of(1), SIGSTOP);
-    EXPECT_TRUE(ps_says(ranks, {"culprit: rank 1 " + pid(ranks.process_of(1)) + ", stopped) ", "for it in "}))
+    EXPECT_TRUE(ps_says(ranks, {"suspect: rank 1 " + pid(ranks.process_of(1)) + ", stopped) ", "for it in "}))
         << operation;
     kill(ranks.process_of(1), SIGCONT);
   }
@@ -93,9 +93,9 @@ TEST(Ps, NamesARankThatIsStopped) {
 TEST(Ps, NamesRanksThatWaitForEachOther) {
   Ranks ranks(3, {"circle"});
   ASSERT_TRUE(ranks.all_run()) << ranks.output();
-  EXPECT_TRUE(ps_says(ranks, {"culprit: ranks 0, 1 wait for each other: rank 0 ",
+  EXPECT_TRUE(ps_says(ranks, {"suspect: ranks 0, 1 wait for each other: rank 0 ",
                               "waits in receive from rank 1 (i32 x 1)", "waits in receive from rank 0 (i32 x 1)"}));
-  EXPECT_EQ(ps_json(ranks)["culprits"][0]["ranks"], json({0, 1}));
+  EXPECT_EQ(ps_json(ranks)["suspects"][0]["ranks"], json({0, 1}));
 }
 
 TEST(Ps, WritesRecordsAndTimelinesFromOutside) {
@@ -175,10 +175,10 @@ void kill_some(int groups, const std::string& operations, const Environment& env
     const std::string line = ranks.said(rank).at(2);
     EXPECT_LT(std::stod(line), 1.0) << operations << ", rank " << rank << ": " << line;
     std::string dead;
-    for (int mate = rank / 3 * 3; mate < rank / 3 * 3 + 3; ++mate) {
+    for (int peer = rank / 3 * 3; peer < rank / 3 * 3 + 3; ++peer) {
       const std::string named =
-          "rank " + std::to_string(mate % 3) + ' ' + pid(processes[static_cast<std::size_t>(mate)]) + " on ";
-      if (is_killed(mate) && has(line, named)) dead = named;
+          "rank " + std::to_string(peer % 3) + ' ' + pid(processes[static_cast<std::size_t>(peer)]) + " on ";
+      if (is_killed(peer) && has(line, named)) dead = named;
     }
     EXPECT_NE(dead, "") << operations << ", rank " << rank << " names no dead one: " << line;
     EXPECT_TRUE(has(line, ") has died")) << line;

@@ -90,9 +90,9 @@ TEST(Record, HoldsWhatWasCalled) {
   EXPECT_EQ(sent["bytes"], 10);
   EXPECT_FALSE(sent.contains("sequence"));
   if (comm.size() == 1) return;
-  EXPECT_EQ(operations[0]["way"] == "node memory", comm.choice_facts().shared_memory) << operations[0];
+  EXPECT_EQ(operations[0]["algorithm"] == "node memory", comm.selection_facts().shared_memory) << operations[0];
   EXPECT_EQ(operations[0]["op"], "max");
-  EXPECT_EQ(operations[1]["way"], "ring");
+  EXPECT_EQ(operations[1]["algorithm"], "ring");
   EXPECT_EQ(operations[1]["sequence"], 1);
   EXPECT_EQ(operations[1]["bytes"], 4000);
   EXPECT_EQ(operations[2]["root"], comm.size() - 1);

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <tutti/collectives/watch/components.hpp>
+#include <tutti/collectives/watch/hang_report.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
-#include <tutti/collectives/watch/roll_call.hpp>
 
 namespace tutti::detail {
 namespace {
@@ -92,30 +92,30 @@ ProcessView waiting(int rank, std::vector<int> awaited, const std::string& label
 
 std::vector<std::string> words_of(const std::vector<ProcessView>& job) {
   std::vector<std::string> words;
-  for (const Culprit& culprit : RollCall(job).culprits()) words.push_back(culprit.words);
+  for (const Suspect& suspect : HangReport(job).suspects()) words.push_back(suspect.words);
   return words;
 }
 using Words = std::vector<std::string>;
 
-TEST(RollCall, NamesRanks) {
+TEST(HangReport, NamesRanks) {
   EXPECT_EQ(ranks_in_words({3}), "rank 3");
   EXPECT_EQ(ranks_in_words({2, 0, 1, 5}), "ranks 0-2, 5");
   EXPECT_EQ(ranks_in_words({4, 5, 4}), "ranks 4, 5");
 }
 
-TEST(RollCall, BlamesNobodyWhoIsNotWaitedFor) {
+TEST(HangReport, BlamesNobodyWhoIsNotWaitedFor) {
   EXPECT_EQ(words_of({process(0), process(1)}), Words{});
   EXPECT_EQ(words_of({}), Words{});
 }
 
-TEST(RollCall, LeadsToTheRankThatStaysAway) {
+TEST(HangReport, LeadsToTheRankThatStaysAway) {
   EXPECT_EQ(
       words_of({waiting(0, {3}), waiting(1, {0}), waiting(2, {3}), process(3)}),
       Words{"rank 3 (pid 1003) is in no tutti call since allreduce #6 ended, 1.5 s ago; ranks 0, 2 wait for it in "
             "allreduce #7, and rank 1 through them"});
 }
 
-TEST(RollCall, TellsWhatElseTheRankDoes) {
+TEST(HangReport, TellsWhatElseTheRankDoes) {
   ProcessView busy = process(1);
   busy.last_runs = true;
   ProcessView fresh = process(1);
@@ -137,7 +137,7 @@ TEST(RollCall, TellsWhatElseTheRankDoes) {
 }
 
 /// Whatever it waited for when it was stopped is not why the others wait.
-TEST(RollCall, ExcusesNobodyWhoIsStopped) {
+TEST(HangReport, ExcusesNobodyWhoIsStopped) {
   ProcessView stopped = waiting(1, {0});
   stopped.state = 'T';
   EXPECT_EQ(words_of({waiting(0, {1}), stopped}),
@@ -146,7 +146,7 @@ TEST(RollCall, ExcusesNobodyWhoIsStopped) {
 }
 
 /// A job that somebody stopped to look at it.
-TEST(RollCall, SeesThroughAJobThatIsStoppedAsAWhole) {
+TEST(HangReport, SeesThroughAJobThatIsStoppedAsAWhole) {
   ProcessView zero = waiting(0, {1});
   zero.state = 'T';
   EXPECT_EQ(words_of({zero, process(1, 'T')}),
@@ -154,29 +154,29 @@ TEST(RollCall, SeesThroughAJobThatIsStoppedAsAWhole) {
                   "ended, 1.5 s ago; rank 0 waits for it in allreduce #7"});
 }
 
-TEST(RollCall, FindsCircles) {
+TEST(HangReport, FindsCircles) {
   const auto found = words_of(
       {waiting(0, {1}, "receive from rank 1 (i32 x 1)"), waiting(1, {0}, "barrier #7"), waiting(2, {0}), process(3)});
   EXPECT_EQ(found, Words{"ranks 0, 1 wait for each other: rank 0 (pid 1000) waits in receive from rank 1 (i32 x 1) for "
                          "rank 1, for 12.3 s; rank 1 (pid 1001) waits in barrier #7 for rank 0, for 12.3 s"});
 }
 
-TEST(RollCall, TellsOfRanksThatAreNotSeen) {
+TEST(HangReport, TellsOfRanksThatAreNotSeen) {
   EXPECT_EQ(words_of({waiting(0, {1, 3}), waiting(1, {3})}),
             Words{"rank 3 of the 4 of communicator 0, not seen; ranks 0, 1 wait for it in allreduce #7"});
   EXPECT_EQ(
-      RollCall({waiting(0, {1, 3}), process(1)}).activity(waiting(0, {1, 3})),
+      HangReport({waiting(0, {1, 3}), process(1)}).activity(waiting(0, {1, 3})),
       "waits in allreduce #7 (sum f32 x 1, ring) for rank 1, rank 3 of the 4 of communicator 0, not seen, for 12.3 s");
 }
 
-TEST(RollCall, NamesHostsWhereThereAreSeveral) {
+TEST(HangReport, NamesHostsWhereThereAreSeveral) {
   ProcessView far = process(1);
   far.host = "node2";
   EXPECT_EQ(words_of({waiting(0, {1}), far}).at(0).substr(0, 26), "rank 1 (pid 1001 on node2)");
 }
 
 /// Only so many ranks are named; the others follow from what they have begun.
-TEST(RollCall, AddsThoseThatHaveNotBegun) {
+TEST(HangReport, AddsThoseThatHaveNotBegun) {
   ProcessView zero = waiting(0, {1});
   zero.communicators.front().awaited = 3;
   const auto found = words_of({zero, process(1), waiting(2, {}), process(3)});
@@ -185,7 +185,7 @@ TEST(RollCall, AddsThoseThatHaveNotBegun) {
   EXPECT_EQ(found[1].substr(0, 17), "rank 3 (pid 1003)");
 }
 
-TEST(RollCall, TakesAnyRankForAll) {
+TEST(HangReport, TakesAnyRankForAll) {
   ProcessView zero = waiting(0, {}, "receive from any rank (i32 x 1)");
   zero.communicators.front().sequence = UINT64_MAX;
   zero.communicators.front().anyone = true;

@@ -11,14 +11,14 @@
 #include <utility>
 #include <vector>
 
-#include <tutti/collectives/schedule.hpp>
-#include <tutti/collectives/watch/clock_offset.hpp>
-#include <tutti/collectives/watch/flight_recorder.hpp>
-#include <tutti/collectives/watch/json_text.hpp>
-#include <tutti/collectives/watch/process_stat.hpp>
+#include <tutti/collectives/schedule/schedule.hpp>
+#include <tutti/collectives/system/json_writer.hpp>
+#include <tutti/collectives/system/process_stat.hpp>
+#include <tutti/collectives/system/ticks.hpp>
+#include <tutti/collectives/transport/clock_offset.hpp>
+#include <tutti/collectives/watch/flight_log.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
 #include <tutti/collectives/watch/record_file.hpp>
-#include <tutti/collectives/watch/ticks.hpp>
 #include <tutti/kernels/dtype.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -144,7 +144,7 @@ TEST(Json, IsTheSameInEveryLocale) {
     char do_decimal_point() const override { return ','; }
   };
   const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Groups));
-  const std::string object = JsonObject().add("count", 1234567).add_raw("s", fixed(0.25, 3)).str();
+  const std::string object = JsonWriter().add("count", 1234567).add_raw("s", fixed(0.25, 3)).str();
   const std::string words = text(1234567, ' ', 0.5);
   std::locale::global(before);
   EXPECT_EQ(object, "{\"count\": 1234567, \"s\": 0.250}");
@@ -179,24 +179,24 @@ TEST_F(Ring, IsNeverTorn) {
 }
 
 TEST_F(Ring, HasRoomForTheWaysThatOperationsRun) {
-  block_->ways[0] = {'r', 'i', 'n', 'g'};
+  block_->algorithms[0] = {'r', 'i', 'n', 'g'};
   block_->way_count = 1;
   recorder_.begin({.collective = static_cast<std::uint8_t>(Collective::broadcast),
                    .dtype = static_cast<std::uint8_t>(DType::f32),
-                   .way = 1,
+                   .algorithm = 1,
                    .radix = 4,
                    .segments = 9});
   recorder_.begin({.peer = -1, .collective = kReceive, .dtype = static_cast<std::uint8_t>(DType::i8)});
-  recorder_.begin({.collective = 99, .way = 77});  // as from a block that went bad
+  recorder_.begin({.collective = 99, .algorithm = 77});  // as from a block that went bad
   const auto seen = view_operations(*block_, records_.get());
   ASSERT_EQ(seen.size(), 3U);
   EXPECT_EQ(describe(seen[0]), "broadcast #0 (f32 x 0 root 0)");
-  EXPECT_EQ(seen[0].way, "ring");
+  EXPECT_EQ(seen[0].algorithm, "ring");
   EXPECT_EQ(seen[0].radix, 4);
   EXPECT_EQ(seen[0].segments, 9);
   EXPECT_EQ(describe(seen[1]), "receive from any rank (i8 x 0)");
   EXPECT_EQ(seen[2].kind, "collective 99");
-  EXPECT_EQ(seen[2].way, "");
+  EXPECT_EQ(seen[2].algorithm, "");
 }
 
 // ---- Clocks
@@ -241,7 +241,7 @@ TEST(ProcessStatTest, IsThisProcesss) {
 
 TEST(Json, IsQuoted) {
   EXPECT_EQ(json_string("a\"b\\c\n\x01"), "\"a\\\"b\\\\c\\u000a\\u0001\"");
-  EXPECT_EQ(JsonObject().add("a", 1).add("b", "x").add("c", true).add("d", std::string("y")).str(),
+  EXPECT_EQ(JsonWriter().add("a", 1).add("b", "x").add("c", true).add("d", std::string("y")).str(),
             R"({"a": 1, "b": "x", "c": true, "d": "y"})");
 }
 

@@ -55,7 +55,7 @@ Finding check_memory(const HostFacts& host);
 Finding check_dev_shm(const HostFacts& host);
 Finding check_huge_pages(const HostFacts& host);
 Finding check_shared_memory(const HostFacts& host);
-Finding check_single_copy(const HostFacts& host);
+Finding check_cross_memory(const HostFacts& host);
 Finding check_descriptors(const HostFacts& host);
 Finding check_locked_memory(const HostFacts& host);
 Finding check_other_limits(const HostFacts& host);

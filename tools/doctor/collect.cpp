@@ -19,9 +19,9 @@
 #include <string_view>
 
 #include <tutti/allreduce/version.hpp>
-#include <tutti/collectives/fingerprint.hpp>
-#include <tutti/collectives/network_class.hpp>
-#include <tutti/collectives/transport_choice.hpp>
+#include <tutti/collectives/selection/fingerprint.hpp>
+#include <tutti/collectives/selection/network_class.hpp>
+#include <tutti/collectives/transport/open_transport.hpp>
 #include <tutti/kernels/control_groups.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -234,7 +234,7 @@ RankFacts collect() {
   facts.address_space = limit_of(RLIMIT_AS);
   facts.processor_seconds = limit_of(RLIMIT_CPU);
   facts.tutti_version = version();
-  facts.fabric = find_network_class() == NetworkClass::fabric;
+  facts.rdma = find_network_class() == NetworkClass::rdma;
   facts.ucx = detail::ucx_version();
 #if TUTTI_HAVE_IO
   const io::Hdf5Facts hdf5 = io::hdf5_facts();

@@ -11,8 +11,8 @@ namespace tutti::tools::doctor {
 /// /dev lie; another than "/" is for tests.
 RankFacts read_system(const std::filesystem::path& root = "/");
 
-/// All facts of this rank but those between node-mates. To be called before MPI_Init, which takes shared memory itself;
-/// then add_mpi() after it.
+/// All facts of this rank but those between local ranks. To be called before MPI_Init, which takes shared memory
+/// itself; then add_mpi() after it.
 RankFacts collect();
 void add_mpi(RankFacts& facts);
 

@@ -19,7 +19,7 @@ struct FolderFacts {
   std::uint64_t free_bytes = 0;
 };
 
-/// One rank, as it sees itself and, at the end, its node-mates. Empty optionals: no limit, or not to be known here.
+/// One rank, as it sees itself and, at the end, its local ranks. Empty optionals: no limit, or not to be known here.
 struct RankFacts {
   // ---- Who
   int rank = 0;
@@ -64,7 +64,7 @@ struct RankFacts {
   std::string hdf5;        ///< version that is loaded; empty: not built in
   std::string hdf5_built;  ///< version that tutti was built with
   bool hdf5_thread_safe = true;
-  bool fabric = false;  ///< this host has a device that moves messages without the kernel
+  bool rdma = false;  ///< this host has a device that moves messages without the kernel
 
   // ---- Files
   FolderFacts working_folder;
@@ -73,11 +73,11 @@ struct RankFacts {
   /// Variables whose names begin with TU, and those of MPI and others that checks ask for.
   std::map<std::string, std::string> environment;
 
-  // ---- Between node-mates; empty where the rank is alone on its host
+  // ---- Between local ranks; empty where the rank is alone on its host
   std::optional<int> ptrace_scope;         ///< of the security module Yama
-  std::optional<std::string> single_copy;  ///< why a mate's memory cannot be read by process_vm_readv(); "": it can
-  std::optional<std::string> mate_files;   ///< why a mate's open files cannot be opened; "": they can
-  std::optional<bool> shares_memory;       ///< whether a communicator of the mates uses their memory
+  std::optional<std::string> single_copy;  ///< why a peer's memory cannot be read by process_vm_readv(); "": it can
+  std::optional<std::string> peer_files;   ///< why a peer's open files cannot be opened; "": they can
+  std::optional<bool> shares_memory;       ///< whether a communicator of the peers uses their memory
 };
 
 /// Ranks that share memory.
@@ -146,13 +146,13 @@ void visit_fields(auto& f, Visit visit) requires requires {
   visit("hdf5", f.hdf5);
   visit("hdf5_built", f.hdf5_built);
   visit("hdf5_thread_safe", f.hdf5_thread_safe);
-  visit("fabric", f.fabric);
+  visit("rdma", f.rdma);
   visit("working_folder", f.working_folder);
   visit("temporary_folder", f.temporary_folder);
   visit("environment", f.environment);
   visit("ptrace_scope", f.ptrace_scope);
   visit("single_copy", f.single_copy);
-  visit("mate_files", f.mate_files);
+  visit("peer_files", f.peer_files);
   visit("shares_memory", f.shares_memory);
 }
 

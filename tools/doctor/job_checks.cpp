@@ -165,9 +165,9 @@ Finding check_contradictions(const JobFacts& job) {
     return {Status::warning, "TUTTI_TRANSPORT=ucx has no effect inside one node", "unset TUTTI_TRANSPORT"};
   }
   const std::string components = value_of(first, "OMPI_MCA_btl");
-  const bool has_mates =
+  const bool has_peers =
       std::any_of(job.hosts.begin(), job.hosts.end(), [](const HostFacts& host) { return host.ranks.size() > 1; });
-  if (has_mates && is_open_mpi(first) && leaves_out_shared_memory(components)) {
+  if (has_peers && is_open_mpi(first) && leaves_out_shared_memory(components)) {
     return {Status::warning,
             fmt::format("OMPI_MCA_btl={} sends messages between ranks of a host over the network", components),
             "add vader, Open MPI's shared memory, to the list"};
@@ -202,15 +202,16 @@ Finding check_agreement(const JobFacts& job) {
 }
 
 Finding check_network(const JobFacts& job) {
-  const auto has_fabric = [](const HostFacts& host) { return host.ranks.front().fabric; };
-  const auto hosts = std::count_if(job.hosts.begin(), job.hosts.end(), has_fabric);
+  const auto has_rdma = [](const HostFacts& host) { return host.ranks.front().rdma; };
+  const auto hosts = std::count_if(job.hosts.begin(), job.hosts.end(), has_rdma);
   const auto all = static_cast<std::ptrdiff_t>(job.hosts.size());
-  if (all == 1) return {Status::ok, hosts == 1 ? "one host, with a fabric" : "one host, without a fabric"};
-  if (hosts == 0) return {Status::ok, "no host has a fabric: TCP joins them"};
-  if (hosts == all) return {Status::ok, "every host has a fabric"};
-  const auto without = std::find_if_not(job.hosts.begin(), job.hosts.end(), has_fabric);
+  if (all == 1)
+    return {Status::ok, hosts == 1 ? "one host, with an RDMA network" : "one host, without an RDMA network"};
+  if (hosts == 0) return {Status::ok, "no host has an RDMA network: TCP joins them"};
+  if (hosts == all) return {Status::ok, "every host has an RDMA network"};
+  const auto without = std::find_if_not(job.hosts.begin(), job.hosts.end(), has_rdma);
   return {Status::warning,
-          fmt::format("{} of {} hosts have a fabric, and {} has none: it is not used, or not by all", hosts, all,
+          fmt::format("{} of {} hosts have an RDMA network, and {} has none: it is not used, or not by all", hosts, all,
                       without->host),
           "look for a port that is down (ibstat), or leave that host out"};
 }

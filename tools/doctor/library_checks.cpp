@@ -100,12 +100,13 @@ Finding check_ucx(const HostFacts& host) {
   const RankFacts& rank = host.ranks.front();
   const bool any =
       value_of(rank, "OMPI_MCA_pml_ucx_tls") == "any" && value_of(rank, "OMPI_MCA_pml_ucx_devices") == "any";
-  if (is_open_mpi(rank) && value_of(rank, "OMPI_MCA_pml") == "ucx" && !rank.fabric && !any) {
+  if (is_open_mpi(rank) && value_of(rank, "OMPI_MCA_pml") == "ucx" && !rank.rdma && !any) {
     return {Status::problem, "OMPI_MCA_pml=ucx, which Open MPI does without only over devices that are not here",
             "unset OMPI_MCA_pml; or OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any"};
   }
   if (rank.ucx.empty()) return {Status::ok, "not built in"};
-  return {Status::ok, fmt::format("UCX {}, {}", rank.ucx, rank.fabric ? "with a fabric" : "without a fabric")};
+  return {Status::ok,
+          fmt::format("UCX {}, {}", rank.ucx, rank.rdma ? "with an RDMA network" : "without an RDMA network")};
 }
 
 Finding check_hdf5(const HostFacts& host) {

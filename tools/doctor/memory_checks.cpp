@@ -42,7 +42,7 @@ bool differ(const HostFacts& host, Member member) {
                      [&](const RankFacts& rank) { return rank.*member != host.ranks.front().*member; });
 }
 
-/// Why node-mates do not use each other's memory, and what to do about it.
+/// Why local ranks do not use each other's memory, and what to do about it.
 Finding why_no_shared_memory(const HostFacts& host) {
   const std::string slow = "ranks of this host exchange messages: ";
   const auto because = [&](const std::string& why, const std::string& remedy) {
@@ -67,7 +67,7 @@ Finding why_no_shared_memory(const HostFacts& host) {
     return because("they are in containers that do not see each other's processes",
                    "one container for all ranks of a host, or --pid=host for each");
   }
-  if (const std::string error = first_error(host, &RankFacts::mate_files); !error.empty()) {
+  if (const std::string error = first_error(host, &RankFacts::peer_files); !error.empty()) {
     return because("the files of another rank cannot be opened: " + error,
                    "do not forbid the ranks to be traced (PR_SET_DUMPABLE, hidepid)");
   }
@@ -139,7 +139,7 @@ Finding check_shared_memory(const HostFacts& host) {
   return {Status::ok, "ranks use each other's memory"};
 }
 
-Finding check_single_copy(const HostFacts& host) {
+Finding check_cross_memory(const HostFacts& host) {
   const RankFacts& rank = host.ranks.front();
   const int scope = rank.ptrace_scope.value_or(0);
   if (host.ranks.size() == 1) {
@@ -172,11 +172,11 @@ Finding check_descriptors(const HostFacts& host) {
 }
 
 Finding check_locked_memory(const HostFacts& host) {
-  const bool fabric = host.ranks.front().fabric;
+  const bool rdma = host.ranks.front().rdma;
   const bool limited = is_limited(host, &RankFacts::locked_memory);
   const std::string said = limited ? "locked memory limit " + bytes_text(lowest(host, &RankFacts::locked_memory))
                                    : "no limit of locked memory";
-  if (!limited || !fabric) return {Status::ok, said + (fabric ? "" : " (only RDMA networks need more; none found)")};
+  if (!limited || !rdma) return {Status::ok, said + (rdma ? "" : " (only RDMA networks need more; none found)")};
   return {lowest(host, &RankFacts::locked_memory) < kGiB ? Status::problem : Status::warning,
           said + ", and the RDMA network locks what it sends and receives",
           "memlock unlimited in /etc/security/limits.conf, and LimitMEMLOCK=infinity for the batch system's daemon"};

@@ -20,8 +20,8 @@
 #include <thread>
 
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -74,7 +74,7 @@ bool completes(MPI_Request& request, std::chrono::steady_clock::time_point end) 
   }
 }
 
-/// What a rank shows its node-mates to look at.
+/// What a rank shows its local ranks to look at.
 struct Target {
   std::int64_t process;
   std::int64_t fd;
@@ -83,22 +83,22 @@ struct Target {
   std::uint64_t secret;
 };
 
-std::string try_single_copy(const Target& mate) {
+std::string try_cross_memory(const Target& peer) {
   std::uint64_t copy = 0;
   const iovec here{&copy, sizeof copy};
-  const iovec there{reinterpret_cast<void*>(mate.address), sizeof copy};  // NOLINT(performance-no-int-to-ptr)
-  if (process_vm_readv(static_cast<pid_t>(mate.process), &here, 1, &there, 1, 0) != sizeof copy) {
+  const iovec there{reinterpret_cast<void*>(peer.address), sizeof copy};  // NOLINT(performance-no-int-to-ptr)
+  if (process_vm_readv(static_cast<pid_t>(peer.process), &here, 1, &there, 1, 0) != sizeof copy) {
     return std::strerror(errno);
   }
-  return copy == mate.secret ? "" : "another process has that number here";
+  return copy == peer.secret ? "" : "another process has that number here";
 }
 
-std::string try_mate_files(const Target& mate) {
-  const std::string path = text("/proc/", mate.process, "/fd/", mate.fd);
+std::string try_peer_files(const Target& peer) {
+  const std::string path = text("/proc/", peer.process, "/fd/", peer.fd);
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) return std::strerror(errno);
   struct stat status {};
-  const bool same = fstat(fd, &status) == 0 && status.st_ino == mate.inode;
+  const bool same = fstat(fd, &status) == 0 && status.st_ino == peer.inode;
   close(fd);
   return same ? "" : "another process has that number here";
 }
@@ -129,7 +129,7 @@ std::vector<int> find_silent_ranks(Seconds limit) {
   std::vector<MPI_Request> sent(static_cast<std::size_t>(size), MPI_REQUEST_NULL);
   std::vector<MPI_Request> awaited(sent);
   struct Texts {
-    std::vector<char> greetings;
+    std::vector<char> first_messages;
     std::vector<char> answers;
   };
   const auto texts =
@@ -137,7 +137,7 @@ std::vector<int> find_silent_ranks(Seconds limit) {
   const auto exchange_with = [&](int peer) {
     const auto at = static_cast<std::size_t>(peer);
     check_mpi(MPI_Irecv(&texts->answers[at], 1, MPI_CHAR, peer, kTag, MPI_COMM_WORLD, &awaited[at]), "MPI_Irecv");
-    check_mpi(MPI_Isend(&texts->greetings[at], 1, MPI_CHAR, peer, kTag, MPI_COMM_WORLD, &sent[at]), "MPI_Isend");
+    check_mpi(MPI_Isend(&texts->first_messages[at], 1, MPI_CHAR, peer, kTag, MPI_COMM_WORLD, &sent[at]), "MPI_Isend");
   };
   for (int peer = rank == 0 ? 1 : 0; peer < (rank == 0 ? size : 1); ++peer) exchange_with(peer);
   for (int peer = 0; peer < size; ++peer) {
@@ -145,17 +145,17 @@ std::vector<int> find_silent_ranks(Seconds limit) {
     const bool heard = completes(awaited[at], end) && completes(sent[at], end);
     if (!heard) silent.push_back(rank == 0 ? peer : rank);
   }
-  if (!silent.empty()) tutti::detail::keep_until_exit(texts);  // MPI may still touch them
+  if (!silent.empty()) tutti::detail::leak_until_exit(texts);  // MPI may still touch them
   return silent;
 }
 
-void probe_mates(RankFacts& facts) {
-  MPI_Comm mates = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &mates), "MPI_Comm_split_type");
+void probe_peers(RankFacts& facts) {
+  MPI_Comm peers = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &peers), "MPI_Comm_split_type");
   facts.rank = world_rank();
   facts.node = facts.rank;
-  check_mpi(MPI_Bcast(&facts.node, 1, MPI_INT, 0, mates), "MPI_Bcast");
-  const int size = size_of_comm(mates);
+  check_mpi(MPI_Bcast(&facts.node, 1, MPI_INT, 0, peers), "MPI_Bcast");
+  const int size = size_of_comm(peers);
   if (size > 1) {
     const auto secret = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
     const int fd = memfd_create("tutti-doctor", MFD_CLOEXEC);
@@ -163,27 +163,27 @@ void probe_mates(RankFacts& facts) {
     if (fd < 0 || fstat(fd, &status) != 0) status.st_ino = 0;
     const Target own{getpid(), fd, status.st_ino, reinterpret_cast<std::uintptr_t>(&secret), secret};
     std::vector<Target> all(static_cast<std::size_t>(size));
-    check_mpi(MPI_Allgather(&own, sizeof own, MPI_BYTE, all.data(), sizeof own, MPI_BYTE, mates), "MPI_Allgather");
+    check_mpi(MPI_Allgather(&own, sizeof own, MPI_BYTE, all.data(), sizeof own, MPI_BYTE, peers), "MPI_Allgather");
     int number = 0;
-    check_mpi(MPI_Comm_rank(mates, &number), "MPI_Comm_rank");
-    const Target& mate = all[static_cast<std::size_t>((number + 1) % size)];
-    facts.single_copy = try_single_copy(mate);
-    facts.mate_files = try_mate_files(mate);
-    check_mpi(MPI_Barrier(mates), "MPI_Barrier");  // before a mate that is looked at goes on
+    check_mpi(MPI_Comm_rank(peers, &number), "MPI_Comm_rank");
+    const Target& peer = all[static_cast<std::size_t>((number + 1) % size)];
+    facts.single_copy = try_cross_memory(peer);
+    facts.peer_files = try_peer_files(peer);
+    check_mpi(MPI_Barrier(peers), "MPI_Barrier");  // before a peer that is looked at goes on
     if (fd >= 0) close(fd);
   }
-  check_mpi(MPI_Comm_free(&mates), "MPI_Comm_free");
+  check_mpi(MPI_Comm_free(&peers), "MPI_Comm_free");
 }
 
 void probe_communicators(RankFacts& facts, JobFacts& job) {
   try {
     const Communicator world(MPI_COMM_WORLD);
-    const ChoiceFacts& choice = world.choice_facts();
+    const SelectionFacts& choice = world.selection_facts();
     job.tuning_file = choice.tuning_file;
     job.tuning_refused = choice.refused;
     job.network_description = static_cast<bool>(choice.description);
-    const Communicator mates = world.local_communicator();
-    if (mates.size() > 1) facts.shares_memory = mates.choice_facts().shared_memory;
+    const Communicator peers = world.local_communicator();
+    if (peers.size() > 1) facts.shares_memory = peers.selection_facts().shared_memory;
   } catch (const Error& error) {  // on all ranks
     job.communicator_error = error.what();
   }

@@ -31,8 +31,8 @@ class Watch {
 /// answer in time, elsewhere itself if rank 0 did not greet it.
 std::vector<int> find_silent_ranks(Seconds limit);
 
-/// Adds what node-mates find out about each other. Collective over the world.
-void probe_mates(RankFacts& facts);
+/// Adds what local ranks find out about each other. Collective over the world.
+void probe_peers(RankFacts& facts);
 
 /// Makes a communicator of all ranks, and one of each host, and adds what they say. Collective over the world; `job`
 /// is filled on every rank.

@@ -197,7 +197,7 @@ std::string answer_text(const Question& question, const Ranks& ranks, const Answ
   for (const std::string& passed : answer.passed_over) out += passed + "\n";
   out += "\n" + table_text(answer);
   if (answer.stages) out += "\n" + stages_text(*answer.stages, ranks.shares_memory);
-  return out + "\n" + chosen(answer, ranks.chooser.as_good());
+  return out + "\n" + chosen(answer, ranks.selector.as_good());
 }
 
 nlohmann::json answer_json(const Question& question, const Ranks& ranks, const Answer& answer) {

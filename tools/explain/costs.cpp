@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include <tutti/collectives/tuning.hpp>
+#include <tutti/collectives/selection/tuning.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -12,7 +12,7 @@ namespace tutti::tools {
 namespace {
 
 NetworkClass wanted_network(const CostOptions& options) {
-  if (options.transport == "network") return NetworkClass::fabric;
+  if (options.transport == "network") return NetworkClass::rdma;
   if (options.transport == "tcp") return NetworkClass::tcp;
   return find_network_class();
 }

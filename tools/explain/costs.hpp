@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include <tutti/collectives/choice_facts.hpp>
-#include <tutti/collectives/cost_model.hpp>
+#include <tutti/collectives/selection/cost_model.hpp>
+#include <tutti/collectives/selection_facts.hpp>
 
 namespace tutti::tools {
 
@@ -16,7 +16,7 @@ struct CostOptions {
 };
 
 struct ExplainedCosts {
-  LevelCosts levels = {kSharedMemoryCosts, kNetworkCosts};
+  LevelCosts levels = {kSharedMemoryCosts, kRdmaCosts};
   bool one_node = false;
   CostSource source = CostSource::built_in;
   std::string why;      ///< this class of transport

@@ -99,7 +99,7 @@ void append_stage(Picture& picture, const std::string& name, const Algorithm& al
                                       .from = members[static_cast<std::size_t>(receive.peer)],
                                       .to = members[static_cast<std::size_t>(number)],
                                       .share = block * receive.blocks.count(),
-                                      .reduced = receive.combine != Combine::copy});
+                                      .reduced = receive.reduction != Reduction::copy});
         }
       }
     }

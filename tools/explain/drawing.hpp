@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/schedule.hpp>
+#include <tutti/collectives/schedule/schedule.hpp>
 
 namespace tutti::tools {
 

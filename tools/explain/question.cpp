@@ -9,11 +9,11 @@
 #include <utility>
 
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/node/node_mates.hpp>
-#include <tutti/collectives/spelling.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/node/local_ranks.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/selection/spelling.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -48,7 +48,7 @@ NetworkDescription described_network(const ExplainOptions& options) {
            " needs ", filled));
 }
 
-Surroundings surroundings(int most_on_node, bool one_node, const LevelCosts& costs, const NetworkDescription& network) {
+CostContext cost_context(int most_on_node, bool one_node, const LevelCosts& costs, const NetworkDescription& network) {
   if (one_node) return {};
   return {.ranks_per_node = most_on_node, .node_byte = most_on_node > 1 ? costs.node.byte : 0, .network = network};
 }
@@ -67,11 +67,11 @@ std::vector<Plan> plans_of(const AlgorithmRule& rule, const Question& question, 
     why = fmt::format("radix {} is more than the {} ranks", rule.radix, ranks.count);
     return {};
   }
-  std::vector<Plan> plans = ranks.chooser.candidates(question.table(), question.collective, question.bytes,
-                                                     {.algorithm = rule.algorithm,
-                                                      .radix = rule.radix,
-                                                      .segment_bytes = rule.segment_bytes,
-                                                      .uneven = question.uneven});
+  std::vector<Plan> plans = ranks.selector.candidates(question.table(), question.collective, question.bytes,
+                                                      {.algorithm = rule.algorithm,
+                                                       .radix = rule.radix,
+                                                       .segment_bytes = rule.segment_bytes,
+                                                       .uneven = question.uneven});
   if (plans.empty()) why = "its algorithm needs the same count of every rank";
   return plans;
 }
@@ -165,7 +165,7 @@ Ranks imagined_ranks(const ExplainOptions& options) {
   const NetworkDescription network = costs.one_node ? NetworkDescription{} : described_network(options);
   std::vector<int> node_of(static_cast<std::size_t>(options.ranks));
   for (std::size_t rank = 0; rank < node_of.size(); ++rank) node_of[rank] = static_cast<int>(rank) / per_node;
-  Chooser chooser(options.ranks, costs.used(), surroundings(per_node, costs.one_node, costs.levels, network));
+  Selector selector(options.ranks, costs.used(), cost_context(per_node, costs.one_node, costs.levels, network));
   Ranks ranks{.count = options.ranks,
               .node_of = std::move(node_of),
               .shares_memory = detail::wants_shared_memory(std::nullopt),
@@ -173,7 +173,7 @@ Ranks imagined_ranks(const ExplainOptions& options) {
               .costs = std::move(costs),
               .tuning = named_tuning(options),
               .network = network,
-              .chooser = std::move(chooser),
+              .selector = std::move(selector),
               .levels = std::nullopt,
               .rules = nullptr};
   if (detail::has_two_levels(ranks.node_of)) {
@@ -186,7 +186,7 @@ Ranks imagined_ranks(const ExplainOptions& options) {
 }
 
 Ranks ranks_of(const Communicator& comm) {
-  const ChoiceFacts& facts = comm.choice_facts();
+  const SelectionFacts& facts = comm.selection_facts();
   std::vector<int> node_of(static_cast<std::size_t>(comm.size()));
   detail::check_mpi(MPI_Allgather(&comm.topology().node, 1, MPI_INT, node_of.data(), 1, MPI_INT, comm.mpi()),
                     "MPI_Allgather");
@@ -202,7 +202,7 @@ Ranks ranks_of(const Communicator& comm) {
               .costs = std::move(costs),
               .tuning = facts.tuning_file,
               .network = facts.description,
-              .chooser = comm.state().everyone().chooser(),
+              .selector = comm.state().everyone().selector(),
               .levels = std::nullopt,
               .rules = nullptr};
   if (detail::has_two_levels(ranks.node_of)) {
@@ -220,9 +220,9 @@ Answer answer_to(const Question& question, Ranks& ranks) {
       throw InvalidArgument("explain: hierarchical needs several nodes, one of them with several ranks");
   } else {
     if (!named && decided_by_rule(question, ranks, answer)) return answer;
-    answer.plans =
-        ranks.chooser.candidates(question.table(), question.collective, question.bytes,
-                                 {.algorithm = question.algorithm, .radix = question.radix, .uneven = question.uneven});
+    answer.plans = ranks.selector.candidates(
+        question.table(), question.collective, question.bytes,
+        {.algorithm = question.algorithm, .radix = question.radix, .uneven = question.uneven});
     if (answer.plans.empty())
       throw InvalidArgument(text("explain: algorithm '", question.algorithm, "' needs the same count of every rank"));
   }

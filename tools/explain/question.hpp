@@ -9,10 +9,10 @@
 #include <vector>
 
 #include <tutti/allreduce/hierarchical.hpp>
-#include <tutti/collectives/choice.hpp>
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/hierarchy.hpp>
-#include <tutti/collectives/rules.hpp>
+#include <tutti/collectives/communicator/hierarchy.hpp>
+#include <tutti/collectives/selection/rules.hpp>
+#include <tutti/collectives/selection/selection.hpp>
 
 #include "tools/explain/costs.hpp"
 
@@ -63,7 +63,7 @@ struct Ranks {
   ExplainedCosts costs;
   std::string tuning;  ///< the file
   NetworkDescription network;
-  Chooser chooser;
+  Selector selector;
   std::optional<detail::Hierarchy> levels;
   std::shared_ptr<const AlgorithmRules> rules;
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include <tutti/collectives/spelling.hpp>
+#include <tutti/collectives/selection/spelling.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -215,7 +215,7 @@ double bus_factor(const MeasuredCollective& collective, const Call& call) {
 NodeWork node_work(const MeasuredCollective& collective, const Call& call) {
   const double element = real(size_of(call.output.dtype));
   return {.moved = collective.moved_elements(call) * element,
-          .combined = collective.reduces ? (call.ranks - 1) * largest(call) * element : 0.0};
+          .reduced = collective.reduces ? (call.ranks - 1) * largest(call) * element : 0.0};
 }
 
 std::size_t memory_bytes(const Call& call) {

@@ -88,8 +88,8 @@ double bus_factor(const MeasuredCollective& collective, const Call& call);
 
 /// What all ranks of a node together have to do at least, in bytes (bench/README.md). After set_count().
 struct NodeWork {
-  double moved = 0.0;     ///< loaded and stored
-  double combined = 0.0;  ///< of contributions that are combined with what there is already
+  double moved = 0.0;    ///< loaded and stored
+  double reduced = 0.0;  ///< of contributions that are reduced with what there is already
 };
 NodeWork node_work(const MeasuredCollective& collective, const Call& call);
 

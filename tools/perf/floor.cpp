@@ -11,7 +11,7 @@
 #include <new>
 #include <vector>
 
-#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/reduce.hpp>
 
@@ -76,9 +76,9 @@ double copying(const Communicator& comm, bool all, std::byte* memory, std::size_
   return (all ? comm.size() : 1) * 2.0 * static_cast<double>(half) / time;
 }
 
-/// Bytes per microsecond that a rank combines with others, in pieces that stay in cache: the fastest turn of any rank,
+/// Bytes per microsecond that a rank reduces with others, in pieces that stay in cache: the fastest turn of any rank,
 /// since a rank that has no core of its own is no faster.
-double combining(const Communicator& comm, ReduceOp op, DType dtype) {
+double reducing(const Communicator& comm, ReduceOp op, DType dtype) {
   constexpr std::size_t kPiece = 2048;
   constexpr int kRepetitions = 200;
   using Clock = std::chrono::steady_clock;
@@ -91,7 +91,7 @@ double combining(const Communicator& comm, ReduceOp op, DType dtype) {
   auto least = std::chrono::duration<double, std::micro>::max();
   for (int turn = 0; turn < 10 * kTurns; ++turn) {
     const auto start = Clock::now();
-    for (int i = 0; i < kRepetitions; ++i) combine_all(op, pieces, out);
+    for (int i = 0; i < kRepetitions; ++i) reduce_all(op, pieces, out);
     least = std::min<std::chrono::duration<double, std::micro>>(least, Clock::now() - start);
   }
   const double mine = std::max(least.count(), 1e-3);
@@ -127,7 +127,7 @@ std::optional<MemoryFloor> measure_floor(const Communicator& comm, const NodeWor
   MemoryFloor floor{.cache_bytes = *caches};
   floor.node_gb_s = copying(comm, true, memory.get(), together) / 1e3;
   floor.core_gb_s = std::max(copying(comm, false, memory.get(), alone) / 1e3, floor.node_gb_s / comm.size());
-  if (largest.combined > 0) floor.combine_gb_s = combining(comm, op, dtype) / 1e3;
+  if (largest.reduced > 0) floor.reduce_gb_s = reducing(comm, op, dtype) / 1e3;
   return floor;
 }
 
@@ -140,7 +140,7 @@ std::optional<double> floor_time(const MemoryFloor& floor, int ranks, const Node
   if (!exceeds_caches(work.moved, floor.cache_bytes)) return std::nullopt;
   const auto microseconds = [](double bytes, double gb_s) { return bytes / gb_s / 1e3; };
   double least = std::max(microseconds(work.moved, floor.node_gb_s), microseconds(work.moved / ranks, floor.core_gb_s));
-  if (floor.combine_gb_s) least = std::max(least, microseconds(work.combined / ranks, *floor.combine_gb_s));
+  if (floor.reduce_gb_s) least = std::max(least, microseconds(work.reduced / ranks, *floor.reduce_gb_s));
   return least;
 }
 

@@ -15,8 +15,8 @@ namespace tutti::tools {
 struct MemoryFloor {
   double node_gb_s = 0.0;  ///< loaded and stored by all ranks together while all copy
   double core_gb_s = 0.0;  ///< loaded and stored by a rank that copies alone; at least its part of node_gb_s
-  std::optional<double> combine_gb_s = std::nullopt;  ///< combined by a rank, in cache; if it reduces
-  std::size_t cache_bytes = 0;                        ///< of all last-level caches that so many ranks can use at a time
+  std::optional<double> reduce_gb_s = std::nullopt;  ///< reduced by a rank, in cache; if it reduces
+  std::size_t cache_bytes = 0;                       ///< of all last-level caches that so many ranks can use at a time
 };
 
 /// As MemoryFloor has it; 0 where caches are not known.
@@ -26,14 +26,14 @@ std::size_t cache_bytes_of(const LastLevelCaches& caches, int ranks);
 bool exceeds_caches(double moved_bytes, std::size_t cache_bytes);
 
 /// Collective; alike on all ranks. Nothing for a single rank, over several nodes, where caches are not known, and where
-/// not even `largest`, the work of the largest row, exceeds them. `op` and `dtype` are what that row combines.
+/// not even `largest`, the work of the largest row, exceeds them. `op` and `dtype` are what that row reduces.
 std::optional<MemoryFloor> measure_floor(const Communicator& comm, const NodeWork& largest, ReduceOp op, DType dtype);
 
 /// Bytes per rank, on the average, that measure_floor() allocates meanwhile.
 std::size_t floor_memory(const Communicator& comm, const NodeWork& largest);
 
 /// The least microseconds for `work` on `ranks` ranks: the largest of the times of all bytes through the node's memory,
-/// of a rank's part of them through its core, and of its part of the combining. Nothing where caches could hold them.
+/// of a rank's part of them through its core, and of its part of the reducing. Nothing where caches could hold them.
 std::optional<double> floor_time(const MemoryFloor& floor, int ranks, const NodeWork& work);
 
 }  // namespace tutti::tools

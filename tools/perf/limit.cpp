@@ -6,7 +6,7 @@
 #include <chrono>
 #include <vector>
 
-#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 
 namespace tutti::tools {
 namespace {

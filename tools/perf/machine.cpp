@@ -12,7 +12,7 @@
 #include <set>
 #include <system_error>
 
-#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 
 namespace tutti::tools {
 namespace {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include <tutti/collectives/fingerprint.hpp>
+#include <tutti/collectives/selection/fingerprint.hpp>
 
 namespace tutti::tools {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 
 #include "tools/perf/spans.hpp"
 
@@ -112,9 +112,9 @@ class Side {
 };
 
 /// Whether a row has had its time.
-class Patience {
+class WaitLimits {
  public:
-  Patience(const Communicator& comm, double seconds) : comm_(comm), seconds_(seconds) {}
+  WaitLimits(const Communicator& comm, double seconds) : comm_(comm), seconds_(seconds) {}
 
   /// Whether `share` of the time is over, by rank 0's clock. Collective where there is a limit.
   bool ends(double share) const {
@@ -163,7 +163,7 @@ Measurement measure(const MeasuredCollective& collective, std::span<const Call> 
     if (options.with_tutti) part(ours);
     if (options.with_mpi && !mpi_first) part(theirs);
   };
-  const Patience patience(*batch.front().comm, options.seconds);
+  const WaitLimits patience(*batch.front().comm, options.seconds);
   const int most_warmup = options.nonblocking ? std::max(options.warmup, 3) : options.warmup;
   int i = 0;
   for (; i < most_warmup && (i == 0 || !patience.ends(0.5)); ++i) {

@@ -4,7 +4,8 @@
 #include <memory>
 #include <tuple>
 
-#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/system/task.hpp>
 
 #include "tools/perf/calls.hpp"
 

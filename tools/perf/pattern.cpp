@@ -88,7 +88,7 @@ std::int64_t term(DType dtype, ReduceOp op, int ranks, int rank, std::size_t pos
 }
 
 /// Unsigned arithmetic, which wraps as the library's integer arithmetic does.
-std::int64_t combine_exactly(ReduceOp op, std::int64_t left, std::int64_t right) {
+std::int64_t reduce_exactly(ReduceOp op, std::int64_t left, std::int64_t right) {
   const auto a = static_cast<std::uint64_t>(left);
   const auto b = static_cast<std::uint64_t>(right);
   switch (op) {
@@ -170,7 +170,7 @@ Pattern Pattern::for_reduction(DType dtype, ReduceOp op, int ranks) {
   pattern.result_ = make_tile(dtype, [&](std::size_t position) {
     std::int64_t result = term(dtype, op, ranks, 0, position);
     for (int rank = 1; rank < ranks; ++rank)
-      result = combine_exactly(op, result, term(dtype, op, ranks, rank, position));
+      result = reduce_exactly(op, result, term(dtype, op, ranks, rank, position));
     return op == ReduceOp::avg ? result / ranks : result;
   });
   return pattern;

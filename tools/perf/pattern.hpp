@@ -1,7 +1,7 @@
 // Inputs whose results are known exactly, and the check against them.
 //
 // Element i of what rank r contributes in iteration k is a small integer, a function of r and of the position (i + 17
-// k) mod 251. The integers are small enough that every partial result, in whatever order the ranks are combined, is a
+// k) mod 251. The integers are small enough that every partial result, in whatever order the ranks are reduced, is a
 // whole number that the element type holds exactly. So the result is compared bit by bit, and since the period 251 is
 // prime and moves on with every iteration, a block that is misplaced, missing, counted twice or left over from the call
 // before is seen.

@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/memory_pools.hpp>
-#include <tutti/collectives/rules.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/communicator/memory_pools.hpp>
+#include <tutti/collectives/selection/rules.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -70,8 +70,8 @@ RunFacts run_facts(const Communicator& comm, const PerfPlan& plan, const Call& l
           .limit = plan.message_limits ? measure_limit(comm, row_bytes(*plan.collective, largest)) : std::nullopt,
           .floor = plan.memory_limits ? measure_floor(comm, node_work(*plan.collective, largest), plan.op, plan.dtype)
                                       : std::nullopt,
-          .shared_memory = comm.choice_facts().shared_memory,
-          .single_copies = comm.state().node() != nullptr && comm.state().node()->has_single_copies(),
+          .shared_memory = comm.selection_facts().shared_memory,
+          .single_copies = comm.state().node() != nullptr && comm.state().node()->uses_cross_memory(),
           .numa_domains = comm.state().node() != nullptr ? comm.state().node()->domains().count() : 1};
 }
 
@@ -109,7 +109,7 @@ void print_heading(const Communicator& comm, const PerfPlan& plan, const RunFact
   if (facts.floor) {
     std::printf("# memory: %.3g GB/s loaded and stored by all ranks that copy at once, %.3g by one alone",
                 facts.floor->node_gb_s, facts.floor->core_gb_s);
-    if (facts.floor->combine_gb_s) std::printf("; %.3g combined by each", *facts.floor->combine_gb_s);
+    if (facts.floor->reduce_gb_s) std::printf("; %.3g reduced by each", *facts.floor->reduce_gb_s);
     std::printf("\n");
   }
   if (plan.batch != 1)

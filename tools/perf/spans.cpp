@@ -4,7 +4,7 @@
 #include <chrono>
 #include <limits>
 
-#include <tutti/collectives/mpi_call.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 
 namespace tutti::tools {
 namespace {

@@ -170,8 +170,8 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
   };
   out["floor_node_gb_s"] = floor([](const MemoryFloor& f) { return f.node_gb_s; });
   out["floor_core_gb_s"] = floor([](const MemoryFloor& f) { return f.core_gb_s; });
-  out["floor_combine_gb_s"] =
-      floor([](const MemoryFloor& f) { return f.combine_gb_s ? ordered_json(*f.combine_gb_s) : ordered_json(); });
+  out["floor_reduce_gb_s"] =
+      floor([](const MemoryFloor& f) { return f.reduce_gb_s ? ordered_json(*f.reduce_gb_s) : ordered_json(); });
   out["floor_cache_bytes"] = floor([](const MemoryFloor& f) { return f.cache_bytes; });
   out["ranks"] = facts.ranks;
   out["nodes"] = facts.nodes;

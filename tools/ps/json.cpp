@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tutti/collectives/watch/roll_call.hpp>
+#include <tutti/collectives/watch/hang_report.hpp>
 
 namespace tutti::tools {
 namespace {
@@ -123,20 +123,20 @@ ordered_json to_json(const Job& job) {
   std::vector<detail::ProcessView> views;
   ordered_json processes = ordered_json::array();
   for (const SeenProcess& process : job.processes) views.push_back(process.view);
-  const detail::RollCall roll_call(views);
+  const detail::HangReport hang_report(views);
   for (const detail::ProcessView& view : views) {
     ordered_json json = process_json(view);
-    json["activity"] = roll_call.activity(view);
+    json["activity"] = hang_report.activity(view);
     processes.push_back(json);
   }
-  ordered_json culprits = ordered_json::array();
-  for (const auto& culprit : roll_call.culprits())
-    culprits.push_back({{"ranks", culprit.ranks}, {"text", culprit.words}});
+  ordered_json suspects = ordered_json::array();
+  for (const auto& suspect : hang_report.suspects())
+    suspects.push_back({{"ranks", suspect.ranks}, {"text", suspect.words}});
   return {{"job", job.name},
           {"launcher", job.launcher},
           {"launcher_pid", job.launcher_process},
           {"processes", processes},
-          {"culprits", culprits}};
+          {"suspects", suspects}};
 }
 
 }  // namespace tutti::tools

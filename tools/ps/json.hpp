@@ -13,7 +13,7 @@ namespace tutti::tools {
 std::string to_text(const std::vector<SeenProcess>& processes);
 std::vector<SeenProcess> processes_from(const std::string& text);
 
-/// With culprits.
+/// With suspects.
 nlohmann::ordered_json to_json(const Job& job);
 
 }  // namespace tutti::tools

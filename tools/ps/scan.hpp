@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/watch/clock_offset.hpp>
+#include <tutti/collectives/transport/clock_offset.hpp>
 #include <tutti/collectives/watch/process_view.hpp>
 
 namespace tutti::tools {

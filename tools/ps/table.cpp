@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <tutti/collectives/watch/roll_call.hpp>
+#include <tutti/collectives/watch/hang_report.hpp>
 
 namespace tutti::tools {
 namespace {
@@ -41,14 +41,14 @@ Row row_of(const detail::ProcessView& view, std::string communicator, std::strin
 }
 
 /// One for each communicator on which the process waits, or one that says what it does instead.
-std::vector<Row> rows_of(const detail::RollCall& roll_call, const detail::ProcessView& view) {
+std::vector<Row> rows_of(const detail::HangReport& hang_report, const detail::ProcessView& view) {
   std::vector<Row> rows;
   for (const detail::CommunicatorView& communicator : view.communicators) {
     if (communicator.mode == detail::WaitMode::none) continue;
     const char* const how = communicator.mode == detail::WaitMode::tests ? "tests " : "";
     rows.push_back(row_of(
-        view, fmt::format("{}: {} of {}", roll_call.number_of(communicator), communicator.rank, communicator.size),
-        how + communicator.label, in_words(communicator.waited_s), roll_call.awaited_in_words(communicator)));
+        view, fmt::format("{}: {} of {}", hang_report.number_of(communicator), communicator.rank, communicator.size),
+        how + communicator.label, in_words(communicator.waited_s), hang_report.awaited_in_words(communicator)));
   }
   const std::string since = view.last.empty() ? std::string(1, '-') : in_words(view.last_s);
   if (rows.empty()) rows.push_back(row_of(view, std::string(1, '-'), operation_of(view), since, std::string(1, '-')));
@@ -74,15 +74,15 @@ std::vector<detail::ProcessView> views_of(const Job& job) {
 
 bool has_stalled(const Job& job) {
   const std::vector<detail::ProcessView> views = views_of(job);
-  return !detail::RollCall(views).culprits().empty();
+  return !detail::HangReport(views).suspects().empty();
 }
 
 std::string to_table(const Job& job) {
   const std::vector<detail::ProcessView> views = views_of(job);
-  const detail::RollCall roll_call(views);
+  const detail::HangReport hang_report(views);
   std::vector<Row> rows = {{"rank", "host", "pid", "state", "communicator", "operation", "for", "waits for"}};
   for (const detail::ProcessView& view : views) {
-    for (Row& row : rows_of(roll_call, view)) rows.push_back(std::move(row));
+    for (Row& row : rows_of(hang_report, view)) rows.push_back(std::move(row));
   }
   std::array<std::size_t, kColumns> widths{};
   for (const Row& row : rows) {
@@ -102,9 +102,9 @@ std::string to_table(const Job& job) {
     out +=
         fmt::format("rank {} has had {} communicators more than it has room to show\n", view.world_rank, view.unlisted);
   }
-  const auto culprits = roll_call.culprits();
-  for (const auto& culprit : culprits) out += "culprit: " + culprit.words + '\n';
-  if (culprits.empty()) out += "nobody waits for long\n";
+  const auto suspects = hang_report.suspects();
+  for (const auto& suspect : suspects) out += "suspect: " + suspect.words + '\n';
+  if (suspects.empty()) out += "nobody waits for long\n";
   return out;
 }
 

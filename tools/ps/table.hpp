@@ -7,7 +7,7 @@
 
 namespace tutti::tools {
 
-/// A line about the job, a table of its processes, and a line for each culprit.
+/// A line about the job, a table of its processes, and a line for each suspect.
 std::string to_table(const Job& job);
 
 /// Whether a rank keeps others waiting.

@@ -21,7 +21,7 @@ namespace {
 using nlohmann::json;
 
 /// Rows that belong in one pair of charts, in the order of the file.
-struct Group {
+struct RankGroup {
   std::string title;
   std::vector<json> rows;
 };
@@ -34,8 +34,8 @@ std::string nodes_text(const json& row) {
   return nodes > 1 ? fmt::format(" on {:.0f} nodes", nodes) : "";
 }
 
-std::vector<Group> group_rows(const json& rows) {
-  std::vector<Group> groups;
+std::vector<RankGroup> group_rows(const json& rows) {
+  std::vector<RankGroup> groups;
   for (const auto& row : rows) {
     std::string title = fmt::format("{}, {}", value_or_dash(row, "collective"), value_or_dash(row, "dtype"));
     if (value_or_dash(row, "op") != "none") title.append(" ").append(value_or_dash(row, "op"));
@@ -45,7 +45,7 @@ std::vector<Group> group_rows(const json& rows) {
     if (value_or_dash(row, "algorithm") != "auto") title.append(", ").append(value_or_dash(row, "algorithm"));
     auto found = groups.begin();
     while (found != groups.end() && found->title != title) ++found;
-    if (found == groups.end()) found = groups.insert(groups.end(), Group{.title = title, .rows = {}});
+    if (found == groups.end()) found = groups.insert(groups.end(), RankGroup{.title = title, .rows = {}});
     found->rows.push_back(row);
   }
   return groups;
@@ -70,7 +70,7 @@ std::optional<double> limit_bandwidth(const json& row) {
 }
 
 /// Adds a line over the sizes up to `most` bytes, if any row has a value.
-void add_series(Chart& chart, const Group& group, const char* title, int colour, const Value& value, double most) {
+void add_series(Chart& chart, const RankGroup& group, const char* title, int colour, const Value& value, double most) {
   Series series{.title = title, .colour = colour, .points = {}};
   for (const auto& row : group.rows) {
     const auto x = number_at(row, "size_bytes");
@@ -81,7 +81,7 @@ void add_series(Chart& chart, const Group& group, const char* title, int colour,
 }
 
 /// The charts of a group; those without points (of barrier, which has no sizes, all of them) are not drawn.
-std::vector<Chart> charts_of(const Group& group, std::size_t index) {
+std::vector<Chart> charts_of(const RankGroup& group, std::size_t index) {
   constexpr double kAll = std::numeric_limits<double>::infinity();
   constexpr double kSmall = 64 * 1024;  // up to here, bytes hardly count
   const auto chart = [&](const char* id, const char* title, Unit unit, const Value& ours, const Value& theirs,
@@ -119,7 +119,7 @@ std::string percent_cell(const json& row, const char* key) {
   return value ? fmt::format("{:.0f}", *value * 100) : "-";
 }
 
-std::string table_of(const Group& group) {
+std::string table_of(const RankGroup& group) {
   const bool started = number_at(group.rows.front(), "overlap").has_value();
   std::vector<std::string> heading = {"size",         "time (us)", "p99 (us)", "algbw (GB/s)",
                                       "busbw (GB/s)", "% of p2p",  "wrong"};

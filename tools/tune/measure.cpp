@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/waiting.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/transport/waiting.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/reduce.hpp>
@@ -156,7 +156,7 @@ void measure_kernels(MeasuredLevel& level) {
   std::vector<float> to(from.size(), 1.0F);
   const Buffer out(to.data(), to.size(), DType::f32);
   const ConstBuffer in(from.data(), from.size(), DType::f32);
-  level.rounds[kReduce] = per_byte([&] { combine(ReduceOp::max, out, in, out); });
+  level.rounds[kReduce] = per_byte([&] { reduce_local(ReduceOp::max, out, in, out); });
   level.rounds[kCopy] = per_byte([&] { copy_bytes(to.data(), from.data(), kLarger); });
   level.costs.reduce = level.rounds[kReduce].median;
   level.costs.copy = level.rounds[kCopy].median;

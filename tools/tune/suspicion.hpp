@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/cost_model.hpp>
+#include <tutti/collectives/selection/cost_model.hpp>
 
 namespace tutti::tools {
 

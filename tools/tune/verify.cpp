@@ -11,9 +11,9 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/communicator_state.hpp>
-#include <tutti/collectives/mpi_call.hpp>
-#include <tutti/collectives/table.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/system/mpi_call.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/explain/answer_text.hpp"
@@ -103,7 +103,7 @@ bool measure(const Communicator& comm, Collective collective, Buffers& buffers, 
 
 std::vector<VerifiedChoice> verify_choices(const Communicator& comm, const LevelCosts& costs) {
   const Communicator own(comm.mpi(), {.timeout = std::chrono::seconds(60), .costs = costs, .shared_memory = false});
-  Chooser& chooser = own.state().everyone().chooser();
+  Selector& selector = own.state().everyone().selector();
   Buffers buffers;
   buffers.data.resize(kSizes[std::size(kSizes) - 1] / sizeof(float), 1.0F);
   buffers.output.resize(buffers.data.size() + static_cast<std::size_t>(own.size()));
@@ -111,7 +111,7 @@ std::vector<VerifiedChoice> verify_choices(const Communicator& comm, const Level
   for (const Collective collective : {Collective::allreduce, Collective::broadcast, Collective::all_gather}) {
     const auto table = collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms();
     for (const std::size_t bytes : kSizes) {
-      const std::vector<Plan> plans = chooser.candidates(table, collective, bytes);
+      const std::vector<Plan> plans = selector.candidates(table, collective, bytes);
       const auto other = std::find_if(plans.begin(), plans.end(),
                                       [&](const Plan& plan) { return plan.algorithm != plans.front().algorithm; });
       if (other == plans.end()) continue;

@@ -1,0 +1,265 @@
+// Checks and starts collectives; see dispatch.hpp.
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <vector>
+
+#include <tutti/collectives/engine/dispatch.hpp>
+#include <tutti/collectives/engine/node_task.hpp>
+#include <tutti/collectives/engine/queue_task.hpp>
+#include <tutti/collectives/engine/schedule_task.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/kernels/copy.hpp>
+#include <tutti/kernels/crc32c.hpp>
+#include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
+
+namespace tutti::detail {
+namespace {
+
+/// What a pair is taken to exchange where only the pair knows, so that all ranks plan alike.
+constexpr std::size_t kPairBytes = 4096;
+
+constexpr std::string_view kHierarchicalName = "hierarchical";
+
+/// Alone, every collective is a copy, but for the logical operators, which yield 0 or 1 whatever the number of ranks.
+void copy_alone(const Call& call) {
+  if (call.input.data != nullptr && call.input.data != call.output.data && call.output.count > 0) {
+    copy_bytes(call.output.data, call.input.data, call.output.size_bytes());
+  }
+  if (call.reduces() && !call.function && (call.op == ReduceOp::logical_and || call.op == ReduceOp::logical_or)) {
+    reduce_local(call.op, call.output, call.output, call.output);
+  }
+}
+
+/// In which order the contributions of a reduction have to be reduced.
+Order order_wanted(const Communicator& comm, const Call& call) noexcept {
+  if (!call.reduces()) return Order::any;
+  if (comm.options().reproducibility == Reproducibility::layout) return Order::one_pass;
+  if (!call.function || call.function->commutative) return Order::any;
+  return call.root == 0 ? Order::by_rank_root_first : Order::by_rank;
+}
+
+class CompleteTask final : public Task {
+ public:
+  Progress advance() override { return Progress::complete; }
+  bool poll() override { return true; }
+  void wait() override {}
+};
+
+std::string known_algorithms(AlgorithmTable table, Collective collective) {
+  std::string known;
+  for (const Algorithm* row : table) {
+    if (row->collective == collective) known += text(known.empty() ? "" : ", ", row->name);
+  }
+  return known;
+}
+
+/// What the call and the communicator ask of an algorithm.
+Constraints constraints_of(const Communicator& comm, const Call& call) {
+  const CollectiveOptions& options = call.options;
+  return {.algorithm = options.algorithm,
+          .radix = options.radix,
+          .segment_bytes = options.segment_bytes,
+          .uneven = call.is_uneven(),
+          .order = order_wanted(comm, call)};
+}
+
+/// Why the algorithm that is named cannot run; empty if none is named or it can.
+std::string find_algorithm_problem(const Communicator& comm, const RankGroup& group, AlgorithmTable table,
+                                   const Call& call) {
+  const CollectiveOptions& options = call.options;
+  const Constraints constraints = constraints_of(comm, call);
+  const char* const who = constraints.order == Order::one_pass ? "the reproducibility level 'layout'"
+                                                               : "an operator that is not commutative";
+  const int widest = std::max(2, group.size());
+  bool only_widest = false;
+  if (options.algorithm.empty()) {
+    // Of those that reduce in rank order with any radix there is one of each collective but reduce_scatter.
+    only_widest = constraints.order == Order::one_pass ||
+                  (constraints.order != Order::any && call.collective == Collective::reduce_scatter);
+  } else {
+    const Algorithm* row = find_algorithm(table, call.collective, options.algorithm);
+    if (row == nullptr) {
+      return text("there is no algorithm '", options.algorithm, "', only ", known_algorithms(table, call.collective));
+    }
+    if (call.is_uneven() && row->moves_blocks) {
+      return text("algorithm '", options.algorithm, "' needs the same count of every rank");
+    }
+    if (!can_serve(*row, constraints, only_widest)) {
+      return text("algorithm '", options.algorithm, "' does not reduce in rank order, as ", who, " needs");
+    }
+  }
+  if (only_widest && options.radix != 0 && options.radix != widest) {
+    return text("radix ", options.radix, " does not reduce in rank order, as ", who, " needs: here it must be ",
+                widest);
+  }
+  return {};
+}
+
+/// Bytes that the choice of an algorithm goes by.
+std::size_t planned_bytes(const Call& call, int ranks) noexcept {
+  return call.is_counted_by_pair() ? static_cast<std::size_t>(ranks) * kPairBytes : call.data_bytes();
+}
+
+/// Why a rule that fits the call does not serve it; empty if it does.
+std::string find_rule_problem(const Communicator& comm, AlgorithmTable table, const Call& ruled,
+                              LevelProblem level_problem) {
+  if (level_problem != nullptr && ruled.options.algorithm == kHierarchicalName) {
+    const char* const problem = level_problem(comm, ruled);
+    return problem == nullptr ? std::string() : text("algorithm '", kHierarchicalName, "' ", problem);
+  }
+  if (std::string problem = find_radix_problem(ruled, comm.size()); !problem.empty()) return problem;
+  return find_algorithm_problem(comm, comm.state().everyone(), table, ruled);
+}
+
+/// Why this plan, for people.
+std::string reason_of(const Call& call, const std::vector<Plan>& plans) {
+  if (call.rule != nullptr) return text("rule '", call.rule->words, "' of ", call.rule->place);
+  const Plan& own = plans.front();
+  const auto microseconds = [](const Plan& plan) { return text(std::round(plan.predicted.total() * 1e7) / 10, " us"); };
+  if (!call.options.algorithm.empty()) return text("named by the program; predicted ", microseconds(own));
+  const auto other =
+      std::find_if(plans.begin(), plans.end(), [&](const Plan& plan) { return plan.algorithm != own.algorithm; });
+  if (other == plans.end()) return text("the only candidate; predicted ", microseconds(own));
+  const bool fastest = own.predicted.total() <= plans[1].predicted.total();
+  return text(fastest ? "predicted fastest, " : "fewest messages of those predicted as good, ", microseconds(own),
+              "; next ", other->algorithm->name, ", ", microseconds(*other));
+}
+
+void tell(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call, const Plan& plan) {
+  DebugLog* const log = comm.state().debug();
+  if (log == nullptr || &group != &comm.state().everyone()) return;  // stages are not calls of the program
+  std::string how(plan.algorithm->name);
+  if (plan.algorithm->radix != Radix::none) how += text(", radix ", plan.radix);
+  how += text(", ", plan.segments, plan.segments == 1 ? " segment" : " segments");
+  log->say_call(call, how,
+                reason_of(call, group.selector().candidates(table, call.collective, planned_bytes(call, group.size()),
+                                                            constraints_of(comm, call))));
+}
+
+std::uint32_t digest_of(const Plan& plan) noexcept {
+  const int numbers[] = {plan.radix, plan.segments};
+  return crc32c(std::as_bytes(std::span(numbers)), tutti::digest_of(*plan.algorithm));
+}
+
+/// What is wrong with the call; otherwise empty, and `plan` is how it runs.
+std::string plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
+                 SchedulePlan& schedule_plan) {
+  std::string problem = find_problem(call, group.number(), group.size());
+  if (problem.empty() && call.function && comm.state().queue() != nullptr) {
+    problem = "user-defined operators cannot be enqueued on a device";
+  }
+  if (problem.empty()) problem = find_algorithm_problem(comm, group, table, call);
+  if (!problem.empty() || group.size() == 1) return problem;
+  const Plan plan =
+      group.selector().choose(table, call.collective, planned_bytes(call, group.size()), constraints_of(comm, call));
+  tell(comm, group, table, call, plan);
+  schedule_plan = {.schedule = group.schedules().find(*plan.algorithm, plan.radix, call.root),
+                   .segments = plan.segments,
+                   .row = static_cast<int>(std::find(table.begin(), table.end(), plan.algorithm) - table.begin()),
+                   .digest = digest_of(plan)};
+  return {};
+}
+
+/// How the call runs under this sequence number. \throws InvalidArgument, and tells the other ranks, if it is wrong.
+SchedulePlan require_plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
+                          std::uint64_t sequence) {
+  const bool has_kind = CallKey::describes(call);
+  const CallKey kind(table.data(), call);
+  if (has_kind) {
+    const SchedulePlan* known = group.schedule_plans().find(kind);
+    if (known != nullptr && !overlaps(call, group.number())) return *known;
+  }
+  SchedulePlan schedule_plan;
+  const std::string problem = plan(comm, group, table, call, schedule_plan);
+  if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  if (has_kind) group.schedule_plans().remember(kind, schedule_plan);
+  return schedule_plan;
+}
+
+std::unique_ptr<Task> start(const Communicator& comm, const RankGroup& group, SchedulePlan&& plan, Call&& call,
+                            std::uint64_t sequence, Role role) {
+  if (plan.schedule == nullptr) {
+    copy_alone(call);
+    return std::make_unique<CompleteTask>();
+  }
+  const Collective collective = call.collective;
+  std::unique_ptr<CollectiveTask> task;
+  try {
+    if (comm.state().queue() != nullptr) {
+      task = std::make_unique<QueuedTask>(comm, group, std::move(plan), std::move(call), sequence, role);
+    } else {
+      task.reset(new (comm.state()) ScheduleTask(comm, group, std::move(plan), std::move(call), sequence, role));
+    }
+  } catch (const std::bad_alloc& error) {  // the other ranks would wait for this one
+    comm.state().fail(sequence, text(name(collective), " #", sequence, ": ", error.what()));
+    throw;
+  }
+  task->begin();
+  return task;
+}
+
+std::unique_ptr<Task> check_and_start(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
+                                      std::uint64_t sequence, Role role) {
+  return start(comm, group, require_plan(comm, group, table, call, sequence), std::move(call), sequence, role);
+}
+
+}  // namespace
+
+void take_rule(const Communicator& comm, AlgorithmTable table, Call& call, LevelProblem level_problem) {
+  const AlgorithmRules* const rules = comm.state().rules();
+  if (rules == nullptr || !call.options.algorithm.empty() || call.rule != nullptr) return;
+  const CollectiveOptions own = call.options;
+  const std::size_t bytes = planned_bytes(call, comm.size());
+  for (const AlgorithmRule& rule : *rules) {
+    if (!rule.fits(call.collective, bytes, call.is_uneven())) continue;
+    call.rule = &rule;
+    call.options = {.algorithm = rule.algorithm,
+                    .radix = own.radix != 0 ? own.radix : rule.radix,
+                    .segment_bytes = own.segment_bytes != 0 ? own.segment_bytes : rule.segment_bytes};
+    const std::string problem = find_rule_problem(comm, table, call, level_problem);
+    if (problem.empty()) return;
+    if (DebugLog* const log = comm.state().debug()) {
+      log->say_call(call, text("rule '", rule.words, "' of ", rule.place, " is passed over"), problem);
+    }
+    call.rule = nullptr;
+    call.options = own;
+  }
+}
+
+std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  take_rule(comm, table, call);
+  if (runs_in_node(comm, call)) return start_in_node(comm, std::move(call));
+  return check_and_start(comm, comm.state().everyone(), table, std::move(call), comm.state().take_sequence(),
+                         Role::whole);
+}
+
+void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  take_rule(comm, table, call);
+  if (runs_in_node(comm, call)) return run_in_node(comm, call);
+  start_collective(comm, table, std::move(call))->wait();
+}
+
+std::unique_ptr<Task> start_stage(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
+                                  std::uint64_t sequence) {
+  return check_and_start(comm, group, table, std::move(call), sequence, Role::stage);
+}
+
+std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
+  take_rule(comm, table, call);
+  if (runs_in_node(comm, call)) return prepare_in_node(comm, call);
+  SchedulePlan schedule_plan;
+  const std::string problem = plan(comm, comm.state().everyone(), table, call, schedule_plan);
+  if (!problem.empty()) {
+    const std::uint64_t sequence = comm.state().take_sequence();
+    comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  }
+  call.options = {};
+  return [comm, schedule_plan, call = std::move(call)] {
+    return start(comm, comm.state().everyone(), SchedulePlan(schedule_plan), Call(call), comm.state().take_sequence(),
+                 Role::whole);
+  };
+}
+
+}  // namespace tutti::detail

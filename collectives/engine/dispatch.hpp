@@ -1,0 +1,49 @@
+// Runs any schedule over a transport.
+//
+// The data are cut into segments; each goes through all rounds of the schedule by itself, so that the messages of one
+// segment overlap the reduction of another. With R rounds, segment s starts `spacing` rounds after segment s-1, and
+// everything a rank starts is started in one order that all ranks share: by tick = round + s * spacing, then by
+// segment. Two ranks therefore agree on the order of the messages between them without numbering them. A step (round,
+// segment) is started once its predecessor in this order has been started and its segment's round before is complete;
+// what it waits for are steps before it, so schedules without deadlock stay without.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include <tutti/collectives/call/call.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/schedule/schedule.hpp>
+#include <tutti/collectives/system/task.hpp>
+
+namespace tutti::detail {
+
+/// The rows an operation may use: the table of the folder that owns the collective.
+using AlgorithmTable = std::span<const Algorithm* const>;
+
+/// Why an algorithm of the folder above, of another kind than those of the table, cannot run the call; null if it can.
+using LevelProblem = const char* (*)(const Communicator& comm, const Call& call);
+
+/// Gives a call that names no algorithm the options of the first rule that fits it and can serve it, if there is one
+/// (rules.hpp). `level_problem` is of the algorithm `hierarchical`, where the collective has it.
+void take_rule(const Communicator& comm, AlgorithmTable table, Call& call, LevelProblem level_problem = nullptr);
+
+/// Checks the call and starts it under the next sequence number: by the schedule that is chosen, or where it
+/// runs_in_node() in the memory of the node. \throws InvalidArgument, CommunicationError
+std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
+
+/// The same, and waits; in the memory of the node without a task of its own.
+void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
+
+/// Checks and plans the call; what is returned starts it, each time under the next sequence number. Its options may be
+/// forgotten. \throws InvalidArgument, CommunicationError
+std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
+
+/// The same as a stage of an operation that took its sequence numbers before and advances its stages itself. Among the
+/// ranks of `group`, which stays until the task is gone: ranks and size in the call are the group's.
+std::unique_ptr<Task> start_stage(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
+                                  std::uint64_t sequence);
+
+}  // namespace tutti::detail
