@@ -62,7 +62,7 @@ bool wait_until(MPI_Request& request, Clock::time_point end) {
 }
 
 Rendezvous::Rendezvous(MPI_Comm comm, const char* where, const WaitLimits& patience)
-    : Exchange(rank_of(comm), size_of(comm)), comm_(comm), where_(where), patience_(patience) {}
+    : Bootstrap(rank_of(comm), size_of(comm)), comm_(comm), where_(where), patience_(patience) {}
 
 void Rendezvous::wait(MPI_Request request, const std::shared_ptr<void>& memory) {
   const auto begin = Clock::now();

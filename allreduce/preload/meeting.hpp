@@ -27,11 +27,11 @@ class RanksMissing final : public CommunicationError {
 
 /// By non-blocking collectives of the communicator itself, so that no blocking call of the program's can meet them, and
 /// nothing is made for it. `where`, which stays, tells people what for.
-class Rendezvous final : public detail::Exchange {
+class Rendezvous final : public detail::Bootstrap {
  public:
   Rendezvous(MPI_Comm comm, const char* where, const WaitLimits& patience);
 
-  using Exchange::all_gather;
+  using Bootstrap::all_gather;
   void all_gather(const void* own, void* all, std::size_t bytes) override;
   void broadcast(void* data, std::size_t bytes, int root) override;
 

@@ -76,7 +76,7 @@ bool wants_memory() noexcept {
 bool has_rules() { return !rules_of_environment().empty() || !rules_file_of_environment().empty(); }
 
 /// What all ranks of `ranks` can do.
-Offer agree(detail::Exchange& ranks, const Offer& own) {
+Offer agree(detail::Bootstrap& ranks, const Offer& own) {
   Offer common = own;
   for (const Offer& offer : ranks.all_gather(own)) {
     common.rooted_bytes = std::max(common.rooted_bytes, offer.rooted_bytes);
@@ -133,7 +133,7 @@ CommunicatorOptions options_of_all() {
 }
 
 /// For ranks of one machine; null on every rank if they turn out to share no memory.
-std::unique_ptr<Shadow> make_in_memory(detail::Exchange& ranks, std::vector<int> in_world, const Offer& common) {
+std::unique_ptr<Shadow> make_in_memory(detail::Bootstrap& ranks, std::vector<int> in_world, const Offer& common) {
   Process& all = process();
   Communicator own(std::make_shared<detail::CommunicatorState>(
       detail::NodeCommunicatorParts{.ranks = ranks, .hub = all.control_messages, .hub_ranks = std::move(in_world)},
@@ -166,7 +166,7 @@ std::unique_ptr<Shadow> make_with_messages(MPI_Comm parent, const Offer& common,
 }
 
 /// As all agree, by whatever serves best; null if nothing does.
-std::unique_ptr<Shadow> make_by_agreement(const ProgramComm& known, detail::Exchange& ranks, std::vector<int> in_world,
+std::unique_ptr<Shadow> make_by_agreement(const ProgramComm& known, detail::Bootstrap& ranks, std::vector<int> in_world,
                                           Room& room) {
   Process& all = process();
   const bool is_world = known.comm == MPI_COMM_WORLD;

@@ -42,7 +42,7 @@ CommunicatorState::CommunicatorState(MPI_Comm parent, const CommunicatorOptions&
                                      const CommunicatorState* whole)
     : options_(options), data_(duplicate(require_usable_parent(parent))), control_(parent) {
   try {
-    MpiExchange ranks(data_);
+    MpiBootstrap ranks(data_);
     find_ranks(ranks, whole);
     options_.transport = wanted_transport(options_.transport);
     transport_ =
@@ -99,7 +99,7 @@ CommunicatorState::CommunicatorState(NodeCommunicatorParts footing, const Commun
   begin_debug();
 }
 
-void CommunicatorState::find_ranks(Exchange& ranks, const CommunicatorState* whole) {
+void CommunicatorState::find_ranks(Bootstrap& ranks, const CommunicatorState* whole) {
   for (KeptHeader& recent : recent_) recent.header.call.sequence = kNoSequence;
   rank_ = ranks.rank();
   size_ = ranks.size();
@@ -117,7 +117,7 @@ void CommunicatorState::show() {
   }
 }
 
-void CommunicatorState::open_node(Exchange& ranks, const CommunicatorState* whole) {
+void CommunicatorState::open_node(Bootstrap& ranks, const CommunicatorState* whole) {
   options_.shared_memory = !kSimulated && wants_shared_memory(options_.shared_memory);
   rank_topology_->set_shared_memory(false);  // a part has what the whole was found to have
   if (!*options_.shared_memory || topology().nodes == size_) return;

@@ -55,7 +55,7 @@ struct GoneRank {
 
 /// What a communicator of the ranks of one node stands on that has no MPI communicators of its own.
 struct NodeCommunicatorParts {
-  Exchange& ranks;                  ///< by which it is made, and never again
+  Bootstrap& ranks;                  ///< by which it is made, and never again
   std::shared_ptr<ControlHub> hub;  ///< for its control messages
   std::vector<int> hub_ranks;       ///< of rank r there
 };
@@ -249,8 +249,8 @@ class CommunicatorState {
   EndMode meet_before_end() noexcept;
   bool have_all_come();
 
-  void find_ranks(Exchange& ranks, const CommunicatorState* whole);
-  void open_node(Exchange& ranks, const CommunicatorState* whole);
+  void find_ranks(Bootstrap& ranks, const CommunicatorState* whole);
+  void open_node(Bootstrap& ranks, const CommunicatorState* whole);
   void show();
   void begin_debug();
   void set_unusable(std::string why) noexcept;

@@ -265,7 +265,7 @@ void CreationCheck::add_node(int lowest_rank) noexcept {
   nodes_digest_ = Digest().add(nodes_digest_).add(lowest_rank).value();
 }
 
-SelectionFacts CreationCheck::conclude(Exchange& ranks) const {
+SelectionFacts CreationCheck::conclude(Bootstrap& ranks) const {
   require_right_options(ranks);
   require_same_parts(ranks);
   SelectionFacts facts;
@@ -285,7 +285,7 @@ SelectionFacts CreationCheck::conclude(Exchange& ranks) const {
   return facts;
 }
 
-void CreationCheck::require_right_options(Exchange& ranks) const {
+void CreationCheck::require_right_options(Bootstrap& ranks) const {
   if (first_problem_ < 0) return;
   std::array<char, 1024> message{};
   put(message, problem_);
@@ -295,7 +295,7 @@ void CreationCheck::require_right_options(Exchange& ranks) const {
   throw InvalidArgument(text("rank ", first_problem_, ": ", message.data()));
 }
 
-void CreationCheck::require_same_parts(Exchange& ranks) const {
+void CreationCheck::require_same_parts(Bootstrap& ranks) const {
   if (!differ_) return;
   const std::size_t parts = parts_.size();
   std::vector<std::uint64_t> all(parts * static_cast<std::size_t>(ranks_));
@@ -318,7 +318,7 @@ void CreationCheck::require_same_parts(Exchange& ranks) const {
 }
 
 /// Rank 0 reads the file, and tells the others what is in it, or what is wrong.
-void CreationCheck::settle_rules(Exchange& ranks, SelectionFacts& facts) {
+void CreationCheck::settle_rules(Bootstrap& ranks, SelectionFacts& facts) {
   AlgorithmRules rules = own_rules();
   if (const std::string file = rules_file_of_environment(); !file.empty()) {
     std::string content;
@@ -352,7 +352,7 @@ void CreationCheck::settle_description(SelectionFacts& facts) const {
   facts.description = {};
 }
 
-void CreationCheck::settle_costs(Exchange& ranks, SelectionFacts& facts) const {
+void CreationCheck::settle_costs(Bootstrap& ranks, SelectionFacts& facts) const {
   facts.network = all_have_rdma_ ? NetworkClass::rdma : NetworkClass::tcp;
   facts.costs = {kSharedMemoryCosts, built_in_costs(facts.network)};
   if (options_.costs) {

@@ -35,13 +35,13 @@ class CreationCheck {
 
   /// Collective, once all ranks are added. \throws InvalidArgument on every rank if options are wrong on any, or
   /// differ.
-  SelectionFacts conclude(Exchange& ranks) const;
+  SelectionFacts conclude(Bootstrap& ranks) const;
 
  private:
-  void require_right_options(Exchange& ranks) const;
-  void require_same_parts(Exchange& ranks) const;
-  void settle_costs(Exchange& ranks, SelectionFacts& facts) const;
-  static void settle_rules(Exchange& ranks, SelectionFacts& facts);
+  void require_right_options(Bootstrap& ranks) const;
+  void require_same_parts(Bootstrap& ranks) const;
+  void settle_costs(Bootstrap& ranks, SelectionFacts& facts) const;
+  static void settle_rules(Bootstrap& ranks, SelectionFacts& facts);
   void settle_description(SelectionFacts& facts) const;
 
   const CommunicatorOptions& options_;

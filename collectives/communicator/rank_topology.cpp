@@ -36,7 +36,7 @@ std::uint64_t new_stamp(const ProcessId& process) noexcept {
 
 }  // namespace
 
-RankTopology::RankTopology(Exchange& ranks, const CommunicatorOptions& options, const SelectionFacts* inherited)
+RankTopology::RankTopology(Bootstrap& ranks, const CommunicatorOptions& options, const SelectionFacts* inherited)
     : rank_(ranks.rank()), size_(ranks.size()) {
   CreationCheck agreement(options, inherited);
   Entry own{.machine = own_machine(),
@@ -89,11 +89,11 @@ void RankTopology::find_nodes(std::span<const Entry> entries) {
 
 // How many ranks this machine has, whatever nodes are pretended, against the cores that they may use together; and the
 // processes to watch.
-void RankTopology::look_at_machine(Exchange& ranks, std::span<const Entry> entries) {
+void RankTopology::look_at_machine(Bootstrap& ranks, std::span<const Entry> entries) {
   const Entry& own = entries[static_cast<std::size_t>(rank_)];
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  std::vector<NodeWatch::Mate> peers;
+  std::vector<NodeWatch::Peer> peers;
   std::unordered_map<std::uint64_t, std::uint64_t> namespaces;  // of process numbers, by machine
   bool needs_sockets = false;                                   // on any machine
   for (int r = 0; r < size_; ++r) {

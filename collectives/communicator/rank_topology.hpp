@@ -20,7 +20,7 @@ class RankTopology {
   /// Finds the nodes, of which the options may pretend some. In the same exchange ranks compare what they must have in
   /// common (creation_check.hpp); a part of a communicator inherits what the choice of algorithms knows. Collective
   /// over `ranks`. \throws InvalidArgument on every rank if options are wrong on any, or differ; CommunicationError
-  RankTopology(Exchange& ranks, const CommunicatorOptions& options, const SelectionFacts* inherited);
+  RankTopology(Bootstrap& ranks, const CommunicatorOptions& options, const SelectionFacts* inherited);
 
   const Topology& topology() const noexcept { return place_; }
 
@@ -55,7 +55,7 @@ class RankTopology {
  private:
   struct Entry;
   void find_nodes(std::span<const Entry> entries);
-  void look_at_machine(Exchange& ranks, std::span<const Entry> entries);
+  void look_at_machine(Bootstrap& ranks, std::span<const Entry> entries);
   CostContext cost_context() const;
   TransportCosts shared_link_costs() const;
 

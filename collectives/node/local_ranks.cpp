@@ -154,7 +154,7 @@ double time_one(ProcessRanks& peers, std::span<float> data) {
 }
 
 /// What a rank says once it has, or has not, mapped its node.
-struct Verdict {
+struct AccessVerdict {
   std::int32_t opened = 0;
   std::int32_t can_read = 0;
   std::int32_t has_measured = 0;
@@ -162,8 +162,8 @@ struct Verdict {
 };
 
 /// What all ranks of a node say.
-Verdict common(std::span<const Verdict> all, std::span<const int> node_of, int node) noexcept {
-  Verdict common = {1, 1, 1, 1};
+AccessVerdict common(std::span<const AccessVerdict> all, std::span<const int> node_of, int node) noexcept {
+  AccessVerdict common = {1, 1, 1, 1};
   for (std::size_t r = 0; r < all.size(); ++r) {
     if (node_of[r] != node) continue;
     common.opened &= all[r].opened;
@@ -188,16 +188,16 @@ std::array<double, 2> measure_cross_memory(ProcessRanks& peers, std::span<float>
 
 /// Switches single copies on where all ranks of the node are permitted, and want, them. They are measured once in the
 /// life of the processes. Collective over `ranks`, which all know what all said.
-void choose_cross_memory(Exchange& ranks, std::span<const int> node_of, std::span<const Verdict> said,
+void choose_cross_memory(Bootstrap& ranks, std::span<const int> node_of, std::span<const AccessVerdict> said,
                          std::span<float> memory, ProcessRanks& peers) {
   const CrossMemoryAttach wanted = wanted_cross_memory();
   const int own_node = node_of[static_cast<std::size_t>(ranks.rank())];
-  const Verdict own = common(said, node_of, own_node);
+  const AccessVerdict own = common(said, node_of, own_node);
   if (wanted == CrossMemoryAttach::where_permitted) return peers.set_cross_memory(own.can_read != 0);
   const int nodes = 1 + *std::max_element(node_of.begin(), node_of.end());
   bool any_measures = false;
   for (int node = 0; node < nodes; ++node) {
-    const Verdict all = common(said, node_of, node);
+    const AccessVerdict all = common(said, node_of, node);
     any_measures = any_measures || (all.can_read != 0 && all.has_measured == 0);
   }
   bool reads_faster = own.reads_faster != 0;
@@ -277,7 +277,7 @@ bool wants_shared_memory(std::optional<bool> option) {
   return word == "1";
 }
 
-std::unique_ptr<LocalRanks> open_node(Exchange& ranks, std::span<const int> node_of,
+std::unique_ptr<LocalRanks> open_node(Bootstrap& ranks, std::span<const int> node_of,
                                       const std::shared_ptr<NodeMemory>& memory, bool reduces_by_domain) {
   const int node = node_of[static_cast<std::size_t>(ranks.rank())];
   const auto size = static_cast<int>(std::count(node_of.begin(), node_of.end(), node));
@@ -309,7 +309,7 @@ std::unique_ptr<LocalRanks> open_node(Exchange& ranks, std::span<const int> node
   std::unique_ptr<ProcessRanks> peers;
   constexpr std::size_t kCount = kCrossMemoryFrom / sizeof(float);
   const std::unique_ptr<float[]> measured_on(new (std::nothrow) float[kCount]);  // not touched unless it is measured
-  Verdict verdict;
+  AccessVerdict verdict;
   if (shown) {
     try {
       peers = map_node(number, addresses, std::move(shown), memory);
@@ -322,8 +322,8 @@ std::unique_ptr<LocalRanks> open_node(Exchange& ranks, std::span<const int> node
     } catch (const std::bad_alloc&) {
     }
   }
-  const std::vector<Verdict> said = ranks.all_gather(verdict);
-  if (std::any_of(said.begin(), said.end(), [](const Verdict& one) { return one.opened == 0; })) return nullptr;
+  const std::vector<AccessVerdict> said = ranks.all_gather(verdict);
+  if (std::any_of(said.begin(), said.end(), [](const AccessVerdict& one) { return one.opened == 0; })) return nullptr;
   std::vector<std::int32_t> domain_of;
   domain_of.reserve(addresses.size());
   for (const Address& address : addresses) domain_of.push_back(address.domain);

@@ -149,7 +149,7 @@ bool wants_shared_memory(std::optional<bool> option);
 /// The ranks of this one's node, `node_of` having the node of every rank. Collective over `ranks`; null on every rank
 /// if one of them cannot map the memory of another of its node, or has no `memory`. `reduces_by_domain`: where NUMA
 /// domains matter reductions may go by them.
-std::unique_ptr<LocalRanks> open_node(Exchange& ranks, std::span<const int> node_of,
+std::unique_ptr<LocalRanks> open_node(Bootstrap& ranks, std::span<const int> node_of,
                                       const std::shared_ptr<NodeMemory>& memory, bool reduces_by_domain);
 
 }  // namespace tutti::detail

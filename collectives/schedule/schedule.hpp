@@ -18,7 +18,6 @@
 
 #include <tutti/collectives/network.hpp>
 
-#pragma GCC visibility push(default)
 namespace tutti {
 
 /// The numeric values travel in signatures: append, never reorder.
@@ -232,4 +231,3 @@ constexpr Blocks cyclic(int first, int count, int size) noexcept {
 }
 
 }  // namespace tutti
-#pragma GCC visibility pop

@@ -15,7 +15,6 @@
 #include <tutti/collectives/network.hpp>
 #include <tutti/collectives/schedule/schedule.hpp>
 
-#pragma GCC visibility push(default)
 namespace tutti {
 
 /// Where ranks are.
@@ -78,4 +77,3 @@ Prediction predict(const Profile& profile, std::size_t bytes, int segments, int 
                    double node_byte = 0) noexcept;
 
 }  // namespace tutti
-#pragma GCC visibility pop

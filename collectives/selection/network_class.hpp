@@ -7,7 +7,6 @@
 
 #include <tutti/collectives/costs.hpp>
 
-#pragma GCC visibility push(default)
 namespace tutti {
 
 /// That of this node, as far as the kernel's list of devices tells: an RDMA network if a device has an active port, or
@@ -15,4 +14,3 @@ namespace tutti {
 NetworkClass find_network_class(const std::string& devices = "/sys/class");
 
 }  // namespace tutti
-#pragma GCC visibility pop

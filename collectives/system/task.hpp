@@ -3,7 +3,6 @@
 
 #include <tutti/kernels/cpp20.hpp>
 
-#pragma GCC visibility push(default)
 namespace tutti::detail {
 
 /// Something that advances when it is polled.
@@ -26,4 +25,3 @@ class Task {
 };
 
 }  // namespace tutti::detail
-#pragma GCC visibility pop

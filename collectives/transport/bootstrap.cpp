@@ -19,14 +19,14 @@ int size_of_comm(MPI_Comm comm) {
 
 }  // namespace
 
-MpiExchange::MpiExchange(MPI_Comm comm) : Exchange(rank_in(comm), size_of_comm(comm)), comm_(comm) {}
+MpiBootstrap::MpiBootstrap(MPI_Comm comm) : Bootstrap(rank_in(comm), size_of_comm(comm)), comm_(comm) {}
 
-void MpiExchange::all_gather(const void* own, void* all, std::size_t bytes) {
+void MpiBootstrap::all_gather(const void* own, void* all, std::size_t bytes) {
   const int count = static_cast<int>(bytes);
   check_mpi(MPI_Allgather(own, count, MPI_BYTE, all, count, MPI_BYTE, comm_), "MPI_Allgather");
 }
 
-void MpiExchange::broadcast(void* data, std::size_t bytes, int root) {
+void MpiBootstrap::broadcast(void* data, std::size_t bytes, int root) {
   check_mpi(MPI_Bcast(data, static_cast<int>(bytes), MPI_BYTE, root, comm_), "MPI_Bcast");
 }
 

@@ -9,12 +9,12 @@
 namespace tutti::detail {
 
 /// All calls are collective over the ranks. \throws CommunicationError
-class Exchange {
+class Bootstrap {
  public:
-  Exchange(int rank, int size) noexcept : rank_(rank), size_(size) {}
-  Exchange(const Exchange&) = delete;
-  Exchange& operator=(const Exchange&) = delete;
-  virtual ~Exchange() = default;
+  Bootstrap(int rank, int size) noexcept : rank_(rank), size_(size) {}
+  Bootstrap(const Bootstrap&) = delete;
+  Bootstrap& operator=(const Bootstrap&) = delete;
+  virtual ~Bootstrap() = default;
 
   int rank() const noexcept { return rank_; }
   int size() const noexcept { return size_; }
@@ -41,11 +41,11 @@ class Exchange {
 };
 
 /// By the collectives of an MPI communicator, which wait without a limit.
-class MpiExchange final : public Exchange {
+class MpiBootstrap final : public Bootstrap {
  public:
-  explicit MpiExchange(MPI_Comm comm);
+  explicit MpiBootstrap(MPI_Comm comm);
 
-  using Exchange::all_gather;
+  using Bootstrap::all_gather;
   void all_gather(const void* own, void* all, std::size_t bytes) override;
   void broadcast(void* data, std::size_t bytes, int root) override;
 

@@ -10,7 +10,7 @@
 namespace tutti::detail {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{1} << 30;
+constexpr std::size_t kLargestMessageBytes = std::size_t{1} << 30;
 
 // Below the 64 KiB, its header included, from which Open MPI's TCP asks first (btl_tcp_eager_limit). Enough under way
 // to fill a link while the other end does something else, not enough to fill a receiver's memory.
@@ -29,7 +29,7 @@ void MpiTransport::receive(int peer, int tag, std::span<std::byte> bytes, Pendin
 
 void MpiTransport::start(int peer, int tag, Direction direction, std::span<std::byte> bytes, Pending& pending) {
   const bool far = !far_.empty() && far_[static_cast<std::size_t>(peer)];
-  const std::size_t limit = far ? kEagerBytes : kPieceBytes;
+  const std::size_t limit = far ? kEagerBytes : kLargestMessageBytes;
   Queue* queue = queues_.empty() ? nullptr : find_queue(peer, tag, direction);
   if (bytes.size() <= limit && queue == nullptr) {
     ++pending.messages;

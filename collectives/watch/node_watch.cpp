@@ -59,14 +59,14 @@ int connect_to(const AbstractName& name, std::uint64_t own_identity) noexcept {
 
 }  // namespace
 
-NodeWatch::NodeWatch(std::vector<Mate> machine, int rank) {
+NodeWatch::NodeWatch(std::vector<Peer> machine, int rank) {
   if (machine.size() <= 1) return;
   watch_ = ProcessWatch::get();
   host_ = OwnBlock::get().block().host.data();
   peers_ = std::move(machine);
-  const auto self = std::find_if(peers_.begin(), peers_.end(), [&](const Mate& peer) { return peer.rank == rank; });
+  const auto self = std::find_if(peers_.begin(), peers_.end(), [&](const Peer& peer) { return peer.rank == rank; });
   const std::uint64_t own_numbers = self->id.pid_namespace;
-  for (Mate& peer : peers_) {
+  for (Peer& peer : peers_) {
     if (peer.id.pid_namespace == own_numbers && own_numbers != 0 && peer.rank != rank)
       peer.process = watch_->watch(peer.id);
   }
@@ -74,7 +74,7 @@ NodeWatch::NodeWatch(std::vector<Mate> machine, int rank) {
 
 // Each process listens; of every two that need a connection the later one connects. All have connected before anybody
 // accepts, so nobody waits for anybody but where all meet.
-void NodeWatch::join_by_sockets(Exchange& ranks, std::uint64_t stamp) {
+void NodeWatch::join_by_sockets(Bootstrap& ranks, std::uint64_t stamp) {
   const ProcessId self = own_process_id();
   const AbstractName own_name(self.identity, stamp);
   const Descriptor listener(open_socket());
@@ -85,13 +85,13 @@ void NodeWatch::join_by_sockets(Exchange& ranks, std::uint64_t stamp) {
   if (watch_ != nullptr) connect_to_earlier(self, stamp);
   ranks.meet();
   if (listens) accept_from_later(listener.get());
-  const auto first = std::find_if(peers_.begin(), peers_.end(), [&](const Mate& peer) {
+  const auto first = std::find_if(peers_.begin(), peers_.end(), [&](const Peer& peer) {
     return peer.process == nullptr && peer.id.identity != self.identity;
   });
   const int cannot = first == peers_.end() ? 0 : 1;
   const std::vector<int> all = ranks.all_gather(cannot);
   if (cannot == 0) return;
-  for (const Mate& peer : peers_) {  // the first says it for all of this machine
+  for (const Peer& peer : peers_) {  // the first says it for all of this machine
     if (peer.rank < ranks.rank() && all[static_cast<std::size_t>(peer.rank)] != 0) return;
   }
   std::fprintf(stderr,
@@ -101,7 +101,7 @@ void NodeWatch::join_by_sockets(Exchange& ranks, std::uint64_t stamp) {
 }
 
 void NodeWatch::connect_to_earlier(const ProcessId& self, std::uint64_t stamp) {
-  for (Mate& peer : peers_) {
+  for (Peer& peer : peers_) {
     if (peer.id.identity == self.identity) return;
     if (peer.process != nullptr) continue;
     const int end = connect_to(AbstractName(peer.id.identity, stamp), self.identity);
@@ -115,7 +115,7 @@ void NodeWatch::accept_from_later(int listener) {
     if (end.get() < 0) return;
     std::uint64_t identity = 0;
     if (recv(end.get(), &identity, sizeof identity, 0) != sizeof identity) continue;
-    for (Mate& peer : peers_) {
+    for (Peer& peer : peers_) {
       if (peer.id.identity == identity) peer.process = watch_->watch_socket(peer.id, end.release());
     }
   }
@@ -127,7 +127,7 @@ std::vector<NodeWatch::Gone> NodeWatch::look(std::chrono::steady_clock::time_poi
   const std::uint64_t gone = watch_->look(now);
   if (gone == seen_) return found;
   seen_ = gone;
-  for (Mate& peer : peers_) {
+  for (Peer& peer : peers_) {
     if (peer.told || peer.process == nullptr || !peer.process->gone()) continue;
     peer.told = true;
     const bool finished = peer.process->finished();
@@ -140,7 +140,7 @@ std::vector<NodeWatch::Gone> NodeWatch::look(std::chrono::steady_clock::time_poi
 
 std::vector<ProcessView> NodeWatch::view() const {
   std::vector<ProcessView> seen;
-  for (const Mate& peer : peers_) {
+  for (const Peer& peer : peers_) {
     if (peer.id.time_namespace != own_process_id().time_namespace) continue;  // its times mean nothing here
     auto stat = read_process_stat(peer.id.process);
     const bool is_gone = peer.process != nullptr && peer.process->gone();
@@ -155,7 +155,7 @@ std::vector<ProcessView> NodeWatch::view() const {
 
 bool NodeWatch::is_peer(int rank) const noexcept {
   const auto found = std::lower_bound(peers_.begin(), peers_.end(), rank,
-                                      [](const Mate& peer, int wanted) { return peer.rank < wanted; });
+                                      [](const Peer& peer, int wanted) { return peer.rank < wanted; });
   return found != peers_.end() && found->rank == rank;
 }
 

@@ -15,7 +15,7 @@ namespace tutti::detail {
 
 class NodeWatch {
  public:
-  struct Mate {
+  struct Peer {
     int rank;
     ProcessId id;
     std::shared_ptr<Watched> process;  ///< null of this rank itself, and where it cannot be watched
@@ -33,12 +33,12 @@ class NodeWatch {
   NodeWatch() = default;
 
   /// Watches the ranks of one machine, in rank order, of which this one is `rank`, as far as process numbers do.
-  NodeWatch(std::vector<Mate> machine, int rank);
+  NodeWatch(std::vector<Peer> machine, int rank);
 
   /// Joins those that do not see each other's process numbers, on all machines of the communicator that have such.
   /// Ranks that cannot watch each other are told on standard error, by the first that cannot. `stamp` is the
   /// communicator's. Collective over `ranks`. \throws CommunicationError
-  void join_by_sockets(Exchange& ranks, std::uint64_t stamp);
+  void join_by_sockets(Bootstrap& ranks, std::uint64_t stamp);
 
   /// Ranks that were found to be gone since the last look.
   std::vector<Gone> look(std::chrono::steady_clock::time_point now);
@@ -55,7 +55,7 @@ class NodeWatch {
   void accept_from_later(int listener);
 
   std::shared_ptr<ProcessWatch> watch_;
-  std::vector<Mate> peers_;  // by rank, this one among them
+  std::vector<Peer> peers_;  // by rank, this one among them
   std::string host_;
   std::uint64_t seen_ = 0;  // how many of those that this process watches were gone at the last look
 };

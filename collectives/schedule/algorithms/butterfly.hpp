@@ -40,8 +40,8 @@ class Factors {
 
 /// Calls exchange(peer, its digit) for the other members of the group of `member` in `round`. Everyone begins with the
 /// next one, so that nobody is flooded.
-template <class Exchange>
-void for_each_peer(const Factors& factors, int member, int round, Exchange exchange) {
+template <class Bootstrap>
+void for_each_peer(const Factors& factors, int member, int round, Bootstrap exchange) {
   const int own = factors.digit(member, round);
   for (int turn = 1; turn < factors[round]; ++turn) {
     const int digit = wrap(own + turn, factors[round]);
