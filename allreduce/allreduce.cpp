@@ -4,7 +4,7 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/api/collective_calls.hpp>
+#include <tutti/collectives/call/collective_calls.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/kernels/error.hpp>
@@ -51,7 +51,8 @@ bool wants_two_levels(const Communicator& comm, detail::Call& call) {
   if (const char* const problem = find_level_problem(comm, call)) {
     if (!named) return false;
     const std::uint64_t sequence = comm.state().take_sequence();
-    comm.state().refuse(sequence, text("allreduce #", sequence, ": algorithm '", options.algorithm, "' ", problem));
+    comm.state().failures().refuse(sequence,
+                                   text("allreduce #", sequence, ": algorithm '", options.algorithm, "' ", problem));
   }
   if (!detail::find_problem(call, comm.rank(), comm.size()).empty()) return false;
   return named || detail::is_hierarchical_faster(comm, call.output.count, size_of(call.dtype));

@@ -8,6 +8,7 @@
 #include <tutti/allreduce/fused_buffer.hpp>
 #include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/system/leak_until_exit.hpp>
 
 namespace tutti {
 namespace {

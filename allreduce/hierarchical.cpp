@@ -44,7 +44,7 @@ class HierarchicalAllreduce final : public WaitingTask {
     // Groups make their stages when they can; the whole has a number of its own, by which ranks compare their calls.
     const Signature whole = {.sequence = sequence(),
                              .count = output.count,
-                             .history = state().history(),
+                             .history = state().calls().history(),
                              .plan = static_cast<std::uint32_t>(plan.chunks),
                              .variant = variant(),
                              .root = 0,
@@ -52,8 +52,8 @@ class HierarchicalAllreduce final : public WaitingTask {
                              .dtype = output.dtype,
                              .op = op,
                              .algorithm = UINT8_MAX};
-    state().record({.call = whole, .before = state().last_call()}, true, true,
-                   {.name = kHierarchical, .segments = plan.chunks});
+    state().calls().record({.call = whole, .before = state().calls().last_call()}, true, true,
+                           {.name = kHierarchical, .segments = plan.chunks});
     if (in_memory()) first_ticket_ = state().node()->reserve_slots(2 * chunks_);
   }
 

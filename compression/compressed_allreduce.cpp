@@ -12,6 +12,7 @@
 #include <tutti/collectives/engine/waiting_task.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/system/available_memory.hpp>
+#include <tutti/collectives/system/leak_until_exit.hpp>
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
@@ -47,7 +48,7 @@ class CompressedAllreduce final : public detail::WaitingTask {
   CompressedAllreduce& operator=(const CompressedAllreduce&) = delete;
   ~CompressedAllreduce() override {
     if (!stage_) return;
-    state().fail(sequence(), text(label(), " was given up before it was complete"));
+    state().failures().fail(sequence(), text(label(), " was given up before it was complete"));
     detail::leak_until_exit(encoded_);
   }
 
@@ -159,13 +160,14 @@ Request icompressed_allreduce(const Communicator& comm, std::span<float> data, R
   if (data.data() == nullptr && !data.empty())
     problem = text("data is null and should hold ", data.size(), " elements");
   const std::uint64_t sequence = state.take_sequence(2);
-  if (!problem.empty()) state.refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
+  if (!problem.empty()) state.failures().refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
   try {
     auto task = std::make_unique<CompressedAllreduce>(comm, sequence, data, op, std::move(codec));
     task->begin();
     return Request(std::move(task));
   } catch (const std::exception& error) {  // of memory, or the codec's: the other ranks would wait for this one
-    if (!state.unusable()) state.fail(sequence, text("compressed allreduce #", sequence, ": ", error.what()));
+    if (!state.failures().unusable())
+      state.failures().fail(sequence, text("compressed allreduce #", sequence, ": ", error.what()));
     throw;
   }
 }

@@ -7,7 +7,7 @@ namespace tutti::c_api {
 
 void refuse_placeless_collective(const Communicator& comm) {
   const std::uint64_t sequence = comm.state().take_sequence();
-  comm.state().refuse(sequence, text("collective #", sequence, ": the place for the operation is NULL"));
+  comm.state().failures().refuse(sequence, text("collective #", sequence, ": the place for the operation is NULL"));
 }
 
 namespace {

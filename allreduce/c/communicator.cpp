@@ -5,6 +5,7 @@
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/flight_recorder.hpp>
+#include <tutti/collectives/system/leak_until_exit.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::c_api {

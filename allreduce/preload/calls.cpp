@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 
-#include <tutti/collectives/api/collective_calls.hpp>
+#include <tutti/collectives/call/collective_calls.hpp>
 
 #include "allreduce/preload/datatypes.hpp"
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/communicator/control_channel.hpp>
+#include <tutti/collectives/communicator/mpi_control_channel.hpp>
 
 #include "allreduce/preload/meeting.hpp"
 #include "allreduce/preload/settings.hpp"
@@ -23,12 +23,12 @@ namespace tutti::preload {
 /// be called until the process is gone.
 struct Process {
   Settings settings;
-  int key = MPI_KEYVAL_INVALID;                          // of the attribute that marks communicators that are known
-  int end_key = MPI_KEYVAL_INVALID;                      // of the one that MPI_Finalize deletes first
-  bool has_threads = false;                              // MPI_THREAD_MULTIPLE
-  MPI_Comm all_ranks = MPI_COMM_NULL;                    // those of MPI_COMM_WORLD, for what is tutti's alone
-  std::shared_ptr<detail::ControlHub> control_messages;  // on that
-  std::optional<Communicator> whole;                     // the shadow of MPI_COMM_WORLD, if it has one
+  int key = MPI_KEYVAL_INVALID;                     // of the attribute that marks communicators that are known
+  int end_key = MPI_KEYVAL_INVALID;                 // of the one that MPI_Finalize deletes first
+  bool has_threads = false;                         // MPI_THREAD_MULTIPLE
+  MPI_Comm all_ranks = MPI_COMM_NULL;               // those of MPI_COMM_WORLD, for what is tutti's alone
+  std::shared_ptr<detail::ControlHub> control_hub;  // on that
+  std::optional<Communicator> whole;                // the shadow of MPI_COMM_WORLD, if it has one
   std::atomic<bool> running = false;
   std::atomic<bool> shares_memory = true;  // until ranks of one node were found to have none in common
 

@@ -136,7 +136,9 @@ CommunicatorOptions options_of_all() {
 std::unique_ptr<Shadow> make_in_memory(detail::Bootstrap& ranks, std::vector<int> in_world, const Offer& common) {
   Process& all = process();
   Communicator own(std::make_shared<detail::CommunicatorState>(
-      detail::NodeCommunicatorParts{.ranks = ranks, .hub = all.control_messages, .hub_ranks = std::move(in_world)},
+      detail::CommunicatorParts{
+          .ranks = ranks,
+          .control = std::make_unique<detail::MpiControlChannel>(all.control_hub, std::move(in_world), ranks.rank())},
       options_of_all(), all.whole ? &all.whole->state() : nullptr));
   if (!own.state().is_one_node()) {
     all.shares_memory = false;

@@ -16,8 +16,8 @@
 #include <thread>
 #include <vector>
 
-#include <tutti/collectives/communicator/control_channel.hpp>
 #include <tutti/collectives/communicator/creation_check.hpp>
+#include <tutti/collectives/communicator/mpi_control_channel.hpp>
 #include <tutti/collectives/engine/waiting_task.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -190,7 +190,7 @@ void start() {
     std::fprintf(stderr, "tutti: error: preload: the ranks cannot meet in MPI_Init: %s\n", error.what());
     end_all();
   }
-  all.control_messages = std::make_shared<detail::ControlHub>(all.all_ranks);
+  all.control_hub = std::make_shared<detail::ControlHub>(all.all_ranks);
   set_report(all.settings.report, rank);
   learn_datatypes();
   PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, part_when_deleted, &all.key, nullptr);
@@ -225,7 +225,7 @@ void stop() {
     shadow->own.abandon("MPI_Finalize was called here, and not by all ranks");
   }
   free_parted();
-  all.control_messages.reset();
+  all.control_hub.reset();
   PMPI_Comm_free_keyval(&all.key);
   PMPI_Comm_free_keyval(&all.end_key);
   PMPI_Comm_free(&all.all_ranks);

@@ -5,7 +5,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/api/collective_calls.hpp>
+#include <tutti/collectives/call/collective_calls.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/collectives/engine/node_task.hpp>

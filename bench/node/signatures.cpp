@@ -58,7 +58,7 @@ struct Memory {
 
 /// Seconds of a call, of `calls` from when all have come to when all are done.
 double time_some(const Communicator& comm, const Work& work, const Memory& memory, int calls, bool compares) {
-  comm.state().set_compares_calls(compares);
+  comm.state().calls().set_compares(compares);
   tutti::barrier(comm);
   const auto begin = Clock::now();
   for (int i = 0; i < calls; ++i) work.call(comm, memory.data, memory.result);
@@ -95,7 +95,7 @@ void measure(const Communicator& comm, const Work& work, const Memory& memory) {
     without.push_back((first ? other : one) * 1e6);
     ratios.push_back(with.back() / without.back());
   }
-  comm.state().set_compares_calls(true);
+  comm.state().calls().set_compares(true);
   if (comm.rank() != 0) return;
   std::printf("| %s | %zu B | %.3f | %.3f | %.3f +- %.3f |\n", work.name, memory.data.size(), quantile(with, 0.5),
               quantile(without, 0.5), quantile(ratios, 0.5), (quantile(ratios, 0.75) - quantile(ratios, 0.25)) / 2);

@@ -1,7 +1,7 @@
 // The public collectives; see collectives.hpp and persistent.hpp.
 #include <utility>
 
-#include <tutti/collectives/api/collective_calls.hpp>
+#include <tutti/collectives/call/collective_calls.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/collectives/persistent.hpp>

@@ -18,11 +18,11 @@ const Topology& Communicator::topology() const noexcept { return state_->topolog
 const CommunicatorOptions& Communicator::options() const noexcept { return state_->options(); }
 const SelectionFacts& Communicator::selection_facts() const noexcept { return state_->selection_facts(); }
 MPI_Comm Communicator::mpi() const noexcept { return state_->mpi(); }
-bool Communicator::unusable() const noexcept { return state_->unusable(); }
-void Communicator::abandon(std::string_view reason) const noexcept { state_->fail(0, reason); }
+bool Communicator::unusable() const noexcept { return state_->failures().unusable(); }
+void Communicator::abandon(std::string_view reason) const noexcept { state_->failures().fail(0, reason); }
 
 std::optional<Communicator> Communicator::split(int color, int key) const {
-  if (unusable()) state_->throw_unusable();
+  if (unusable()) state_->failures().throw_unusable();
   MPI_Comm part = MPI_COMM_NULL;
   detail::check_mpi(MPI_Comm_split(mpi(), color < 0 ? MPI_UNDEFINED : color, key, &part), "MPI_Comm_split");
   if (part == MPI_COMM_NULL) return std::nullopt;
@@ -43,7 +43,7 @@ Communicator Communicator::part_of(MPI_Comm part, const CommunicatorOptions& opt
 Communicator Communicator::local_communicator() const { return *split(topology().node, rank()); }
 
 Communicator Communicator::cross_communicator() const {
-  if (unusable()) state_->throw_unusable();
+  if (unusable()) state_->failures().throw_unusable();
   MPI_Comm part = MPI_COMM_NULL;
   detail::check_mpi(MPI_Comm_split(mpi(), topology().local_rank, rank(), &part), "MPI_Comm_split");
   CommunicatorOptions options = this->options();

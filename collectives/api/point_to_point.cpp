@@ -26,12 +26,12 @@ std::string find_problem(const Communicator& comm, ConstBuffer data, int peer, b
 /// the communicator is lost.
 void require_right(const Communicator& comm, ConstBuffer data, int peer, const char* verb, bool may_be_any) {
   detail::CommunicatorState& state = comm.state();
-  if (state.unusable()) state.throw_unusable();
+  if (state.failures().unusable()) state.failures().throw_unusable();
   const std::string problem = find_problem(comm, data, peer, may_be_any);
   if (problem.empty()) return;
   const bool is_any = may_be_any && peer == kAnySource;
   const std::string why = text(verb, is_any ? "any rank" : text("rank ", peer), ": ", problem);
-  state.fail(detail::kNoSequence, why);
+  state.failures().fail(detail::kNoSequence, why);
   throw InvalidArgument(why);
 }
 
@@ -77,7 +77,7 @@ void MessageGroup::receive(Buffer data, int from, int* source) {
 }
 
 Request MessageGroup::start() {
-  if (comm_.unusable()) comm_.state().throw_unusable();
+  if (comm_.unusable()) comm_.state().failures().throw_unusable();
   const std::vector<Sent> sends = std::exchange(sends_, {});
   const std::vector<Received> receives = std::exchange(receives_, {});
   if (sends.empty() && receives.empty()) return {};

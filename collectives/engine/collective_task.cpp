@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <tutti/collectives/engine/collective_task.hpp>
-#include <tutti/collectives/messages/mailbox.hpp>
+#include <tutti/collectives/system/leak_until_exit.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -27,16 +27,16 @@ CollectiveTask::CollectiveTask(const Communicator& comm, const RankGroup& group,
       memory_(state().memory().acquire_operation()),
       call_(std::move(call)),
       layout_(call_, plan_, scratch_of(call_, schedule(), state().memory(), *memory_)) {
-  const Header header = {.call = signature(call_, plan_, sequence, role == Role::whole ? state().history() : 0),
-                         .before = state().last_call()};
+  const Header header = {.call = signature(call_, plan_, sequence, role == Role::whole ? state().calls().history() : 0),
+                         .before = state().calls().last_call()};
   // Stages begin when they can, not in one order on all ranks.
   const ExecutionInfo how = {.name = schedule().algorithm().name,
                              .radix = schedule().at().radix,
                              .segments = plan_.segments,
                              .element_bytes = call_.element_bytes()};
-  const std::uint64_t digest = state().record(header, role == Role::whole, &group == &state().everyone(), how);
+  const std::uint64_t digest = state().calls().record(header, role == Role::whole, &group == &state().everyone(), how);
   SignatureExchange& signature_exchange = memory_->signature_exchange;
-  signature_exchange.set_compares(state().compares_calls());
+  signature_exchange.set_compares(state().calls().compares());
   if (call_.is_counted_by_pair()) {
     signature_exchange.begin(header.call, digest, state().size(), call_.input_offsets, call_.offsets);
   } else {
@@ -46,7 +46,7 @@ CollectiveTask::CollectiveTask(const Communicator& comm, const RankGroup& group,
 
 CollectiveTask::~CollectiveTask() {
   if (!complete_) {
-    state().fail(sequence(), text(label(), " was given up before it was complete"));
+    state().failures().fail(sequence(), text(label(), " was given up before it was complete"));
     leak_until_exit(std::move(memory_));
     return;
   }
@@ -65,9 +65,9 @@ bool CollectiveTask::progress() {
     return state().transport().progress();
   } catch (const CommunicationError& error) {
     calls_match();  // calls or messages that differ explain most failures, and say more
-    state().mailbox().advance();
+    state().progress().advance_messages();
     state().poll_control_messages();  // so does a rank that failed and then left
-    if (!state().is_about_to_fail()) fail(error.what());
+    if (!state().failures().is_imminent()) fail(error.what());
     return false;
   }
 }
@@ -82,9 +82,9 @@ void CollectiveTask::compare_signatures() {
     const auto now = Clock::now();
     bool compares = true;
     if (!asked_) {
-      state().forget_answer(peer);
-      compares = state().ask(peer, sequence());
-      state().set_about_to_fail();
+      state().questions().forget_answer(peer);
+      compares = state().questions().ask(peer, sequence());
+      state().failures().set_imminent();
       asked_ = now;
       asked_peer_ = peer;
       has_just_asked_ = true;
@@ -92,7 +92,7 @@ void CollectiveTask::compare_signatures() {
     const auto& timeout = state().options().timeout;
     const auto limit = timeout ? std::min(kAnswerLimit, *timeout / 2) : kAnswerLimit;
     // Whoever says what it does had nothing to compare.
-    const bool has_answered = !state().answer_of(asked_peer_, sequence()).empty();
+    const bool has_answered = !state().questions().answer_of(asked_peer_, sequence()).empty();
     if (compares && now - *asked_ < limit && !has_answered) return;
     fail(text("calls differ: rank ", comm().rank(), " and rank ", peer, " both call ", name(own.collective), " ",
               describe(own), ", and counts of ranks, algorithm, segments or other options differ, or an earlier call"));

@@ -173,7 +173,8 @@ SchedulePlan require_plan(const Communicator& comm, RankGroup& group, AlgorithmT
   }
   SchedulePlan schedule_plan;
   const std::string problem = plan(comm, group, table, call, schedule_plan);
-  if (!problem.empty()) comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  if (!problem.empty())
+    comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
   if (has_kind) group.schedule_plans().remember(kind, schedule_plan);
   return schedule_plan;
 }
@@ -193,7 +194,7 @@ std::unique_ptr<Task> start(const Communicator& comm, const RankGroup& group, Sc
       task.reset(new (comm.state()) ScheduleTask(comm, group, std::move(plan), std::move(call), sequence, role));
     }
   } catch (const std::bad_alloc& error) {  // the other ranks would wait for this one
-    comm.state().fail(sequence, text(name(collective), " #", sequence, ": ", error.what()));
+    comm.state().failures().fail(sequence, text(name(collective), " #", sequence, ": ", error.what()));
     throw;
   }
   task->begin();
@@ -253,7 +254,7 @@ std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& co
   const std::string problem = plan(comm, comm.state().everyone(), table, call, schedule_plan);
   if (!problem.empty()) {
     const std::uint64_t sequence = comm.state().take_sequence();
-    comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+    comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
   }
   call.options = {};
   return [comm, schedule_plan, call = std::move(call)] {

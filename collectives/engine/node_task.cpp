@@ -8,7 +8,7 @@
 #include <system_error>
 #include <utility>
 
-#include <tutti/collectives/api/collective_calls.hpp>
+#include <tutti/collectives/call/collective_calls.hpp>
 #include <tutti/collectives/call/data_layout.hpp>
 #include <tutti/collectives/call/plan_cache.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
@@ -30,7 +30,7 @@ CachedNodePlan kind_of(const Communicator& comm, const Call& call) noexcept {
   return {.plan = plan_in_node(call, comm.state().node()->number(), comm.size()),
           .signature = call_signature,
           .digest = kind_digest_of(call_signature),
-          .number = comm.state().number_kind(),
+          .number = comm.state().calls().number_kind(),
           .flight = comm.state().published().flight_of(call_signature, {})};
 }
 
@@ -42,9 +42,9 @@ NodeCollective make_work(const Communicator& comm, const Call& call, const Cache
   if (participation == Participation::refused) {
     state.published().leave_out(sequence);
   } else {
-    header = state.record(kind, sequence, timed);
+    header = state.calls().record(kind, sequence, timed);
   }
-  return {*state.node(), call, kind.plan, header, state.history(), participation};
+  return {*state.node(), call, kind.plan, header, state.calls().history(), participation};
 }
 
 /// The clock is not read for the beginning of a call that may be over sooner than two readings.
@@ -75,7 +75,7 @@ class NodeTask final : public WaitingTask, public PooledTask<NodeTask> {
       : WaitingTask(comm, sequence, Role::stage), group_(&group), call_(std::move(call)), work_(make_stage(slot)) {}
 
   ~NodeTask() override {
-    if (!complete_) state().fail(sequence(), text(label(), " was given up before it was complete"));
+    if (!complete_) state().failures().fail(sequence(), text(label(), " was given up before it was complete"));
   }
 
   /// Once it is complete: whether it was made, or a rank refused.
@@ -83,7 +83,7 @@ class NodeTask final : public WaitingTask, public PooledTask<NodeTask> {
 
   Progress advance() override {
     if (complete_) return Progress::complete;
-    if (state().unusable()) state().throw_unusable();
+    if (state().failures().unusable()) state().failures().throw_unusable();
     Progress progress = Progress::none;
     try {
       progress = work_.advance();
@@ -107,8 +107,8 @@ class NodeTask final : public WaitingTask, public PooledTask<NodeTask> {
 
   // Stages begin when they can, not in one order on all ranks.
   NodeCollective make_stage(const ReservedSlot& slot) {
-    const Header header = {.call = signature(call_, kWay, sequence(), 0), .before = state().last_call()};
-    const std::uint64_t digest = state().record(header, false, false);
+    const Header header = {.call = signature(call_, kWay, sequence(), 0), .before = state().calls().last_call()};
+    const std::uint64_t digest = state().calls().record(header, false, false);
     header_ = {.header = header};
     return {*state().node(), call_, &header_, digest, slot};
   }
@@ -130,7 +130,7 @@ class NodeTask final : public WaitingTask, public PooledTask<NodeTask> {
     const auto now = Clock::now();
     if (!differs_since_) differs_since_ = now;
     if (theirs.call.sequence > sequence() && now - *differs_since_ < kControlLimit) return;
-    if (const std::string why = state().refusal_of(theirs.call.sequence); !why.empty()) {
+    if (const std::string why = state().failures().refusal_of(theirs.call.sequence); !why.empty()) {
       fail(text("rank ", rank_of(peer), " entered a call that this rank refused: ", why));
     }
     fail(find_difference(comm().rank(), header_.header, rank_of(peer), theirs));
@@ -171,7 +171,7 @@ const CachedNodePlan& know(const Communicator& comm, const Call& call, std::uint
     if (before != nullptr && (call.input.data == nullptr || !overlaps(call, comm.rank()))) return *before;
   }
   const std::string problem = find_problem(call, comm.rank(), comm.size());
-  if (!problem.empty()) state.refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  if (!problem.empty()) state.failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
   if (has_kind) return known.remember(kind, kind_of(comm, call));
   return found.emplace(kind_of(comm, call));
 }
@@ -234,7 +234,7 @@ void run_in_node(const Communicator& comm, const Call& call) {
 std::function<std::unique_ptr<Task>()> prepare_in_node(const Communicator& comm, const Call& call) {
   if (const std::string problem = find_problem(call, comm.rank(), comm.size()); !problem.empty()) {
     const std::uint64_t sequence = comm.state().take_sequence();
-    comm.state().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+    comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
   }
   return [comm, call] { return start_in_node(comm, Call(call)); };
 }
@@ -242,7 +242,7 @@ std::function<std::unique_ptr<Task>()> prepare_in_node(const Communicator& comm,
 bool run_if_all_can(const Communicator& comm, const Call* call) {
   static const Call none = barrier_call({});
   CommunicatorState& state = comm.state();
-  const CommunicatorState::CallHistory call_history = state.call_history();
+  const CallLog::Mark mark = state.calls().mark();
   const std::uint64_t sequence = state.take_sequence();
   const Call& own = call != nullptr ? *call : none;
   std::optional<CachedNodePlan> found;
@@ -258,7 +258,7 @@ bool run_if_all_can(const Communicator& comm, const Call* call) {
     refused = task.refused();
   }
   if (refused) {
-    state.forget_since(call_history);
+    state.calls().forget_since(mark);
     state.published().forget(sequence);
   } else {
     tell(comm, own);

@@ -4,6 +4,7 @@
 
 #include <tutti/collectives/engine/queue_task.hpp>
 #include <tutti/collectives/schedule/step_order.hpp>
+#include <tutti/collectives/system/leak_until_exit.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::detail {
@@ -133,7 +134,7 @@ void QueuedTask::enqueue_combinations(const Round& round, const std::vector<Part
 
 Task::Progress QueuedTask::advance() {
   if (complete()) return Progress::complete;
-  if (state().unusable()) state().throw_unusable();
+  if (state().failures().unusable()) state().failures().throw_unusable();
   bool any = progress();
   if (!calls_match()) return progress_of_question();
   try {

@@ -35,7 +35,7 @@ ScheduleTask::~ScheduleTask() {
 
 Task::Progress ScheduleTask::advance() {
   if (complete()) return Progress::complete;
-  if (state().unusable()) state().throw_unusable();
+  if (state().failures().unusable()) state().failures().throw_unusable();
   progress();
   if (state().transport().completions() == seen_ && !awaits_answer()) return Progress::none;
   if (!calls_match()) return progress_of_question();
@@ -51,7 +51,7 @@ bool ScheduleTask::take_steps_or_fail() {
     return any;
   } catch (const std::exception& error) {
     // What is reduced half must not be reduced again.
-    if (!state().unusable()) state().fail(sequence(), text(label(), ": ", error.what()));
+    if (!state().failures().unusable()) state().failures().fail(sequence(), text(label(), ": ", error.what()));
     throw;
   }
 }

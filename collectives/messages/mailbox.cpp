@@ -6,6 +6,7 @@
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/messages/mailbox.hpp>
 #include <tutti/collectives/point_to_point.hpp>
+#include <tutti/collectives/system/leak_until_exit.hpp>
 #include <tutti/collectives/transport/tags.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
@@ -155,12 +156,12 @@ void Mailbox::deliver(Message& message, const MessageHeader& header, const std::
 }
 
 bool Mailbox::look_at_messages() {
-  if (state_.unusable()) return false;
+  if (state_.failures().unusable()) return false;
   try {
     const bool served = serve_any_source();
     return check_headers() || served;
   } catch (const CommunicationError& error) {
-    state_.fail(kNoSequence, error.what());  // unless it has been told already
+    state_.failures().fail(kNoSequence, error.what());  // unless it has been told already
     throw;
   }
 }
@@ -208,7 +209,7 @@ void Mailbox::require_match(const Message& message, const MessageHeader& theirs)
                                 theirs.number, ", rank ", state_.rank(), " awaits ", words(own));
   if (own.number != theirs.number) difference += text(" as message #", own.number);
   const std::string why = text(describe(message), ": ", difference);
-  state_.fail(kNoSequence, why);
+  state_.failures().fail(kNoSequence, why);
   throw CommunicationError(why);
 }
 

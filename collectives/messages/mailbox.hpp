@@ -16,13 +16,13 @@
 #include <string>
 #include <vector>
 
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/communicator/progress_list.hpp>
 #include <tutti/collectives/schedule/message_sizes.hpp>
 #include <tutti/collectives/transport/transport.hpp>
 #include <tutti/kernels/buffer.hpp>
 
 namespace tutti::detail {
-
-class CommunicatorState;
 
 /// What travels ahead of a payload.
 struct MessageHeader {
@@ -51,11 +51,9 @@ struct Message {
 /// "receive from rank 2 (f32 x 12)".
 std::string describe(const Message& message);
 
-class Mailbox {
+class Mailbox final : public Driven {
  public:
   explicit Mailbox(CommunicatorState& state);
-  Mailbox(const Mailbox&) = delete;
-  Mailbox& operator=(const Mailbox&) = delete;
 
   /// Start a message; arguments have been checked. \throws CommunicationError
   std::shared_ptr<Message> send(ConstBuffer data, int to);
@@ -63,7 +61,7 @@ class Mailbox {
 
   /// Does what can be done with messages that have come; true if anything could. \throws CommunicationError if one is
   /// not what is awaited; all ranks have been told then.
-  bool advance() { return (!any_source_.empty() || !awaited_.empty()) && look_at_messages(); }
+  bool advance_beside() override { return (!any_source_.empty() || !awaited_.empty()) && look_at_messages(); }
 
   /// Takes back a message that is complete, for reuse.
   void release(std::shared_ptr<Message> message) noexcept;
@@ -94,5 +92,12 @@ class Mailbox {
   std::deque<Kept> kept_;
   std::vector<std::shared_ptr<Message>> idle_;
 };
+
+/// That of a communicator, which is made when it is first asked for.
+inline Mailbox& mailbox_of(CommunicatorState& state) {
+  ProgressList& progress = state.progress();
+  if (progress.messages() == nullptr) progress.set_messages(std::make_unique<Mailbox>(state));
+  return static_cast<Mailbox&>(*progress.messages());  // nobody else sets it
+}
 
 }  // namespace tutti::detail

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <tutti/collectives/messages/message_task.hpp>
+#include <tutti/collectives/system/leak_until_exit.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -14,12 +15,12 @@ MessageTask::MessageTask(const Communicator& comm) : WaitingTask(comm, kNoSequen
 MessageTask::~MessageTask() {
   const auto complete = [](const Part& part) { return part.message->complete(); };
   if (!std::all_of(parts_.begin(), parts_.end(), complete)) {
-    state().fail(kNoSequence, text(label(), " was given up before it was complete"));
+    state().failures().fail(kNoSequence, text(label(), " was given up before it was complete"));
   }
   for (Part& part : parts_) {
     end(part, !complete(part));
     if (complete(part)) {
-      state().mailbox().release(std::move(part.message));
+      mailbox_of(state()).release(std::move(part.message));
     } else {
       leak_until_exit(std::move(part.message));
     }
@@ -38,13 +39,13 @@ void MessageTask::start(Start start, int* source, std::uint64_t flight) {
 
 void MessageTask::send(ConstBuffer data, int to) {
   ++sends_;
-  start([&] { return state().mailbox().send(data, to); }, nullptr,
+  start([&] { return mailbox_of(state()).send(data, to); }, nullptr,
         state().published().begin_message(kSend, to, data.dtype, data.count));
 }
 
 void MessageTask::receive(Buffer data, int from, int* source) {
   ++receives_;
-  start([&] { return state().mailbox().receive(data, from); }, source,
+  start([&] { return mailbox_of(state()).receive(data, from); }, source,
         state().published().begin_message(kReceive, from, data.dtype, data.count));
 }
 
@@ -56,19 +57,19 @@ void MessageTask::end(const Part& part, bool failed) noexcept {
 
 Task::Progress MessageTask::advance() {
   if (parts_.empty()) return Progress::complete;
-  if (state().unusable()) state().throw_unusable();
+  if (state().failures().unusable()) state().failures().throw_unusable();
   try {
     state().transport().progress();
   } catch (const CommunicationError& error) {
-    state().advance_others(*this);  // messages and calls that differ explain most failures, and say more
-    if (!state().is_about_to_fail()) fail(error.what());
+    state().progress().advance_others(*this);  // messages and calls that differ explain most failures, and say more
+    if (!state().failures().is_imminent()) fail(error.what());
   }
-  const bool any = state().mailbox().advance();
+  const bool any = mailbox_of(state()).advance_beside();
   const std::size_t completed = std::erase_if(parts_, [&](Part& part) {
     if (!part.message->complete()) return false;
     end(part, false);
     if (part.source != nullptr) *part.source = *part.message->peer;
-    state().mailbox().release(std::move(part.message));
+    mailbox_of(state()).release(std::move(part.message));
     return true;
   });
   if (parts_.empty()) return Progress::complete;

@@ -2,7 +2,7 @@
 #include <cstdint>
 
 #include <tutti/collectives/schedule/compiled_schedule.hpp>
-#include <tutti/collectives/selection/selection.hpp>
+#include <tutti/collectives/schedule/step_order.hpp>
 
 namespace tutti::detail {
 namespace {

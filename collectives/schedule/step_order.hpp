@@ -3,7 +3,16 @@
 
 #include <algorithm>
 
+#include <tutti/collectives/schedule/schedule.hpp>
+
 namespace tutti {
+
+/// The rounds between two segments that follow one another.
+inline int segment_spacing(const Algorithm& algorithm, int rounds) noexcept {
+  constexpr int kSegmentsUnderway = 4;  // enough to keep the network busy while one is reduced
+  if (algorithm.pipelining == Pipelining::each_round) return 1;
+  return std::max(1, (rounds + kSegmentsUnderway - 1) / kSegmentsUnderway);
+}
 
 /// Enumerates the steps by tick = round + segment * spacing, then by segment: segment s enters `spacing` rounds after
 /// segment s-1.

@@ -1,6 +1,7 @@
 // The choice of algorithm; see selection.hpp.
 #include <algorithm>
 
+#include <tutti/collectives/schedule/step_order.hpp>
 #include <tutti/collectives/selection/selection.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -8,7 +9,6 @@
 namespace tutti {
 namespace {
 
-constexpr int kSegmentsUnderway = 4;  // enough to keep the network busy while one is reduced
 constexpr std::size_t kMaxSegments = 65535;
 constexpr std::size_t kSegmentBytes[] = {std::size_t{16} << 10, std::size_t{64} << 10, std::size_t{256} << 10,
                                          std::size_t{1} << 20, SIZE_MAX};
@@ -40,11 +40,6 @@ bool can_serve(const Algorithm& algorithm, const Constraints& constraints, bool&
   if (constraints.order == Order::any || (by_rank && constraints.order != Order::one_pass)) return true;
   only_widest = true;
   return algorithm.reduces_at_once;
-}
-
-int segment_spacing(const Algorithm& algorithm, int rounds) noexcept {
-  if (algorithm.pipelining == Pipelining::each_round) return 1;
-  return std::max(1, (rounds + kSegmentsUnderway - 1) / kSegmentsUnderway);
 }
 
 int count_segments(const Algorithm& algorithm, const Shape& shape, std::size_t bytes,

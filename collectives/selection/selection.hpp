@@ -35,9 +35,6 @@ struct Plan {
   double messages = 0;  ///< of the busiest rank
 };
 
-/// The rounds between two segments that follow one another (step_order.hpp).
-int segment_spacing(const Algorithm& algorithm, int rounds) noexcept;
-
 /// The number of segments for messages of about `segment_bytes`, as many as the data allow; 1 for schedules whose
 /// ranges of blocks do not stay contiguous in pieces.
 int count_segments(const Algorithm& algorithm, const Shape& shape, std::size_t bytes,

@@ -7,7 +7,7 @@
 #include <string>
 
 #include <tutti/collectives/system/machine.hpp>
-#include <tutti/collectives/transport/waiting.hpp>
+#include <tutti/collectives/system/simulated.hpp>
 
 namespace tutti::detail {
 namespace {

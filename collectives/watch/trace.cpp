@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/communicator/communicator_state.hpp>
-#include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/collectives/system/json_writer.hpp>
 #include <tutti/collectives/transport/bounded_mpi.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
@@ -129,31 +127,3 @@ void write_merged_trace(BoundedMpi& ranks, const std::string& path, Alignment al
 }
 
 }  // namespace tutti::detail
-
-namespace tutti {
-
-void write_trace(const Communicator& comm, const std::string& path) {
-  constexpr std::chrono::duration<double> kLimit = std::chrono::seconds(60);
-  detail::CommunicatorState& state = comm.state();
-  if (state.unusable()) state.throw_unusable();
-  const auto patience = std::chrono::duration_cast<detail::Clock::duration>(comm.options().timeout.value_or(kLimit));
-  // Who is done may end while others still write; who has died will not come.
-  const auto look = [&state] {
-    const auto now = detail::Clock::now();
-    if (!state.is_control_poll_due(now)) return;
-    state.poll_control_messages();
-    state.look_at_peers(now);
-    for (const auto& [rank, gone] : state.gone()) {
-      if (!gone.finished && now - gone.since >= detail::kGoneGrace) throw CommunicationError(gone.words);
-    }
-  };
-  try {
-    detail::BoundedMpi ranks(comm.mpi(), detail::Clock::now() + patience, look);
-    detail::write_merged_trace(ranks, path, {});
-  } catch (const CommunicationError& error) {  // what others have begun there will never be complete
-    state.fail(detail::kNoSequence, text("write_trace: ", error.what()));
-    state.throw_unusable();
-  }
-}
-
-}  // namespace tutti

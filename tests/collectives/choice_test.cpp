@@ -13,6 +13,7 @@
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/schedule/message_sizes.hpp>
+#include <tutti/collectives/schedule/step_order.hpp>
 #include <tutti/collectives/selection/selection.hpp>
 
 namespace tutti {

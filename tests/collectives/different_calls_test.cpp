@@ -182,7 +182,7 @@ TEST(Comparing, CanBeLeftOutToMeasureWhatItCosts) {
   const Communicator comm = with_timeout(5);
   const auto ranks = static_cast<std::size_t>(comm.size());
   for (const bool compares : {true, false, true}) {
-    comm.state().set_compares_calls(compares);
+    comm.state().calls().set_compares(compares);
     for (const std::size_t count : {std::size_t{2}, std::size_t{100000}}) {
       std::vector<int> data(count, comm.rank() == 0 ? 5 : 0);
       broadcast(comm, std::span(data), 0);

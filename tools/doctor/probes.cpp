@@ -21,6 +21,7 @@
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/system/leak_until_exit.hpp>
 #include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
