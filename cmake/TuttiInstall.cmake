@@ -139,7 +139,20 @@ set(TUTTI_DOCUMENTS
     bench/node/README.md
     bench/scale/README.md
     bench/scale/allreduce.svg
+    collectives/GUIDE.md
     collectives/README.md
+    collectives/api/README.md
+    collectives/call/README.md
+    collectives/communicator/README.md
+    collectives/engine/README.md
+    collectives/messages/README.md
+    collectives/node/DESIGN.md
+    collectives/node/README.md
+    collectives/schedule/README.md
+    collectives/selection/README.md
+    collectives/system/README.md
+    collectives/transport/README.md
+    collectives/watch/README.md
     compression/README.md
     io/FORMAT.md
     io/README.md
