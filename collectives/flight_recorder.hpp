@@ -1,7 +1,7 @@
 // The flight record: what this process's last operations were, and when; and the timeline of all ranks.
 //
 // Every process remembers its last 1,024 operations (131,072 where TUTTI_TRACE is set), at no cost that can be measured
-// (watch/flight_recorder.hpp; TUTTI_FLIGHT_RECORDER=0 switches it off). They are written
+// (watch/flight_log.hpp; TUTTI_FLIGHT_RECORDER=0 switches it off). They are written
 //   - when a communicator fails, if the environment variable TUTTI_FLIGHT_RECORD names a folder, or a file with %r for
 //     the rank, %h for the host, %p for the process and %j for the job;
 //   - when the program says so, below;

@@ -1,4 +1,4 @@
-// Tori; see torus.hpp.
+// Tori; see network.hpp.
 #include <algorithm>
 #include <charconv>
 #include <cmath>

@@ -135,7 +135,7 @@ void CommunicatorState::open_node(Bootstrap& ranks, const CommunicatorState* who
   if (rank_ == 0) {
     std::fprintf(stderr,
                  "tutti: warning: the ranks of a node cannot map each other's memory (see \"Ranks of a node\" in "
-                 "collectives/README.md); they exchange messages instead\n");
+                 "collectives/GUIDE.md); they exchange messages instead\n");
   }
 }
 

@@ -25,7 +25,7 @@
 namespace tutti::detail {
 namespace {
 
-/// Below so many bytes staging is faster, wherever it was measured (bench/node/README.md).
+/// Below so many bytes staging is faster, wherever it was measured (collectives/node/DESIGN.md).
 constexpr std::size_t kCrossMemoryFrom = std::size_t{512} << 10;
 
 /// What the ranks of a node map of each other.

@@ -1,4 +1,4 @@
-// The table of algorithms; see table.hpp.
+// The table of algorithms; see algorithm_table.hpp.
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/schedule/algorithms/bruck.hpp>
 #include <tutti/collectives/schedule/algorithms/bucket.hpp>

@@ -1,4 +1,4 @@
-// Looking for a record; see flight_recorder.hpp.
+// Looking for a record; see flight_log.hpp.
 #include <tutti/collectives/watch/flight_log.hpp>
 
 namespace tutti::detail {

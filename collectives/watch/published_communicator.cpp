@@ -17,7 +17,7 @@ std::int64_t nanoseconds(std::chrono::steady_clock::time_point time) noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
 }
 
-/// Changes a wait so that whoever reads it meanwhile control_messages.
+/// Changes a wait so that whoever reads it meanwhile notices.
 template <class Change>
 void rewrite(Wait& wait, Change change) noexcept {
   const std::uint32_t version = wait.version.load(std::memory_order_relaxed);

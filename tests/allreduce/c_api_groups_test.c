@@ -331,7 +331,7 @@ static void test_functions(tutti_comm* comm) {
   EXPECT(tutti_wait(operation) == TUTTI_SUCCESS && wrong_maps(maps, 0) == 0);
   tutti_request_free(operation);
 
-  EXPECT(tutti_allreduce_op(comm, maps, MAPS, NULL) == invalid && says("reduction function is null"));
+  EXPECT(tutti_allreduce_op(comm, maps, MAPS, NULL) == invalid && says("user-defined operator is null"));
   EXPECT(tutti_iallreduce_op(comm, maps, MAPS, NULL, NULL) == invalid && says("place for the operation"));
   EXPECT(tutti_user_op_create(NULL, 8, 1, compose, NULL, &function) == invalid && says("name is NULL"));
   EXPECT(tutti_user_op_create("f", 8, 1, NULL, NULL, &function) == invalid && says("reduce is NULL"));

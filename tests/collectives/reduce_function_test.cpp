@@ -186,7 +186,7 @@ TEST_F(Functions, ThatCannotRunAreInvalid) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   };
   const std::shared_ptr<const UserOperator> none;
-  expect("function is null", [&] { allreduce(comm_, bytes(words), none); });
+  expect("user-defined operator is null", [&] { allreduce(comm_, bytes(words), none); });
   expect("have 0 bytes", [&] {
     allreduce(comm_, bytes(words), std::make_shared<UserOperator>(UserOperator{"nothing", 0, true, join_->function}));
   });
