@@ -10,6 +10,7 @@
 #include <tutti/collectives/communicator/hierarchy.hpp>
 #include <tutti/collectives/communicator/rank_topology.hpp>
 #include <tutti/collectives/system/machine.hpp>
+#include <tutti/collectives/watch/own_block.hpp>
 
 namespace tutti::detail {
 
@@ -47,7 +48,7 @@ RankTopology::RankTopology(Bootstrap& ranks, const CommunicatorOptions& options,
             .process = {},
             .cores = {}};
   if (options.ranks_per_node > 0) own.pretended_node = rank_ - rank_ % options.ranks_per_node;
-  if constexpr (!kSimulated) own.process = own_process_id();
+  if (OwnBlock::is_possible()) own.process = own_process_id();
   own.stamp = new_stamp(own.process);
   CPU_ZERO(&own.cores);
   sched_getaffinity(0, sizeof own.cores, &own.cores);
@@ -105,7 +106,7 @@ void RankTopology::look_at_machine(Bootstrap& ranks, std::span<const Entry> entr
     peers.push_back({r, entry.process, nullptr});
   }
   wait_policy_ = WaitPolicy::for_node(static_cast<int>(peers.size()), CPU_COUNT(&cores));
-  if constexpr (!kSimulated) {
+  if (OwnBlock::is_possible()) {
     watch_ = NodeWatch(std::move(peers), rank_);
     if (needs_sockets) watch_.join_by_sockets(ranks, stamp_);
   }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include <tutti/collectives/system/process_stat.hpp>
+#include <tutti/collectives/system/simulated.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -53,6 +54,12 @@ bool wants_records() {
 }
 
 }  // namespace
+
+bool OwnBlock::is_possible() noexcept {
+  int initialized = 0;
+  MPI_Initialized(&initialized);
+  return !kSimulated && initialized != 0;
+}
 
 OwnBlock& OwnBlock::get() {
   static auto* const block = [] {

@@ -15,7 +15,10 @@ namespace tutti::detail {
 
 class OwnBlock {
  public:
-  /// MPI is initialised. Where no memory can be shared the block is only this process's own, which a warning says.
+  /// Whether processes show themselves: while MPI runs, and in no simulator, where all ranks are one.
+  static bool is_possible() noexcept;
+
+  /// is_possible(). Where no memory can be shared the block is only this process's own, which a warning says.
   static OwnBlock& get();
 
   /// If it has been made.

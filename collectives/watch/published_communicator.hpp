@@ -52,6 +52,8 @@ class PublishedCommunicator {
   PublishedCommunicator(const PublishedCommunicator&) = delete;
   PublishedCommunicator& operator=(const PublishedCommunicator&) = delete;
 
+  bool is_shown() const noexcept { return own_ != nullptr; }
+
   /// The number of the communicator in its process, as others are shown it.
   std::uint32_t number() const noexcept { return serial_; }
 
