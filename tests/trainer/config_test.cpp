@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include <tutti/trainer/buckets.hpp>
-#include <tutti/trainer/config.hpp>
-#include <tutti/trainer/learning_rate.hpp>
-#include <tutti/trainer/progress.hpp>
+#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/memory/buckets.hpp>
+#include <tutti/trainer/optimizers/learning_rate.hpp>
+#include <tutti/trainer/run/progress.hpp>
 
 #include "tests/support/paths.hpp"
 #include "tests/trainer/support.hpp"

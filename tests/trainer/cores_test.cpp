@@ -4,7 +4,7 @@
 #include <initializer_list>
 #include <vector>
 
-#include <tutti/trainer/cores.hpp>
+#include <tutti/trainer/run/cores.hpp>
 
 namespace tutti::trainer::test {
 

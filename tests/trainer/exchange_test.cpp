@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/trainer/exchange.hpp>
+#include <tutti/trainer/exchange/exchange.hpp>
 
 namespace tutti::trainer::test {
 

@@ -5,9 +5,9 @@
 #include <torch/csrc/autograd/variable.h>
 #include <torch/optim/sgd.h>
 
-#include <tutti/trainer/exchange.hpp>
-#include <tutti/trainer/model.hpp>
-#include <tutti/trainer/network.hpp>
+#include <tutti/trainer/exchange/exchange.hpp>
+#include <tutti/trainer/models/model.hpp>
+#include <tutti/trainer/network/network.hpp>
 
 #include "tests/trainer/support.hpp"
 

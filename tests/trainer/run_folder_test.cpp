@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <tutti/kernels/error.hpp>
-#include <tutti/trainer/run_folder.hpp>
+#include <tutti/trainer/run/run_folder.hpp>
 
 #include "tests/trainer/support.hpp"
 

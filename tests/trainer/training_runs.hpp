@@ -13,8 +13,8 @@
 #include <nlohmann/json.hpp>
 
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/trainer/agreement.hpp>
-#include <tutti/trainer/training.hpp>
+#include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/training.hpp>
 
 #include "tests/trainer/support.hpp"
 

@@ -1,0 +1,37 @@
+// Models: a list of parameters and a forward pass over them. What libtorch knows of a model ends here; memory,
+// gradients and updates are the trainer's.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/memory/parameters.hpp>
+
+namespace tutti::trainer {
+
+/// What goes in and what comes out.
+struct ModelShape {
+  std::vector<std::int64_t> input;  ///< of one sample, channels first
+  std::int64_t classes = 0;
+};
+
+/// One row of the table of models.
+struct Model {
+  std::string_view name;
+
+  /// \throws InvalidArgument if the model cannot take such inputs.
+  std::vector<ParameterInfo> (*parameters)(const ModelShape& shape, const Config::Model& options);
+
+  /// `input` is {samples, shape.input...}; the result {samples, classes} holds unnormalised log-probabilities.
+  at::Tensor (*forward)(const at::Tensor& input, std::span<const at::Tensor> parameters, const Config::Model& options);
+};
+
+/// The row with that name. \throws InvalidArgument naming the known models.
+const Model& find_model(std::string_view name);
+
+}  // namespace tutti::trainer

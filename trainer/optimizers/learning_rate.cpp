@@ -1,0 +1,38 @@
+#include <tutti/trainer/optimizers/learning_rate.hpp>
+
+#include <cmath>
+#include <limits>
+
+namespace tutti::trainer {
+
+LearningRate::LearningRate(const Config& config, std::uint64_t steps_per_epoch) noexcept
+    : base_(config.optimizer.learning_rate),
+      warmup_steps_(static_cast<std::uint64_t>(config.schedule.warmup_steps)),
+      drop_steps_(config.schedule.kind == "step" ? config.schedule.step_epochs * static_cast<double>(steps_per_epoch)
+                                                 : 0.0),
+      gamma_(config.schedule.gamma) {
+  if (config.schedule.base_batch > 0)
+    base_ *= static_cast<double>(config.train.batch_size) / static_cast<double>(config.schedule.base_batch);
+}
+
+namespace {
+
+/// floor(step / period), where both stand for decimal numbers: 99 steps are exactly 1 period of 2.2 x 45, though 2.2 x
+/// 45 is more than 99 in binary. What is off a whole number by rounding alone is that number.
+double whole_periods(std::uint64_t step, double period) noexcept {
+  const double periods = static_cast<double>(step) / period;
+  const double nearest = std::nearbyint(periods);
+  constexpr double kRoundings = 8 * std::numeric_limits<double>::epsilon();
+  return std::abs(periods - nearest) <= kRoundings * nearest ? nearest : std::floor(periods);
+}
+
+}  // namespace
+
+double LearningRate::rate(std::uint64_t step) const noexcept {
+  double rate = base_;
+  if (step < warmup_steps_) rate *= static_cast<double>(step + 1) / static_cast<double>(warmup_steps_);
+  if (drop_steps_ > 0.0) rate *= std::pow(gamma_, whole_periods(step, drop_steps_));
+  return rate;
+}
+
+}  // namespace tutti::trainer

@@ -1,0 +1,205 @@
+// tutti-train CONFIG.toml: the program behind `tutti train`. Apart from `tutti` because it alone needs libtorch.
+//
+// Exit status: 0 the run is complete; 1 it failed, and one line "tutti: error: ..." says why; 2 the command line or the
+// configuration is wrong; 3 it was stopped by a signal, has written a checkpoint, and --resume goes on.
+#include <mpi.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <tutti/allreduce/version.hpp>
+#include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/session.hpp>
+#include <tutti/collectives/system/launcher.hpp>
+#include <tutti/kernels/text.hpp>
+#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/stop_signals.hpp>
+#include <tutti/trainer/run/training.hpp>
+
+#include "tools/usage.hpp"
+#ifdef TUTTI_HAVE_REPORT
+#include "tools/report/report.hpp"
+#endif
+
+namespace {
+
+using namespace tutti;           // NOLINT(google-build-using-namespace): this file is a program, not a header
+using namespace tutti::trainer;  // NOLINT(google-build-using-namespace)
+
+constexpr int kFailed = 1;
+constexpr int kWrongUsage = 2;
+constexpr int kStopped = 3;
+
+struct CommandLine {
+  std::string config;
+  std::vector<std::string> settings;
+  std::string out;
+  bool resume = false;
+  bool keys = false;
+};
+
+void print_error(const std::string& message) {
+  const std::string line = "tutti: error: " + message + "\n";
+  std::fputs(line.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+int world_size() {
+  int size = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  return size;
+}
+
+int world_rank() {
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  return rank;
+}
+
+void describe(CLI::App& app, CommandLine& line) {
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.add_option("config", line.config, "Configuration file (TOML); -: standard input")->type_name("CONFIG");
+  app.add_option("--set", line.settings, "Replace a value of the file; may be repeated")
+      ->type_name("SECTION.KEY=VALUE")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all();
+  app.add_option("--out", line.out, "Run folder, as run.dir")->type_name("FOLDER");
+  app.add_flag("--resume", line.resume, "Resume the run in the run folder, from its newest checkpoint");
+  app.add_flag("--keys", line.keys, "List all keys of a configuration and exit");
+  app.set_version_flag("--version", std::string("tutti-train ") + tutti::version(), "Print the version and exit");
+}
+
+Config shared_config(const Communicator& comm, const CommandLine& line) {
+  std::string toml;
+  agree_at_root(comm, [&] {
+    ConfigSources sources{.file = line.config, .environment = tutti_environment(), .options = line.settings};
+    if (!line.out.empty()) sources.options.push_back("run.dir=" + line.out);
+    toml = to_toml(read_config(sources));
+  });
+  toml = broadcast_text(comm, toml);
+  return agree(comm, [&] { return parse_config(toml, line.config); });
+}
+
+/// An error in the middle of the run, which the other ranks cannot be told in order: ends the job. Most ranks that got
+/// CommunicationError are victims; they leave the first word to the rank that knows more, and speak, the lowest first,
+/// only if they are still alive.
+[[noreturn]] void leave(const Communicator& comm, const std::exception& error) {
+  using namespace std::chrono_literals;
+  comm.abandon(error.what());
+  if (dynamic_cast<const CommunicationError*>(&error) != nullptr)
+    std::this_thread::sleep_for(1s + 250ms * std::min(comm.rank(), 20));
+  print_error(text("rank ", comm.rank(), ": ", error.what()));
+  MPI_Abort(MPI_COMM_WORLD, 1);
+  std::_Exit(1);
+}
+
+/// \returns the exit status; `run_folder` is set once the run is complete.
+int run(const CommandLine& line, std::string& run_folder) {
+  CommunicatorOptions options{.timeout = std::chrono::duration<double>(Config{}.train.timeout_s)};
+  std::optional<Communicator> made;
+  try {
+    made.emplace(MPI_COMM_WORLD, options);
+  } catch (const InvalidArgument& error) {  // what the environment asks for is wrong, as all ranks are told
+    if (world_rank() == 0) print_error(error.what());
+    return kWrongUsage;
+  }
+  const Communicator& startup = *made;
+  int status_of_error = kWrongUsage;
+  try {
+    const Config config = shared_config(startup, line);
+    status_of_error = kFailed;
+    options.timeout = std::chrono::duration<double>(config.train.timeout_s);
+    const Communicator comm(MPI_COMM_WORLD, options);
+    TrainingResult result;
+    try {
+      const StopSignals signals;
+      result = train(comm, config,
+                     {.resume = line.resume, .on_step = {}, .stop = [] { return StopSignals::received() != 0; }});
+    } catch (const AgreedError&) {
+      throw;
+    } catch (const std::exception& error) {
+      leave(comm, error);
+    }
+    if (result.stopped) return kStopped;
+    run_folder = config.run.dir;
+    return 0;
+  } catch (const AgreedError& error) {
+    if (startup.rank() == 0) print_error(error.what());
+    return status_of_error;
+  } catch (const std::exception& error) {
+    leave(startup, error);
+  }
+}
+
+/// Whether all that was written to standard output has arrived, or nobody wanted it.
+bool written_out() {
+  errno = 0;
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EBADF) return true;
+  print_error(text("standard output cannot be written: ", std::strerror(errno != 0 ? errno : EIO)));
+  return false;
+}
+
+/// After MPI has ended, because the page's charts are drawn by another process. The run is complete without it.
+void write_page([[maybe_unused]] const std::string& run_folder) {
+#ifdef TUTTI_HAVE_REPORT
+  try {
+    tools::write_report(run_folder);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tutti: note: the run is complete, but its page is not: %s\n", error.what());
+  }
+#endif
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string run_folder;
+  int rank = 0;
+  {
+    const Session session(&argc, &argv);
+    rank = world_rank();
+    // `tutti train` calls itself so.
+    const std::string program = std::string_view(argv[0]) == "tutti train" ? "tutti train" : "tutti-train";
+    CLI::App app("Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
+                 program);
+    CommandLine line;
+    tools::set_help_style(app);
+    describe(app, line);
+    try {
+      app.parse(argc, argv);
+      if (!line.keys && line.config.empty()) throw CLI::RequiredError("config");
+      if (app.count("--out") > 0 && line.out.empty())
+        throw CLI::ValidationError("--out", "the run folder's name is empty");
+    } catch (const CLI::Success& wanted) {  // --help, --version
+      return rank == 0 ? app.exit(wanted) : 0;
+    } catch (const CLI::ParseError& error) {
+      const std::span<char* const> arguments(argv + 1, static_cast<std::size_t>(std::max(0, argc - 1)));
+      if (rank == 0) print_error(tools::usage_message(app, error, arguments, program));
+      return kWrongUsage;
+    }
+    if (line.keys) {
+      if (rank == 0) std::fputs(key_table_markdown().c_str(), stdout);
+      return written_out() ? 0 : kFailed;
+    }
+    if (const auto wrong = wrong_launcher(world_size())) {
+      if (wrong->is_first) print_error(wrong->what);
+      return kFailed;
+    }
+    if (const int status = run(line, run_folder); status != 0) return status;
+  }
+  if (rank == 0) write_page(run_folder);
+  return 0;
+}

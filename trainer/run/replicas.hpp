@@ -1,0 +1,18 @@
+// The replicas of a model that ranks hold: made the same, and found to be the same.
+#pragma once
+
+#include <tutti/collectives/communicator.hpp>
+#include <tutti/trainer/memory/buckets.hpp>
+
+namespace tutti::trainer {
+
+/// Collective: parameters and velocities of rank 0, on every rank. \throws AgreedError if ranks then differ.
+void share_parameters(const Communicator& comm, const Buckets& buckets);
+
+/// Local: whether no parameter is infinite or not a number.
+bool are_finite(const Buckets& buckets);
+
+/// Collective: whether all ranks hold the same parameters, by a checksum of 32 bits.
+bool are_same(const Communicator& comm, const Buckets& buckets);
+
+}  // namespace tutti::trainer

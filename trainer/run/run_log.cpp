@@ -1,0 +1,129 @@
+#include <tutti/trainer/run/run_log.hpp>
+
+#include <fmt/core.h>
+
+#include <array>
+#include <ctime>
+
+#include <nlohmann/json.hpp>
+
+#include <tutti/allreduce/version.hpp>
+
+namespace tutti::trainer {
+
+namespace {
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> buffer{};
+  std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return buffer.data();
+}
+
+double mean_loss(const Score& score) { return score.loss / static_cast<double>(score.samples); }
+double accuracy(const Score& score) { return static_cast<double>(score.correct) / static_cast<double>(score.samples); }
+
+}  // namespace
+
+void RunLog::Window::add(double s, double e, std::uint64_t n) {
+  seconds += s;
+  exposed += e;
+  samples += n;
+  ++steps;
+}
+
+RunLog::RunLog(const Config& config, bool is_root, std::uint64_t steps)
+    : config_(config), steps_(steps), progress_(is_root ? config.run.progress : "none") {}
+
+void RunLog::step(const StepReport& report, const Position& position, double seconds, double exposed) {
+  last_loss_ = report.loss;
+  logged_.add(seconds, exposed, report.samples);
+  shown_.add(seconds, exposed, report.samples);
+  if (progress_.due()) show(report, position);
+  if (report.step % static_cast<std::uint64_t>(config_.run.log_every) == 0) log(report);
+}
+
+void RunLog::log(const StepReport& report) {
+  folder->log({{"kind", "step"},
+               {"step", report.step},
+               {"epoch", report.epoch},
+               {"loss", report.loss},
+               {"lr", report.learning_rate},
+               {"samples", report.samples},
+               {"samples_per_s", logged_.rate()},
+               {"step_time_s", logged_.seconds / static_cast<double>(logged_.steps)},
+               {"comm_share", logged_.share()}});
+  logged_ = {};
+}
+
+void RunLog::show(const StepReport& report, const Position& position) {
+  const double seconds_per_step = position.step_seconds / static_cast<double>(position.step);
+  progress_.show({.step = report.step,
+                  .steps = steps_,
+                  .epoch = report.epoch,
+                  .epochs = static_cast<std::uint64_t>(config_.train.epochs),
+                  .loss = report.loss,
+                  .samples_per_s = shown_.rate(),
+                  .comm_share = shown_.share(),
+                  .seconds_left = static_cast<double>(steps_ - report.step) * seconds_per_step});
+  shown_ = {};
+}
+
+void RunLog::evaluation(const Score& score, const Position& position, double seconds, double train_seconds) {
+  const std::string loss = last_loss_ ? fmt::format("  loss {:.4f}", *last_loss_) : "";
+  say(fmt::format("epoch {}  step {}{}  test loss {:.4f}  test accuracy {:.4f}  {:.1f} s",
+                  position.epoch_of_last_step(), position.step, loss, mean_loss(score), accuracy(score),
+                  train_seconds));
+  if (folder->last_evaluation() == position.step) return;  // written by the session that was stopped here
+  folder->log({{"kind", "evaluation"},
+               {"step", position.step},
+               {"epoch", position.epoch_of_last_step()},
+               {"test_loss", mean_loss(score)},
+               {"test_accuracy", accuracy(score)},
+               {"samples", score.samples},
+               {"seconds", seconds}});
+}
+
+void RunLog::result(const TrainingResult& result, const RunIdentity& run, const Position& position,
+                    const Communicator& comm) {
+  std::size_t parameters = 0;
+  for (const auto& parameter : run.parameters) parameters += parameter.count();
+  const bool complete = position.epoch >= static_cast<std::uint64_t>(config_.train.epochs);
+  nlohmann::json record = {{"tutti", tutti::version()},
+                           {"date", utc_now()},
+                           {"ended", complete ? "after the last epoch" : "at max_steps"},
+                           {"model", config_.model.name},
+                           {"dtype", config_.model.dtype},
+                           {"parameters", parameters},
+                           {"parameter_hash", result.parameter_hash},
+                           {"dataset", run.train.name()},
+                           {"training_samples", run.train.size()},
+                           {"batch_size", config_.train.batch_size},
+                           {"steps", result.steps},
+                           {"epochs", result.epochs},
+                           {"samples", position.samples},
+                           {"train_seconds", result.train_seconds},
+                           {"samples_per_s", result.samples_per_s},
+                           {"comm_share", result.comm_share},
+                           {"exchange", config_.exchange.kind},
+                           {"compression", config_.exchange.compression},
+                           {"world_size", comm.size()},
+                           {"nodes", comm.topology().nodes},
+                           {"threads", run.threads},
+                           {"test_accuracy", nullptr},
+                           {"test_loss", nullptr}};
+  if (result.test) {
+    record["test_accuracy"] = accuracy(*result.test);
+    record["test_loss"] = mean_loss(*result.test);
+    record["test_samples"] = result.test->samples;
+  }
+  folder->write_result(record);
+  if (result.test)
+    say(fmt::format("test accuracy {:.4f} after {} steps, {:.1f} s of training", accuracy(*result.test), result.steps,
+                    result.train_seconds));
+  say("run folder " + config_.run.dir);
+}
+
+}  // namespace tutti::trainer

@@ -1,0 +1,61 @@
+// What rank 0 tells of a run while it is made: lines of metrics.jsonl, what is shown, and result.json.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/network/network.hpp>
+#include <tutti/trainer/run/progress.hpp>
+#include <tutti/trainer/run/run_folder.hpp>
+#include <tutti/trainer/run/training.hpp>
+#include <tutti/trainer/run/training_state.hpp>
+
+namespace tutti::trainer {
+
+class RunLog {
+ public:
+  /// `steps` of the whole run. On ranks other than 0 nothing is shown, and nothing else is to be called but say().
+  RunLog(const Config& config, bool is_root, std::uint64_t steps);
+
+  /// Set once the run has begun or been taken up again.
+  std::optional<RunFolder> folder;
+
+  /// After a step that took `seconds`, `exposed` of them in communication; `position` counts it. \throws DataError
+  void step(const StepReport& report, const Position& position, double seconds, double exposed);
+
+  /// After an evaluation that took `seconds`, `train_seconds` into the run. \throws DataError
+  void evaluation(const Score& score, const Position& position, double seconds, double train_seconds);
+
+  /// Writes result.json and says what came out. \throws DataError
+  void result(const TrainingResult& result, const RunIdentity& run, const Position& position, const Communicator& comm);
+
+  /// A line on standard output.
+  void say(const std::string& line) { progress_.say(line); }
+
+ private:
+  /// Sums since the last line.
+  struct Window {
+    double seconds = 0.0;
+    double exposed = 0.0;
+    std::uint64_t samples = 0;
+    std::uint64_t steps = 0;
+
+    void add(double s, double e, std::uint64_t n);
+    double rate() const { return seconds > 0.0 ? static_cast<double>(samples) / seconds : 0.0; }
+    double share() const { return seconds > 0.0 ? exposed / seconds : 0.0; }
+  };
+
+  void log(const StepReport& report);
+  void show(const StepReport& report, const Position& position);
+
+  const Config& config_;
+  const std::uint64_t steps_;
+  Progress progress_;
+  Window logged_;                    // for metrics.jsonl
+  Window shown_;                     // for the bar or line
+  std::optional<double> last_loss_;  // of a step of this session
+};
+
+}  // namespace tutti::trainer

@@ -1,0 +1,438 @@
+// The story of a run.
+//
+// What every rank holds: a replica of the model (parameters, gradients and velocities in buckets), its part of every
+// batch, and the position. Parameters, velocities and position are the same on all ranks, bit for bit, between any two
+// steps.
+//
+//   prepare   open the data sets; lay the model out in buckets; open the run folder
+//   begin     initial parameters, or those of the newest checkpoint; sent from rank 0 to all, and compared
+//   step      forward -> loss starts to add up over ranks -> backward, while complete buckets start to add up over
+//   ranks
+//             -> loss known on all ranks: stop if it is not finite -> each bucket's sum arrives and its parameters are
+//             updated
+//   epoch     write a checkpoint; evaluate on the test set
+//   end       write a checkpoint; evaluate; hash of the parameters; result.json
+#include <fmt/core.h>
+
+#include <array>
+#include <chrono>
+#include <cmath>
+
+#include <tutti/allreduce/allreduce.hpp>
+#include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/kernels/text.hpp>
+#include <tutti/trainer/exchange/exchange.hpp>
+#include <tutti/trainer/optimizers/learning_rate.hpp>
+#include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/cores.hpp>
+#include <tutti/trainer/run/data.hpp>
+#include <tutti/trainer/run/evaluation.hpp>
+#include <tutti/trainer/run/parameter_hash.hpp>
+#include <tutti/trainer/run/replicas.hpp>
+#include <tutti/trainer/run/run_log.hpp>
+#include <tutti/trainer/run/training.hpp>
+#include <tutti/trainer/run/training_state.hpp>
+
+namespace tutti::trainer {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+/// What all ranks are doing, in words: a rank that waits in vain can say what for.
+using Phase = std::string;
+
+class Training {
+ public:
+  Training(const Communicator& comm, const Config& config, const TrainingOptions& options, Phase& phase);
+  TrainingResult run();
+
+ private:
+  int agreed_threads();
+  RunData open_agreed_data();
+  Buckets make_buckets() const;
+  void begin_run();
+  void resume_run();
+  void train_steps();
+  io::Batch make_step(io::Loader& loader, double rate);
+  [[noreturn]] void stop_at_loss(const io::Batch& batch, double local_loss);
+  [[noreturn]] void stop_at_gradient(std::size_t parameter);
+  bool evaluation_is_due() const;
+  void after_step(const io::Batch& batch, double rate, double seconds);
+  void evaluate_now();
+  void save();
+  TrainingResult finish();
+  RunIdentity identity() const { return {config_, data_.train.dataset(), network_.parameters(), threads_}; }
+  bool is_root() const { return comm_.rank() == 0; }
+  double train_seconds() const { return seconds_before_ + seconds_since(session_begin_); }
+
+  /// Runs work of this rank alone. What it throws is kept in failure_, for the other ranks to be told in the next
+  /// exchange of losses.
+  template <class Work>
+  void attempt(Work work) {
+    if (failure_) return;
+    try {
+      work();
+    } catch (const std::bad_alloc&) {
+      failure_ = fmt::format("out of memory, with {}", model_text());
+    } catch (const std::exception& error) {
+      failure_ = error.what();
+    }
+  }
+  std::string model_text() const;
+
+  const Communicator& comm_;
+  const Config& config_;
+  const TrainingOptions& options_;
+  Phase& phase_;
+  const int threads_;
+  const RunData data_;
+  Network network_;
+  Buckets buckets_;
+  std::unique_ptr<Exchange> exchange_;
+  const std::uint64_t steps_per_epoch_;
+  const std::uint64_t steps_;  // of the whole run
+  const LearningRate learning_rate_;
+  RunLog log_;
+  Position position_;
+  std::optional<std::uint64_t> saved_step_;  // of the newest checkpoint
+  std::optional<Score> score_;               // of the parameters as they are now
+  std::vector<std::int64_t> labels_;
+  std::array<double, 3> sums_{};  // being added up over ranks: loss, how many have a failure_, how many want to stop
+  Request loss_operation_;
+  std::optional<std::string> failure_;  // of this rank, not known to the others yet
+  bool stopping_ = false;               // agreed: a rank was asked to stop
+  double last_loss_ = 0.0;
+  double loss_exposed_ = 0.0;
+  Clock::time_point session_begin_;
+  double seconds_before_ = 0.0;  // train_seconds of earlier sessions
+};
+
+std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
+  const auto all = static_cast<std::uint64_t>(config.train.epochs) * steps_per_epoch;
+  return config.train.max_steps > 0 ? std::min(all, static_cast<std::uint64_t>(config.train.max_steps)) : all;
+}
+
+Training::Training(const Communicator& comm, const Config& config, const TrainingOptions& options, Phase& phase)
+    : comm_(comm),
+      config_(config),
+      options_(options),
+      phase_(phase),
+      threads_(agreed_threads()),
+      data_(open_agreed_data()),
+      network_(config, data_.train.input().shape, data_.train.dataset().classes()),
+      buckets_(make_buckets()),
+      exchange_(make_exchange({comm_, buckets_, config_.exchange})),
+      steps_per_epoch_((data_.train.dataset().size() - 1) / static_cast<std::uint64_t>(config.train.batch_size) + 1),
+      steps_(count_steps(config, steps_per_epoch_)),
+      learning_rate_(config, steps_per_epoch_),
+      log_(config, comm.rank() == 0, steps_) {
+  set_arithmetic_threads(threads_);
+  network_.bind(buckets_, [this](std::size_t parameter) {
+    exchange_->gradient_ready(parameter);
+    loss_operation_.test();
+  });
+}
+
+int Training::agreed_threads() {
+  if (config_.train.threads > 0) return static_cast<int>(config_.train.threads);
+  std::optional<std::string> failure;
+  int threads = 1;
+  try {
+    threads = default_threads(comm_);
+  } catch (const InvalidArgument& wrong) {
+    failure = wrong.what();
+  }
+  settle(comm_, failure);
+  return threads;
+}
+
+std::string Training::model_text() const {
+  std::size_t parameters = 0;
+  for (const ParameterInfo& parameter : network_.parameters()) parameters += parameter.count();
+  return fmt::format("model {} of {} parameters of {}, their gradients and velocities, and batches of {} samples",
+                     config_.model.name, parameters, config_.model.dtype, config_.train.batch_size);
+}
+
+Buckets Training::make_buckets() const {
+  const DType dtype = dtype_from_name(config_.model.dtype);
+  return agree(comm_, [&] {
+    try {
+      return Buckets(
+          comm_, plan_buckets(network_.parameters(), dtype, static_cast<std::size_t>(config_.exchange.bucket_bytes)),
+          dtype);
+    } catch (const std::bad_alloc& error) {
+      throw Error(fmt::format("not enough memory for {} ({})", model_text(), error.what()));
+    }
+  });
+}
+
+RunData Training::open_agreed_data() {
+  phase_ = "all ranks open the data sets";
+  const auto& algorithm = config_.exchange.algorithm;
+  if (!algorithm.empty() && find_algorithm(allreduce_algorithms(), Collective::allreduce, algorithm) == nullptr)
+    throw AgreedError(text("exchange.algorithm = \"", algorithm, "\": there is no such allreduce"));
+  RunData data = agree(comm_, [&] { return open_data(config_); });
+  if (!all_equal(comm_, data.train.dataset().fingerprint()))
+    throw AgreedError(text(config_.data.train, ": ranks see different data sets under this name"));
+  if (data.test && !all_equal(comm_, data.test->dataset().fingerprint()))
+    throw AgreedError(text(config_.data.test, ": ranks see different data sets under this name"));
+  // A model that does not fit its inputs is the same error on all ranks, because the data are the same.
+  agree(comm_, [&] { Network(config_, data.train.input().shape, data.train.dataset().classes()); });
+  return data;
+}
+
+void Training::begin_run() {
+  phase_ = fmt::format("rank 0 makes the run folder {}", config_.run.dir);
+  agree_at_root(comm_, [&] { log_.folder.emplace(RunFolder::create(config_.run.dir)); });
+  for (std::size_t i = 0; i < network_.parameters().size(); ++i)
+    initialise(network_.parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed), buckets_.parameter(i));
+  share_parameters(comm_, buckets_);
+  save();
+  agree_at_root(comm_, [&] { log_.folder->begin(to_toml(config_)); });
+}
+
+/// Only once nothing can be refused any more is anything in the folder changed.
+void Training::resume_run() {
+  phase_ = fmt::format("rank 0 reads a checkpoint in {}", config_.run.dir);
+  std::vector<std::string> notes;
+  agree_at_root(comm_, [&] {
+    log_.folder.emplace(RunFolder::open(config_.run.dir));
+    std::filesystem::path file;
+    const io::Checkpoint checkpoint = log_.folder->newest_checkpoint(file);
+    position_ = restore_checkpoint(file, checkpoint, identity(), buckets_, notes);
+    if (position_.step > steps_)
+      throw Error(fmt::format("{}: the run has done {} steps ({:g} epochs), {} steps are asked for", config_.run.dir,
+                              position_.step,
+                              static_cast<double>(position_.step) / static_cast<double>(steps_per_epoch_), steps_));
+  });
+  position_ = position_from_json(broadcast_text(comm_, to_json(position_)));
+  seconds_before_ = position_.train_seconds;
+  saved_step_ = position_.step;
+  share_parameters(comm_, buckets_);
+  agree_at_root(comm_, [&] { log_.folder->resume_at(position_.step, to_toml(config_), position_.step < steps_); });
+  for (const auto& note : notes) log_.say("note: " + note + "; the run goes on with other bits than it would have had");
+  log_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
+  // The session before may have been stopped between the checkpoint of an epoch and its evaluation.
+  std::array<std::uint64_t, 1> missing{is_root() && log_.folder->last_evaluation() != position_.step ? 1U : 0U};
+  broadcast(comm_, std::span<std::uint64_t>(missing), 0);
+  if (missing[0] != 0 && position_.step < steps_ && evaluation_is_due()) evaluate_now();
+}
+
+void Training::train_steps() {
+  session_begin_ = Clock::now();
+  auto loader = agree(comm_, [&] {
+    return std::make_unique<io::Loader>(
+        data_.train.dataset(),
+        io::LoaderOptions{.order = config_.train.order == "shuffled" ? io::Order::shuffled : io::Order::contiguous,
+                          .seed = static_cast<std::uint64_t>(config_.train.seed),
+                          .global_batch = static_cast<std::uint64_t>(config_.train.batch_size),
+                          .rank = comm_.rank(),
+                          .ranks = comm_.size(),
+                          .epochs = static_cast<std::uint64_t>(config_.train.epochs),
+                          .first_epoch = position_.epoch,
+                          .first_batch = position_.batch});
+  });
+  while (position_.step < steps_ && !stopping_) {
+    const auto begin = Clock::now();
+    const double rate = learning_rate_.rate(position_.step);
+    const io::Batch batch = make_step(*loader, rate);
+    after_step(batch, rate, seconds_since(begin));
+  }
+}
+
+/// Every rank calls this for every global batch, also without samples of its own. Losses and gradients are sums over a
+/// rank's samples, divided by the samples of the global batch, which all ranks know by arithmetic: added up over ranks
+/// they are the mean.
+io::Batch Training::make_step(io::Loader& loader, double rate) {
+  phase_ = fmt::format("all ranks make step {}, which begins with reading samples", position_.step + 1);
+  exchange_->begin();
+  io::Batch batch;
+  double local_loss = 0.0;
+  attempt([&] {
+    auto next = loader.next();
+    if (!next) throw Error("the loader ended before the run");
+    batch = std::move(*next);
+    local_loss = network_.forward(data_.train.samples(batch, labels_));
+  });
+  const bool asked_to_stop = options_.stop && options_.stop();
+  sums_ = {local_loss, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
+  loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);
+  const double weight = 1.0 / static_cast<double>(batch.global_samples);
+  if (!failure_) network_.backward(weight);
+  const auto begin = Clock::now();
+  loss_operation_.wait();
+  loss_exposed_ = seconds_since(begin);
+  if (sums_[1] != 0.0) {
+    exchange_->discard();
+    settle(comm_, failure_);
+  }
+  last_loss_ = sums_[0] * weight;
+  if (!std::isfinite(last_loss_)) stop_at_loss(batch, local_loss);
+  const auto not_finite = exchange_->finish({.learning_rate = rate,
+                                             .momentum = config_.optimizer.momentum,
+                                             .weight_decay = config_.optimizer.weight_decay,
+                                             .nesterov = config_.optimizer.nesterov});
+  if (not_finite) stop_at_gradient(*not_finite);
+  stopping_ = sums_[2] != 0.0;
+  return batch;
+}
+
+/// All ranks come here in the same step, because all have the same sums.
+void Training::stop_at_gradient(std::size_t parameter) {
+  exchange_->discard();
+  const std::string& compression = config_.exchange.compression;
+  const std::string cause =
+      compression == "f16" ? "; exchange.compression = \"f16\" holds no value beyond 65504: bf16 does" : "";
+  throw AgreedError(
+      fmt::format("the gradient of {} is not finite at step {} (batch {} of epoch {}){}; the newest checkpoint is that "
+                  "of step {}, in {}",
+                  network_.parameters()[parameter].name, position_.step + 1, position_.batch + 1, position_.epoch + 1,
+                  cause, *saved_step_, config_.run.dir));
+}
+
+/// All ranks come here in the same step, because all have the same sum. Nothing has been updated.
+void Training::stop_at_loss(const io::Batch& batch, double local_loss) {
+  exchange_->discard();
+  const auto [low, high] = std::minmax_element(batch.ids.begin(), batch.ids.end());
+  const std::array<std::uint64_t, 4> mine{std::isfinite(local_loss) ? 0U : 1U, batch.ids.size(),
+                                          batch.ids.empty() ? 0 : *low, batch.ids.empty() ? 0 : *high};
+  std::vector<std::uint64_t> all(mine.size() * static_cast<std::size_t>(comm_.size()));
+  all_gather(comm_, std::span<const std::uint64_t>(mine), std::span<std::uint64_t>(all));
+  std::string where;
+  for (std::size_t rank = 0; rank * mine.size() < all.size(); ++rank) {
+    const std::uint64_t* its = &all[rank * mine.size()];
+    if (its[0] != 0) where += fmt::format("; on rank {}: {} samples, ids {} to {}", rank, its[1], its[2], its[3]);
+  }
+  if (where.empty()) where = "; in the sum over all ranks";
+  throw AgreedError(
+      fmt::format("the loss is {} at step {} (batch {} of epoch {}){}; the newest checkpoint is that of step {}, in {}",
+                  std::isnan(last_loss_) ? std::abs(last_loss_) : last_loss_,  // NaN has a sign, which says nothing
+                  position_.step + 1, position_.batch + 1, position_.epoch + 1, where, *saved_step_, config_.run.dir));
+}
+
+void Training::after_step(const io::Batch& batch, double rate, double seconds) {
+  const double exposed = exchange_->exposed_seconds() + loss_exposed_;
+  const bool epoch_ends = batch.index + 1 == steps_per_epoch_;
+  ++position_.step;
+  position_.epoch = epoch_ends ? batch.epoch + 1 : batch.epoch;
+  position_.batch = epoch_ends ? 0 : batch.index + 1;
+  position_.samples += batch.global_samples;
+  position_.step_seconds += seconds;
+  position_.exposed_seconds += exposed;
+  score_.reset();
+  const StepReport report{position_.step, batch.epoch + 1, last_loss_, rate, batch.global_samples, batch.ids};
+  if (is_root()) attempt([&] { log_.step(report, position_, seconds, exposed); });
+  if (options_.on_step) options_.on_step(report);
+  // The checkpoint comes first: whatever the evaluation runs into, the epoch is not lost.
+  const auto save_every = static_cast<std::uint64_t>(config_.run.checkpoint_every);
+  if (stopping_ || (save_every == 0 ? epoch_ends : position_.step % save_every == 0)) save();
+  if (evaluation_is_due()) evaluate_now();
+}
+
+bool Training::evaluation_is_due() const {
+  const auto every = static_cast<std::uint64_t>(config_.run.evaluate_every);
+  return position_.batch == 0 && position_.epoch > 0 && every > 0 && position_.epoch % every == 0;
+}
+
+void Training::evaluate_now() {
+  if (!data_.test || score_ || stopping_) return;
+  phase_ = fmt::format("all ranks evaluate on {}", config_.data.test);
+  const auto begin = Clock::now();
+  score_ = evaluate(comm_, network_, *data_.test, options_.stop);
+  stopping_ = !score_;
+  if (is_root() && score_) attempt([&] { log_.evaluation(*score_, position_, seconds_since(begin), train_seconds()); });
+}
+
+/// The replicas are compared first: what is written is what every rank holds, and it is sound.
+void Training::save() {
+  if (saved_step_ == position_.step) return;
+  if (!are_finite(buckets_))
+    throw AgreedError(
+        fmt::format("parameters are not finite after step {}; no checkpoint is written, the newest is that of step {}",
+                    position_.step, saved_step_.value_or(0)));
+  if (!are_same(comm_, buckets_))
+    throw AgreedError(fmt::format("ranks hold different parameters after step {}", position_.step));
+  phase_ = fmt::format("rank 0 writes the checkpoint of step {} in {}", position_.step, config_.run.dir);
+  agree_at_root(comm_, [&] {
+    Position now = position_;
+    now.train_seconds = train_seconds();
+    log_.folder->write_checkpoint(position_.step, make_checkpoint(identity(), now, buckets_), config_.run.keep);
+  });
+  saved_step_ = position_.step;
+}
+
+TrainingResult Training::finish() {
+  save();
+  evaluate_now();
+  settle(comm_, failure_);
+  if (stopping_) {
+    log_.say(fmt::format("stopped after step {} of {}: --resume goes on; run folder {}", position_.step, steps_,
+                         config_.run.dir));
+    TrainingResult stopped;
+    stopped.stopped = true;
+    stopped.steps = position_.step;
+    stopped.epochs = position_.epoch;
+    stopped.train_seconds = train_seconds();
+    return stopped;
+  }
+  const auto hash = parameter_hash(buckets_);
+  std::uint64_t head = 0;
+  for (std::size_t i = 0; i < sizeof(head); ++i) head = head << 8 | hash[i];
+  if (!all_equal(comm_, head)) throw AgreedError("ranks hold different parameters at the end");
+  TrainingResult result{.stopped = false,
+                        .steps = position_.step,
+                        .epochs = position_.epoch,
+                        .test = score_,
+                        .parameter_hash = to_hex(hash),
+                        .train_seconds = train_seconds()};
+  if (position_.step_seconds > 0.0) {
+    result.samples_per_s = static_cast<double>(position_.samples) / position_.step_seconds;
+    result.comm_share = position_.exposed_seconds / position_.step_seconds;
+  }
+  agree_at_root(comm_, [&] { log_.result(result, identity(), position_, comm_); });
+  return result;
+}
+
+TrainingResult Training::run() {
+  session_begin_ = Clock::now();
+  if (options_.resume)
+    resume_run();
+  else
+    begin_run();
+  log_.say(fmt::format(
+      "{} of {} on {}: {} samples, batch {}, {} steps; {} rank(s) on {} node(s), {} thread(s) each; {} bucket(s)",
+      config_.model.name, config_.model.dtype, data_.train.dataset().name(), data_.train.dataset().size(),
+      config_.train.batch_size, steps_, comm_.size(), comm_.topology().nodes, threads_, buckets_.size()));
+  train_steps();
+  return finish();
+}
+
+}  // namespace
+
+TrainingResult train(const Communicator& comm, const Config& config, const TrainingOptions& options) {
+  Phase phase;
+  std::unique_ptr<Training> training;
+  try {
+    training = std::make_unique<Training>(comm, config, options, phase);
+    return training->run();
+  } catch (const AgreedError&) {
+    throw;  // nothing is under way
+  } catch (const CommunicationError& error) {
+    static_cast<void>(training.release());
+    throw CommunicationError(
+        fmt::format("{}; meanwhile {}; a rank that is only slow needs a larger train.timeout_s, "
+                    "which is {} s",
+                    error.what(), phase, config.train.timeout_s));
+  } catch (...) {
+    // Operations may be under way, and MPI cannot cancel them: their memory must stay until the program is aborted.
+    static_cast<void>(training.release());
+    throw;
+  }
+}
+
+}  // namespace tutti::trainer

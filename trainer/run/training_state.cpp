@@ -1,0 +1,174 @@
+// A checkpoint's description (JSON) holds: position, config (TOML, every key), data set fingerprint and size,
+// parameters (names and shapes in model order), buckets (names of the parameters in each, in order of exchange),
+// threads, version. Its tensors are parameters/NAME and velocities/NAME: without bucket layout, so that they outlive a
+// change of it.
+#include <tutti/trainer/run/training_state.hpp>
+
+#include <fmt/core.h>
+
+#include <cstring>
+
+#include <nlohmann/json.hpp>
+
+#include <tutti/allreduce/version.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::trainer {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+
+json position_json(const Position& p) {
+  return {{"step", p.step},
+          {"epoch", p.epoch},
+          {"batch", p.batch},
+          {"samples", p.samples},
+          {"train_seconds", p.train_seconds},
+          {"step_seconds", p.step_seconds},
+          {"exposed_seconds", p.exposed_seconds}};
+}
+
+Position position_from(const json& j) {
+  Position p;
+  j.at("step").get_to(p.step);
+  j.at("epoch").get_to(p.epoch);
+  j.at("batch").get_to(p.batch);
+  j.at("samples").get_to(p.samples);
+  j.at("train_seconds").get_to(p.train_seconds);
+  j.at("step_seconds").get_to(p.step_seconds);
+  j.at("exposed_seconds").get_to(p.exposed_seconds);
+  return p;
+}
+
+json parameters_json(const std::vector<ParameterInfo>& parameters) {
+  json list = json::array();
+  for (const auto& parameter : parameters) list.push_back({{"name", parameter.name}, {"shape", parameter.shape}});
+  return list;
+}
+
+json buckets_json(const RunIdentity& run, const BucketPlan& plan) {
+  json list = json::array();
+  for (const auto& bucket : plan.buckets) {
+    json names = json::array();
+    for (const auto index : bucket.parameters) names.push_back(run.parameters[index].name);
+    list.push_back(names);
+  }
+  return list;
+}
+
+io::NamedTensor tensor_of(std::string name, const ParameterInfo& info, ConstBuffer values) {
+  const auto* bytes = static_cast<const std::byte*>(values.data);
+  return {.name = std::move(name),
+          .dtype = values.dtype,
+          .shape = {info.shape.begin(), info.shape.end()},
+          .bytes = {bytes, bytes + values.size_bytes()}};
+}
+
+/// The first parameter in which the models differ, as a clause; empty if they are alike.
+std::string first_difference(const json& stored, const json& own) {
+  const auto describe = [](const json& list, std::size_t i) {
+    return i < list.size() ? fmt::format("{} {}", list[i].at("name").get<std::string>(), list[i].at("shape").dump())
+                           : "missing";
+  };
+  for (std::size_t i = 0; i < std::max(stored.size(), own.size()); ++i)
+    if (i >= stored.size() || i >= own.size() || stored[i] != own[i])
+      return fmt::format("parameter {} is {} in the checkpoint, {} in the model", i, describe(stored, i),
+                         describe(own, i));
+  return {};
+}
+
+void require_same_run(const std::filesystem::path& file, const json& description, const RunIdentity& run,
+                      const Buckets& buckets, std::vector<std::string>& notes) {
+  const auto refuse = [&](const std::string& what) {
+    throw DataError(fmt::format("{}: the checkpoint is of another run: {}", file.string(), what));
+  };
+  if (const auto model = first_difference(description.at("parameters"), parameters_json(run.parameters));
+      !model.empty())
+    refuse(model);
+  for (const auto& difference :
+       differences(run.config, parse_config(description.at("config").get<std::string>(), file.string()))) {
+    if (difference.on_resume == OnResume::refuse) refuse(difference.text);
+    if (difference.on_resume == OnResume::note) notes.push_back(difference.text);
+  }
+  const auto& data = description.at("data");
+  if (data.at("fingerprint") != run.train.fingerprint() || data.at("samples") != run.train.size())
+    refuse(fmt::format("its training set has {} samples and fingerprint {:08x}, {} has {} and {:08x}",
+                       data.at("samples").get<std::uint64_t>(), data.at("fingerprint").get<std::uint32_t>(),
+                       run.train.folder().string(), run.train.size(), run.train.fingerprint()));
+  if (description.at("threads") != run.threads)
+    notes.push_back(
+        fmt::format("threads per rank are {} and were {}", run.threads, description.at("threads").get<int>()));
+  if (notes.empty() && description.at("buckets") != buckets_json(run, buckets.plan()))
+    notes.emplace_back("the buckets are cut otherwise");
+}
+
+/// All tensors are looked at before the first is copied.
+const io::NamedTensor& matching_tensor(const std::filesystem::path& file, const io::Checkpoint& checkpoint,
+                                       const std::string& name, ConstBuffer memory) {
+  const auto& tensor = checkpoint.tensor(name);
+  if (tensor.dtype != memory.dtype || tensor.bytes.size() != memory.size_bytes())
+    throw DataError(
+        fmt::format("{}: tensor {} has another type or size than its description says", file.string(), name));
+  return tensor;
+}
+
+}  // namespace
+
+io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position, const Buckets& buckets) {
+  const json description = {
+      {"kind", "tutti training"},
+      {"version", kVersion},
+      {"tutti", tutti::version()},
+      {"position", position_json(position)},
+      {"config", to_toml(run.config)},
+      {"data", {{"fingerprint", run.train.fingerprint()}, {"samples", run.train.size()}}},
+      {"parameters", parameters_json(run.parameters)},
+      {"buckets", buckets_json(run, buckets.plan())},
+      {"threads", run.threads},
+  };
+  io::Checkpoint checkpoint{.description = description.dump(), .tensors = {}};
+  for (std::size_t i = 0; i < run.parameters.size(); ++i) {
+    const auto& info = run.parameters[i];
+    checkpoint.tensors.push_back(tensor_of("parameters/" + info.name, info, buckets.parameter(i)));
+    checkpoint.tensors.push_back(tensor_of("velocities/" + info.name, info, buckets.velocity(i)));
+  }
+  return checkpoint;
+}
+
+Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpoint& checkpoint, const RunIdentity& run,
+                            const Buckets& buckets, std::vector<std::string>& notes) {
+  Position position;
+  try {
+    const json description = json::parse(checkpoint.description);
+    if (description.at("version") != kVersion)
+      throw DataError(fmt::format("{}: the checkpoint has version {}, this program reads {}", file.string(),
+                                  description.at("version").dump(), kVersion));
+    require_same_run(file, description, run, buckets, notes);
+    position = position_from(description.at("position"));
+  } catch (const json::exception& error) {
+    throw DataError(fmt::format("{}: not a checkpoint of a training run: {}", file.string(), error.what()));
+  }
+  struct Copy {
+    const io::NamedTensor& from;
+    Buffer to;
+  };
+  std::vector<Copy> copies;
+  for (std::size_t i = 0; i < run.parameters.size(); ++i) {
+    const auto& name = run.parameters[i].name;
+    copies.push_back(
+        {matching_tensor(file, checkpoint, "parameters/" + name, buckets.parameter(i)), buckets.parameter(i)});
+    copies.push_back(
+        {matching_tensor(file, checkpoint, "velocities/" + name, buckets.velocity(i)), buckets.velocity(i)});
+  }
+  for (const auto& [from, to] : copies) std::memcpy(to.data, from.bytes.data(), to.size_bytes());
+  return position;
+}
+
+std::string to_json(const Position& position) { return position_json(position).dump(); }
+
+Position position_from_json(const std::string& json_text) { return position_from(json::parse(json_text)); }
+
+}  // namespace tutti::trainer

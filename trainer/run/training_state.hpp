@@ -1,0 +1,52 @@
+// What the next step depends on, and its way into and out of a checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <tutti/io/checkpoint.hpp>
+#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/memory/buckets.hpp>
+#include <tutti/trainer/memory/parameters.hpp>
+#include <tutti/trainer/run/data.hpp>
+
+namespace tutti::trainer {
+
+/// Where a run stands, the same on all ranks but for the seconds, which are rank 0's.
+struct Position {
+  std::uint64_t step = 0;        ///< steps done
+  std::uint64_t epoch = 0;       ///< of the next step
+  std::uint64_t batch = 0;       ///< of the next step, within its epoch
+  std::uint64_t samples = 0;     ///< seen so far, over all ranks
+  double train_seconds = 0.0;    ///< time in the training loop, evaluations and checkpoints included
+  double step_seconds = 0.0;     ///< time in steps
+  double exposed_seconds = 0.0;  ///< time of steps spent in communication
+
+  /// Counted from 1, as people do.
+  std::uint64_t epoch_of_last_step() const noexcept { return batch == 0 ? epoch : epoch + 1; }
+};
+
+/// What identifies a run, beside its position: a checkpoint of another one is refused.
+struct RunIdentity {
+  const Config& config;
+  const io::Dataset& train;
+  const std::vector<ParameterInfo>& parameters;
+  int threads;  ///< of this rank's arithmetic
+};
+
+io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position, const Buckets& buckets);
+
+/// Fills parameters and velocities of `buckets` and returns the position. Settings that differ but may are listed in
+/// `notes`. \throws DataError naming `file` and what differs: the model (its first differing parameter), the data set,
+/// a setting that
+///         makes it another run; nothing is changed then.
+Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpoint& checkpoint, const RunIdentity& run,
+                            const Buckets& buckets, std::vector<std::string>& notes);
+
+/// A position as JSON, to be sent to other ranks, and back.
+std::string to_json(const Position& position);
+Position position_from_json(const std::string& json_text);
+
+}  // namespace tutti::trainer
