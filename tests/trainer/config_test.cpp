@@ -89,7 +89,7 @@ TEST_F(ConfigFile, UnknownKeyNamesFileLineAndNearest) {
 TEST_F(ConfigFile, SuggestionsAreNearOrNotMade) {
   expect_parts(error(data_, {"optimizer.lr=3"}), {"'optimizer.lr'", "'optimizer.learning_rate'?"});
   expect_parts(error(data_, {"train.learning_rate=3"}), {"'optimizer.learning_rate'?"});
-  expect_parts(error(data_, {"optimizer.speed=3"}), {"section optimizer has learning_rate, momentum"});
+  expect_parts(error(data_, {"optimizer.speed=3"}), {"section optimizer has kind, learning_rate, momentum"});
   expect_parts(error("[foo]\nbar = 1\n"), {"'foo.bar'", "sections data, model, train"});
   expect_parts(error("[foo]\n"), {"'foo'", "sections data, model, train"});
   for (const char* option : {"optimizer.speed=3", "foo.bar=1"})
@@ -182,13 +182,16 @@ TEST_F(ConfigFile, ContradictionsAndBadFiles) {
 }
 
 // What an earlier version wrote into a checkpoint is read; a file of a user has to use the key of today.
-TEST_F(ConfigFile, KeysOfEarlierVersionsAreReadInCheckpoints) {
+TEST_F(ConfigFile, KeysAndValuesOfEarlierVersionsAreReadInCheckpoints) {
   std::string toml = to_toml(read(data_, {"train.timeout_s=12.5"}));
   const auto at = toml.find("timeout_s");
   ASSERT_NE(at, std::string::npos);
   toml.replace(at, 9, "deadline_s");
   EXPECT_EQ(parse_config(toml, "checkpoint").train.timeout_s, 12.5);
   expect_parts(error(data_ + "[train]\ndeadline_s = 3\n"), {"unknown key 'train.deadline_s'"});
+
+  EXPECT_EQ(parse_config("[exchange]\nkind = \"sync_sgd\"\n", "checkpoint").exchange.kind, "allreduce");
+  expect_parts(error(data_ + "[exchange]\nkind = \"sync_sgd\"\n"), {"exchange.kind", "sync_sgd", "allreduce"});
 }
 
 TEST_F(ConfigFile, DifferencesSayWhatTheyMeanForResuming) {

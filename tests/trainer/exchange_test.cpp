@@ -1,8 +1,10 @@
-// The exchange of gradients alone, on three ranks: sums whatever the order in which gradients come, and discarding.
+// The exchange of gradients alone, on three ranks: sums whatever the order in which gradients come, and discarding; and
+// the update that follows it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -10,29 +12,33 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
+#include <tutti/trainer/optimizers/optimizer.hpp>
+#include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer::test {
 
 namespace {
 
-class SyncSgdTest : public testing::Test {
+class ExchangeTest : public testing::Test {
  protected:
+  Buckets make_buckets(std::size_t bucket_bytes) const {
+    return {world_, plan_buckets(infos_, DType::f32, bucket_bytes), DType::f32, optimizer_->slots()};
+  }
   static void fill(Buffer values, float value) { std::fill_n(static_cast<float*>(values.data), values.count, value); }
   static float at(Buffer values, std::size_t i) { return static_cast<const float*>(values.data)[i]; }
 
   const Communicator world_{MPI_COMM_WORLD, {.timeout = std::chrono::seconds(60)}};
   const std::vector<ParameterInfo> infos_{{"a", {100}, 0}, {"b", {7}, 0}, {"c", {33}, 0}, {"d", {1}, 0}};
+  const std::unique_ptr<Optimizer> optimizer_ = make_optimizer({.momentum = 0.0});
 };
 
-TEST_F(SyncSgdTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
+TEST_F(ExchangeTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
   const auto rank = static_cast<std::size_t>(world_.rank());
-  for (const std::int64_t bucket_bytes : {1, 200, 100000}) {
-    const Buckets buckets(world_, plan_buckets(infos_, DType::f32, static_cast<std::size_t>(bucket_bytes)), DType::f32);
-    const Config::Exchange options{
-        .kind = "sync_sgd", .bucket_bytes = bucket_bytes, .compression = "none", .algorithm = ""};
+  for (const std::size_t bucket_bytes : {1U, 200U, 100000U}) {
+    const Buckets buckets = make_buckets(bucket_bytes);
+    const Config::Exchange options;
     const auto exchange = make_exchange({world_, buckets, options});
     for (std::size_t step = 0; step < 3; ++step) {
-      for (std::size_t b = 0; b < buckets.size(); ++b) fill(buckets.parameters(b), 0.0F);
       exchange->begin();
       for (std::size_t i = 0; i < infos_.size(); ++i) {
         const std::size_t parameter = (i + rank + step) % infos_.size();  // another order on every rank
@@ -40,36 +46,81 @@ TEST_F(SyncSgdTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
         fill(buckets.gradient(parameter), static_cast<float>((rank + 1) * (parameter + 1)));
         exchange->gradient_ready(parameter);
       }
-      ASSERT_FALSE(exchange->finish({.learning_rate = 1.0}));
-      for (std::size_t parameter = 0; parameter < infos_.size(); ++parameter) {
-        std::size_t weights = 1 + 2 + 3;
-        if (parameter < 3) weights -= parameter + 1;
-        const auto expected = -static_cast<float>(weights * (parameter + 1));
-        EXPECT_EQ(at(buckets.parameter(parameter), 0), expected) << "parameter " << parameter << ", step " << step;
-        EXPECT_EQ(at(buckets.parameter(parameter), infos_[parameter].count() - 1), expected);
+      for (std::size_t b = 0; b < buckets.size(); ++b) {
+        exchange->wait(b);
+        for (const std::size_t parameter : buckets.plan().buckets[b].parameters) {
+          std::size_t weights = 1 + 2 + 3;
+          if (parameter < 3) weights -= parameter + 1;
+          const auto expected = static_cast<float>(weights * (parameter + 1));
+          EXPECT_EQ(at(buckets.gradient(parameter), 0), expected) << "parameter " << parameter << ", step " << step;
+          EXPECT_EQ(at(buckets.gradient(parameter), infos_[parameter].count() - 1), expected);
+        }
       }
     }
   }
 }
 
-TEST_F(SyncSgdTest, DiscardLeavesParametersAndNothingUnderWay) {
-  const Buckets buckets(world_, plan_buckets(infos_, DType::f32, 200), DType::f32);
+TEST_F(ExchangeTest, ChangesNoParameterAndNoSlot) {
+  const Buckets buckets = make_buckets(200);
+  const Config::Exchange options;
+  const auto exchange = make_exchange({world_, buckets, options});
+  for (std::size_t b = 0; b < buckets.size(); ++b) {
+    fill(buckets.parameters(b), 7.0F);
+    fill(buckets.slots(b)[0], 8.0F);
+  }
+  exchange->begin();
+  fill(buckets.gradient(0), 1.0F);
+  exchange->gradient_ready(0);
+  for (std::size_t b = 0; b < buckets.size(); ++b) exchange->wait(b);
+  for (std::size_t i = 0; i < infos_.size(); ++i) {
+    EXPECT_EQ(at(buckets.parameter(i), 0), 7.0F);
+    EXPECT_EQ(at(buckets.slot(0, i), 0), 8.0F);
+  }
+}
+
+// The first half of the buckets is updated while the other half is yet to be waited for.
+TEST_F(ExchangeTest, DiscardMayFollowSomeWaits) {
+  const Buckets buckets = make_buckets(1);
+  const Config::Exchange options;
+  const auto exchange = make_exchange({world_, buckets, options});
+  for (const std::size_t waits : {0U, 2U}) {
+    exchange->begin();
+    if (world_.rank() == 1) exchange->gradient_ready(3);
+    for (std::size_t b = 0; b < waits; ++b) exchange->wait(b);
+    exchange->discard();
+    std::vector<std::int32_t> one{1};
+    allreduce(world_, std::span<std::int32_t>(one), ReduceOp::sum);  // calls still match
+    EXPECT_EQ(one[0], 3);
+  }
+}
+
+TEST_F(ExchangeTest, UnknownStrategyIsNamed) {
+  const Buckets buckets = make_buckets(200);
+  Config::Exchange options;
+  options.kind = "gossip";
+  EXPECT_THROW(make_exchange({world_, buckets, options}), InvalidArgument);
+}
+
+TEST_F(ExchangeTest, AnUpdateTakesTheSumOfAllRanks) {
+  const Buckets buckets = make_buckets(200);
   const Config::Exchange options;
   const auto exchange = make_exchange({world_, buckets, options});
   exchange->begin();
-  if (world_.rank() == 1) exchange->gradient_ready(3);
-  exchange->discard();
-  EXPECT_EQ(at(buckets.parameter(0), 0), 0.0F);
-  std::vector<std::int32_t> one{1};
-  allreduce(world_, std::span<std::int32_t>(one), ReduceOp::sum);  // calls still match
-  EXPECT_EQ(one[0], 3);
+  for (std::size_t i = 0; i < infos_.size(); ++i) {
+    fill(buckets.gradient(i), static_cast<float>(i) + static_cast<float>(world_.rank()));
+    exchange->gradient_ready(i);
+  }
+  ASSERT_FALSE(update_parameters(*exchange, *optimizer_, buckets, {.learning_rate = 2.0}));
+  for (std::size_t i = 0; i < infos_.size(); ++i)
+    EXPECT_EQ(at(buckets.parameter(i), infos_[i].count() - 1), -2.0F * (3.0F * static_cast<float>(i) + 3.0F)) << i;
 }
 
 // A sum that is not finite changes no parameter of its bucket, and all ranks name the same one.
-TEST_F(SyncSgdTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
+TEST_F(ExchangeTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
   for (const std::string compression : {"none", "bf16", "f16"}) {
-    const Buckets buckets(world_, plan_buckets(infos_, DType::f32, 1), DType::f32);
-    const Config::Exchange options{.kind = "sync_sgd", .bucket_bytes = 1, .compression = compression, .algorithm = ""};
+    const Buckets buckets = make_buckets(1);
+    Config::Exchange options;
+    options.compression = compression;
     const auto exchange = make_exchange({world_, buckets, options});
     for (const float large : {60000.0F, 1e5F, 3e38F}) {
       const bool overflows = compression == "f16" ? large > 65504 : large > 1e38F;
@@ -79,7 +130,7 @@ TEST_F(SyncSgdTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
                                                           : world_.rank() == 1 ? large / 2
                                                                                : 0;
       if (compression == "f16" && !overflows) static_cast<float*>(buckets.gradient(2).data)[32] /= 3;
-      const auto found = exchange->finish({.learning_rate = 0.0});
+      const auto found = update_parameters(*exchange, *optimizer_, buckets, {.learning_rate = 0.0});
       if (overflows) {
         ASSERT_TRUE(found) << compression << " " << large;
         EXPECT_EQ(*found, 2U);
@@ -91,13 +142,6 @@ TEST_F(SyncSgdTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
         EXPECT_EQ(at(buckets.parameter(parameter), infos_[parameter].count() - 1), 7.0F) << parameter;
     }
   }
-}
-
-TEST_F(SyncSgdTest, UnknownStrategyIsNamed) {
-  const Buckets buckets(world_, plan_buckets(infos_, DType::f32, 200), DType::f32);
-  Config::Exchange options;
-  options.kind = "gossip";
-  EXPECT_THROW(make_exchange({world_, buckets, options}), InvalidArgument);
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <tutti/trainer/exchange/exchange.hpp>
 #include <tutti/trainer/models/model.hpp>
 #include <tutti/trainer/network/network.hpp>
+#include <tutti/trainer/optimizers/optimizer.hpp>
+#include <tutti/trainer/run/update.hpp>
 
 #include "tests/trainer/support.hpp"
 
@@ -29,7 +31,8 @@ class NetworkTest : public testing::TestWithParam<const char*> {
       labels_.push_back(label_of(id));
     }
     network_.emplace(config_, std::vector<std::size_t>{1, 8, 8}, kClasses);
-    buckets_.emplace(world_, plan_buckets(network_->parameters(), DType::f64, 800), DType::f64);
+    buckets_.emplace(world_, plan_buckets(network_->parameters(), DType::f64, 800), DType::f64,
+                     make_optimizer(config_.optimizer)->slots());
     for (std::size_t i = 0; i < network_->parameters().size(); ++i)
       initialise(network_->parameters()[i], i, 3, buckets_->parameter(i));
   }
@@ -105,9 +108,10 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
     for (std::size_t i = 0; i < network_->parameters().size(); ++i)
       initialise(network_->parameters()[i], i, 3, buckets_->parameter(i));
     for (std::size_t b = 0; b < buckets_->size(); ++b)
-      std::fill_n(static_cast<double*>(buckets_->velocities(b).data), buckets_->velocities(b).count, 0.0);
+      for (const Buffer slot : buckets_->slots(b)) std::fill_n(static_cast<double*>(slot.data), slot.count, 0.0);
     const Config::Exchange options;
     const auto exchange = make_exchange({world_, *buckets_, options});
+    const auto sgd = make_optimizer({.momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.01});
     network_->bind(*buckets_, [&](std::size_t parameter) { exchange->gradient_ready(parameter); });
     auto own = own_parameters();
     torch::optim::SGD optimizer(own, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.01).nesterov(nesterov));
@@ -118,8 +122,7 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
       exchange->begin();
       network_->forward(samples());
       network_->backward(1.0 / static_cast<double>(kSamplesUsed));
-      ASSERT_FALSE(
-          exchange->finish({.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov}));
+      ASSERT_FALSE(update_parameters(*exchange, *sgd, *buckets_, {.learning_rate = 0.1}));
     }
     expect_equal(own, false);
   }

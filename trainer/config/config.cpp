@@ -356,7 +356,7 @@ std::vector<std::string> tutti_environment() {
 
 namespace {
 
-/// Keys as earlier versions wrote them into checkpoints, which can still be resumed.
+/// Keys and values as earlier versions wrote them into checkpoints, which can still be resumed.
 struct FormerKey {
   const char* section;
   const char* former;
@@ -364,7 +364,15 @@ struct FormerKey {
 };
 constexpr FormerKey kFormerKeys[] = {{"train", "deadline_s", "timeout_s"}};
 
-void rename_former_keys(toml::table& table) {
+struct FormerValue {
+  const char* section;
+  const char* key;
+  std::string_view former;
+  std::string_view now;
+};
+constexpr FormerValue kFormerValues[] = {{"exchange", "kind", "sync_sgd", "allreduce"}};
+
+void rename_former(toml::table& table) {
   for (const FormerKey& key : kFormerKeys) {
     toml::table* section = table[key.section].as_table();
     if (section == nullptr || !section->contains(key.former)) continue;
@@ -374,6 +382,10 @@ void rename_former_keys(toml::table& table) {
     });
     section->erase(key.former);
   }
+  for (const FormerValue& value : kFormerValues)
+    if (toml::value<std::string>* stored = table[value.section][value.key].as_string();
+        stored != nullptr && stored->get() == value.former)
+      stored->get() = value.now;
 }
 
 /// What comes through a pipe stands in no folder: its paths are those of the working directory.
@@ -420,7 +432,7 @@ Config read_config(const ConfigSources& sources) {
 Config parse_config(std::string_view toml, const std::string& origin) {
   Config config;
   toml::table table = parse_toml(toml, origin);
-  rename_former_keys(table);
+  rename_former(table);
   assign_table(config, table, toml, origin, std::nullopt);
   return config;
 }

@@ -44,6 +44,7 @@ struct Config {
     double timeout_s = 300.0;
   } train;
   struct Optimizer {
+    std::string kind = "sgd";
     double learning_rate = 0.05;
     double momentum = 0.9;
     bool nesterov = false;
@@ -57,7 +58,7 @@ struct Config {
     std::int64_t base_batch = 0;
   } schedule;
   struct Exchange {
-    std::string kind = "sync_sgd";
+    std::string kind = "allreduce";
     std::int64_t bucket_bytes = 262144;
     std::string compression = "none";
     std::string algorithm;

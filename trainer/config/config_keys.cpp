@@ -113,6 +113,11 @@ const std::vector<Key>& keys() {
        .low = 0.001,
        .high = 1e7},
 
+      {.name = "optimizer.kind",
+       .meaning = "how parameters are updated by their gradients",
+       .slot = [](Config& c) -> Slot { return &c.optimizer.kind; },
+       .choices = {"sgd"},
+       .on_resume = OnResume::refuse},
       {.name = "optimizer.learning_rate",
        .meaning = "learning rate before schedule and scaling",
        .slot = [](Config& c) -> Slot { return &c.optimizer.learning_rate; },
@@ -165,9 +170,9 @@ const std::vector<Key>& keys() {
        .on_resume = OnResume::note},
 
       {.name = "exchange.kind",
-       .meaning = "how ranks exchange what they learn",
+       .meaning = "how ranks exchange what they learn: gradients are added over all ranks, every step",
        .slot = [](Config& c) -> Slot { return &c.exchange.kind; },
-       .choices = {"sync_sgd"},
+       .choices = {"allreduce"},
        .on_resume = OnResume::note},
       {.name = "exchange.bucket_bytes",
        .meaning = "about how many bytes of gradients are exchanged at a time, as a bucket",

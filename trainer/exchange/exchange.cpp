@@ -12,7 +12,7 @@ struct Strategy {
 };
 
 constexpr Strategy kStrategies[] = {
-    {"sync_sgd", make_sync_sgd},
+    {"allreduce", make_allreduce_exchange},
 };
 
 }  // namespace

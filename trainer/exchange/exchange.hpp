@@ -1,22 +1,20 @@
-// How replicas learn from each other: the interface between a backward pass and the update of the parameters.
+// How replicas learn from each other: the interface of exchange strategies, and their table.
 //
-// Synchronous SGD is the first strategy. Others differ in when and what they exchange, not in how the training loop
-// calls them.
+// An exchange makes gradients of one rank's samples into gradients of the global batch, bucket by bucket. It updates
+// nothing, so every strategy goes with every optimizer; the training loop calls both (run/update.hpp).
 #pragma once
 
 #include <cstddef>
 #include <memory>
-#include <optional>
-#include <string_view>
 
-#include <tutti/kernels/sgd.hpp>
+#include <tutti/collectives/communicator.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 
 namespace tutti::trainer {
 
-/// Collective: all ranks call begin(), gradient_ready() any number of times (also none), and finish() or discard(),
-/// step after step.
+/// Collective: all ranks call begin(), gradient_ready() any number of times (also none), and either wait() for every
+/// bucket, in order, or discard(), step after step. discard() may also follow some of the waits.
 class Exchange {
  public:
   Exchange() = default;
@@ -31,13 +29,13 @@ class Exchange {
   /// This rank's gradient of `parameter` is complete. May start communication; never waits. \throws CommunicationError
   virtual void gradient_ready(std::size_t parameter) = 0;
 
-  /// Ends the exchange and updates the parameters by `step`. If a gradient that all ranks have is not finite, returns
-  /// the number of its parameter, the same on all ranks: no parameter of its bucket is updated then, and the exchange
-  /// is to be ended by discard(). \throws CommunicationError
-  [[nodiscard]] virtual std::optional<std::size_t> finish(const SgdStep& step) = 0;
+  /// Waits until the gradients of `bucket` are those of the global batch, the same bits on all ranks. Buckets after it
+  /// may be on their way still: what is done between two waits is done meanwhile. The first wait says that backward has
+  /// ended: gradients that were not announced are zeros. \throws CommunicationError
+  virtual void wait(std::size_t bucket) = 0;
 
-  /// Ends the exchange without an update: afterwards no communication of the step is under way. \throws
-  /// CommunicationError
+  /// Ends the exchange without its result: afterwards no communication of the step is under way.
+  /// \throws CommunicationError
   virtual void discard() = 0;
 
   /// Seconds spent inside the exchange's communication since begin(): starting, polling and waiting.
@@ -54,7 +52,7 @@ struct ExchangeParts {
 /// The strategy named options.kind. Local. \throws InvalidArgument naming the known ones.
 std::unique_ptr<Exchange> make_exchange(const ExchangeParts& parts);
 
-/// sync_sgd.cpp
-std::unique_ptr<Exchange> make_sync_sgd(const ExchangeParts& parts);
+/// allreduce.cpp
+std::unique_ptr<Exchange> make_allreduce_exchange(const ExchangeParts& parts);
 
 }  // namespace tutti::trainer

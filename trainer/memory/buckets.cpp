@@ -1,5 +1,7 @@
 #include <tutti/trainer/memory/buckets.hpp>
 
+#include <utility>
+
 namespace tutti::trainer {
 
 BucketPlan plan_buckets(std::span<const ParameterInfo> parameters, DType dtype, std::size_t bucket_bytes) {
@@ -19,10 +21,16 @@ BucketPlan plan_buckets(std::span<const ParameterInfo> parameters, DType dtype, 
   return plan;
 }
 
-Buckets::Buckets(const Communicator& comm, BucketPlan plan, DType dtype) : plan_(std::move(plan)), dtype_(dtype) {
+Buckets::Buckets(const Communicator& comm, BucketPlan plan, DType dtype, std::span<const std::string_view> slots)
+    : plan_(std::move(plan)), dtype_(dtype), slot_names_(slots.begin(), slots.end()) {
+  const auto allocate = [&](std::size_t count) {
+    owned_.push_back(comm.allocate_bytes(count * size_of(dtype)));
+    return Buffer(owned_.back().get(), count, dtype);
+  };
   for (const auto& bucket : plan_.buckets) {
-    const std::size_t bytes = bucket.count * size_of(dtype);
-    memory_.push_back({comm.allocate_bytes(bytes), comm.allocate_bytes(bytes), comm.allocate_bytes(bytes)});
+    Memory memory{.parameters = allocate(bucket.count), .gradients = allocate(bucket.count), .slots = {}};
+    for (std::size_t slot = 0; slot < slot_names_.size(); ++slot) memory.slots.push_back(allocate(bucket.count));
+    memory_.push_back(std::move(memory));
   }
 }
 

@@ -20,10 +20,12 @@ std::uint32_t checksum(Buffer memory, std::uint32_t sum) {
 void share_parameters(const Communicator& comm, const Buckets& buckets) {
   std::uint32_t sum = 0;
   for (std::size_t b = 0; b < buckets.size(); ++b) {
-    for (const Buffer memory : {buckets.parameters(b), buckets.velocities(b)}) {
+    const auto share = [&](Buffer memory) {
       broadcast(comm, memory, 0);
       sum = checksum(memory, sum);
-    }
+    };
+    share(buckets.parameters(b));
+    for (const Buffer slot : buckets.slots(b)) share(slot);
   }
   if (!all_equal(comm, sum)) throw AgreedError("ranks hold different parameters after the broadcast from rank 0");
 }

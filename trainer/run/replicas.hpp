@@ -6,7 +6,7 @@
 
 namespace tutti::trainer {
 
-/// Collective: parameters and velocities of rank 0, on every rank. \throws AgreedError if ranks then differ.
+/// Collective: parameters and slots of rank 0, on every rank. \throws AgreedError if ranks then differ.
 void share_parameters(const Communicator& comm, const Buckets& buckets);
 
 /// Local: whether no parameter is infinite or not a number.

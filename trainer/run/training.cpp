@@ -1,8 +1,8 @@
 // The story of a run.
 //
-// What every rank holds: a replica of the model (parameters, gradients and velocities in buckets), its part of every
-// batch, and the position. Parameters, velocities and position are the same on all ranks, bit for bit, between any two
-// steps.
+// What every rank holds: a replica of the model (parameters, gradients and the optimizer's slots in buckets), its part
+// of every batch, and the position. Parameters, slots and position are the same on all ranks, bit for bit, between any
+// two steps.
 //
 //   prepare   open the data sets; lay the model out in buckets; open the run folder
 //   begin     initial parameters, or those of the newest checkpoint; sent from rank 0 to all, and compared
@@ -25,6 +25,7 @@
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
 #include <tutti/trainer/optimizers/learning_rate.hpp>
+#include <tutti/trainer/optimizers/optimizer.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
 #include <tutti/trainer/run/cores.hpp>
 #include <tutti/trainer/run/data.hpp>
@@ -34,6 +35,7 @@
 #include <tutti/trainer/run/run_log.hpp>
 #include <tutti/trainer/run/training.hpp>
 #include <tutti/trainer/run/training_state.hpp>
+#include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer {
 
@@ -92,6 +94,7 @@ class Training {
   const int threads_;
   const RunData data_;
   Network network_;
+  const std::unique_ptr<Optimizer> optimizer_;
   Buckets buckets_;
   std::unique_ptr<Exchange> exchange_;
   const std::uint64_t steps_per_epoch_;
@@ -125,6 +128,7 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
       threads_(agreed_threads()),
       data_(open_agreed_data()),
       network_(config, data_.train.input().shape, data_.train.dataset().classes()),
+      optimizer_(make_optimizer(config.optimizer)),
       buckets_(make_buckets()),
       exchange_(make_exchange({comm_, buckets_, config_.exchange})),
       steps_per_epoch_((data_.train.dataset().size() - 1) / static_cast<std::uint64_t>(config.train.batch_size) + 1),
@@ -154,8 +158,9 @@ int Training::agreed_threads() {
 std::string Training::model_text() const {
   std::size_t parameters = 0;
   for (const ParameterInfo& parameter : network_.parameters()) parameters += parameter.count();
-  return fmt::format("model {} of {} parameters of {}, their gradients and velocities, and batches of {} samples",
-                     config_.model.name, parameters, config_.model.dtype, config_.train.batch_size);
+  return fmt::format(
+      "model {} of {} parameters of {}, their gradients and the optimizer's slots, and batches of {} samples",
+      config_.model.name, parameters, config_.model.dtype, config_.train.batch_size);
 }
 
 Buckets Training::make_buckets() const {
@@ -164,7 +169,7 @@ Buckets Training::make_buckets() const {
     try {
       return Buckets(
           comm_, plan_buckets(network_.parameters(), dtype, static_cast<std::size_t>(config_.exchange.bucket_bytes)),
-          dtype);
+          dtype, optimizer_->slots());
     } catch (const std::bad_alloc& error) {
       throw Error(fmt::format("not enough memory for {} ({})", model_text(), error.what()));
     }
@@ -273,10 +278,7 @@ io::Batch Training::make_step(io::Loader& loader, double rate) {
   }
   last_loss_ = sums_[0] * weight;
   if (!std::isfinite(last_loss_)) stop_at_loss(batch, local_loss);
-  const auto not_finite = exchange_->finish({.learning_rate = rate,
-                                             .momentum = config_.optimizer.momentum,
-                                             .weight_decay = config_.optimizer.weight_decay,
-                                             .nesterov = config_.optimizer.nesterov});
+  const auto not_finite = update_parameters(*exchange_, *optimizer_, buckets_, {.learning_rate = rate});
   if (not_finite) stop_at_gradient(*not_finite);
   stopping_ = sums_[2] != 0.0;
   return batch;

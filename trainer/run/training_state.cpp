@@ -133,7 +133,7 @@ io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position,
   for (std::size_t i = 0; i < run.parameters.size(); ++i) {
     const auto& info = run.parameters[i];
     checkpoint.tensors.push_back(tensor_of("parameters/" + info.name, info, buckets.parameter(i)));
-    checkpoint.tensors.push_back(tensor_of("velocities/" + info.name, info, buckets.velocity(i)));
+    checkpoint.tensors.push_back(tensor_of("velocities/" + info.name, info, buckets.slot(0, i)));
   }
   return checkpoint;
 }
@@ -160,8 +160,7 @@ Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpo
     const auto& name = run.parameters[i].name;
     copies.push_back(
         {matching_tensor(file, checkpoint, "parameters/" + name, buckets.parameter(i)), buckets.parameter(i)});
-    copies.push_back(
-        {matching_tensor(file, checkpoint, "velocities/" + name, buckets.velocity(i)), buckets.velocity(i)});
+    copies.push_back({matching_tensor(file, checkpoint, "velocities/" + name, buckets.slot(0, i)), buckets.slot(0, i)});
   }
   for (const auto& [from, to] : copies) std::memcpy(to.data, from.bytes.data(), to.size_bytes());
   return position;

@@ -1,0 +1,40 @@
+// Stochastic gradient descent with momentum, element by element: kernels/sgd.hpp states the arithmetic.
+//
+// Slots: `momentum`, the velocity, present also where momentum is 0, so that a run can be resumed with another
+// momentum.
+#include <array>
+
+#include <tutti/kernels/sgd.hpp>
+#include <tutti/trainer/optimizers/optimizer.hpp>
+
+namespace tutti::trainer {
+
+namespace {
+
+class Sgd final : public Optimizer {
+ public:
+  explicit Sgd(const Config::Optimizer& options)
+      : step_{.learning_rate = 0.0,
+              .momentum = options.momentum,
+              .weight_decay = options.weight_decay,
+              .nesterov = options.nesterov} {}
+
+  std::span<const std::string_view> slots() const noexcept override { return kSlots; }
+
+  void update(const UpdateMemory& memory, const UpdateStep& step) const override {
+    SgdStep now = step_;
+    now.learning_rate = step.learning_rate;
+    sgd_update(memory.parameters, memory.gradients, memory.slots[0], now);
+  }
+
+ private:
+  static constexpr std::array<std::string_view, 1> kSlots{"momentum"};
+
+  const SgdStep step_;  // without its learning rate
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_sgd(const Config::Optimizer& options) { return std::make_unique<Sgd>(options); }
+
+}  // namespace tutti::trainer
