@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/io/checkpoint.hpp>
 #include <tutti/io/files.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -42,6 +43,22 @@ TEST_F(TrainingTest, RefusesCheckpointsOfOtherRuns) {
   expect_parts(agreed_error(other, true), {"training set has 101 samples and fingerprint"});
   expect_parts(agreed_error(config("mlp", "mine")), {"mine", "already holds a run", "--resume"});
   expect_parts(agreed_error(config("mlp", "none"), true), {"none", "holds no run"});
+}
+
+TEST_F(TrainingTest, RefusesCheckpointsOfLaterVersions) {
+  Config c = config("softmax", "later");
+  c.train.max_steps = 1;
+  run(3, c);
+  if (world_.rank() == 0) {
+    const fs::path file = path() / "later" / "checkpoints" / "step-000000000001.h5";
+    io::Checkpoint checkpoint = io::read_checkpoint(file);
+    auto description = nlohmann::json::parse(checkpoint.description);
+    description["version"] = 3;
+    checkpoint.description = description.dump();
+    io::write_checkpoint(file, checkpoint);
+  }
+  barrier(world_);
+  expect_parts(agreed_error(c, true), {"step-000000000001.h5", "has version 3", "reads 1 to 2"});
 }
 
 TEST_F(TrainingTest, LossThatIsNotANumberStopsAllRanks) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/io/checkpoint.hpp>
 #include <tutti/kernels/text.hpp>
 
 #include "tests/trainer/training_runs.hpp"
@@ -127,6 +128,44 @@ TEST_F(TrainingTest, StoppingAndResumingGivesTheSameBits) {
       }
     }
   }
+}
+
+/// Rewrites a checkpoint as version 1 was written.
+void make_version_1(const fs::path& file) {
+  io::Checkpoint checkpoint = io::read_checkpoint(file);
+  auto description = nlohmann::json::parse(checkpoint.description);
+  EXPECT_EQ(description.at("version"), 2);
+  description["version"] = 1;
+  std::string toml = description.at("config");
+  const auto replace = [&](const std::string& now, const std::string& former) {
+    const auto at = toml.find(now);
+    ASSERT_NE(at, std::string::npos) << now;
+    toml.replace(at, now.size(), former);
+  };
+  replace("[optimizer]\nkind = \"sgd\"\n", "[optimizer]\n");
+  replace("kind = \"allreduce\"", "kind = \"sync_sgd\"");
+  description["config"] = toml;
+  checkpoint.description = description.dump();
+  const std::string slot = "optimizer/momentum/";
+  std::size_t renamed = 0;
+  for (auto& tensor : checkpoint.tensors) {
+    if (!tensor.name.starts_with(slot)) continue;
+    tensor.name.replace(0, slot.size(), "velocities/");
+    ++renamed;
+  }
+  EXPECT_EQ(2 * renamed, checkpoint.tensors.size());
+  io::write_checkpoint(file, checkpoint);
+}
+
+TEST_F(TrainingTest, CheckpointsOfVersion1AreResumed) {
+  const auto whole = run(3, config("mlp", "whole"));
+  Config c = config("mlp", "version-1");
+  c.train.max_steps = 5;
+  run(3, c);
+  if (world_.rank() == 0) make_version_1(path() / "version-1" / "checkpoints" / "step-000000000005.h5");
+  barrier(world_);
+  c.train.max_steps = 0;
+  EXPECT_EQ(run(3, c, true)->result.parameter_hash, whole->result.parameter_hash);
 }
 
 TEST_F(TrainingTest, ResumesFromTheNewestWholeCheckpoint) {

@@ -1,7 +1,7 @@
 // A checkpoint's description (JSON) holds: position, config (TOML, every key), data set fingerprint and size,
 // parameters (names and shapes in model order), buckets (names of the parameters in each, in order of exchange),
-// threads, version. Its tensors are parameters/NAME and velocities/NAME: without bucket layout, so that they outlive a
-// change of it.
+// threads, version. Its tensors are parameters/NAME and optimizer/SLOT/NAME: without bucket layout, so that they
+// outlive a change of it. Version 1 knew one slot, `momentum`, as velocities/NAME.
 #include <tutti/trainer/run/training_state.hpp>
 
 #include <fmt/core.h>
@@ -19,7 +19,22 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
+
+/// Names of tensors in a checkpoint of this version.
+std::string parameter_tensor(const std::string& parameter) { return "parameters/" + parameter; }
+std::string slot_tensor(int version, const std::string& slot, const std::string& parameter) {
+  if (version == 1) return "velocities/" + parameter;
+  return fmt::format("optimizer/{}/{}", slot, parameter);
+}
+
+int readable_version(const std::filesystem::path& file, const json& description) {
+  const json& version = description.at("version");
+  if (!version.is_number_integer() || version < 1 || version > kVersion)
+    throw DataError(fmt::format("{}: the checkpoint has version {}, this program reads 1 to {}", file.string(),
+                                version.dump(), kVersion));
+  return version.get<int>();
+}
 
 json position_json(const Position& p) {
   return {{"step", p.step},
@@ -132,8 +147,10 @@ io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position,
   io::Checkpoint checkpoint{.description = description.dump(), .tensors = {}};
   for (std::size_t i = 0; i < run.parameters.size(); ++i) {
     const auto& info = run.parameters[i];
-    checkpoint.tensors.push_back(tensor_of("parameters/" + info.name, info, buckets.parameter(i)));
-    checkpoint.tensors.push_back(tensor_of("velocities/" + info.name, info, buckets.slot(0, i)));
+    checkpoint.tensors.push_back(tensor_of(parameter_tensor(info.name), info, buckets.parameter(i)));
+    for (std::size_t slot = 0; slot < buckets.slot_names().size(); ++slot)
+      checkpoint.tensors.push_back(
+          tensor_of(slot_tensor(kVersion, buckets.slot_names()[slot], info.name), info, buckets.slot(slot, i)));
   }
   return checkpoint;
 }
@@ -141,11 +158,10 @@ io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position,
 Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpoint& checkpoint, const RunIdentity& run,
                             const Buckets& buckets, std::vector<std::string>& notes) {
   Position position;
+  int version = 0;
   try {
     const json description = json::parse(checkpoint.description);
-    if (description.at("version") != kVersion)
-      throw DataError(fmt::format("{}: the checkpoint has version {}, this program reads {}", file.string(),
-                                  description.at("version").dump(), kVersion));
+    version = readable_version(file, description);
     require_same_run(file, description, run, buckets, notes);
     position = position_from(description.at("position"));
   } catch (const json::exception& error) {
@@ -156,11 +172,14 @@ Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpo
     Buffer to;
   };
   std::vector<Copy> copies;
+  const auto copy = [&](const std::string& name, Buffer to) {
+    copies.push_back({matching_tensor(file, checkpoint, name, to), to});
+  };
   for (std::size_t i = 0; i < run.parameters.size(); ++i) {
     const auto& name = run.parameters[i].name;
-    copies.push_back(
-        {matching_tensor(file, checkpoint, "parameters/" + name, buckets.parameter(i)), buckets.parameter(i)});
-    copies.push_back({matching_tensor(file, checkpoint, "velocities/" + name, buckets.slot(0, i)), buckets.slot(0, i)});
+    copy(parameter_tensor(name), buckets.parameter(i));
+    for (std::size_t slot = 0; slot < buckets.slot_names().size(); ++slot)
+      copy(slot_tensor(version, buckets.slot_names()[slot], name), buckets.slot(slot, i));
   }
   for (const auto& [from, to] : copies) std::memcpy(to.data, from.bytes.data(), to.size_bytes());
   return position;

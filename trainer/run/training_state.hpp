@@ -38,7 +38,7 @@ struct RunIdentity {
 
 io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position, const Buckets& buckets);
 
-/// Fills parameters and velocities of `buckets` and returns the position. Settings that differ but may are listed in
+/// Fills parameters and slots of `buckets` and returns the position. Settings that differ but may are listed in
 /// `notes`. \throws DataError naming `file` and what differs: the model (its first differing parameter), the data set,
 /// a setting that
 ///         makes it another run; nothing is changed then.
