@@ -5,13 +5,17 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include <tutti/compression/compression.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/optimizers/learning_rate.hpp>
+#include <tutti/trainer/optimizers/optimizer.hpp>
 #include <tutti/trainer/run/progress.hpp>
 
 #include "tests/support/paths.hpp"
@@ -220,13 +224,36 @@ TEST(ConfigTable, ExamplesAreRead) {
         read_config({.file = fs::path(tutti::test::kSourceDir) / "examples" / name, .environment = {}, .options = {}}));
 }
 
+// The lists of names are those of the tables, and every name in them makes what it names.
+TEST(ConfigTable, NamesAreThoseOfTheTables) {
+  const auto choices = [](std::string_view name) {
+    for (const Key& key : key_table())
+      if (key.name == name) return key.choices;
+    return std::vector<std::string_view>{};
+  };
+  const auto expect_names = [&](std::string_view key, std::span<const std::string_view> names) {
+    EXPECT_EQ(choices(key), std::vector<std::string_view>(names.begin(), names.end())) << key;
+    EXPECT_FALSE(names.empty()) << key;
+  };
+  expect_names("model.name", model_names());
+  expect_names("optimizer.kind", optimizer_names());
+  expect_names("exchange.kind", exchange_names());
+  expect_names("exchange.compression", compression_names());
+  for (const auto name : optimizer_names()) EXPECT_NO_THROW(make_optimizer({.kind = std::string(name)})) << name;
+  for (const auto name : codec_names()) EXPECT_NO_THROW(make_codec(name)) << name;
+}
+
+LearningRate rate_of(const Config& config, std::uint64_t steps_per_epoch) {
+  return {config.optimizer.learning_rate, config.schedule, config.train.batch_size, steps_per_epoch};
+}
+
 TEST(LearningRate, ConstantWithWarmUpAndScaling) {
   Config config;
   config.optimizer.learning_rate = 0.1;
   config.schedule.warmup_steps = 4;
   config.schedule.base_batch = 64;
   config.train.batch_size = 256;
-  const LearningRate rate(config, 10);
+  const LearningRate rate = rate_of(config, 10);
   EXPECT_DOUBLE_EQ(rate.rate(0), 0.1);
   EXPECT_DOUBLE_EQ(rate.rate(1), 0.2);
   EXPECT_DOUBLE_EQ(rate.rate(3), 0.4);
@@ -240,7 +267,7 @@ TEST(LearningRate, StepsCountFractionsOfEpochs) {
   config.schedule.kind = "step";
   config.schedule.step_epochs = 1.5;
   config.schedule.gamma = 0.5;
-  const LearningRate rate(config, 10);
+  const LearningRate rate = rate_of(config, 10);
   EXPECT_DOUBLE_EQ(rate.rate(0), 1.0);
   EXPECT_DOUBLE_EQ(rate.rate(14), 1.0);
   EXPECT_DOUBLE_EQ(rate.rate(15), 0.5);
@@ -257,7 +284,7 @@ TEST(LearningRate, DropsAreNotLateByRounding) {
       {2.2, {99, 198, 297}}, {1.1, {50, 99, 149, 198}}, {4.4, {198, 396}}, {5.4, {243, 486}}, {1.0, {45, 90, 135}}};
   for (const auto& [epochs, drops] : cases) {
     config.schedule.step_epochs = epochs;
-    const LearningRate rate(config, 45);
+    const LearningRate rate = rate_of(config, 45);
     double expected = 1.0;
     std::size_t next = 0;
     for (std::uint64_t step = 0; step <= drops.back(); ++step) {
@@ -272,7 +299,7 @@ TEST(LearningRate, DropsAreNotLateByRounding) {
   for (std::uint64_t tenths = 1; tenths <= 60; ++tenths) {
     config.schedule.step_epochs = static_cast<double>(tenths) / 10;
     for (const std::uint64_t steps_per_epoch : {1U, 7U, 45U, 1000U}) {
-      const LearningRate rate(config, steps_per_epoch);
+      const LearningRate rate = rate_of(config, steps_per_epoch);
       for (std::uint64_t step = 0; step < 400; ++step)
         ASSERT_DOUBLE_EQ(rate.rate(step), std::pow(0.5, step * 10 / (tenths * steps_per_epoch)))
             << tenths << " tenths of " << steps_per_epoch << " steps, step " << step;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/kernels/error.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
 #include <tutti/trainer/optimizers/optimizer.hpp>
 #include <tutti/trainer/run/update.hpp>
@@ -36,7 +37,7 @@ TEST_F(ExchangeTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
   const auto rank = static_cast<std::size_t>(world_.rank());
   for (const std::size_t bucket_bytes : {1U, 200U, 100000U}) {
     const Buckets buckets = make_buckets(bucket_bytes);
-    const Config::Exchange options;
+    const ExchangeOptions options;
     const auto exchange = make_exchange({world_, buckets, options});
     for (std::size_t step = 0; step < 3; ++step) {
       exchange->begin();
@@ -62,7 +63,7 @@ TEST_F(ExchangeTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
 
 TEST_F(ExchangeTest, ChangesNoParameterAndNoSlot) {
   const Buckets buckets = make_buckets(200);
-  const Config::Exchange options;
+  const ExchangeOptions options;
   const auto exchange = make_exchange({world_, buckets, options});
   for (std::size_t b = 0; b < buckets.size(); ++b) {
     fill(buckets.parameters(b), 7.0F);
@@ -81,7 +82,7 @@ TEST_F(ExchangeTest, ChangesNoParameterAndNoSlot) {
 // The first half of the buckets is updated while the other half is yet to be waited for.
 TEST_F(ExchangeTest, DiscardMayFollowSomeWaits) {
   const Buckets buckets = make_buckets(1);
-  const Config::Exchange options;
+  const ExchangeOptions options;
   const auto exchange = make_exchange({world_, buckets, options});
   for (const std::size_t waits : {0U, 2U}) {
     exchange->begin();
@@ -96,14 +97,14 @@ TEST_F(ExchangeTest, DiscardMayFollowSomeWaits) {
 
 TEST_F(ExchangeTest, UnknownStrategyIsNamed) {
   const Buckets buckets = make_buckets(200);
-  Config::Exchange options;
+  ExchangeOptions options;
   options.kind = "gossip";
   EXPECT_THROW(make_exchange({world_, buckets, options}), InvalidArgument);
 }
 
 TEST_F(ExchangeTest, AnUpdateTakesTheSumOfAllRanks) {
   const Buckets buckets = make_buckets(200);
-  const Config::Exchange options;
+  const ExchangeOptions options;
   const auto exchange = make_exchange({world_, buckets, options});
   exchange->begin();
   for (std::size_t i = 0; i < infos_.size(); ++i) {
@@ -119,7 +120,7 @@ TEST_F(ExchangeTest, AnUpdateTakesTheSumOfAllRanks) {
 TEST_F(ExchangeTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
   for (const std::string compression : {"none", "bf16", "f16"}) {
     const Buckets buckets = make_buckets(1);
-    Config::Exchange options;
+    ExchangeOptions options;
     options.compression = compression;
     const auto exchange = make_exchange({world_, buckets, options});
     for (const float large : {60000.0F, 1e5F, 3e38F}) {

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/variable.h>
 #include <torch/optim/sgd.h>
 
+#include <tutti/kernels/error.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
 #include <tutti/trainer/models/model.hpp>
 #include <tutti/trainer/network/network.hpp>
@@ -23,16 +24,14 @@ class NetworkTest : public testing::TestWithParam<const char*> {
  protected:
   NetworkTest() {
     set_arithmetic_threads(1);
-    config_.model = {.name = GetParam(), .hidden = 9, .channels = 3, .stride = 2, .dtype = "f64"};
-    config_.data.mean = 0.3;
-    config_.data.std = 0.25;
     for (std::uint64_t id = 0; id < kSamplesUsed; ++id) {
       for (std::size_t pixel = 0; pixel < kPixels; ++pixel) images_.push_back(pixel_of(id, pixel));
       labels_.push_back(label_of(id));
     }
-    network_.emplace(config_, std::vector<std::size_t>{1, 8, 8}, kClasses);
+    network_.emplace(options_, InputScaling{.scale = 255.0, .mean = 0.3, .std = 0.25},
+                     std::vector<std::size_t>{1, 8, 8}, kClasses);
     buckets_.emplace(world_, plan_buckets(network_->parameters(), DType::f64, 800), DType::f64,
-                     make_optimizer(config_.optimizer)->slots());
+                     make_optimizer({})->slots());
     for (std::size_t i = 0; i < network_->parameters().size(); ++i)
       initialise(network_->parameters()[i], i, 3, buckets_->parameter(i));
   }
@@ -57,7 +56,7 @@ class NetworkTest : public testing::TestWithParam<const char*> {
     at::Tensor input = at::from_blob(images_.data(), {n, 1, 8, 8}, at::kByte).to(at::kDouble);
     input = (input / 255.0 - 0.3) / 0.25;
     const at::Tensor labels = at::from_blob(labels_.data(), {n}, at::kLong);
-    return at::cross_entropy_loss(find_model(GetParam()).forward(input, parameters, config_.model), labels);
+    return at::cross_entropy_loss(find_model(GetParam()).forward(input, parameters, options_), labels);
   }
 
   void expect_equal(const std::vector<at::Tensor>& expected, bool gradients) {
@@ -71,7 +70,7 @@ class NetworkTest : public testing::TestWithParam<const char*> {
   }
 
   const Communicator world_{MPI_COMM_WORLD};
-  Config config_;
+  const ModelOptions options_{.name = GetParam(), .hidden = 9, .channels = 3, .stride = 2, .dtype = "f64"};
   std::vector<std::uint8_t> images_;
   std::vector<std::int64_t> labels_;
   std::optional<Network> network_;
@@ -109,7 +108,7 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
       initialise(network_->parameters()[i], i, 3, buckets_->parameter(i));
     for (std::size_t b = 0; b < buckets_->size(); ++b)
       for (const Buffer slot : buckets_->slots(b)) std::fill_n(static_cast<double*>(slot.data), slot.count, 0.0);
-    const Config::Exchange options;
+    const ExchangeOptions options;
     const auto exchange = make_exchange({world_, *buckets_, options});
     const auto sgd = make_optimizer({.momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.01});
     network_->bind(*buckets_, [&](std::size_t parameter) { exchange->gradient_ready(parameter); });
@@ -152,7 +151,7 @@ TEST_P(NetworkTest, EvaluationCountsRightAnswers) {
   const auto n = static_cast<std::int64_t>(kSamplesUsed);
   const at::Tensor input =
       (at::from_blob(images_.data(), {n, 1, 8, 8}, at::kByte).to(at::kDouble) / 255.0 - 0.3) / 0.25;
-  const at::Tensor answers = find_model(GetParam()).forward(input, own, config_.model).argmax(1);
+  const at::Tensor answers = find_model(GetParam()).forward(input, own, options_).argmax(1);
   std::uint64_t right = 0;
   for (std::size_t i = 0; i < kSamplesUsed; ++i)
     right += answers[static_cast<std::int64_t>(i)].item<std::int64_t>() == labels_[i] ? 1U : 0U;
@@ -164,7 +163,7 @@ INSTANTIATE_TEST_SUITE_P(Models, NetworkTest, testing::Values("softmax", "mlp", 
 
 // Dense layers take another path in f32 (oneDNN) than in f64: both are the same layer.
 TEST(Model, DenseLayersOfBothTypesAgree) {
-  const Config::Model options{.name = "mlp", .hidden = 20, .channels = 1, .stride = 1, .dtype = "f32"};
+  const ModelOptions options{.name = "mlp", .hidden = 20, .channels = 1, .stride = 1, .dtype = "f32"};
   const Model& model = find_model("mlp");
   const auto infos = model.parameters({{1, 8, 8}, 10}, options);
   std::vector<at::Tensor> wide;
@@ -186,10 +185,10 @@ TEST(Model, DenseLayersOfBothTypesAgree) {
 }
 
 TEST(Model, UnfitInputsAndNames) {
-  Config config;
-  config.model.name = "convnet";
-  EXPECT_THROW(Network(config, {64}, 10), InvalidArgument);
-  EXPECT_THROW(Network(config, {1, 3, 8}, 10), InvalidArgument);
+  ModelOptions options;
+  options.name = "convnet";
+  EXPECT_THROW(Network(options, {}, {64}, 10), InvalidArgument);
+  EXPECT_THROW(Network(options, {}, {1, 3, 8}, 10), InvalidArgument);
   EXPECT_THROW(find_model("resnet"), InvalidArgument);
 }
 

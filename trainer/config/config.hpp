@@ -14,6 +14,9 @@
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/trainer/exchange/options.hpp>
+#include <tutti/trainer/models/options.hpp>
+#include <tutti/trainer/optimizers/options.hpp>
 
 namespace tutti::trainer {
 
@@ -27,13 +30,7 @@ struct Config {
     double mean = 0.0;
     double std = 1.0;
   } data;
-  struct Model {
-    std::string name = "mlp";
-    std::int64_t hidden = 128;
-    std::int64_t channels = 16;
-    std::int64_t stride = 1;
-    std::string dtype = "f32";
-  } model;
+  ModelOptions model;
   struct Train {
     std::int64_t epochs = 5;
     std::int64_t batch_size = 128;
@@ -43,26 +40,9 @@ struct Config {
     std::int64_t threads = 0;
     double timeout_s = 300.0;
   } train;
-  struct Optimizer {
-    std::string kind = "sgd";
-    double learning_rate = 0.05;
-    double momentum = 0.9;
-    bool nesterov = false;
-    double weight_decay = 0.0;
-  } optimizer;
-  struct Schedule {
-    std::string kind = "constant";
-    std::int64_t warmup_steps = 0;
-    double step_epochs = 1.0;
-    double gamma = 0.1;
-    std::int64_t base_batch = 0;
-  } schedule;
-  struct Exchange {
-    std::string kind = "allreduce";
-    std::int64_t bucket_bytes = 262144;
-    std::string compression = "none";
-    std::string algorithm;
-  } exchange;
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  ExchangeOptions exchange;
   struct Run {
     std::string dir;
     std::int64_t checkpoint_every = 0;
@@ -89,6 +69,8 @@ enum class OnResume : std::uint8_t {
 /// One row of the table of keys.
 struct Key {
   using Slot = std::variant<std::string*, std::int64_t*, double*, bool*>;
+  static constexpr double kUnbounded = 1e15;   ///< as `high` of a count: counts stay exact as doubles
+  static constexpr double kAboveZero = 1e-12;  ///< as `low`: stands for "greater than 0"
 
   std::string_view name;  ///< "section.key"
   std::string_view meaning;

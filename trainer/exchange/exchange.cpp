@@ -1,6 +1,10 @@
 // The table of exchange strategies.
-#include <tutti/kernels/text.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
+
+#include <string_view>
+
+#include <tutti/compression/compression.hpp>
+#include <tutti/trainer/tables/named_rows.hpp>
 
 namespace tutti::trainer {
 
@@ -18,12 +22,18 @@ constexpr Strategy kStrategies[] = {
 }  // namespace
 
 std::unique_ptr<Exchange> make_exchange(const ExchangeParts& parts) {
-  std::string known;
-  for (const Strategy& strategy : kStrategies) {
-    if (strategy.name == parts.options.kind) return strategy.make(parts);
-    known += text(known.empty() ? "" : ", ", strategy.name);
-  }
-  throw InvalidArgument(text("unknown exchange '", parts.options.kind, "'; known: ", known));
+  return row_named(kStrategies, "exchange", parts.options.kind).make(parts);
+}
+
+std::span<const std::string_view> exchange_names() noexcept {
+  static constexpr auto kNames = names_of(kStrategies);
+  return kNames;
+}
+
+std::vector<std::string_view> compression_names() {
+  std::vector<std::string_view> names{"none"};
+  names.insert(names.end(), codec_names().begin(), codec_names().end());
+  return names;
 }
 
 }  // namespace tutti::trainer

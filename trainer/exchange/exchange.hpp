@@ -8,7 +8,7 @@
 #include <memory>
 
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/exchange/options.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 
 namespace tutti::trainer {
@@ -46,7 +46,7 @@ class Exchange {
 struct ExchangeParts {
   const Communicator& comm;
   const Buckets& buckets;
-  const Config::Exchange& options;
+  const ExchangeOptions& options;
 };
 
 /// The strategy named options.kind. Local. \throws InvalidArgument naming the known ones.

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/memory/parameters.hpp>
+#include <tutti/trainer/models/options.hpp>
 
 namespace tutti::trainer {
 
@@ -22,16 +22,24 @@ struct ModelShape {
 
 /// One row of the table of models.
 struct Model {
+  using Parameters = std::vector<ParameterInfo>(const ModelShape& shape, const ModelOptions& options);
+  using Forward = at::Tensor(const at::Tensor& input, std::span<const at::Tensor> parameters,
+                             const ModelOptions& options);
+
   std::string_view name;
 
   /// \throws InvalidArgument if the model cannot take such inputs.
-  std::vector<ParameterInfo> (*parameters)(const ModelShape& shape, const Config::Model& options);
+  Parameters* parameters;
 
   /// `input` is {samples, shape.input...}; the result {samples, classes} holds unnormalised log-probabilities.
-  at::Tensor (*forward)(const at::Tensor& input, std::span<const at::Tensor> parameters, const Config::Model& options);
+  Forward* forward;
 };
 
 /// The row with that name. \throws InvalidArgument naming the known models.
 const Model& find_model(std::string_view name);
+
+/// softmax.cpp, mlp.cpp, convnet.cpp
+Model::Parameters softmax_parameters, mlp_parameters, convnet_parameters;
+Model::Forward softmax_forward, mlp_forward, convnet_forward;
 
 }  // namespace tutti::trainer

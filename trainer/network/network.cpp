@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/models/model.hpp>
 #include <tutti/trainer/network/network.hpp>
@@ -62,7 +63,7 @@ double product(const std::vector<std::int64_t>& extents) {
 }
 
 std::vector<ParameterInfo> countable_parameters(const Model& model, const std::vector<std::int64_t>& input,
-                                                std::size_t classes, const Config::Model& options) {
+                                                std::size_t classes, const ModelOptions& options) {
   const auto require = [&](double elements, std::string_view what) {
     if (elements > kMostElements)
       throw InvalidArgument(text("model.name = \"", model.name, "\": ", what, " would have ", elements,
@@ -132,12 +133,14 @@ void set_arithmetic_threads(int threads) { at::set_num_threads(threads); }
 
 class Network::Impl {
  public:
-  Impl(const Config& config, const std::vector<std::size_t>& input_shape, std::size_t classes)
-      : config_(config),
-        model_(find_model(config.model.name)),
+  Impl(const ModelOptions& options, const InputScaling& scaling, const std::vector<std::size_t>& input_shape,
+       std::size_t classes)
+      : options_(options),
+        scaling_(scaling),
+        model_(find_model(options.name)),
         input_shape_(input_shape.empty() ? std::vector<std::int64_t>{1} : signed_extents(input_shape)),
-        infos_(countable_parameters(model_, input_shape_, classes, config.model)),
-        dtype_(dtype_from_name(config.model.dtype)) {}
+        infos_(countable_parameters(model_, input_shape_, classes, options)),
+        dtype_(dtype_from_name(options.dtype)) {}
 
   const std::vector<ParameterInfo>& infos() const noexcept { return infos_; }
 
@@ -197,12 +200,11 @@ class Network::Impl {
   Tensor logits(const Samples& samples) {
     std::vector<std::int64_t> shape = input_shape_;
     shape.insert(shape.begin(), static_cast<std::int64_t>(samples.labels.size()));
-    const auto& data = config_.data;
     const Tensor input = numbers(samples.inputs, shape)
                              .to(torch_type(dtype_), /*non_blocking=*/false, /*copy=*/true)
-                             .sub_(data.mean * data.scale)
-                             .mul_(1.0 / (data.std * data.scale));
-    return model_.forward(input, parameters_, config_.model);
+                             .sub_(scaling_.mean * scaling_.scale)
+                             .mul_(1.0 / (scaling_.std * scaling_.scale));
+    return model_.forward(input, parameters_, options_);
   }
 
   // An exception must not unwind through the autograd engine, which would wrap it: it is kept until backward() has
@@ -216,7 +218,8 @@ class Network::Impl {
     }
   }
 
-  const Config config_;
+  const ModelOptions options_;
+  const InputScaling scaling_;
   const Model& model_;
   const std::vector<std::int64_t> input_shape_;
   const std::vector<ParameterInfo> infos_;
@@ -228,8 +231,9 @@ class Network::Impl {
   std::exception_ptr failure_;
 };
 
-Network::Network(const Config& config, const std::vector<std::size_t>& input_shape, std::size_t classes)
-    : impl_(std::make_unique<Impl>(config, input_shape, classes)) {}
+Network::Network(const ModelOptions& options, const InputScaling& scaling, const std::vector<std::size_t>& input_shape,
+                 std::size_t classes)
+    : impl_(std::make_unique<Impl>(options, scaling, input_shape, classes)) {}
 Network::~Network() = default;
 
 const std::vector<ParameterInfo>& Network::parameters() const noexcept { return impl_->infos(); }

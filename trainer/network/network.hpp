@@ -10,9 +10,9 @@
 #include <span>
 #include <vector>
 
-#include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/memory/parameters.hpp>
+#include <tutti/trainer/models/options.hpp>
 
 namespace tutti::trainer {
 
@@ -20,6 +20,13 @@ namespace tutti::trainer {
 struct Samples {
   ConstBuffer inputs;
   std::span<const std::int64_t> labels;
+};
+
+/// What becomes of an input before the model sees it: (input / scale - mean) / std.
+struct InputScaling {
+  double scale = 1.0;
+  double mean = 0.0;
+  double std = 1.0;
 };
 
 /// Sums over samples, so that they add up over ranks.
@@ -44,9 +51,10 @@ class Network {
   /// the order in which backward produces them. Not called for parameters that got no gradient.
   using GradientReady = std::function<void(std::size_t parameter)>;
 
-  /// The model of `config.model` for inputs of `input_shape` (of one sample) and labels 0 .. classes-1.
-  /// \throws InvalidArgument if the model cannot take such inputs.
-  Network(const Config& config, const std::vector<std::size_t>& input_shape, std::size_t classes);
+  /// The model of `options` for inputs of `input_shape` (of one sample) and labels 0 .. classes-1.
+  /// \throws InvalidArgument if there is no such model, or it cannot take such inputs.
+  Network(const ModelOptions& options, const InputScaling& scaling, const std::vector<std::size_t>& input_shape,
+          std::size_t classes);
   ~Network();
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;

@@ -5,14 +5,18 @@
 
 namespace tutti::trainer {
 
-LearningRate::LearningRate(const Config& config, std::uint64_t steps_per_epoch) noexcept
-    : base_(config.optimizer.learning_rate),
-      warmup_steps_(static_cast<std::uint64_t>(config.schedule.warmup_steps)),
-      drop_steps_(config.schedule.kind == "step" ? config.schedule.step_epochs * static_cast<double>(steps_per_epoch)
-                                                 : 0.0),
-      gamma_(config.schedule.gamma) {
-  if (config.schedule.base_batch > 0)
-    base_ *= static_cast<double>(config.train.batch_size) / static_cast<double>(config.schedule.base_batch);
+std::span<const std::string_view> schedule_names() noexcept {
+  static constexpr std::string_view kNames[] = {"constant", "step"};
+  return kNames;
+}
+
+LearningRate::LearningRate(double learning_rate, const ScheduleOptions& options, std::int64_t batch_size,
+                           std::uint64_t steps_per_epoch) noexcept
+    : base_(learning_rate),
+      warmup_steps_(static_cast<std::uint64_t>(options.warmup_steps)),
+      drop_steps_(options.kind == "step" ? options.step_epochs * static_cast<double>(steps_per_epoch) : 0.0),
+      gamma_(options.gamma) {
+  if (options.base_batch > 0) base_ *= static_cast<double>(batch_size) / static_cast<double>(options.base_batch);
 }
 
 namespace {

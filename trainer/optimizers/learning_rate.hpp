@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/optimizers/options.hpp>
 
 namespace tutti::trainer {
 
@@ -14,7 +14,8 @@ namespace tutti::trainer {
 /// A pure function of the step, so that a resumed run needs nothing but its number.
 class LearningRate {
  public:
-  LearningRate(const Config& config, std::uint64_t steps_per_epoch) noexcept;
+  LearningRate(double learning_rate, const ScheduleOptions& options, std::int64_t batch_size,
+               std::uint64_t steps_per_epoch) noexcept;
 
   /// Of step `step`, counted from 0 over the whole run.
   double rate(std::uint64_t step) const noexcept;

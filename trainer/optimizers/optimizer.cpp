@@ -1,10 +1,7 @@
 // The table of optimizers.
 #include <tutti/trainer/optimizers/optimizer.hpp>
 
-#include <string>
-
-#include <tutti/kernels/error.hpp>
-#include <tutti/kernels/text.hpp>
+#include <tutti/trainer/tables/named_rows.hpp>
 
 namespace tutti::trainer {
 
@@ -12,7 +9,7 @@ namespace {
 
 struct OptimizerRow {
   std::string_view name;
-  std::unique_ptr<Optimizer> (*make)(const Config::Optimizer& options);
+  std::unique_ptr<Optimizer> (*make)(const OptimizerOptions& options);
 };
 
 constexpr OptimizerRow kOptimizers[] = {
@@ -21,13 +18,13 @@ constexpr OptimizerRow kOptimizers[] = {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_optimizer(const Config::Optimizer& options) {
-  std::string known;
-  for (const OptimizerRow& row : kOptimizers) {
-    if (row.name == options.kind) return row.make(options);
-    known += text(known.empty() ? "" : ", ", row.name);
-  }
-  throw InvalidArgument(text("unknown optimizer '", options.kind, "'; known: ", known));
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options) {
+  return row_named(kOptimizers, "optimizer", options.kind).make(options);
+}
+
+std::span<const std::string_view> optimizer_names() noexcept {
+  static constexpr auto kNames = names_of(kOptimizers);
+  return kNames;
 }
 
 }  // namespace tutti::trainer

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include <tutti/kernels/buffer.hpp>
-#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/optimizers/options.hpp>
 
 namespace tutti::trainer {
 
@@ -41,9 +41,9 @@ class Optimizer {
 };
 
 /// The optimizer named options.kind. \throws InvalidArgument naming the known ones.
-std::unique_ptr<Optimizer> make_optimizer(const Config::Optimizer& options);
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options);
 
 /// sgd.cpp
-std::unique_ptr<Optimizer> make_sgd(const Config::Optimizer& options);
+std::unique_ptr<Optimizer> make_sgd(const OptimizerOptions& options);
 
 }  // namespace tutti::trainer

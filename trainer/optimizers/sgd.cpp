@@ -13,7 +13,7 @@ namespace {
 
 class Sgd final : public Optimizer {
  public:
-  explicit Sgd(const Config::Optimizer& options)
+  explicit Sgd(const OptimizerOptions& options)
       : step_{.learning_rate = 0.0,
               .momentum = options.momentum,
               .weight_decay = options.weight_decay,
@@ -35,6 +35,6 @@ class Sgd final : public Optimizer {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_sgd(const Config::Optimizer& options) { return std::make_unique<Sgd>(options); }
+std::unique_ptr<Optimizer> make_sgd(const OptimizerOptions& options) { return std::make_unique<Sgd>(options); }
 
 }  // namespace tutti::trainer

@@ -120,6 +120,10 @@ std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
   return config.train.max_steps > 0 ? std::min(all, static_cast<std::uint64_t>(config.train.max_steps)) : all;
 }
 
+InputScaling scaling(const Config& config) {
+  return {.scale = config.data.scale, .mean = config.data.mean, .std = config.data.std};
+}
+
 Training::Training(const Communicator& comm, const Config& config, const TrainingOptions& options, Phase& phase)
     : comm_(comm),
       config_(config),
@@ -127,13 +131,13 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
       phase_(phase),
       threads_(agreed_threads()),
       data_(open_agreed_data()),
-      network_(config, data_.train.input().shape, data_.train.dataset().classes()),
+      network_(config.model, scaling(config), data_.train.input().shape, data_.train.dataset().classes()),
       optimizer_(make_optimizer(config.optimizer)),
       buckets_(make_buckets()),
       exchange_(make_exchange({comm_, buckets_, config_.exchange})),
       steps_per_epoch_((data_.train.dataset().size() - 1) / static_cast<std::uint64_t>(config.train.batch_size) + 1),
       steps_(count_steps(config, steps_per_epoch_)),
-      learning_rate_(config, steps_per_epoch_),
+      learning_rate_(config.optimizer.learning_rate, config.schedule, config.train.batch_size, steps_per_epoch_),
       log_(config, comm.rank() == 0, steps_) {
   set_arithmetic_threads(threads_);
   network_.bind(buckets_, [this](std::size_t parameter) {
@@ -187,7 +191,8 @@ RunData Training::open_agreed_data() {
   if (data.test && !all_equal(comm_, data.test->dataset().fingerprint()))
     throw AgreedError(text(config_.data.test, ": ranks see different data sets under this name"));
   // A model that does not fit its inputs is the same error on all ranks, because the data are the same.
-  agree(comm_, [&] { Network(config_, data.train.input().shape, data.train.dataset().classes()); });
+  agree(comm_,
+        [&] { Network(config_.model, scaling(config_), data.train.input().shape, data.train.dataset().classes()); });
   return data;
 }
 

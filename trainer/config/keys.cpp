@@ -1,7 +1,9 @@
-// The table of keys, and what is printed from it.
-#include <fmt/core.h>
-
-#include <limits>
+// The table of keys: a function for each section. Names of models, optimizers, strategies and codecs come from their
+// tables.
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <tutti/trainer/config/config.hpp>
 
@@ -10,12 +12,12 @@ namespace tutti::trainer {
 namespace {
 
 using Slot = Key::Slot;
+using Keys = std::vector<Key>;
 
-constexpr double kCount = 1e15;  // counts stay exact as doubles, and so within ranges as written here
-constexpr double kTiny = 1e-12;  // stands for "greater than 0"
+std::vector<std::string_view> list(std::span<const std::string_view> names) { return {names.begin(), names.end()}; }
 
-const std::vector<Key>& keys() {
-  static const std::vector<Key> table = {
+Keys data_keys() {
+  return {
       {.name = "data.train",
        .meaning = "folder of the data set to learn from (shards and manifest); in paths ~ and $NAME are expanded",
        .slot = [](Config& c) -> Slot { return &c.data.train; },
@@ -31,7 +33,7 @@ const std::vector<Key>& keys() {
       {.name = "data.scale",
        .meaning = "inputs are divided by this first: the largest value of a pixel",
        .slot = [](Config& c) -> Slot { return &c.data.scale; },
-       .low = kTiny,
+       .low = Key::kAboveZero,
        .high = 1e12,
        .on_resume = OnResume::refuse},
       {.name = "data.mean",
@@ -43,14 +45,18 @@ const std::vector<Key>& keys() {
       {.name = "data.std",
        .meaning = "and the rest divided by this",
        .slot = [](Config& c) -> Slot { return &c.data.std; },
-       .low = kTiny,
+       .low = Key::kAboveZero,
        .high = 1e12,
        .on_resume = OnResume::refuse},
+  };
+}
 
+Keys model_keys() {
+  return {
       {.name = "model.name",
        .meaning = "which model: softmax regression, a perceptron with one hidden layer, a small convnet",
        .slot = [](Config& c) -> Slot { return &c.model.name; },
-       .choices = {"softmax", "mlp", "convnet"},
+       .choices = list(model_names()),
        .on_resume = OnResume::refuse},
       {.name = "model.hidden",
        .meaning = "units of the hidden layer (mlp, convnet)",
@@ -75,7 +81,11 @@ const std::vector<Key>& keys() {
        .slot = [](Config& c) -> Slot { return &c.model.dtype; },
        .choices = {"f32", "f64"},
        .on_resume = OnResume::refuse},
+  };
+}
 
+Keys train_keys() {
+  return {
       {.name = "train.epochs",
        .meaning = "passes over the training set",
        .slot = [](Config& c) -> Slot { return &c.train.epochs; },
@@ -90,11 +100,11 @@ const std::vector<Key>& keys() {
       {.name = "train.max_steps",
        .meaning = "last step, over all epochs; 0: that of the last epoch",
        .slot = [](Config& c) -> Slot { return &c.train.max_steps; },
-       .high = kCount},
+       .high = Key::kUnbounded},
       {.name = "train.seed",
        .meaning = "seed of initial parameters and of the order of samples",
        .slot = [](Config& c) -> Slot { return &c.train.seed; },
-       .high = kCount,
+       .high = Key::kUnbounded,
        .on_resume = OnResume::refuse},
       {.name = "train.order",
        .meaning = "order of the samples of an epoch",
@@ -112,11 +122,15 @@ const std::vector<Key>& keys() {
        .slot = [](Config& c) -> Slot { return &c.train.timeout_s; },
        .low = 0.001,
        .high = 1e7},
+  };
+}
 
+Keys optimizer_keys() {
+  return {
       {.name = "optimizer.kind",
        .meaning = "how parameters are updated by their gradients",
        .slot = [](Config& c) -> Slot { return &c.optimizer.kind; },
-       .choices = {"sgd"},
+       .choices = list(optimizer_names()),
        .on_resume = OnResume::refuse},
       {.name = "optimizer.learning_rate",
        .meaning = "learning rate before schedule and scaling",
@@ -140,16 +154,20 @@ const std::vector<Key>& keys() {
        .low = 0,
        .high = 1e6,
        .on_resume = OnResume::note},
+  };
+}
 
+Keys schedule_keys() {
+  return {
       {.name = "schedule.kind",
        .meaning = "learning rate over time: constant, or multiplied by gamma every step_epochs",
        .slot = [](Config& c) -> Slot { return &c.schedule.kind; },
-       .choices = {"constant", "step"},
+       .choices = list(schedule_names()),
        .on_resume = OnResume::note},
       {.name = "schedule.warmup_steps",
        .meaning = "steps of linear warm-up, the first at 1/warmup_steps of the rate; 0: none",
        .slot = [](Config& c) -> Slot { return &c.schedule.warmup_steps; },
-       .high = kCount,
+       .high = Key::kUnbounded,
        .on_resume = OnResume::note},
       {.name = "schedule.step_epochs",
        .meaning = "epochs between drops, fractions allowed (step)",
@@ -168,11 +186,15 @@ const std::vector<Key>& keys() {
        .slot = [](Config& c) -> Slot { return &c.schedule.base_batch; },
        .high = 1e9,
        .on_resume = OnResume::note},
+  };
+}
 
+Keys exchange_keys() {
+  return {
       {.name = "exchange.kind",
        .meaning = "how ranks exchange what they learn: gradients are added over all ranks, every step",
        .slot = [](Config& c) -> Slot { return &c.exchange.kind; },
-       .choices = {"allreduce"},
+       .choices = list(exchange_names()),
        .on_resume = OnResume::note},
       {.name = "exchange.bucket_bytes",
        .meaning = "about how many bytes of gradients are exchanged at a time, as a bucket",
@@ -183,13 +205,17 @@ const std::vector<Key>& keys() {
       {.name = "exchange.compression",
        .meaning = "what gradients travel as",
        .slot = [](Config& c) -> Slot { return &c.exchange.compression; },
-       .choices = {"none", "bf16", "f16"},
+       .choices = compression_names(),
        .on_resume = OnResume::note},
       {.name = "exchange.algorithm",
        .meaning = "allreduce algorithm (allreduce/README.md); empty: chosen by size and ranks",
        .slot = [](Config& c) -> Slot { return &c.exchange.algorithm; },
        .on_resume = OnResume::note},
+  };
+}
 
+Keys run_keys() {
+  return {
       {.name = "run.dir",
        .meaning = "the run folder; empty: runs/NAME for a configuration NAME.toml",
        .slot = [](Config& c) -> Slot { return &c.run.dir; },
@@ -197,7 +223,7 @@ const std::vector<Key>& keys() {
       {.name = "run.checkpoint_every",
        .meaning = "steps between checkpoints; 0: one at the end of each epoch",
        .slot = [](Config& c) -> Slot { return &c.run.checkpoint_every; },
-       .high = kCount},
+       .high = Key::kUnbounded},
       {.name = "run.keep",
        .meaning = "checkpoints kept, the newest ones",
        .slot = [](Config& c) -> Slot { return &c.run.keep; },
@@ -207,7 +233,7 @@ const std::vector<Key>& keys() {
        .meaning = "steps between lines of metrics.jsonl",
        .slot = [](Config& c) -> Slot { return &c.run.log_every; },
        .low = 1,
-       .high = kCount},
+       .high = Key::kUnbounded},
       {.name = "run.evaluate_every",
        .meaning = "epochs between evaluations; the last step is always followed by one; 0: only that",
        .slot = [](Config& c) -> Slot { return &c.run.evaluate_every; },
@@ -217,87 +243,19 @@ const std::vector<Key>& keys() {
        .slot = [](Config& c) -> Slot { return &c.run.progress; },
        .choices = {"auto", "bar", "lines", "none"}},
   };
-  return table;
 }
 
-std::string range_text(const Key& key, const Slot& slot) {
-  if (std::holds_alternative<bool*>(slot)) return "true, false";
-  if (std::holds_alternative<std::string*>(slot)) {
-    std::string choices;
-    for (const auto choice : key.choices) choices += fmt::format("{}{}", choices.empty() ? "" : ", ", choice);
-    return choices.empty() ? "text" : choices;
-  }
-  if (key.high >= kCount) return fmt::format("at least {}", key.low);
-  return key.low == kTiny ? fmt::format("above 0, up to {}", key.high) : fmt::format("{} to {}", key.low, key.high);
+Keys all_keys() {
+  Keys table;
+  for (const auto section : {data_keys, model_keys, train_keys, optimizer_keys, schedule_keys, exchange_keys, run_keys})
+    for (Key& key : section()) table.push_back(std::move(key));
+  return table;
 }
 
 }  // namespace
 
-std::span<const Key> key_table() { return keys(); }
-
-std::string range_text(const Key& key) {
-  Config config;
-  return range_text(key, key.slot(config));
-}
-
-std::string value_text(const Key::Slot& slot) {
-  struct Visitor {
-    std::string operator()(const std::string* s) const {
-      std::string quoted = "\"";
-      for (const char c : *s) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') quoted += '\\';
-        if (byte < 0x20 || byte == 0x7f)
-          quoted += fmt::format("\\u{:04X}", byte);
-        else
-          quoted += c;
-      }
-      return quoted + '"';
-    }
-    std::string operator()(const std::int64_t* i) const { return fmt::format("{}", *i); }
-    std::string operator()(const bool* b) const { return *b ? "true" : "false"; }
-    std::string operator()(const double* d) const {
-      std::string number = fmt::format("{}", *d);  // shortest text that reads back to the same bits
-      if (number.find_first_of(".en") == std::string::npos) number += ".0";
-      return number;
-    }
-  };
-  return std::visit(Visitor{}, slot);
-}
-
-std::string to_toml(const Config& config) {
-  Config copy = config;
-  std::string toml;
-  std::string_view section;
-  for (const Key& key : key_table()) {
-    const auto dot = key.name.find('.');
-    if (key.name.substr(0, dot) != section) {
-      section = key.name.substr(0, dot);
-      toml += fmt::format("{}[{}]\n", toml.empty() ? "" : "\n", section);
-    }
-    toml += fmt::format("{} = {}\n", key.name.substr(dot + 1), value_text(key.slot(copy)));
-  }
-  return toml;
-}
-
-std::vector<Difference> differences(const Config& now, const Config& before) {
-  Config a = now;
-  Config b = before;
-  std::vector<Difference> found;
-  for (const Key& key : key_table()) {
-    const std::string is = value_text(key.slot(a));
-    const std::string was = value_text(key.slot(b));
-    if (is != was) found.push_back({fmt::format("{} is {} and was {}", key.name, is, was), key.on_resume});
-  }
-  return found;
-}
-
-std::string key_table_markdown() {
-  Config defaults;
-  std::string table = "| key | default | values | meaning |\n| --- | --- | --- | --- |\n";
-  for (const Key& key : key_table())
-    table += fmt::format("| `{}` | `{}` | {} | {} |\n", key.name, value_text(key.slot(defaults)), range_text(key),
-                         key.meaning);
+std::span<const Key> key_table() {
+  static const Keys table = all_keys();
   return table;
 }
 
