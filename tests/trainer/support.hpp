@@ -16,7 +16,8 @@
 
 #include <tests/support/temporary_folder.hpp>
 #include <tutti/io/dataset_writer.hpp>
-#include <tutti/kernels/philox.hpp>
+
+#include "tests/trainer/samples.hpp"
 
 namespace tutti::trainer::test {
 
@@ -29,17 +30,6 @@ using tutti::test::write_file;
 inline void expect_parts(const std::string& text, const std::vector<std::string>& parts) {
   for (const auto& part : parts)
     EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
-}
-
-inline constexpr std::uint64_t kClasses = 3;
-inline constexpr std::size_t kPixels = 64;
-
-inline std::int64_t label_of(std::uint64_t id) { return static_cast<std::int64_t>(random_u64(7, 1, id) % kClasses); }
-
-/// A bright bar whose row is the label's, under noise: something that every model can learn.
-inline std::uint8_t pixel_of(std::uint64_t id, std::size_t pixel) {
-  const bool bar = pixel / 8 == 1 + 2 * static_cast<std::size_t>(label_of(id));
-  return static_cast<std::uint8_t>((bar ? 120 : 0) + random_u64(7, 2, id * kPixels + pixel) % 136);
 }
 
 /// "image" u8 {1, 8, 8} and "label" i64, three classes, in chunks of 8 samples.

@@ -12,7 +12,11 @@
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/compression/compression.hpp>
+#include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
 #include <tutti/trainer/exchange/ready_buckets.hpp>
 
@@ -30,7 +34,10 @@ class AllreduceExchange final : public Exchange {
         algorithm_(parts.options.algorithm),
         codec_(parts.options.compression == "none" ? nullptr : make_codec(parts.options.compression)),
         ready_(buckets_.plan()),
-        operations_(buckets_.size()) {}
+        operations_(buckets_.size()) {
+    if (!algorithm_.empty() && find_algorithm(allreduce_algorithms(), Collective::allreduce, algorithm_) == nullptr)
+      throw InvalidArgument(text("exchange.algorithm = \"", algorithm_, "\": there is no such allreduce"));
+  }
 
   void begin() override {
     exposed_ = Clock::duration::zero();

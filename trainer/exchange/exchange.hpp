@@ -49,7 +49,8 @@ struct ExchangeParts {
   const ExchangeOptions& options;
 };
 
-/// The strategy named options.kind. Local. \throws InvalidArgument naming the known ones.
+/// The strategy named options.kind. Local. \throws InvalidArgument naming the known ones, or what else in `options` is
+/// unknown.
 std::unique_ptr<Exchange> make_exchange(const ExchangeParts& parts);
 
 /// allreduce.cpp

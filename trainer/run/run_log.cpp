@@ -37,10 +37,10 @@ void RunLog::Window::add(double s, double e, std::uint64_t n) {
 RunLog::RunLog(const Config& config, bool is_root, std::uint64_t steps)
     : config_(config), steps_(steps), progress_(is_root ? config.run.progress : "none") {}
 
-void RunLog::step(const StepReport& report, const Position& position, double seconds, double exposed) {
+void RunLog::step(const StepReport& report, const Position& position, double seconds) {
   last_loss_ = report.loss;
-  logged_.add(seconds, exposed, report.samples);
-  shown_.add(seconds, exposed, report.samples);
+  logged_.add(seconds, report.exposed_seconds, report.samples);
+  shown_.add(seconds, report.exposed_seconds, report.samples);
   if (progress_.due()) show(report, position);
   if (report.step % static_cast<std::uint64_t>(config_.run.log_every) == 0) log(report);
 }

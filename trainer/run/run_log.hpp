@@ -5,11 +5,12 @@
 #include <optional>
 #include <string>
 
+#include <tutti/collectives/communicator.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/run/progress.hpp>
+#include <tutti/trainer/run/reports.hpp>
 #include <tutti/trainer/run/run_folder.hpp>
-#include <tutti/trainer/run/training.hpp>
 #include <tutti/trainer/run/training_state.hpp>
 
 namespace tutti::trainer {
@@ -22,8 +23,8 @@ class RunLog {
   /// Set once the run has begun or been taken up again.
   std::optional<RunFolder> folder;
 
-  /// After a step that took `seconds`, `exposed` of them in communication; `position` counts it. \throws DataError
-  void step(const StepReport& report, const Position& position, double seconds, double exposed);
+  /// After a step that took `seconds`; `position` counts it. \throws DataError
+  void step(const StepReport& report, const Position& position, double seconds);
 
   /// After an evaluation that took `seconds`, `train_seconds` into the run. \throws DataError
   void evaluation(const Score& score, const Position& position, double seconds, double train_seconds);

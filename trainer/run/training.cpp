@@ -4,38 +4,43 @@
 // of every batch, and the position. Parameters, slots and position are the same on all ranks, bit for bit, between any
 // two steps.
 //
-//   prepare   open the data sets; lay the model out in buckets; open the run folder
+//   prepare   open the data sets; make the step loop; open the run folder
 //   begin     initial parameters, or those of the newest checkpoint; sent from rank 0 to all, and compared
-//   step      forward -> loss starts to add up over ranks -> backward, while complete buckets start to add up over
-//   ranks
-//             -> loss known on all ranks: stop if it is not finite -> each bucket's sum arrives and its parameters are
-//             updated
+//   step      read samples; step_loop.cpp; write records
 //   epoch     write a checkpoint; evaluate on the test set
 //   end       write a checkpoint; evaluate; hash of the parameters; result.json
+#include <tutti/trainer/run/training.hpp>
+
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
-#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/io/loader.hpp>
+#include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
-#include <tutti/trainer/exchange/exchange.hpp>
-#include <tutti/trainer/optimizers/learning_rate.hpp>
-#include <tutti/trainer/optimizers/optimizer.hpp>
+#include <tutti/trainer/memory/parameters.hpp>
+#include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
 #include <tutti/trainer/run/cores.hpp>
 #include <tutti/trainer/run/data.hpp>
 #include <tutti/trainer/run/evaluation.hpp>
 #include <tutti/trainer/run/parameter_hash.hpp>
 #include <tutti/trainer/run/replicas.hpp>
+#include <tutti/trainer/run/run_folder.hpp>
 #include <tutti/trainer/run/run_log.hpp>
-#include <tutti/trainer/run/training.hpp>
+#include <tutti/trainer/run/step_loop.hpp>
 #include <tutti/trainer/run/training_state.hpp>
-#include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer {
 
@@ -56,36 +61,18 @@ class Training {
  private:
   int agreed_threads();
   RunData open_agreed_data();
-  Buckets make_buckets() const;
   void begin_run();
   void resume_run();
   void train_steps();
-  io::Batch make_step(io::Loader& loader, double rate);
-  [[noreturn]] void stop_at_loss(const io::Batch& batch, double local_loss);
-  [[noreturn]] void stop_at_gradient(std::size_t parameter);
+  StepReport make_step(io::Loader& loader, io::Batch& batch);
   bool evaluation_is_due() const;
-  void after_step(const io::Batch& batch, double rate, double seconds);
+  void after_step(const StepReport& report, const io::Batch& batch, double seconds);
   void evaluate_now();
   void save();
   TrainingResult finish();
-  RunIdentity identity() const { return {config_, data_.train.dataset(), network_.parameters(), threads_}; }
+  RunIdentity identity() const { return {config_, data_.train.dataset(), loop_.parameters(), threads_}; }
   bool is_root() const { return comm_.rank() == 0; }
   double train_seconds() const { return seconds_before_ + seconds_since(session_begin_); }
-
-  /// Runs work of this rank alone. What it throws is kept in failure_, for the other ranks to be told in the next
-  /// exchange of losses.
-  template <class Work>
-  void attempt(Work work) {
-    if (failure_) return;
-    try {
-      work();
-    } catch (const std::bad_alloc&) {
-      failure_ = fmt::format("out of memory, with {}", model_text());
-    } catch (const std::exception& error) {
-      failure_ = error.what();
-    }
-  }
-  std::string model_text() const;
 
   const Communicator& comm_;
   const Config& config_;
@@ -93,24 +80,15 @@ class Training {
   Phase& phase_;
   const int threads_;
   const RunData data_;
-  Network network_;
-  const std::unique_ptr<Optimizer> optimizer_;
-  Buckets buckets_;
-  std::unique_ptr<Exchange> exchange_;
   const std::uint64_t steps_per_epoch_;
   const std::uint64_t steps_;  // of the whole run
-  const LearningRate learning_rate_;
+  StepLoop loop_;
   RunLog log_;
   Position position_;
   std::optional<std::uint64_t> saved_step_;  // of the newest checkpoint
   std::optional<Score> score_;               // of the parameters as they are now
   std::vector<std::int64_t> labels_;
-  std::array<double, 3> sums_{};  // being added up over ranks: loss, how many have a failure_, how many want to stop
-  Request loss_operation_;
-  std::optional<std::string> failure_;  // of this rank, not known to the others yet
-  bool stopping_ = false;               // agreed: a rank was asked to stop
-  double last_loss_ = 0.0;
-  double loss_exposed_ = 0.0;
+  bool stopping_ = false;  // agreed: a rank was asked to stop
   Clock::time_point session_begin_;
   double seconds_before_ = 0.0;  // train_seconds of earlier sessions
 };
@@ -120,10 +98,6 @@ std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
   return config.train.max_steps > 0 ? std::min(all, static_cast<std::uint64_t>(config.train.max_steps)) : all;
 }
 
-InputScaling scaling(const Config& config) {
-  return {.scale = config.data.scale, .mean = config.data.mean, .std = config.data.std};
-}
-
 Training::Training(const Communicator& comm, const Config& config, const TrainingOptions& options, Phase& phase)
     : comm_(comm),
       config_(config),
@@ -131,19 +105,14 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
       phase_(phase),
       threads_(agreed_threads()),
       data_(open_agreed_data()),
-      network_(config.model, scaling(config), data_.train.input().shape, data_.train.dataset().classes()),
-      optimizer_(make_optimizer(config.optimizer)),
-      buckets_(make_buckets()),
-      exchange_(make_exchange({comm_, buckets_, config_.exchange})),
       steps_per_epoch_((data_.train.dataset().size() - 1) / static_cast<std::uint64_t>(config.train.batch_size) + 1),
       steps_(count_steps(config, steps_per_epoch_)),
-      learning_rate_(config.optimizer.learning_rate, config.schedule, config.train.batch_size, steps_per_epoch_),
+      loop_(comm, config,
+            {.input = data_.train.input().shape,
+             .classes = data_.train.dataset().classes(),
+             .steps_per_epoch = steps_per_epoch_}),
       log_(config, comm.rank() == 0, steps_) {
   set_arithmetic_threads(threads_);
-  network_.bind(buckets_, [this](std::size_t parameter) {
-    exchange_->gradient_ready(parameter);
-    loss_operation_.test();
-  });
 }
 
 int Training::agreed_threads() {
@@ -159,49 +128,22 @@ int Training::agreed_threads() {
   return threads;
 }
 
-std::string Training::model_text() const {
-  std::size_t parameters = 0;
-  for (const ParameterInfo& parameter : network_.parameters()) parameters += parameter.count();
-  return fmt::format(
-      "model {} of {} parameters of {}, their gradients and the optimizer's slots, and batches of {} samples",
-      config_.model.name, parameters, config_.model.dtype, config_.train.batch_size);
-}
-
-Buckets Training::make_buckets() const {
-  const DType dtype = dtype_from_name(config_.model.dtype);
-  return agree(comm_, [&] {
-    try {
-      return Buckets(
-          comm_, plan_buckets(network_.parameters(), dtype, static_cast<std::size_t>(config_.exchange.bucket_bytes)),
-          dtype, optimizer_->slots());
-    } catch (const std::bad_alloc& error) {
-      throw Error(fmt::format("not enough memory for {} ({})", model_text(), error.what()));
-    }
-  });
-}
-
 RunData Training::open_agreed_data() {
   phase_ = "all ranks open the data sets";
-  const auto& algorithm = config_.exchange.algorithm;
-  if (!algorithm.empty() && find_algorithm(allreduce_algorithms(), Collective::allreduce, algorithm) == nullptr)
-    throw AgreedError(text("exchange.algorithm = \"", algorithm, "\": there is no such allreduce"));
   RunData data = agree(comm_, [&] { return open_data(config_); });
   if (!all_equal(comm_, data.train.dataset().fingerprint()))
     throw AgreedError(text(config_.data.train, ": ranks see different data sets under this name"));
   if (data.test && !all_equal(comm_, data.test->dataset().fingerprint()))
     throw AgreedError(text(config_.data.test, ": ranks see different data sets under this name"));
-  // A model that does not fit its inputs is the same error on all ranks, because the data are the same.
-  agree(comm_,
-        [&] { Network(config_.model, scaling(config_), data.train.input().shape, data.train.dataset().classes()); });
   return data;
 }
 
 void Training::begin_run() {
   phase_ = fmt::format("rank 0 makes the run folder {}", config_.run.dir);
   agree_at_root(comm_, [&] { log_.folder.emplace(RunFolder::create(config_.run.dir)); });
-  for (std::size_t i = 0; i < network_.parameters().size(); ++i)
-    initialise(network_.parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed), buckets_.parameter(i));
-  share_parameters(comm_, buckets_);
+  for (std::size_t i = 0; i < loop_.parameters().size(); ++i)
+    initialise(loop_.parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed), loop_.buckets().parameter(i));
+  share_parameters(comm_, loop_.buckets());
   save();
   agree_at_root(comm_, [&] { log_.folder->begin(to_toml(config_)); });
 }
@@ -214,7 +156,7 @@ void Training::resume_run() {
     log_.folder.emplace(RunFolder::open(config_.run.dir));
     std::filesystem::path file;
     const io::Checkpoint checkpoint = log_.folder->newest_checkpoint(file);
-    position_ = restore_checkpoint(file, checkpoint, identity(), buckets_, notes);
+    position_ = restore_checkpoint(file, checkpoint, identity(), loop_.buckets(), notes);
     if (position_.step > steps_)
       throw Error(fmt::format("{}: the run has done {} steps ({:g} epochs), {} steps are asked for", config_.run.dir,
                               position_.step,
@@ -223,7 +165,7 @@ void Training::resume_run() {
   position_ = position_from_json(broadcast_text(comm_, to_json(position_)));
   seconds_before_ = position_.train_seconds;
   saved_step_ = position_.step;
-  share_parameters(comm_, buckets_);
+  share_parameters(comm_, loop_.buckets());
   agree_at_root(comm_, [&] { log_.folder->resume_at(position_.step, to_toml(config_), position_.step < steps_); });
   for (const auto& note : notes) log_.say("note: " + note + "; the run goes on with other bits than it would have had");
   log_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
@@ -249,91 +191,42 @@ void Training::train_steps() {
   });
   while (position_.step < steps_ && !stopping_) {
     const auto begin = Clock::now();
-    const double rate = learning_rate_.rate(position_.step);
-    const io::Batch batch = make_step(*loader, rate);
-    after_step(batch, rate, seconds_since(begin));
+    io::Batch batch;
+    const StepReport report = make_step(*loader, batch);
+    after_step(report, batch, seconds_since(begin));
   }
 }
 
-/// Every rank calls this for every global batch, also without samples of its own. Losses and gradients are sums over a
-/// rank's samples, divided by the samples of the global batch, which all ranks know by arithmetic: added up over ranks
-/// they are the mean.
-io::Batch Training::make_step(io::Loader& loader, double rate) {
+StepReport Training::make_step(io::Loader& loader, io::Batch& batch) {
   phase_ = fmt::format("all ranks make step {}, which begins with reading samples", position_.step + 1);
-  exchange_->begin();
-  io::Batch batch;
-  double local_loss = 0.0;
-  attempt([&] {
+  Samples samples;
+  loop_.attempt([&] {
     auto next = loader.next();
     if (!next) throw Error("the loader ended before the run");
     batch = std::move(*next);
-    local_loss = network_.forward(data_.train.samples(batch, labels_));
+    samples = data_.train.samples(batch, labels_);
   });
-  const bool asked_to_stop = options_.stop && options_.stop();
-  sums_ = {local_loss, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
-  loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);
-  const double weight = 1.0 / static_cast<double>(batch.global_samples);
-  if (!failure_) network_.backward(weight);
-  const auto begin = Clock::now();
-  loss_operation_.wait();
-  loss_exposed_ = seconds_since(begin);
-  if (sums_[1] != 0.0) {
-    exchange_->discard();
-    settle(comm_, failure_);
+  try {
+    return loop_.train_step(
+        {.step = position_.step, .samples = samples, .ids = batch.ids, .global_samples = batch.global_samples},
+        options_.stop);
+  } catch (const NotFiniteError& error) {
+    throw AgreedError(fmt::format("{}; the newest checkpoint is that of step {}, in {}", error.what(), *saved_step_,
+                                  config_.run.dir));
   }
-  last_loss_ = sums_[0] * weight;
-  if (!std::isfinite(last_loss_)) stop_at_loss(batch, local_loss);
-  const auto not_finite = update_parameters(*exchange_, *optimizer_, buckets_, {.learning_rate = rate});
-  if (not_finite) stop_at_gradient(*not_finite);
-  stopping_ = sums_[2] != 0.0;
-  return batch;
 }
 
-/// All ranks come here in the same step, because all have the same sums.
-void Training::stop_at_gradient(std::size_t parameter) {
-  exchange_->discard();
-  const std::string& compression = config_.exchange.compression;
-  const std::string cause =
-      compression == "f16" ? "; exchange.compression = \"f16\" holds no value beyond 65504: bf16 does" : "";
-  throw AgreedError(
-      fmt::format("the gradient of {} is not finite at step {} (batch {} of epoch {}){}; the newest checkpoint is that "
-                  "of step {}, in {}",
-                  network_.parameters()[parameter].name, position_.step + 1, position_.batch + 1, position_.epoch + 1,
-                  cause, *saved_step_, config_.run.dir));
-}
-
-/// All ranks come here in the same step, because all have the same sum. Nothing has been updated.
-void Training::stop_at_loss(const io::Batch& batch, double local_loss) {
-  exchange_->discard();
-  const auto [low, high] = std::minmax_element(batch.ids.begin(), batch.ids.end());
-  const std::array<std::uint64_t, 4> mine{std::isfinite(local_loss) ? 0U : 1U, batch.ids.size(),
-                                          batch.ids.empty() ? 0 : *low, batch.ids.empty() ? 0 : *high};
-  std::vector<std::uint64_t> all(mine.size() * static_cast<std::size_t>(comm_.size()));
-  all_gather(comm_, std::span<const std::uint64_t>(mine), std::span<std::uint64_t>(all));
-  std::string where;
-  for (std::size_t rank = 0; rank * mine.size() < all.size(); ++rank) {
-    const std::uint64_t* its = &all[rank * mine.size()];
-    if (its[0] != 0) where += fmt::format("; on rank {}: {} samples, ids {} to {}", rank, its[1], its[2], its[3]);
-  }
-  if (where.empty()) where = "; in the sum over all ranks";
-  throw AgreedError(
-      fmt::format("the loss is {} at step {} (batch {} of epoch {}){}; the newest checkpoint is that of step {}, in {}",
-                  std::isnan(last_loss_) ? std::abs(last_loss_) : last_loss_,  // NaN has a sign, which says nothing
-                  position_.step + 1, position_.batch + 1, position_.epoch + 1, where, *saved_step_, config_.run.dir));
-}
-
-void Training::after_step(const io::Batch& batch, double rate, double seconds) {
-  const double exposed = exchange_->exposed_seconds() + loss_exposed_;
+void Training::after_step(const StepReport& report, const io::Batch& batch, double seconds) {
+  stopping_ = report.stop;
   const bool epoch_ends = batch.index + 1 == steps_per_epoch_;
   ++position_.step;
   position_.epoch = epoch_ends ? batch.epoch + 1 : batch.epoch;
   position_.batch = epoch_ends ? 0 : batch.index + 1;
   position_.samples += batch.global_samples;
   position_.step_seconds += seconds;
-  position_.exposed_seconds += exposed;
+  position_.exposed_seconds += report.exposed_seconds;
   score_.reset();
-  const StepReport report{position_.step, batch.epoch + 1, last_loss_, rate, batch.global_samples, batch.ids};
-  if (is_root()) attempt([&] { log_.step(report, position_, seconds, exposed); });
+  if (is_root()) loop_.attempt([&] { log_.step(report, position_, seconds); });
   if (options_.on_step) options_.on_step(report);
   // The checkpoint comes first: whatever the evaluation runs into, the epoch is not lost.
   const auto save_every = static_cast<std::uint64_t>(config_.run.checkpoint_every);
@@ -350,25 +243,26 @@ void Training::evaluate_now() {
   if (!data_.test || score_ || stopping_) return;
   phase_ = fmt::format("all ranks evaluate on {}", config_.data.test);
   const auto begin = Clock::now();
-  score_ = evaluate(comm_, network_, *data_.test, options_.stop);
+  score_ = evaluate(comm_, loop_.network(), *data_.test, options_.stop);
   stopping_ = !score_;
-  if (is_root() && score_) attempt([&] { log_.evaluation(*score_, position_, seconds_since(begin), train_seconds()); });
+  if (is_root() && score_)
+    loop_.attempt([&] { log_.evaluation(*score_, position_, seconds_since(begin), train_seconds()); });
 }
 
 /// The replicas are compared first: what is written is what every rank holds, and it is sound.
 void Training::save() {
   if (saved_step_ == position_.step) return;
-  if (!are_finite(buckets_))
+  if (!are_finite(loop_.buckets()))
     throw AgreedError(
         fmt::format("parameters are not finite after step {}; no checkpoint is written, the newest is that of step {}",
                     position_.step, saved_step_.value_or(0)));
-  if (!are_same(comm_, buckets_))
+  if (!are_same(comm_, loop_.buckets()))
     throw AgreedError(fmt::format("ranks hold different parameters after step {}", position_.step));
   phase_ = fmt::format("rank 0 writes the checkpoint of step {} in {}", position_.step, config_.run.dir);
   agree_at_root(comm_, [&] {
     Position now = position_;
     now.train_seconds = train_seconds();
-    log_.folder->write_checkpoint(position_.step, make_checkpoint(identity(), now, buckets_), config_.run.keep);
+    log_.folder->write_checkpoint(position_.step, make_checkpoint(identity(), now, loop_.buckets()), config_.run.keep);
   });
   saved_step_ = position_.step;
 }
@@ -376,7 +270,7 @@ void Training::save() {
 TrainingResult Training::finish() {
   save();
   evaluate_now();
-  settle(comm_, failure_);
+  loop_.settle_failures();
   if (stopping_) {
     log_.say(fmt::format("stopped after step {} of {}: --resume goes on; run folder {}", position_.step, steps_,
                          config_.run.dir));
@@ -387,7 +281,7 @@ TrainingResult Training::finish() {
     stopped.train_seconds = train_seconds();
     return stopped;
   }
-  const auto hash = parameter_hash(buckets_);
+  const auto hash = parameter_hash(loop_.buckets());
   std::uint64_t head = 0;
   for (std::size_t i = 0; i < sizeof(head); ++i) head = head << 8 | hash[i];
   if (!all_equal(comm_, head)) throw AgreedError("ranks hold different parameters at the end");
@@ -414,7 +308,7 @@ TrainingResult Training::run() {
   log_.say(fmt::format(
       "{} of {} on {}: {} samples, batch {}, {} steps; {} rank(s) on {} node(s), {} thread(s) each; {} bucket(s)",
       config_.model.name, config_.model.dtype, data_.train.dataset().name(), data_.train.dataset().size(),
-      config_.train.batch_size, steps_, comm_.size(), comm_.topology().nodes, threads_, buckets_.size()));
+      config_.train.batch_size, steps_, comm_.size(), comm_.topology().nodes, threads_, loop_.buckets().size()));
   train_steps();
   return finish();
 }

@@ -1,27 +1,13 @@
 // A training run from an opened communicator to a written result: what a program calls, and what tests call.
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <optional>
-#include <span>
-#include <string>
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/trainer/config/config.hpp>
-#include <tutti/trainer/network/network.hpp>
+#include <tutti/trainer/run/reports.hpp>
 
 namespace tutti::trainer {
-
-/// One step, as it has been made.
-struct StepReport {
-  std::uint64_t step = 0;   ///< counted from 1
-  std::uint64_t epoch = 0;  ///< counted from 1
-  double loss = 0.0;        ///< mean over the samples of the global batch, before the update
-  double learning_rate = 0.0;
-  std::uint64_t samples = 0;                ///< in the global batch
-  std::span<const std::uint64_t> ids = {};  ///< of this rank's samples
-};
 
 struct TrainingOptions {
   bool resume = false;                                  ///< go on with the run in run.dir instead of beginning one
@@ -30,19 +16,6 @@ struct TrainingOptions {
   /// Asked on every rank at each step and each batch of an evaluation; may be empty. Once it says so on any rank, all
   /// ranks end the step, write a checkpoint and return.
   std::function<bool()> stop = {};
-};
-
-/// The same on all ranks, but for the seconds and what follows from them, which are rank 0's.
-struct TrainingResult {
-  bool stopped = false;  ///< by TrainingOptions::stop, before the run was complete: there is no result.json
-  std::uint64_t steps = 0;
-  std::uint64_t epochs = 0;    ///< completed
-  std::optional<Score> test;   ///< of the last parameters; nothing without a test set
-  std::string parameter_hash;  ///< SHA-256 over all parameters in model order, in hexadecimal
-  double train_seconds =
-      0.0;  ///< in the training loop, with evaluations and checkpoints, all sessions of the run together
-  double samples_per_s = 0.0;  ///< over all ranks, in steps
-  double comm_share = 0.0;     ///< of the time in steps: spent in communication, not in work
 };
 
 /// Trains as `config` says and leaves everything in run.dir, which no other run can have meanwhile. What is in a folder

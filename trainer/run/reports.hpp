@@ -1,0 +1,38 @@
+// What a run tells those who called it: after each step, and at its end.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <tutti/trainer/network/network.hpp>
+
+namespace tutti::trainer {
+
+/// One step, as it has been made.
+struct StepReport {
+  std::uint64_t step = 0;   ///< counted from 1
+  std::uint64_t epoch = 0;  ///< counted from 1
+  double loss = 0.0;        ///< mean over the samples of the global batch, before the update
+  double learning_rate = 0.0;
+  std::uint64_t samples = 0;                ///< in the global batch
+  std::span<const std::uint64_t> ids = {};  ///< of this rank's samples
+  double exposed_seconds = 0.0;             ///< of this rank, spent in communication
+  bool stop = false;                        ///< a rank was asked to stop
+};
+
+/// The same on all ranks, but for the seconds and what follows from them, which are rank 0's.
+struct TrainingResult {
+  bool stopped = false;  ///< by TrainingOptions::stop, before the run was complete: there is no result.json
+  std::uint64_t steps = 0;
+  std::uint64_t epochs = 0;    ///< completed
+  std::optional<Score> test;   ///< of the last parameters; nothing without a test set
+  std::string parameter_hash;  ///< SHA-256 over all parameters in model order, in hexadecimal
+  double train_seconds =
+      0.0;  ///< in the training loop, with evaluations and checkpoints, all sessions of the run together
+  double samples_per_s = 0.0;  ///< over all ranks, in steps
+  double comm_share = 0.0;     ///< of the time in steps: spent in communication, not in work
+};
+
+}  // namespace tutti::trainer

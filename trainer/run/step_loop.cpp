@@ -1,0 +1,140 @@
+// A step:
+//
+//   forward -> loss starts to add up over ranks -> backward, while complete buckets start to be exchanged
+//           -> loss known on all ranks: stop if it is not finite -> each bucket arrives and its parameters are updated
+#include <tutti/trainer/run/step_loop.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <new>
+
+#include <tutti/allreduce/allreduce.hpp>
+#include <tutti/collectives/collectives.hpp>
+#include <tutti/trainer/run/update.hpp>
+
+namespace tutti::trainer {
+
+StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskShape& task)
+    : comm_(comm),
+      config_(config),
+      steps_per_epoch_(task.steps_per_epoch),
+      learning_rate_(config.optimizer.learning_rate, config.schedule, config.train.batch_size, task.steps_per_epoch),
+      network_(agree(comm,
+                     [&] {
+                       const auto& data = config.data;
+                       const InputScaling scaling{.scale = data.scale, .mean = data.mean, .std = data.std};
+                       return std::make_unique<Network>(config.model, scaling, task.input, task.classes);
+                     })),
+      optimizer_(agree(comm, [&] { return make_optimizer(config.optimizer); })),
+      buckets_(agree(comm,
+                     [&] {
+                       const DType dtype = dtype_from_name(config.model.dtype);
+                       const auto bucket_bytes = static_cast<std::size_t>(config.exchange.bucket_bytes);
+                       try {
+                         return std::make_unique<Buckets>(comm,
+                                                          plan_buckets(network_->parameters(), dtype, bucket_bytes),
+                                                          dtype, optimizer_->slots());
+                       } catch (const std::bad_alloc& error) {
+                         throw Error(fmt::format("not enough memory for {} ({})", memory_text(), error.what()));
+                       }
+                     })),
+      exchange_(agree(comm, [&] {
+        return make_exchange({comm, *buckets_, config.exchange});
+      })) {
+  network_->bind(*buckets_, [this](std::size_t parameter) {
+    exchange_->gradient_ready(parameter);
+    loss_operation_.test();
+  });
+}
+
+std::string StepLoop::memory_text() const {
+  std::size_t elements = 0;
+  for (const ParameterInfo& parameter : parameters()) elements += parameter.count();
+  return fmt::format(
+      "model {} of {} parameters of {}, their gradients and the optimizer's slots, and batches of {} samples",
+      config_.model.name, elements, config_.model.dtype, config_.train.batch_size);
+}
+
+void StepLoop::keep_failure() {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    failure_ = fmt::format("out of memory, with {}", memory_text());
+  } catch (const std::exception& error) {
+    failure_ = error.what();
+  }
+}
+
+/// Losses and gradients are sums over a rank's samples, divided by the samples of the global batch, which all ranks
+/// know by arithmetic: added up over ranks they are the mean.
+StepReport StepLoop::train_step(const StepInput& input, const std::function<bool()>& stop) {
+  exchange_->begin();
+  double local_loss = 0.0;
+  attempt([&] { local_loss = network_->forward(input.samples); });
+  const bool asked_to_stop = stop && stop();
+  sums_ = {local_loss, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
+  loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);
+  const double weight = 1.0 / static_cast<double>(input.global_samples);
+  if (!failure_) network_->backward(weight);
+  const auto begin = std::chrono::steady_clock::now();
+  loss_operation_.wait();
+  const std::chrono::duration<double> loss_exposed = std::chrono::steady_clock::now() - begin;
+  if (sums_[1] != 0.0) {
+    exchange_->discard();
+    settle_failures();
+  }
+  const double loss = sums_[0] * weight;
+  if (!std::isfinite(loss)) stop_at_loss(input, local_loss, loss);
+  const double rate = learning_rate_.rate(input.step);
+  const auto not_finite = update_parameters(*exchange_, *optimizer_, *buckets_, {.learning_rate = rate});
+  if (not_finite) stop_at_gradient(input, *not_finite);
+  return {.step = input.step + 1,
+          .epoch = input.step / steps_per_epoch_ + 1,
+          .loss = loss,
+          .learning_rate = rate,
+          .samples = input.global_samples,
+          .ids = input.ids,
+          .exposed_seconds = exchange_->exposed_seconds() + loss_exposed.count(),
+          .stop = sums_[2] != 0.0};
+}
+
+std::string StepLoop::step_text(std::uint64_t step) const {
+  return fmt::format("step {} (batch {} of epoch {})", step + 1, step % steps_per_epoch_ + 1,
+                     step / steps_per_epoch_ + 1);
+}
+
+/// All ranks come here in the same step, because all have the same sums.
+void StepLoop::stop_at_gradient(const StepInput& input, std::size_t parameter) {
+  exchange_->discard();
+  const std::string& compression = config_.exchange.compression;
+  const std::string cause =
+      compression == "f16" ? "; exchange.compression = \"f16\" holds no value beyond 65504: bf16 does" : "";
+  throw NotFiniteError(fmt::format("the gradient of {} is not finite at {}{}", parameters()[parameter].name,
+                                   step_text(input.step), cause));
+}
+
+/// All ranks come here in the same step, because all have the same sum. Nothing has been updated.
+void StepLoop::stop_at_loss(const StepInput& input, double local_loss, double loss) {
+  exchange_->discard();
+  const auto& ids = input.ids;
+  const auto [low, high] = std::minmax_element(ids.begin(), ids.end());
+  const std::array<std::uint64_t, 4> mine{std::isfinite(local_loss) ? 0U : 1U, ids.size(), ids.empty() ? 0 : *low,
+                                          ids.empty() ? 0 : *high};
+  std::vector<std::uint64_t> all(mine.size() * static_cast<std::size_t>(comm_.size()));
+  all_gather(comm_, std::span<const std::uint64_t>(mine), std::span<std::uint64_t>(all));
+  std::string where;
+  for (std::size_t rank = 0; rank * mine.size() < all.size(); ++rank) {
+    const std::uint64_t* its = &all[rank * mine.size()];
+    if (its[0] != 0) where += fmt::format("; on rank {}: {} samples, ids {} to {}", rank, its[1], its[2], its[3]);
+  }
+  if (where.empty()) where = "; in the sum over all ranks";
+  throw NotFiniteError(fmt::format("the loss is {} at {}{}",
+                                   std::isnan(loss) ? std::abs(loss) : loss,  // NaN has a sign, which says nothing
+                                   step_text(input.step), where));
+}
+
+}  // namespace tutti::trainer

@@ -1,0 +1,102 @@
+// The steps of a run: from samples to updated parameters, on all ranks. No files, no data sets, no clock but for the
+// time spent in communication: what has the folder and reads samples is training.cpp.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/request.hpp>
+#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/exchange/exchange.hpp>
+#include <tutti/trainer/memory/buckets.hpp>
+#include <tutti/trainer/network/network.hpp>
+#include <tutti/trainer/optimizers/learning_rate.hpp>
+#include <tutti/trainer/optimizers/optimizer.hpp>
+#include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/reports.hpp>
+
+namespace tutti::trainer {
+
+/// What a model learns from.
+struct TaskShape {
+  std::vector<std::size_t> input;  ///< of one sample
+  std::size_t classes = 0;
+  std::uint64_t steps_per_epoch = 1;
+};
+
+/// What this rank brings to a step.
+struct StepInput {
+  std::uint64_t step = 0;                   ///< of the run, counted from 0; the same on all ranks
+  Samples samples = {};                     ///< of this rank; may be none
+  std::span<const std::uint64_t> ids = {};  ///< of these samples, for reports
+  std::uint64_t global_samples = 0;         ///< of all ranks; the same on all that have not failed
+};
+
+/// A loss or gradient is not finite, as all ranks have found; nothing has been updated by it.
+class NotFiniteError : public AgreedError {
+ public:
+  using AgreedError::AgreedError;
+};
+
+/// One rank's replica with all that a step needs. Parameters and slots begin as zeros; the caller makes them, the same
+/// on all ranks (share_parameters), and between two steps they are the same on all ranks, bit for bit.
+class StepLoop {
+ public:
+  /// Collective, with the same arguments on all ranks. `comm` and `config` outlive it. \throws AgreedError: no such
+  /// model, optimizer or strategy, a model that cannot take such inputs, not enough memory.
+  StepLoop(const Communicator& comm, const Config& config, const TaskShape& task);
+  StepLoop(const StepLoop&) = delete;
+  StepLoop& operator=(const StepLoop&) = delete;
+
+  Network& network() noexcept { return *network_; }
+  const std::vector<ParameterInfo>& parameters() const noexcept { return network_->parameters(); }
+  const Buckets& buckets() const noexcept { return *buckets_; }
+
+  /// Runs work of this rank alone, such as reading samples, unless something failed before. What it throws is kept for
+  /// the other ranks to be told, in the next train_step() or settle_failures(), which then throw.
+  template <class Work>
+  void attempt(Work work) {
+    if (failure_) return;
+    try {
+      work();
+    } catch (...) {
+      keep_failure();
+    }
+  }
+  void settle_failures() { settle(comm_, failure_); }
+
+  /// Every rank calls this for every global batch, also without samples of its own. `stop`, which may be empty, is
+  /// asked once; the report says whether it said so on any rank. Collective. \throws AgreedError: an attempt failed on
+  /// some rank; NotFiniteError; after both no communication is under way. Error, CommunicationError: on this rank
+  /// alone.
+  StepReport train_step(const StepInput& input, const std::function<bool()>& stop = {});
+
+ private:
+  void keep_failure();
+  std::string memory_text() const;
+  std::string step_text(std::uint64_t step) const;
+  [[noreturn]] void stop_at_loss(const StepInput& input, double local_loss, double loss);
+  [[noreturn]] void stop_at_gradient(const StepInput& input, std::size_t parameter);
+
+  const Communicator& comm_;
+  const Config& config_;
+  const std::uint64_t steps_per_epoch_;
+  const LearningRate learning_rate_;
+  const std::unique_ptr<Network> network_;
+  const std::unique_ptr<Optimizer> optimizer_;
+  const std::unique_ptr<Buckets> buckets_;
+  const std::unique_ptr<Exchange> exchange_;
+  std::array<double, 3> sums_{};  // being added up over ranks: loss, how many have a failure_, how many want to stop
+  Request loss_operation_;
+  std::optional<std::string> failure_;  // of this rank, not known to the others yet
+};
+
+}  // namespace tutti::trainer
