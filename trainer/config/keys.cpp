@@ -19,7 +19,7 @@ std::vector<std::string_view> list(std::span<const std::string_view> names) { re
 Keys data_keys() {
   return {
       {.name = "data.train",
-       .meaning = "folder of the data set to learn from (shards and manifest); in paths ~ and $NAME are expanded",
+       .meaning = "folder of the training set (shards and manifest); in paths ~ and $NAME are expanded",
        .slot = [](Config& c) -> Slot { return &c.data.train; },
        .path = true},
       {.name = "data.test",
@@ -31,7 +31,7 @@ Keys data_keys() {
        .slot = [](Config& c) -> Slot { return &c.data.input; },
        .on_resume = OnResume::refuse},
       {.name = "data.scale",
-       .meaning = "inputs are divided by this first: the largest value of a pixel",
+       .meaning = "inputs are divided by this first: the largest pixel value",
        .slot = [](Config& c) -> Slot { return &c.data.scale; },
        .low = Key::kAboveZero,
        .high = 1e12,
@@ -54,7 +54,7 @@ Keys data_keys() {
 Keys model_keys() {
   return {
       {.name = "model.name",
-       .meaning = "which model: softmax regression, a perceptron with one hidden layer, a small convnet",
+       .meaning = "softmax regression, perceptron with one hidden layer, small convnet",
        .slot = [](Config& c) -> Slot { return &c.model.name; },
        .choices = list(model_names()),
        .on_resume = OnResume::refuse},
@@ -71,7 +71,7 @@ Keys model_keys() {
        .high = 4096,
        .on_resume = OnResume::refuse},
       {.name = "model.stride",
-       .meaning = "step of the first convolution; 1 pools after it, 2 makes it the cheaper half (convnet)",
+       .meaning = "step of the first convolution: 1 pools after it, 2 makes it cheaper (convnet)",
        .slot = [](Config& c) -> Slot { return &c.model.stride; },
        .low = 1,
        .high = 2,
@@ -112,8 +112,7 @@ Keys train_keys() {
        .choices = {"shuffled", "contiguous"},
        .on_resume = OnResume::refuse},
       {.name = "train.threads",
-       .meaning = "threads per rank for the model's arithmetic; 0: OMP_NUM_THREADS, else the rank's share of the cores "
-                  "that it may use",
+       .meaning = "threads per rank; 0: OMP_NUM_THREADS, else the rank's share of its cores",
        .slot = [](Config& c) -> Slot { return &c.train.threads; },
        .high = 1024,
        .on_resume = OnResume::note},
@@ -160,12 +159,12 @@ Keys optimizer_keys() {
 Keys schedule_keys() {
   return {
       {.name = "schedule.kind",
-       .meaning = "learning rate over time: constant, or multiplied by gamma every step_epochs",
+       .meaning = "learning rate: constant, or multiplied by gamma every step_epochs",
        .slot = [](Config& c) -> Slot { return &c.schedule.kind; },
        .choices = list(schedule_names()),
        .on_resume = OnResume::note},
       {.name = "schedule.warmup_steps",
-       .meaning = "steps of linear warm-up, the first at 1/warmup_steps of the rate; 0: none",
+       .meaning = "steps of linear warm-up, the first at rate/warmup_steps; 0: none",
        .slot = [](Config& c) -> Slot { return &c.schedule.warmup_steps; },
        .high = Key::kUnbounded,
        .on_resume = OnResume::note},
@@ -182,7 +181,7 @@ Keys schedule_keys() {
        .high = 1,
        .on_resume = OnResume::note},
       {.name = "schedule.base_batch",
-       .meaning = "linear scaling: the rate is for this batch size and grows with batch_size; 0: off",
+       .meaning = "the rate is for this batch size, scaled with batch_size; 0: off",
        .slot = [](Config& c) -> Slot { return &c.schedule.base_batch; },
        .high = 1e9,
        .on_resume = OnResume::note},
@@ -192,12 +191,12 @@ Keys schedule_keys() {
 Keys exchange_keys() {
   return {
       {.name = "exchange.kind",
-       .meaning = "how ranks exchange what they learn: gradients are added over all ranks, every step",
+       .meaning = "how ranks exchange what they learn",
        .slot = [](Config& c) -> Slot { return &c.exchange.kind; },
        .choices = list(exchange_names()),
        .on_resume = OnResume::note},
       {.name = "exchange.bucket_bytes",
-       .meaning = "about how many bytes of gradients are exchanged at a time, as a bucket",
+       .meaning = "about how many bytes of gradients make a bucket",
        .slot = [](Config& c) -> Slot { return &c.exchange.bucket_bytes; },
        .low = 1,
        .high = 1e12,
@@ -235,7 +234,7 @@ Keys run_keys() {
        .low = 1,
        .high = Key::kUnbounded},
       {.name = "run.evaluate_every",
-       .meaning = "epochs between evaluations; the last step is always followed by one; 0: only that",
+       .meaning = "epochs between evaluations; one follows the last step; 0: only that",
        .slot = [](Config& c) -> Slot { return &c.run.evaluate_every; },
        .high = 1e9},
       {.name = "run.progress",
