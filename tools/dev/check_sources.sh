@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# tools/lint.sh [--cached] JOBS PLAIN UNITS: shellcheck, clang-format and clang-tidy over the project, changing nothing. PLAIN and UNITS are
-# configured build folders below the root, without TUTTI_UNITY and with it: clang-tidy reads how sources are compiled there. With --cached
-# it leaves out sources that passed before, if neither they, nor what they include, nor how they are compiled and checked has changed
-# since. tools/lint.sh --format rewrites the C++ sources as clang-format wants them.
+# tools/dev/check_sources.sh [--cached] JOBS PLAIN UNITS: shellcheck, clang-format and clang-tidy over the project, changing
+# nothing. PLAIN and UNITS are configured build folders below the root, without TUTTI_UNITY and with it: clang-tidy reads
+# how sources are compiled there. With --cached it leaves out sources that passed before, if neither they, nor what they
+# include, nor how they are compiled and checked has changed since.
+# tools/dev/check_sources.sh --format rewrites the C++ sources as clang-format wants them.
 set -euo pipefail
-root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd)
+root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/../.." && pwd)
 cd "$root"
 
 # Files of the project, tracked or new, that exist and match the patterns.
@@ -22,7 +23,7 @@ script_files() {
   done
 }
 
-check_scripts() { script_files | xargs shellcheck; }
+check_scripts() { script_files | xargs shellcheck --external-sources --check-sourced; }
 check_format() { cpp_files | xargs clang-format --dry-run -Werror; }
 
 # ---- clang-tidy ----------------------------------------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ tidy() {
     sources_of "$units" | sed "s|^|$units |"
   } >"$work/sources"
   if [[ $(wc -l <"$work/sources") -lt 100 ]]; then
-    echo "lint.sh: $plain and $units compile too few sources of this project: $(wc -l <"$work/sources")" >&2
+    echo "check_sources.sh: $plain and $units compile too few sources of this project: $(wc -l <"$work/sources")" >&2
     return 1
   fi
   local status=0
