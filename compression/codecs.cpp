@@ -1,10 +1,11 @@
 // The codecs that store f32 in 16 bits.
 #include <array>
+#include <functional>
 
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/cast.hpp>
-#include <tutti/kernels/error.hpp>
-#include <tutti/kernels/text.hpp>
+#include <tutti/kernels/dtype.hpp>
+#include <tutti/kernels/names.hpp>
 
 namespace tutti {
 namespace {
@@ -34,9 +35,7 @@ constexpr std::array<std::string_view, 2> kNames = {"bf16", "f16"};
 std::span<const std::string_view> codec_names() noexcept { return kNames; }
 
 std::shared_ptr<const Codec> make_codec(std::string_view name) {
-  if (name == "bf16") return std::make_shared<CastCodec>(DType::bf16);
-  if (name == "f16") return std::make_shared<CastCodec>(DType::f16);
-  throw InvalidArgument(text("there is no codec '", name, "', only bf16, f16"));
+  return std::make_shared<CastCodec>(dtype_from_name(find_named(kNames, "codec", name, std::identity{})));
 }
 
 }  // namespace tutti

@@ -7,6 +7,8 @@
 #include <tutti/io/files.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::io {
 
@@ -72,7 +74,7 @@ Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
   if (fs::status(file, error).type() == fs::file_type::not_found)
     throw DataError(
         fmt::format("{}: is missing: the folder holds no data set, or its import was interrupted", file.string()));
-  const std::string content = read_text(file);
+  const std::string content = read_whole_file(file);
   const Manifest manifest = parse_manifest(content, file);
   name_ = manifest.name;
   size_ = manifest.samples;
@@ -88,12 +90,11 @@ Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
 }
 
 std::size_t Dataset::field(const std::string& name) const {
-  std::string known;
   for (std::size_t f = 0; f < fields_.size(); ++f) {
     if (fields_[f].name == name) return f;
-    known += fmt::format("{}'{}'", known.empty() ? "" : ", ", fields_[f].name);
   }
-  throw DataError(fmt::format("{}: has no field '{}'; it has {}", folder_.string(), name, known));
+  throw DataError(
+      fmt::format("{}: {}", folder_.string(), unknown_name("field", name, names_of(fields_, &Field::name))));
 }
 
 }  // namespace tutti::io

@@ -11,6 +11,7 @@
 #include <tutti/io/sampler.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::io {
 
@@ -108,7 +109,7 @@ class DatasetWriter::Impl {
     if (received_ != plan_.samples)
       throw InvalidArgument(fmt::format("{} samples instead of the {} planned", received_, plan_.samples));
     const std::string content = to_text(manifest_);
-    TemporaryFile manifest(folder_ / kManifestName);
+    WholeFile manifest(folder_ / kManifestName, Writers::one);
     manifest.write(0, std::as_bytes(std::span(content)));
     manifest.finish(content.size());
     // Everything is on the disk under temporary names: what follows only removes and renames. Until the new manifest

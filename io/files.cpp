@@ -6,14 +6,13 @@
 
 #include <array>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <tutti/io/files.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::io {
 
@@ -29,44 +28,6 @@ fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.
 
 }  // namespace
 
-fs::path temporary_name(const fs::path& file) {
-  return folder_of(file) / fmt::format(".{}.tmp", file.filename().string());
-}
-
-TemporaryFile::TemporaryFile(fs::path file)
-    : file_(std::move(file)),
-      temporary_(temporary_name(file_)),
-      descriptor_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
-  if (descriptor_ < 0) fail(file_, "cannot be written", errno);
-}
-
-TemporaryFile::~TemporaryFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
-}
-
-void TemporaryFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) fail(file_, "cannot be written", written < 0 ? errno : EIO);
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-    offset += static_cast<std::uint64_t>(written);
-  }
-}
-
-void TemporaryFile::finish(std::uint64_t size) {
-  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail(file_, "cannot be written", errno);
-  if (::fsync(descriptor_) != 0) fail(file_, "cannot be synced to disk", errno);
-  // close() reports errors of delayed writes on network file systems, so its result counts.
-  if (::close(std::exchange(descriptor_, -1)) != 0) fail(file_, "cannot be closed", errno);
-}
-
-void TemporaryFile::publish() {
-  if (::rename(temporary_.c_str(), file_.c_str()) != 0) fail(file_, "cannot be renamed from its temporary name", errno);
-  temporary_.clear();
-}
-
 void sync_folder(const fs::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) fail(folder, "cannot be opened", errno);
@@ -77,21 +38,11 @@ void sync_folder(const fs::path& folder) {
 }
 
 void write_file(const fs::path& file, std::span<const std::byte> bytes) {
-  TemporaryFile temporary(file);
-  temporary.write(0, bytes);
-  temporary.finish(bytes.size());
-  temporary.publish();
+  WholeFile whole(file, Writers::one);
+  whole.write(0, bytes);
+  whole.finish(bytes.size());
+  whole.publish();
   sync_folder(folder_of(file));
-}
-
-std::string read_text(const fs::path& file) {
-  if (fs::is_directory(file)) fail(file, "cannot be read", EISDIR);
-  errno = 0;
-  std::ifstream in(file, std::ios::binary);
-  if (!in) fail(file, "cannot be read", errno != 0 ? errno : EIO);
-  std::string content{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) fail(file, "cannot be read", EIO);
-  return content;
 }
 
 bool FolderLock::acquire(const fs::path& folder) {

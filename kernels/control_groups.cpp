@@ -1,32 +1,12 @@
 #include <tutti/kernels/control_groups.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
-#include <string_view>
-#include <system_error>
 
+#include <tutti/kernels/system_files.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti {
-
-namespace {
-
-std::string first_line(const std::filesystem::path& file) {
-  std::string line;
-  std::ifstream in(file);
-  std::getline(in, line);
-  return line;
-}
-
-std::optional<long long> number_in(std::string_view word) {
-  long long number = 0;
-  const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), number);
-  if (status != std::errc() || end == word.data()) return std::nullopt;
-  return number;
-}
-
-}  // namespace
 
 std::vector<std::filesystem::path> control_groups(const std::filesystem::path& root, const std::string& controller) {
   std::vector<std::filesystem::path> folders;
@@ -52,9 +32,9 @@ std::optional<double> processor_quota(const std::filesystem::path& root) {
   std::optional<double> least;
   for (const auto& folder : control_groups(root, "cpu")) {
     const std::string both = first_line(folder / "cpu.max");  // "150000 100000" or "max 100000"
-    const auto quota = number_in(both.empty() ? first_line(folder / "cpu.cfs_quota_us") : both);
-    const auto period =
-        number_in(both.empty() ? first_line(folder / "cpu.cfs_period_us") : both.substr(both.find(' ') + 1));
+    const auto quota = leading_number<long long>(both.empty() ? first_line(folder / "cpu.cfs_quota_us") : both);
+    const auto period = leading_number<long long>(both.empty() ? first_line(folder / "cpu.cfs_period_us")
+                                                               : both.substr(both.find(' ') + 1));
     if (!quota || !period || *quota <= 0 || *period <= 0) continue;
     const double processors = static_cast<double>(*quota) / static_cast<double>(*period);
     least = std::min(least.value_or(processors), processors);

@@ -1,8 +1,7 @@
 // Names of element types.
 #include <tutti/kernels/dtype.hpp>
 
-#include <tutti/kernels/error.hpp>
-#include <tutti/kernels/text.hpp>
+#include <tutti/kernels/names.hpp>
 
 namespace tutti {
 
@@ -37,13 +36,7 @@ std::string_view name(DType dtype) noexcept {
 }
 
 DType dtype_from_name(std::string_view text_name) {
-  std::string known;
-  for (const DType dtype : kAllDTypes) {
-    if (name(dtype) == text_name) return dtype;
-    known += known.empty() ? "" : ", ";
-    known += name(dtype);
-  }
-  throw InvalidArgument(text("unknown dtype \"", text_name, "\"; known are ", known));
+  return find_named(kAllDTypes, "dtype", text_name, [](DType dtype) { return name(dtype); });
 }
 
 }  // namespace tutti

@@ -7,6 +7,7 @@
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
 #include <tutti/kernels/reduce.hpp>
 #include <tutti/kernels/reducer.hpp>
 #include <tutti/kernels/text.hpp>
@@ -177,13 +178,7 @@ std::string_view name(ReduceOp op) noexcept {
 }
 
 ReduceOp reduce_op_from_name(std::string_view text_name) {
-  std::string known;
-  for (const ReduceOp op : kAllReduceOps) {
-    if (name(op) == text_name) return op;
-    known += known.empty() ? "" : ", ";
-    known += name(op);
-  }
-  throw InvalidArgument(text("unknown reduction operator \"", text_name, "\"; known are ", known));
+  return find_named(kAllReduceOps, "reduction operator", text_name, [](ReduceOp op) { return name(op); });
 }
 
 }  // namespace tutti

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -55,6 +56,9 @@ template <class... Parts>
 std::string text(const Parts&... parts) {
   return detail::join({TextPart(parts)...});
 }
+
+/// The bytes of the character of UTF-8 (RFC 3629) that `bytes` begin with; 0 if they begin with none.
+std::size_t utf8_length(std::string_view bytes) noexcept;
 
 /// Whether `bytes` are valid UTF-8 (RFC 3629) without a zero byte, as JSON, TOML and HDF5's strings want it.
 bool is_utf8(std::string_view bytes) noexcept;

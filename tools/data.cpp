@@ -18,6 +18,7 @@
 #include <tutti/io/importers/idx.hpp>
 #include <tutti/io/loader.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
 
 namespace tutti::tools {
 
@@ -110,26 +111,26 @@ void add_idx_options(CLI::App& command) {
   });
 }
 
-constexpr std::array kImporters{
-    Importer{"idx", "Import images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
+constexpr Importer kImporters[] = {
+    {"idx", "Import images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
 };
 
 // CLI11 would only say that an argument was not expected, so words that are no known format are caught here.
+void require_format(const CLI::App& command) {
+  if (!command.get_subcommands().empty()) return;
+  const std::vector<std::string> words = command.remaining();
+  const std::vector<std::string> known = names_of(kImporters, &Importer::name);
+  throw InvalidArgument("data import: " + (words.empty() ? "no format is given; known are " + listed(known)
+                                                         : unknown_name("format", words.front(), known)));
+}
+
 void add_import(CLI::App& data) {
-  CLI::App* import = data.add_subcommand("import", "Make HDF5 shards from another format");
-  std::string known;
-  for (const Importer& importer : kImporters) {
-    importer.add_options(*import->add_subcommand(importer.name, importer.description));
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", importer.name);
-  }
-  import->allow_extras();
-  import->callback([import, known] {
-    if (!import->get_subcommands().empty()) return;
-  const std::vector<std::string> words = import->remaining();
-  const std::string found = words.empty() ? "no format is given" : fmt::format("'{}' is no format", words.front());
-  throw InvalidArgument(fmt::format("data import: {}; known formats: {}", found, known));
-});
-}  // namespace
+  CLI::App* command = data.add_subcommand("import", "Make HDF5 shards from another format");
+  for (const Importer& importer : kImporters)
+    importer.add_options(*command->add_subcommand(importer.name, importer.description));
+  command->allow_extras();
+  command->callback([command] { require_format(*command); });
+}
 
 void check(const std::string& folder) {
   const io::Dataset dataset(folder);
@@ -264,7 +265,7 @@ void add_speed(CLI::App& data) {
   });
 }
 
-}  // namespace tutti::tools
+}  // namespace
 
 void add_data_command(CLI::App& app) {
   CLI::App* data = app.add_subcommand("data", "Make, check and show data sets (HDF5 shards)");

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,6 +14,7 @@
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"
@@ -112,10 +112,11 @@ void write_drawing(const ExplainOptions& options, const Ranks& ranks, const Answ
   if (options.rank >= 0) keep_rank(picture, options.rank);
   const bool matrix = options.view == "matrix" || (options.view == "auto" && options.rank < 0 && is_crowded(picture));
   const std::string svg = matrix ? draw_matrix(picture) : draw_rounds(picture, options.rank);
-  std::ofstream out(options.draw, std::ios::binary);
-  out << svg;
-  out.close();
-  if (!out) throw Error(text("explain: cannot write ", options.draw));
+  try {
+    write_whole_file(options.draw, svg);
+  } catch (const DataError& error) {
+    throw DataError(text("explain: ", error.what()));
+  }
   const std::string what = two_levels ? std::string(detail::kHierarchical) : plan_text(answer.plans.front());
   fmt::print(options.json ? stderr : stdout, "{} drawn as {} in {}\n", what, matrix ? "a matrix" : "rounds",
              options.draw);

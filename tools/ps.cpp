@@ -21,6 +21,7 @@
 #include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"
@@ -81,8 +82,8 @@ void write_files(const PsOptions& options, const std::vector<Job>& jobs) {
       events += (events.empty() ? "" : ",\n") + process.events;
     }
   }
-  if (!options.record.empty()) tutti::detail::write_whole_file(options.record, "[\n" + records + "]\n");
-  if (!options.trace.empty()) tutti::detail::write_whole_file(options.trace, tutti::detail::trace_file(events));
+  if (!options.record.empty()) write_whole_file(options.record, "[\n" + records + "]\n");
+  if (!options.trace.empty()) write_whole_file(options.trace, tutti::detail::trace_file(events));
 }
 
 void print(const PsOptions& options, const std::vector<Job>& jobs) {

@@ -1,15 +1,14 @@
 // `tutti trace`: puts together the parts of a timeline that ranks left behind where rank 0 could not write the whole
 // (TUTTI_TRACE; collectives/watch/trace.hpp).
 #include <algorithm>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/watch/record_file.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 #include "tools/commands.hpp"
 
@@ -19,9 +18,7 @@ namespace {
 using nlohmann::json;
 
 json read_events(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw DataError(text(path, ": cannot be read"));
-  const json content = json::parse(file, nullptr, false);
+  const json content = json::parse(read_whole_file(path), nullptr, false);
   if (content.is_discarded() || !content.is_object() || !content.contains("traceEvents") ||
       !content["traceEvents"].is_array()) {
     throw DataError(text(path, ": is no timeline: it has no array \"traceEvents\""));
@@ -50,7 +47,7 @@ void merge(const std::vector<std::string>& parts, const std::string& out) {
   }
   begin_at_zero(events);
   const json whole = {{"displayTimeUnit", "ns"}, {"traceEvents", std::move(events)}};
-  detail::write_whole_file(out, whole.dump() + '\n');
+  write_whole_file(out, whole.dump() + '\n');
 }
 
 }  // namespace

@@ -4,8 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +15,7 @@
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"
+#include "tools/result_file.hpp"
 #include "tools/tune/measure.hpp"
 #include "tools/tune/suspicion.hpp"
 #include "tools/tune/verify.hpp"
@@ -30,39 +29,6 @@ struct TuneOptions {
   bool json = false;
   bool force = false;
   bool verify = true;
-};
-
-/// The file, opened before anything is measured: written beside its place and renamed when complete.
-class OutFile {
- public:
-  explicit OutFile(const std::string& path) : path_(path), partial_(path + ".part") {
-    if (path_.empty()) return;
-    out_.open(partial_);
-    if (!out_) problem_ = text("tune: --out ", path_, ": cannot be written");
-  }
-  ~OutFile() {
-    std::error_code ignored;
-    if (!path_.empty() && !problem_) std::filesystem::remove(partial_, ignored);
-  }
-  OutFile(const OutFile&) = delete;
-  OutFile& operator=(const OutFile&) = delete;
-
-  const std::optional<std::string>& problem() const { return problem_; }
-
-  void write(const std::string& content) {
-    if (path_.empty()) return;
-    out_ << content;
-    out_.close();
-    std::error_code failed;
-    if (out_) std::filesystem::rename(partial_, path_, failed);
-    if (!out_ || failed) throw DataError(text("tune: --out ", path_, ": writing failed"));
-  }
-
- private:
-  std::string path_;
-  std::string partial_;
-  std::ofstream out_;
-  std::optional<std::string> problem_;
 };
 
 /// A level of the file: where it was measured, what with.
@@ -126,7 +92,7 @@ void print_verified(const std::vector<VerifiedChoice>& choices) {
 void tune(const Communicator& comm, const TuneOptions& options) {
   if (comm.size() == 1)
     throw InvalidArgument("tune: one rank has nothing to measure: start two or more, mpirun -n 2 tutti tune");
-  OutFile file(comm.rank() == 0 ? options.out : "");
+  ResultFile file("tune: --out", comm.rank() == 0 ? options.out : "");
   agree(comm, file.problem());
   const NetworkClass network_class = comm.selection_facts().network;
   Tuning tuning;

@@ -8,7 +8,7 @@
 #include <optional>
 #include <sstream>
 
-#include "tools/nearest.hpp"
+#include <tutti/kernels/names.hpp>
 
 namespace tutti::tools {
 namespace {
@@ -109,20 +109,9 @@ std::string in_place(const CLI::App& command, const std::string& message, const 
          " --help`)";
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return list;
-}
-
 }  // namespace
 
 void set_help_style(CLI::App& app) { app.formatter(std::make_shared<Help>()); }
-
-std::string with_suggestion(std::string message, const std::string& suggestion) {
-  if (!suggestion.empty()) message += "; did you mean '" + suggestion + "'?";
-  return message;
-}
 
 std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
@@ -138,7 +127,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error, std
   if (const auto unknown = find_unknown(app, arguments)) {
     const std::string what = (unknown->is_option ? "unknown option '" : "unknown command '") + unknown->word + "'";
     const auto known = unknown->is_option ? option_names(*unknown->command) : command_names(*unknown->command);
-    return in_place(*unknown->command, with_suggestion(what, nearest(unknown->word, known)), program);
+    return in_place(*unknown->command, what + did_you_mean(unknown->word, known), program);
   }
   const CLI::App& command = chosen_command(app);
   const std::vector<std::string> commands = command_names(command);

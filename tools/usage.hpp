@@ -13,9 +13,6 @@ namespace tutti::tools {
 /// capitals. For the program and its subcommands, before these are added.
 void set_help_style(CLI::App& app);
 
-/// The message and "; did you mean 'SUGGESTION'?", if there is one.
-std::string with_suggestion(std::string message, const std::string& suggestion);
-
 /// The names of the subcommands.
 std::vector<std::string> command_names(const CLI::App& app);
 

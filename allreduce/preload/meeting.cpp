@@ -11,6 +11,7 @@
 
 #include <tutti/collectives/system/leak_until_exit.hpp>
 #include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/kernels/clock.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -74,7 +75,7 @@ void Rendezvous::wait(MPI_Request request, const std::shared_ptr<void>& memory) 
       warned_ = true;
       std::fprintf(stderr,
                    "tutti: warning: rank %d of %d: %s: no progress for %.1f s; not all ranks are in that call\n",
-                   rank(), size(), where_, std::chrono::duration<double>(Clock::now() - begin).count());
+                   rank(), size(), where_, seconds_since(begin));
     }
     if (wait_until(request, end)) return;
     throw RanksMissing(

@@ -15,6 +15,7 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/kernels/clock.hpp>
 
 namespace {
 
@@ -63,7 +64,7 @@ double time_some(const Communicator& comm, const Work& work, const Memory& memor
   const auto begin = Clock::now();
   for (int i = 0; i < calls; ++i) work.call(comm, memory.data, memory.result);
   tutti::barrier(comm);
-  return std::chrono::duration<double>(Clock::now() - begin).count() / calls;
+  return tutti::seconds_since(begin) / calls;
 }
 
 /// Of whole elements; 0 if it is none.

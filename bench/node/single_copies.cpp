@@ -14,6 +14,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/kernels/clock.hpp>
 
 namespace {
 
@@ -62,7 +63,7 @@ double time_one(const Communicator& comm, const Work& work, std::span<float> dat
   const auto begin = std::chrono::steady_clock::now();
   work.call(comm, data, result);
   tutti::barrier(comm);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return tutti::seconds_since(begin);
 }
 
 double median(std::vector<double>& times) {

@@ -1,4 +1,5 @@
 // Telling what runs; see debug_log.hpp.
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -7,6 +8,7 @@
 #include <tutti/collectives/communicator/debug_log.hpp>
 #include <tutti/kernels/byte_size.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
@@ -33,7 +35,7 @@ bool wants_debug() {
   const std::string_view word = said == nullptr ? "" : said;
   if (word.empty() || word == "none") return false;
   if (word == "info") return true;
-  throw InvalidArgument(text("TUTTI_DEBUG: '", word, "' is unknown; allowed are info and none"));
+  throw InvalidArgument(text("TUTTI_DEBUG: ", unknown_name("level", word, std::array<std::string, 2>{"info", "none"})));
 }
 
 void DebugLog::say(std::string_view line) const {

@@ -11,6 +11,7 @@
 #include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::detail {
 namespace {

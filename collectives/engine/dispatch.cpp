@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <new>
+#include <string>
 #include <vector>
 
 #include <tutti/collectives/engine/dispatch.hpp>
@@ -12,6 +13,7 @@
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
@@ -47,10 +49,10 @@ class CompleteTask final : public Task {
   void wait() override {}
 };
 
-std::string known_algorithms(AlgorithmTable table, Collective collective) {
-  std::string known;
+std::vector<std::string> known_algorithms(AlgorithmTable table, Collective collective) {
+  std::vector<std::string> known;
   for (const Algorithm* row : table) {
-    if (row->collective == collective) known += text(known.empty() ? "" : ", ", row->name);
+    if (row->collective == collective) known.emplace_back(row->name);
   }
   return known;
 }
@@ -81,7 +83,7 @@ std::string find_algorithm_problem(const Communicator& comm, const RankGroup& gr
   } else {
     const Algorithm* row = find_algorithm(table, call.collective, options.algorithm);
     if (row == nullptr) {
-      return text("there is no algorithm '", options.algorithm, "', only ", known_algorithms(table, call.collective));
+      return unknown_name("algorithm", options.algorithm, known_algorithms(table, call.collective));
     }
     if (call.is_uneven() && row->moves_blocks) {
       return text("algorithm '", options.algorithm, "' needs the same count of every rank");

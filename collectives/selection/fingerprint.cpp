@@ -3,22 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include <tutti/collectives/selection/fingerprint.hpp>
+#include <tutti/kernels/system_files.hpp>
 
 namespace tutti {
 
-std::string cpu_model() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    if (line.rfind("model name", 0) != 0) continue;
-    const auto colon = line.find(':');
-    const auto begin = colon == std::string::npos ? colon : line.find_first_not_of(" \t", colon + 1);
-    if (begin != std::string::npos) return line.substr(begin);
-  }
-  return "unknown";
-}
+std::string cpu_model() { return value_in_file("/proc/cpuinfo", "model name").value_or("unknown"); }
 
 std::string mpi_library() {
   std::string version(MPI_MAX_LIBRARY_VERSION_STRING, '\0');

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -12,7 +12,9 @@
 #include <tutti/collectives/selection/spelling.hpp>
 #include <tutti/kernels/byte_size.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti {
 namespace {
@@ -21,6 +23,7 @@ constexpr std::string_view kAllreduceNames[] = {
     "ring",   "two_way_ring", "recursive_doubling", "halving_doubling", "circulant", "swing",
     "bucket", "knomial",      "double_tree",        "hierarchical"};
 constexpr std::string_view kAuto = "auto";
+const std::string kKeys[] = {"radix", "segment", "ranks", "nodes", "ranks_per_node"};
 constexpr std::string_view kForm = "COLLECTIVE[:BYTES]:ALGORITHM[:KEY=VALUE]...";
 
 std::string said(const char* variable) {
@@ -52,12 +55,6 @@ std::vector<std::string_view> algorithm_names(Collective collective) {
     if (row->collective == collective) names.push_back(row->name);
   }
   return names;
-}
-
-std::string listed(const std::vector<std::string_view>& names) {
-  std::string list;
-  for (const std::string_view name : names) list += text(list.empty() ? "" : ", ", name);
-  return list;
 }
 
 /// One rule while it is read: all that is wrong names its place and the whole of it.
@@ -137,7 +134,7 @@ class RuleText {
     } else if (key == "ranks_per_node") {
       rule_.ranks_per_node = range(value, "ranks", false);
     } else {
-      refuse(text("unknown key '", key, "'; known are radix, segment, ranks, nodes, ranks_per_node"));
+      refuse(unknown_name("key", key, kKeys));
     }
   }
 
@@ -157,16 +154,16 @@ class RuleText {
 
   void set_collective(std::string_view word) {
     if (find_collective(word)) return;
-    std::vector<std::string_view> names;
-    for (const Collective collective : kAllCollectives) names.push_back(tutti::name(collective));
-    refuse(text("there is no collective '", word, "', only ", listed(names)));
+    refuse(unknown_name("collective", word,
+                        names_of(kAllCollectives, [](Collective collective) { return tutti::name(collective); })));
   }
 
   void set_algorithm(std::string_view word) {
     if (word == kAuto) return;
-    const std::vector<std::string_view> names = algorithm_names(rule_.collective);
+    std::vector<std::string_view> names = algorithm_names(rule_.collective);
+    names.push_back(kAuto);
     if (std::find(names.begin(), names.end(), word) == names.end())
-      refuse(text("there is no ", name(rule_.collective), " algorithm '", word, "', only ", listed(names), ", auto"));
+      refuse(unknown_name(text(name(rule_.collective), " algorithm"), word, names_of(names, std::identity{})));
     rule_.algorithm = word;
   }
 
@@ -219,11 +216,8 @@ AlgorithmRules parse_rules_file(std::string_view content, const std::string& fil
 
 std::string read_rules_file(const std::string& file) {
   try {
-    std::ifstream in;
-    in.exceptions(std::ios::badbit | std::ios::failbit);
-    in.open(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  } catch (const std::ios::failure&) {  // a folder opens, and fails when it is read
+    return read_whole_file(file);
+  } catch (const DataError&) {
     throw InvalidArgument(text(kRulesFileVariable, ": cannot read ", file));
   }
 }

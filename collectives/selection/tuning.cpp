@@ -1,12 +1,11 @@
 // Reading and writing tuning files; see tuning.hpp.
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include <tutti/collectives/selection/tuning.hpp>
 #include <tutti/collectives/system/json_reader.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti {
 namespace {
@@ -69,11 +68,8 @@ Tuning parse_tuning(std::string_view content, const std::string& file) {
 Tuning read_tuning(const std::string& file) {
   std::string content;
   try {
-    std::ifstream in;
-    in.exceptions(std::ios::badbit | std::ios::failbit);
-    in.open(file, std::ios::binary);
-    content.assign(std::istreambuf_iterator<char>(in), {});
-  } catch (const std::ios::failure&) {  // a folder opens, and fails when it is read
+    content = read_whole_file(file);
+  } catch (const DataError&) {
     throw DataError(text("cannot read tuning file ", file));
   }
   return parse_tuning(content, file);

@@ -12,6 +12,7 @@
 
 #include <tutti/collectives/system/available_memory.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/system_files.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
@@ -37,18 +38,11 @@ struct ControlGroup {
   std::uint64_t identity;
 };
 
-std::optional<std::uint64_t> number_in(std::string_view words) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(words.data(), words.data() + words.size(), number);
-  if (error != std::errc() || end == words.data()) return std::nullopt;
-  return number;
-}
-
 /// The number that the file holds; nothing if there is no file, or a word in it ("max").
 std::optional<std::uint64_t> read_number(const std::string& path) {
   std::string words;
   std::ifstream(path) >> words;
-  return number_in(words);
+  return leading_number<std::uint64_t>(words);
 }
 
 /// The number behind `key` in a file of lines "key number".
@@ -58,7 +52,7 @@ std::optional<std::uint64_t> read_number(const std::string& path, std::string_vi
     if (!line.starts_with(key) || line.size() == key.size() || std::string_view(": ").find(line[key.size()]) > 1)
       continue;
     const std::size_t digits = line.find_first_of("0123456789", key.size());
-    if (digits != std::string::npos) return number_in(std::string_view(line).substr(digits));
+    if (digits != std::string::npos) return leading_number<std::uint64_t>(std::string_view(line).substr(digits));
   }
   return std::nullopt;
 }

@@ -15,26 +15,6 @@
 
 namespace tutti::detail {
 
-/// The bytes of the character of UTF-8 that `value` begins with; 0 if it begins with none.
-inline std::size_t utf8_length(std::string_view value) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(value[i]); };
-  const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  if (length > value.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  // Longer than needed, half of a pair of UTF-16, beyond the last.
-  if ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) > 0x9F)) return 0;
-  if ((lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F)) return 0;
-  return length;
-}
-
 /// Bytes that are not UTF-8, as names of files may have, become U+FFFD.
 inline std::string json_string(std::string_view value) {
   constexpr unsigned char kFirstPrintable = 0x20;

@@ -1,34 +1,22 @@
 // Writing the flight record; see record_file.hpp.
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <utility>
+#include <system_error>
 
 #include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/collectives/watch/own_block.hpp>
 #include <tutti/collectives/watch/record_file.hpp>
+#include <tutti/kernels/clock.hpp>
+#include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::detail {
 namespace {
 
 constexpr int kTimeDigits = 9;
-
-std::string now_in_utc() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> out{};
-  std::strftime(out.data(), out.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return out.data();
-}
 
 std::string wait_as_json(const CommunicatorView& view) {
   std::string ranks;
@@ -96,31 +84,6 @@ std::string record_as_json(const ControlBlock& block, const Record* records, std
   return object.str() + '\n';
 }
 
-WholeFile::WholeFile(std::string path)
-    : path_(std::move(path)), temporary_(text(path_, ".", getpid(), ".tmp")), file_(temporary_, std::ios::binary) {}
-
-WholeFile::~WholeFile() {
-  if (!temporary_.empty()) std::remove(temporary_.c_str());
-}
-
-void WholeFile::write(std::string_view content) {
-  file_.write(content.data(), static_cast<std::streamsize>(content.size()));
-}
-
-void WholeFile::finish() {
-  file_.close();
-  if (!file_ || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    throw DataError(text(path_, ": cannot be written: ", std::strerror(errno)));
-  }
-  temporary_.clear();
-}
-
-void write_whole_file(const std::string& path, std::string_view content) {
-  WholeFile file(path);
-  file.write(content);
-  file.finish();
-}
-
 std::string record_path(const ControlBlock& block) {
   const char* const said = std::getenv("TUTTI_FLIGHT_RECORD");
   if (said == nullptr || *said == '\0') return {};
@@ -172,7 +135,7 @@ namespace tutti {
 void write_flight_record(const std::string& path) {
   detail::OwnBlock* const own = detail::OwnBlock::find();
   if (own == nullptr) throw InvalidArgument("write_flight_record: this process has made no communicator yet");
-  detail::write_whole_file(path, detail::record_as_json(own->block(), own->records()));
+  write_whole_file(path, detail::record_as_json(own->block(), own->records()));
 }
 
 }  // namespace tutti

@@ -17,7 +17,6 @@
 // number. A communicator is usable, failed or freed; `stamp` is the same on all its ranks.
 #pragma once
 
-#include <fstream>
 #include <string>
 #include <string_view>
 
@@ -32,27 +31,6 @@ JsonWriter& add_details(JsonWriter& object, const OperationView& view);
 
 /// `why` is left out if it is empty.
 std::string record_as_json(const ControlBlock& block, const Record* records, std::string_view why = {});
-
-/// A file that is there as a whole or not at all: it is written beside its place and renamed.
-class WholeFile {
- public:
-  explicit WholeFile(std::string path);
-  ~WholeFile();  ///< removes what was not finished
-  WholeFile(const WholeFile&) = delete;
-  WholeFile& operator=(const WholeFile&) = delete;
-
-  /// What fails is told by finish().
-  void write(std::string_view content);
-
-  /// \throws DataError
-  void finish();
-
- private:
-  std::string path_;
-  std::string temporary_;
-  std::ofstream file_;
-};
-void write_whole_file(const std::string& path, std::string_view content);
 
 /// Where TUTTI_FLIGHT_RECORD tells this process to write: a folder, in which the file is called
 /// tutti-record-RANK.json, or a file in whose name %r stands for the rank, %h for the host, %p for the process, %j for

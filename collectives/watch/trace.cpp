@@ -12,6 +12,7 @@
 #include <tutti/collectives/watch/record_file.hpp>
 #include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::detail {
 namespace {
@@ -116,14 +117,14 @@ void write_merged_trace(BoundedMpi& ranks, const std::string& path, Alignment al
     return;
   }
   WholeFile file(path);
-  file.write(kHead);
-  file.write(events);
+  file.append(kHead);
+  file.append(events);
   for (int rank = 1; rank < ranks.size(); ++rank) {
-    file.write(",\n");
-    file.write(ranks.receive(rank, static_cast<std::size_t>(sizes[static_cast<std::size_t>(rank)])));
+    file.append(",\n");
+    file.append(ranks.receive(rank, static_cast<std::size_t>(sizes[static_cast<std::size_t>(rank)])));
   }
-  file.write(kTail);
-  file.finish();
+  file.append(kTail);
+  file.publish();
 }
 
 }  // namespace tutti::detail

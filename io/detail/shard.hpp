@@ -14,6 +14,7 @@
 #include <tutti/io/detail/hdf5.hpp>
 #include <tutti/io/detail/hdf5_image.hpp>
 #include <tutti/io/files.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::io {
 
@@ -99,7 +100,7 @@ class ShardWriter {
 
   std::filesystem::path file_;
   ShardHeader header_;
-  TemporaryFile disk_;
+  WholeFile disk_;
   h5::Image image_;  // outlives root_, whose memory it receives
   h5::Id root_;
   std::vector<Layout> layouts_;     // per field

@@ -43,7 +43,7 @@ hsize_t metadata_bytes(const ShardHeader& header) {
 }  // namespace
 
 ShardWriter::ShardWriter(std::filesystem::path file, ShardHeader header)
-    : file_(std::move(file)), header_(std::move(header)), disk_(file_) {
+    : file_(std::move(file)), header_(std::move(header)), disk_(file_, Writers::one) {
   const std::string invalid = describe_invalid_fields(header_.fields, header_.classes);
   if (!invalid.empty()) throw InvalidArgument(fmt::format("{}: {}", file_.string(), invalid));
   if (header_.samples == 0 || header_.chunk_samples == 0)

@@ -68,10 +68,10 @@ std::string refusal(std::string_view list) {
 
 TEST(Rules, ThatAreWrongAreToldWithTheirPlace) {
   const std::pair<const char*, const char*> wrong[] = {
-      {"allreduce:rng", "there is no allreduce algorithm 'rng', only ring, two_way_ring, "},
+      {"allreduce:rng", "unknown allreduce algorithm 'rng'; did you mean 'ring'?"},
       {"allreduce:ring,", "X: rule '': a field is empty"},
-      {"reduce:ring", "there is no reduce algorithm 'ring', only knomial, "},
-      {"alreduce:ring", "there is no collective 'alreduce', only allreduce, "},
+      {"reduce:ring", "unknown reduce algorithm 'ring'; known are knomial, "},
+      {"alreduce:ring", "unknown collective 'alreduce'; did you mean 'allreduce'?"},
       {"rng", "no collective has an algorithm 'rng'"},
       {"allreduce", "no algorithm is named"},
       {"allreduce:4Q-:ring", "'4Q' is not a number of bytes"},
@@ -81,7 +81,8 @@ TEST(Rules, ThatAreWrongAreToldWithTheirPlace) {
       {"allreduce:ring:radix=two", "'two' is not a number of branches"},
       {"allreduce:ring:segment=0", "segment is 0 bytes"},
       {"allreduce:ring:ranks=x", "'x' is not a number of ranks"},
-      {"allreduce:ring:node=1", "unknown key 'node'; known are radix, segment, ranks, nodes, ranks_per_node"},
+      {"allreduce:ring:node=1", "unknown key 'node'; did you mean 'nodes'?"},
+      {"allreduce:ring:colour=1", "unknown key 'colour'; known are radix, segment, ranks, nodes, ranks_per_node"},
       {"allreduce:radix=2:ring", "'ring' follows a KEY=VALUE"},
       {"allreduce::ring", "a field is empty"},
   };

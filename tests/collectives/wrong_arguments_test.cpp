@@ -88,9 +88,9 @@ std::vector<WrongCall> wrong_calls() {
          const auto n = static_cast<std::size_t>(c.size());
          all_to_all(c, floats(0, n), floats(0, n));
        }},
-      {"there is no algorithm 'snail'",
+      {"unknown algorithm 'snail'; known are ",
        [=](const Communicator& c) { allreduce(c, floats(0, 8), sum, {.algorithm = "snail"}); }},
-      {"only knomial, ring",
+      {"known are knomial, ring",
        [=](const Communicator& c) { broadcast(c, floats(0, 8), 0, {.algorithm = "halving_doubling"}); }},
       {"radix 1 is out of range: with ", [=](const Communicator& c) { allreduce(c, floats(0, 8), sum, {.radix = 1}); }},
       {"radix 9 is out of range: with ", [=](const Communicator& c) { broadcast(c, floats(0, 8), 0, {.radix = 9}); }},

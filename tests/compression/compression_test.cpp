@@ -174,7 +174,8 @@ testing::AssertionResult contains(const std::string& message, const std::string&
 }
 
 TEST(Errors, OfUnknownCodecsNameTheKnown) {
-  EXPECT_TRUE(contains(message_of<InvalidArgument>([] { make_codec("zip"); }), "'zip', only bf16, f16"));
+  EXPECT_TRUE(
+      contains(message_of<InvalidArgument>([] { make_codec("zip"); }), "unknown codec 'zip'; known are bf16, f16"));
 }
 
 TEST(Errors, OfWrongArgumentsLeaveTheCommunicatorUsable) {

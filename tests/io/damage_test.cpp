@@ -9,6 +9,7 @@
 #include <tutti/io/detail/shard.hpp>
 #include <tutti/io/files.hpp>
 #include <tutti/kernels/crc32c.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 #include "tests/io/support.hpp"
 
@@ -53,7 +54,7 @@ class Damage : public testing::Test {
   }
 
   void replace_in_manifest(const std::string& from, const std::string& to) const {
-    std::string content = read_text(file(kManifestName));
+    std::string content = read_whole_file(file(kManifestName));
     const std::size_t at = content.find(from);
     ASSERT_NE(at, std::string::npos) << from;
     content.replace(at, from.size(), to);
@@ -186,7 +187,7 @@ TEST_F(Damage, LabelOutOfRangeUnderARightChecksum) {
   }
   writer.finish();
   writer.publish();
-  Manifest manifest = parse_manifest(read_text(file(kManifestName)), file(kManifestName));
+  Manifest manifest = parse_manifest(read_whole_file(file(kManifestName)), file(kManifestName));
   manifest.shards[0].checksum = writer.header().checksum;
   write_bytes(file(kManifestName), to_text(manifest));
   expect_parts(error_in(kFirst), {"field 'label'", "sample 3", "label -3", "0 .. 4"});

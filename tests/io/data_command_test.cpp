@@ -83,11 +83,8 @@ TEST_F(DataCommand, ImportReplacesOnlyByForce) {
 }
 
 TEST_F(DataCommand, UnknownFormatsAreAnsweredWithTheKnownOnes) {
-  expect_parts(message_of<InvalidArgument>([&] {
-                 data({"import", "csv", "--out", "x"});
-               }),
-               {"'csv'", "known formats: idx"});
-  expect_parts(message_of<InvalidArgument>([&] { data({"import"}); }), {"known formats: idx"});
+  expect_parts(message_of<InvalidArgument>([&] { data({"import", "csv", "--out", "x"}); }), {"'csv'", "known are idx"});
+  expect_parts(message_of<InvalidArgument>([&] { data({"import"}); }), {"known are idx"});
 }
 
 // Labels from 1 on leave class 0 without a sample, and a network with an output too many.

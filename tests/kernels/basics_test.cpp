@@ -48,7 +48,7 @@ TEST(DTypes, NamesAndSizes) {
     EXPECT_EQ(dtype_from_name(kExpected[i].first), kAllDTypes[i]);
   }
   EXPECT_EQ(message_of([] { dtype_from_name("float"); }),
-            "unknown dtype \"float\"; known are f64, f32, bf16, f16, i64, i32, i16, i8, u64, u32, u16, u8");
+            "unknown dtype 'float'; known are f64, f32, bf16, f16, i64, i32, i16, i8, u64, u32, u16, u8");
 }
 
 TEST(Buffers, SlicesCountElements) {

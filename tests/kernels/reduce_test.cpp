@@ -313,7 +313,7 @@ TEST(Reduce, Names) {
     FAIL() << "accepted";
   } catch (const InvalidArgument& error) {
     EXPECT_STREQ(error.what(),
-                 "unknown reduction operator \"mean\"; known are sum, avg, prod, min, max, bit_and, bit_or, bit_xor, "
+                 "unknown reduction operator 'mean'; known are sum, avg, prod, min, max, bit_and, bit_or, bit_xor, "
                  "logical_and, logical_or");
   }
 }

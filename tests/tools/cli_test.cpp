@@ -128,14 +128,15 @@ TEST(Cli, MisuseIsOneClearLine) {
       {{"explain", "--ranks", "4"}, 1, "tutti: error: explain: name a collective, or ask for --table\n"},
       {{"explain", "allreduse", "--ranks", "4"},
        1,
-       "tutti: error: explain: there is no collective 'allreduse'; did you mean 'allreduce'?\n"},
+       "tutti: error: explain: unknown collective 'allreduse'; did you mean 'allreduce'?\n"},
       {{"explain", "allreduce", "--ranks", "1"}, 1, "tutti: error: explain: --ranks 1 is less than 2\n"},
       {{"explain", "allreduce", "--ranks", "4", "--radix", "5"},
        1,
        "tutti: error: explain: --radix 5 is out of range: with 4 ranks it must be 2 to 4\n"},
       {{"explain", "allreduce", "--ranks", "4", "--algorithm", "snail"},
        1,
-       "tutti: error: explain: there is no allreduce 'snail'\n"},
+       "tutti: error: explain: unknown allreduce algorithm 'snail'; known are ring, two_way_ring, recursive_doubling, "
+       "halving_doubling, circulant, swing, bucket, knomial, double_tree\n"},
       {{"perf", "allreduce", "--mim", "8"},
        2,
        "tutti: error: perf: unknown option '--mim'; did you mean '--min'? (see `tutti perf --help`)\n"},
@@ -206,8 +207,7 @@ TEST(Cli, MisspellingsOfCommandsBelowAreNamed) {
 TEST(Cli, UnknownCollectivesAndTypesAreNamed) {
   const auto collective = tutti({"perf", "allredce"});
   EXPECT_EQ(collective.status, 1);
-  EXPECT_TRUE(has(collective.err, "unknown collective 'allredce'")) << collective.err;
-  EXPECT_TRUE(has(collective.err, "reduce_scatter")) << collective.err;
+  EXPECT_TRUE(has(collective.err, "unknown collective 'allredce'; did you mean 'allreduce'?")) << collective.err;
   const auto dtype = tutti({"perf", "allreduce", "--dtype", "f31"});
   EXPECT_EQ(dtype.status, 1);
   EXPECT_TRUE(has(dtype.err, "f31")) << dtype.err;
@@ -321,7 +321,7 @@ TEST(Tune, WritesAFileThatIsAcceptedAndChangesPredictions) {
   EXPECT_TRUE(has(tuned.out, "node     latency")) << tuned.out;
   EXPECT_TRUE(has(tuned.out, "network  not measured")) << tuned.out;
   EXPECT_TRUE(has(tuned.out, "\nallreduce        8  ")) << tuned.out;  // verified
-  EXPECT_FALSE(std::filesystem::exists(file + ".part"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1) << "something lies beside it";
   const auto content = nlohmann::json::parse(read_file(file));
   EXPECT_EQ(content.at("node").at("measured"), true);
   EXPECT_EQ(content.at("network").at("measured"), false);
@@ -359,7 +359,9 @@ TEST(Tune, RefusesWhatItCannotDo) {
             "tutti: error: tune: one rank has nothing to measure: start two or more, mpirun -n 2 tutti tune\n");
   const auto nowhere = on_ranks(2, {"tune", "--out", "/nonexistent/t.json"});
   EXPECT_EQ(nowhere.status, 1);
-  EXPECT_TRUE(has(nowhere.err, "tutti: error: tune: --out /nonexistent/t.json: cannot be written\n")) << nowhere.err;
+  EXPECT_TRUE(
+      has(nowhere.err, "tutti: error: tune: --out /nonexistent/t.json: cannot be written: No such file or directory\n"))
+      << nowhere.err;
   EXPECT_EQ(tutti({"tune"}).status, 1);
 }
 
@@ -464,7 +466,7 @@ TEST(Explain, OfLaunchedRanksTakesTheirNodes) {
   EXPECT_EQ(count_of(outcome.out, "Chosen: node memory"), 1U) << outcome.out;
   const auto wrong = on_ranks(2, {"explain", "allreduce", "--algorithm", "snail"});
   EXPECT_EQ(wrong.status, 1);
-  EXPECT_EQ(count_of(wrong.err, "there is no allreduce 'snail'"), 1U) << wrong.err;
+  EXPECT_EQ(count_of(wrong.err, "unknown allreduce algorithm 'snail'"), 1U) << wrong.err;
 }
 
 TEST(Explain, DrawsNothingThatCannotBeReadOrWritten) {
@@ -475,7 +477,7 @@ TEST(Explain, DrawsNothingThatCannotBeReadOrWritten) {
       << crowded.err;
   const auto nowhere = tutti({"explain", "barrier", "--ranks", "4", "--draw", "/nonexistent/x.svg"});
   EXPECT_EQ(nowhere.status, 1);
-  EXPECT_EQ(nowhere.err, "tutti: error: explain: cannot write /nonexistent/x.svg\n");
+  EXPECT_EQ(nowhere.err, "tutti: error: explain: /nonexistent/x.svg: cannot be written: No such file or directory\n");
   const auto drawn = [](const char* option, const char* value) {
     return tutti({"explain", "barrier", "--ranks", "4", "--radix", "2", "--draw", "/dev/null", option, value}).err;
   };

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/variable.hpp"
 #include "tests/tools/program.hpp"
 
 namespace {
@@ -17,18 +18,7 @@ using tools_test::on_ranks;
 using tools_test::Outcome;
 using tools_test::run;
 using tools_test::tutti;
-
-/// Sets a variable for the programs that are run.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Variable() { unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-};
+using tutti::test::Variable;
 
 /// The first finding of a check in what `--json` printed.
 nlohmann::json finding(const Outcome& outcome, const std::string& check) {

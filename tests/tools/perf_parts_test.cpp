@@ -11,7 +11,6 @@
 #include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
-#include "tools/nearest.hpp"
 #include "tools/perf/measure.hpp"
 
 namespace tutti::tools {
@@ -37,15 +36,6 @@ TEST(Size, NonsenseIsNamed) {
       EXPECT_NE(std::string(error.what()).find(text("--max: '", size, "'")), std::string::npos) << error.what();
     }
   }
-}
-
-TEST(Nearest, FindsTyposAndLeavesStrangersAlone) {
-  const std::vector<std::string> known = {"train", "perf", "report"};
-  EXPECT_EQ(nearest("prf", known), "perf");
-  EXPECT_EQ(nearest("reprot", known), "report");
-  EXPECT_EQ(nearest("trian", known), "train");
-  EXPECT_EQ(nearest("pull", known), "");
-  EXPECT_EQ(nearest("xyzzy", known), "");
 }
 
 TEST(Summary, MedianAndPercentile) {

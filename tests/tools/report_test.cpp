@@ -217,7 +217,7 @@ TEST(Report, AFileThatCannotBeReadSaysWhy) {
   const TemporaryFolder run;
   std::filesystem::create_directory(run.path() / "metrics.jsonl");
   const std::string message = error_of([&] { write_report(run.path()); });
-  EXPECT_NE(message.find("metrics.jsonl cannot be read: Is a directory"), std::string::npos) << message;
+  EXPECT_NE(message.find("metrics.jsonl: cannot be read: Is a directory"), std::string::npos) << message;
 }
 
 TEST(Report, WithoutGnuplotSaysSo) {

@@ -11,6 +11,7 @@
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
 #include <tutti/io/files.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 #include "tests/support/paths.hpp"
 #include "tests/trainer/support.hpp"
@@ -203,7 +204,7 @@ TEST_F(Program, LabelOutOfRange) {
   writer.finish();
   writer.publish();
   const fs::path file = data_ / io::kManifestName;
-  io::Manifest manifest = io::parse_manifest(io::read_text(file), file);
+  io::Manifest manifest = io::parse_manifest(tutti::read_whole_file(file), file);
   manifest.shards[0].checksum = writer.header().checksum;
   write_file(file, io::to_text(manifest));
   expect_error(run(mpirun(2, train(""))), {first_.string(), "label 7"});
@@ -212,7 +213,7 @@ TEST_F(Program, LabelOutOfRange) {
 TEST_F(Program, EmptyOrMissingTrainingSet) {
   expect_error(run(mpirun(2, train("--set data.train=/nonexistent/set"))), {"/nonexistent/set"});
   const fs::path file = data_ / io::kManifestName;
-  io::Manifest manifest = io::parse_manifest(io::read_text(file), file);
+  io::Manifest manifest = io::parse_manifest(tutti::read_whole_file(file), file);
   manifest.shards.clear();
   manifest.samples = 0;
   write_file(file, io::to_text(manifest));

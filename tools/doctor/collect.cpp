@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -24,6 +23,7 @@
 #include <tutti/collectives/transport/open_transport.hpp>
 #include <tutti/kernels/control_groups.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/system_files.hpp>
 #include <tutti/kernels/text.hpp>
 #if TUTTI_HAVE_IO
 #include <tutti/io/hdf5_facts.hpp>
@@ -64,20 +64,6 @@ FolderFacts look_at(const std::string& path) {
   return folder;
 }
 
-std::string first_line(const std::filesystem::path& file) {
-  std::string line;
-  std::ifstream in(file);
-  std::getline(in, line);
-  return line;
-}
-
-std::optional<long long> number_in(std::string_view word) {
-  long long number = 0;
-  const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), number);
-  if (status != std::errc() || end == word.data()) return std::nullopt;
-  return number;
-}
-
 /// How many numbers a list like "0-3,8" has.
 int count_in_list(std::string_view list) {
   int count = 0;
@@ -85,9 +71,9 @@ int count_in_list(std::string_view list) {
     const std::string_view part = list.substr(0, list.find(','));
     list.remove_prefix(std::min(list.size(), part.size() + 1));
     const auto dash = part.find('-');
-    const auto first = number_in(part.substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : number_in(part.substr(dash + 1));
-    if (first && last && *last >= *first) count += static_cast<int>(*last - *first) + 1;
+    const auto first = leading_number<int>(part.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : leading_number<int>(part.substr(dash + 1));
+    if (first && last && *last >= *first) count += *last - *first + 1;
   }
   return count;
 }
@@ -126,7 +112,7 @@ std::vector<int> cores_of(const std::vector<int>& cpus, const std::filesystem::p
   std::vector<int> cores;
   for (const int cpu : cpus) {
     const auto file = root / text("sys/devices/system/cpu/cpu", cpu, "/topology/thread_siblings_list");
-    cores.push_back(static_cast<int>(number_in(first_line(file)).value_or(cpu)));
+    cores.push_back(leading_number<int>(first_line(file)).value_or(cpu));
   }
   std::sort(cores.begin(), cores.end());
   cores.erase(std::unique(cores.begin(), cores.end()), cores.end());
@@ -208,8 +194,8 @@ RankFacts read_system(const std::filesystem::path& root) {
   facts.clock_source = first_line(root / "sys/devices/system/clocksource/clocksource0/current_clocksource");
   facts.constant_tsc = has_constant_tsc(root);
   facts.shmem_huge_pages = bracketed(first_line(root / "sys/kernel/mm/transparent_hugepage/shmem_enabled"));
-  if (const auto scope = number_in(first_line(root / "proc/sys/kernel/yama/ptrace_scope"))) {
-    facts.ptrace_scope = static_cast<int>(*scope);
+  if (const auto scope = leading_number<int>(first_line(root / "proc/sys/kernel/yama/ptrace_scope"))) {
+    facts.ptrace_scope = *scope;
   }
   facts.process_namespace = read_link(root / "proc/self/ns/pid");
   facts.container = std::filesystem::exists(root / ".dockerenv") || std::filesystem::exists(root / "run/.containerenv");

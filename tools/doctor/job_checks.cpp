@@ -12,11 +12,11 @@
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
 #include <tutti/kernels/text.hpp>
 
 #include "tools/doctor/check.hpp"
 #include "tools/doctor/words.hpp"
-#include "tools/nearest.hpp"
 
 namespace tutti::tools::doctor {
 namespace {
@@ -83,14 +83,14 @@ std::vector<std::string> rests(std::span<const std::string_view> names) {
 /// The name that was probably meant; empty if there is none.
 std::string meant_by(const std::string& variable) {
   if (is_foreign(variable)) {
-    return nearest(variable, std::vector<std::string>(std::begin(kKnownVariables), std::end(kKnownVariables)));
+    return nearest_name(variable, std::vector<std::string>(std::begin(kKnownVariables), std::end(kKnownVariables)));
   }
   const std::string rest = variable.substr(kPrefix.size());
-  if (const std::string name = nearest(rest, rests(kKnownVariables)); !name.empty()) return text(kPrefix, name);
+  if (const std::string name = nearest_name(rest, rests(kKnownVariables)); !name.empty()) return text(kPrefix, name);
   // TUTTI_TRIAN_EPOCHS: the section alone.
   const auto behind = rest.find('_');
   if (behind == std::string::npos) return {};
-  const std::string section = nearest(rest.substr(0, behind), rests(kTrainerSections));
+  const std::string section = nearest_name(rest.substr(0, behind), rests(kTrainerSections));
   return section.empty() ? "" : text(kPrefix, section, rest.substr(behind));
 }
 

@@ -15,10 +15,10 @@
 #include <tutti/collectives/selection/spelling.hpp>
 #include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
 #include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
-#include "tools/nearest.hpp"
 
 namespace tutti::tools {
 namespace {
@@ -124,12 +124,8 @@ Question question_of(const ExplainOptions& options, int ranks) {
   const std::string wanted = spelled_collective(options.collective);
   Question question{.algorithm = options.algorithm, .radix = options.radix};
   const std::vector<std::string> names = explained_collectives();
-  if (std::find(names.begin(), names.end(), wanted) == names.end()) {
-    const std::string near = nearest(wanted, names);
-    throw InvalidArgument(text(
-        "explain: there is no collective '", options.collective, "'",
-        near.empty() ? text(", only ", fmt::to_string(fmt::join(names, ", "))) : text("; did you mean '", near, "'?")));
-  }
+  if (std::find(names.begin(), names.end(), wanted) == names.end())
+    throw InvalidArgument(text("explain: ", unknown_name("collective", options.collective, names)));
   question.uneven = wanted.size() > 2 && wanted.compare(wanted.size() - 2, 2, "_v") == 0;
   const std::string base = question.uneven ? wanted.substr(0, wanted.size() - 2) : wanted;
   for (const Collective collective : kAllCollectives) {
@@ -140,7 +136,11 @@ Question question_of(const ExplainOptions& options, int ranks) {
   const bool two_levels = question.collective == Collective::allreduce && options.algorithm == detail::kHierarchical;
   if (!options.algorithm.empty() && !two_levels &&
       find_algorithm(question.table(), question.collective, options.algorithm) == nullptr) {
-    throw InvalidArgument(text("explain: there is no ", base, " '", options.algorithm, "'"));
+    std::vector<std::string> known;
+    for (const Algorithm* row : question.table()) {
+      if (row->collective == question.collective) known.emplace_back(row->name);
+    }
+    throw InvalidArgument(text("explain: ", unknown_name(base + " algorithm", options.algorithm, known)));
   }
   if (options.radix != 0 && (options.radix < 2 || options.radix > std::max(2, ranks))) {
     throw InvalidArgument(text("explain: --radix ", options.radix, " is out of range: with ", ranks,

@@ -8,6 +8,7 @@
 
 #include <tutti/collectives/selection/spelling.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
 #include <tutti/kernels/text.hpp>
 
 #include "tools/perf/calls.hpp"
@@ -165,14 +166,12 @@ std::size_t buffer_count(Holds what, std::size_t count, const Blocks& own, const
 std::span<const MeasuredCollective> all_collectives() { return kCollectives; }
 
 const MeasuredCollective& collective_from_name(std::string_view text) {
-  std::string known;
   const std::string wanted = spelled_collective(text);
   for (const auto& collective : kCollectives) {
     if (collective.name == wanted) return collective;
-    known += known.empty() ? "" : ", ";
-    known += collective.name;
   }
-  throw InvalidArgument(tutti::text("perf: unknown collective '", text, "'; known: ", known));
+  throw InvalidArgument(
+      tutti::text("perf: ", unknown_name("collective", text, names_of(kCollectives, &MeasuredCollective::name))));
 }
 
 std::size_t count_for(const MeasuredCollective& collective, std::size_t bytes, DType dtype, int ranks) {

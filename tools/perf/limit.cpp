@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/kernels/clock.hpp>
 
 namespace tutti::tools {
 namespace {
@@ -16,10 +17,6 @@ using detail::check_mpi;
 
 constexpr std::array<std::size_t, 3> kMessages = {std::size_t{64} << 10, std::size_t{1} << 20, std::size_t{16} << 20};
 constexpr int kTag = 1;
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 /// A communicator of its own, so that these messages meet nobody's.
 class Messages {
@@ -86,7 +83,7 @@ double one_way(const Messages& messages) {
       messages.send(rank - half, kBytes);
     }
     constexpr double kNoPair = 1e12;
-    if (i >= kWarmup) samples.push_back(rank < half ? microseconds_since(start) / 2 : kNoPair);
+    if (i >= kWarmup) samples.push_back(rank < half ? 1e6 * seconds_since(start) / 2 : kNoPair);
   }
   return messages.fastest(samples, MPI_MIN);
 }
@@ -101,7 +98,7 @@ double time_of(const Messages& messages, std::size_t bytes, Part part) {
     messages.meet();
     const auto start = Clock::now();
     part(bytes);
-    if (i >= kWarmup) samples.push_back(microseconds_since(start));
+    if (i >= kWarmup) samples.push_back(1e6 * seconds_since(start));
   }
   return messages.fastest(samples, MPI_MAX);
 }

@@ -12,8 +12,7 @@ namespace tutti::tools {
 /// Cores this process may run on.
 int cores_allowed();
 
-/// Bytes that can still be had on this node: the smaller of what the kernel calls available and what the control group
-/// leaves.
+/// Bytes that can still be had on this node: the least that the machine and the control groups leave.
 std::size_t memory_available();
 
 /// The caches of this node that are nearest to its memory.
@@ -30,8 +29,5 @@ std::string node_name();
 
 /// What MPI gave, "MPI_THREAD_FUNNELED" for instance.
 std::string thread_level();
-
-/// Now, in UTC, as 2026-01-31T23:59:59Z.
-std::string timestamp();
 
 }  // namespace tutti::tools

@@ -7,6 +7,7 @@
 #include <span>
 
 #include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/kernels/clock.hpp>
 
 #include "tools/perf/spans.hpp"
 
@@ -119,7 +120,7 @@ class WaitLimits {
   /// Whether `share` of the time is over, by rank 0's clock. Collective where there is a limit.
   bool ends(double share) const {
     if (!(seconds_ > 0)) return false;
-    int over = std::chrono::duration<double>(Clock::now() - start_).count() > share * seconds_ ? 1 : 0;
+    int over = seconds_since(start_) > share * seconds_ ? 1 : 0;
     detail::check_mpi(MPI_Bcast(&over, 1, MPI_INT, 0, comm_.mpi()), "MPI_Bcast");
     return over != 0;
   }

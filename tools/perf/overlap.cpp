@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include <tutti/kernels/clock.hpp>
+
 namespace tutti::tools {
 namespace {
 
@@ -36,7 +38,7 @@ Computation::Computation() : steps_per_microsecond_(0) {
   for (int i = 0; i < kRounds; ++i) {  // the fastest: the others were disturbed
     const auto start = Clock::now();
     compute(kSteps);
-    const double microseconds = std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+    const double microseconds = 1e6 * seconds_since(start);
     steps_per_microsecond_ = std::max(steps_per_microsecond_, kSteps / std::max(microseconds, 1e-3));
   }
 }

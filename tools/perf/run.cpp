@@ -7,13 +7,14 @@
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/communicator/memory_pools.hpp>
 #include <tutti/collectives/selection/rules.hpp>
+#include <tutti/kernels/clock.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/perf/machine.hpp"
-#include "tools/perf/result_file.hpp"
 #include "tools/perf/table.hpp"
+#include "tools/result_file.hpp"
 #include "tools/world.hpp"
 
 namespace tutti::tools {
@@ -65,7 +66,7 @@ RunFacts run_facts(const Communicator& comm, const PerfPlan& plan, const Call& l
           .version = TUTTI_VERSION,
           .mpi = mpi_library(),
           .cpu = cpu_model(),
-          .date = timestamp(),
+          .date = now_in_utc(),
           .cores = cores_allowed(),
           .limit = plan.message_limits ? measure_limit(comm, row_bytes(*plan.collective, largest)) : std::nullopt,
           .floor = plan.memory_limits ? measure_floor(comm, node_work(*plan.collective, largest), plan.op, plan.dtype)
@@ -220,9 +221,9 @@ void run_perf(const Communicator& comm, const PerfPlan& plan) {
   if (plan.message_limits) meanwhile = std::max(meanwhile, limit_memory(row));
   if (plan.memory_limits) meanwhile = std::max(meanwhile, floor_memory(comm, node_work(*plan.collective, largest)));
   agree(comm, memory_problem(comm, bytes, meanwhile));
-  ResultFile json("--json", first ? plan.json : "");
+  ResultFile json("perf: --json", first ? plan.json : "");
   agree(comm, json.problem());
-  ResultFile csv("--csv", first ? plan.csv : "");
+  ResultFile csv("perf: --csv", first ? plan.csv : "");
   agree(comm, csv.problem());
   const RunFacts facts = run_facts(comm, plan, largest);
   const auto memory =

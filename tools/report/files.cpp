@@ -2,16 +2,26 @@
 
 #include <nlohmann/json.hpp>
 
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::tools {
+namespace {
+
+/// Whatever happens to a file, who is told learns who wanted it.
+template <class Action>
+auto for_report(Action action) {
+  try {
+    return action();
+  } catch (const DataError& error) {
+    throw DataError(text("report: ", error.what()));
+  }
+}
+
+}  // namespace
 
 std::optional<double> number_at(const nlohmann::json& object, const char* key) {
   if (!object.is_object()) return std::nullopt;
@@ -30,33 +40,11 @@ std::optional<std::string> text_at(const nlohmann::json& object, const char* key
 }
 
 std::string read_file(const std::filesystem::path& file) {
-  const auto fail = [&](int error) {
-    throw DataError(text("report: ", file.string(), " cannot be read: ", std::strerror(error)));
-  };
-  if (std::filesystem::is_directory(file)) fail(EISDIR);
-  errno = 0;
-  std::ifstream in(file, std::ios::binary);
-  if (!in.is_open()) fail(errno != 0 ? errno : EIO);
-  std::string all{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) fail(EIO);
-  return all;
+  return for_report([&] { return read_whole_file(file); });
 }
 
 void replace_file(const std::filesystem::path& file, const std::string& contents) {
-  const std::filesystem::path partial = file.string() + ".part";
-  errno = 0;
-  std::ofstream out(partial, std::ios::binary);
-  out << contents;
-  out.close();
-  const int cause = errno != 0 ? errno : EIO;
-  std::error_code failed;
-  if (out) std::filesystem::rename(partial, file, failed);
-  if (!out || failed) {
-    std::error_code ignored;
-    std::filesystem::remove(partial, ignored);
-    throw DataError(
-        text("report: ", file.string(), " cannot be written: ", failed ? failed.message() : std::strerror(cause)));
-  }
+  for_report([&] { write_whole_file(file, contents); });
 }
 
 }  // namespace tutti::tools

@@ -11,6 +11,7 @@
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/collectives/transport/waiting.hpp>
+#include <tutti/kernels/clock.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/reduce.hpp>
@@ -31,8 +32,6 @@ constexpr std::size_t kSmall = 8;
 constexpr std::size_t kLarge = std::size_t{1} << 20;
 constexpr std::size_t kLarger = std::size_t{4} << 20;
 constexpr auto kPatience = std::chrono::seconds(60);
-
-double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 /// Rounds of what `sample` returns; one round before does not count. All ranks that take part make as many.
 Rounds measure_rounds(const std::function<double()>& sample) {
@@ -62,7 +61,7 @@ class Side {
       if (!first_) send(kSmall);
       finish();
     }
-    return since(begin) / (2 * kSmallRepeats);
+    return seconds_since(begin) / (2 * kSmallRepeats);
   }
 
   /// The call that starts a small message, when the one before is done.
@@ -72,7 +71,7 @@ class Side {
       receive(kSmall);
       const auto begin = Clock::now();
       send(kSmall);
-      sum += since(begin);
+      sum += seconds_since(begin);
       finish();
     }
     return sum / kSmallRepeats;
@@ -87,7 +86,7 @@ class Side {
       for (int m = 0; m < messages; ++m) send(bytes);
       finish();
     }
-    return since(begin) / repeats;
+    return seconds_since(begin) / repeats;
   }
 
  private:
@@ -121,7 +120,7 @@ Rounds per_byte(const std::function<void()>& work) {
   return measure_rounds([&] {
     const auto begin = Clock::now();
     work();
-    return since(begin) / static_cast<double>(kLarger);
+    return seconds_since(begin) / static_cast<double>(kLarger);
   });
 }
 

@@ -14,6 +14,7 @@
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/kernels/clock.hpp>
 
 #include "tools/command_line.hpp"
 #include "tools/explain/answer_text.hpp"
@@ -56,7 +57,7 @@ double time_call(const Communicator& comm, Collective collective, Buffers& buffe
   barrier(comm);
   const auto begin = Clock::now();
   call(comm, collective, buffers, bytes, options);
-  const double own = std::chrono::duration<double>(Clock::now() - begin).count();
+  const double own = seconds_since(begin);
   double slowest = 0;
   detail::check_mpi(MPI_Allreduce(&own, &slowest, 1, MPI_DOUBLE, MPI_MAX, comm.mpi()), "MPI_Allreduce");
   return slowest;

@@ -1,9 +1,11 @@
 // A file for the results, whose place is known to be writable before anything is measured.
 #pragma once
 
-#include <fstream>
 #include <optional>
 #include <string>
+#include <string_view>
+
+#include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::tools {
 
@@ -11,23 +13,18 @@ namespace tutti::tools {
 /// nothing.
 class ResultFile {
  public:
-  /// `option` is what asked for it, for messages.
-  ResultFile(const char* option, const std::string& path);
-  ~ResultFile();
-  ResultFile(const ResultFile&) = delete;
-  ResultFile& operator=(const ResultFile&) = delete;
+  /// `option` is what asked for it, for messages: "perf: --json".
+  ResultFile(std::string option, const std::string& path);
 
   /// Why it cannot be written.
   const std::optional<std::string>& problem() const { return problem_; }
 
   /// \throws DataError naming the file.
-  void write(const std::string& text);
+  void write(std::string_view content);
 
  private:
-  const char* option_;
-  std::string path_;
-  std::string partial_;
-  std::ofstream out_;
+  std::string option_;
+  std::optional<WholeFile> file_;
   std::optional<std::string> problem_;
 };
 
