@@ -1,4 +1,4 @@
-// `tutti ps`: a roll call of running or hung jobs, from outside. Which processes there are is in tools/ps/scan.hpp,
+// `tutti ps`: a hang report of running or hung jobs, from outside. Which processes there are is in tools/ps/scan.hpp,
 // which belong together in tools/ps/jobs.hpp, who waits for whom in collectives/watch/hang_report.hpp.
 //
 // Alone it uses no MPI, so that it works where that hangs. Under a launcher the lowest rank of each host looks at its

@@ -64,7 +64,7 @@ TEST(Missing, IsWarnedOfOnceAndThenAllIsWell) {
     return count;
   };
   EXPECT_EQ(count_of("tutti: warning: "), 2) << warnings;  // one a call
-  // The rest is the roll call: what everybody does, and who is to blame.
+  // The rest is the hang report: what everybody does, and the suspect.
   EXPECT_EQ(count_of(text("suspect: rank ", late, " (pid ")), 2) << warnings;
   EXPECT_EQ(count_of("suspect: "), 2) << warnings;
   EXPECT_EQ(count_of(") waits in allreduce #"), 2 * late) << warnings;
