@@ -1,8 +1,6 @@
-// Configuration: where values come from, what is refused and in which words; and what follows from it without a model,
-// the learning rate and the layout of buckets.
+// Configuration: where values come from, what is refused and in which words.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
@@ -13,10 +11,7 @@
 
 #include <tutti/compression/compression.hpp>
 #include <tutti/trainer/config/config.hpp>
-#include <tutti/trainer/memory/buckets.hpp>
-#include <tutti/trainer/optimizers/learning_rate.hpp>
 #include <tutti/trainer/optimizers/optimizer.hpp>
-#include <tutti/trainer/run/progress.hpp>
 
 #include "tests/support/paths.hpp"
 #include "tests/trainer/support.hpp"
@@ -241,117 +236,6 @@ TEST(ConfigTable, NamesAreThoseOfTheTables) {
   expect_names("exchange.compression", compression_names());
   for (const auto name : optimizer_names()) EXPECT_NO_THROW(make_optimizer({.kind = std::string(name)})) << name;
   for (const auto name : codec_names()) EXPECT_NO_THROW(make_codec(name)) << name;
-}
-
-LearningRate rate_of(const Config& config, std::uint64_t steps_per_epoch) {
-  return {config.optimizer.learning_rate, config.schedule, config.train.batch_size, steps_per_epoch};
-}
-
-TEST(LearningRate, ConstantWithWarmUpAndScaling) {
-  Config config;
-  config.optimizer.learning_rate = 0.1;
-  config.schedule.warmup_steps = 4;
-  config.schedule.base_batch = 64;
-  config.train.batch_size = 256;
-  const LearningRate rate = rate_of(config, 10);
-  EXPECT_DOUBLE_EQ(rate.rate(0), 0.1);
-  EXPECT_DOUBLE_EQ(rate.rate(1), 0.2);
-  EXPECT_DOUBLE_EQ(rate.rate(3), 0.4);
-  EXPECT_DOUBLE_EQ(rate.rate(4), 0.4);
-  EXPECT_DOUBLE_EQ(rate.rate(1000000), 0.4);
-}
-
-TEST(LearningRate, StepsCountFractionsOfEpochs) {
-  Config config;
-  config.optimizer.learning_rate = 1.0;
-  config.schedule.kind = "step";
-  config.schedule.step_epochs = 1.5;
-  config.schedule.gamma = 0.5;
-  const LearningRate rate = rate_of(config, 10);
-  EXPECT_DOUBLE_EQ(rate.rate(0), 1.0);
-  EXPECT_DOUBLE_EQ(rate.rate(14), 1.0);
-  EXPECT_DOUBLE_EQ(rate.rate(15), 0.5);
-  EXPECT_DOUBLE_EQ(rate.rate(30), 0.25);
-}
-
-// Drops come where the decimal numbers say, not where binary products end up. 45 steps an epoch.
-TEST(LearningRate, DropsAreNotLateByRounding) {
-  Config config;
-  config.optimizer.learning_rate = 1.0;
-  config.schedule.kind = "step";
-  config.schedule.gamma = 0.5;
-  const std::vector<std::pair<double, std::vector<std::uint64_t>>> cases{
-      {2.2, {99, 198, 297}}, {1.1, {50, 99, 149, 198}}, {4.4, {198, 396}}, {5.4, {243, 486}}, {1.0, {45, 90, 135}}};
-  for (const auto& [epochs, drops] : cases) {
-    config.schedule.step_epochs = epochs;
-    const LearningRate rate = rate_of(config, 45);
-    double expected = 1.0;
-    std::size_t next = 0;
-    for (std::uint64_t step = 0; step <= drops.back(); ++step) {
-      if (step == drops[next]) {
-        expected *= 0.5;
-        ++next;
-      }
-      ASSERT_DOUBLE_EQ(rate.rate(step), expected) << epochs << " epochs, step " << step;
-    }
-  }
-  // Every multiple of every tenth of an epoch, against whole numbers.
-  for (std::uint64_t tenths = 1; tenths <= 60; ++tenths) {
-    config.schedule.step_epochs = static_cast<double>(tenths) / 10;
-    for (const std::uint64_t steps_per_epoch : {1U, 7U, 45U, 1000U}) {
-      const LearningRate rate = rate_of(config, steps_per_epoch);
-      for (std::uint64_t step = 0; step < 400; ++step)
-        ASSERT_DOUBLE_EQ(rate.rate(step), std::pow(0.5, step * 10 / (tenths * steps_per_epoch)))
-            << tenths << " tenths of " << steps_per_epoch << " steps, step " << step;
-    }
-  }
-}
-
-TEST(BucketPlan, ReverseOrderAlignedAndWhole) {
-  const std::vector<ParameterInfo> parameters{{"a", {40}, 0}, {"b", {3}, 0}, {"c", {5, 4}, 0}, {"d", {1}, 0}};
-  const BucketPlan plan = plan_buckets(parameters, DType::f32, 256);  // 64 elements
-  ASSERT_EQ(plan.buckets.size(), 2U);
-  EXPECT_EQ(plan.buckets[0].parameters,
-            (std::vector<std::size_t>{3, 2, 1}));  // 1, 20 and 3 elements take 16, 32 and 16
-  EXPECT_EQ(plan.buckets[0].count, 64U);
-  EXPECT_EQ(plan.buckets[1].parameters, (std::vector<std::size_t>{0}));
-  EXPECT_EQ(plan.places[2].offset, 16U);
-  EXPECT_EQ(plan.places[0].count, 40U);
-  EXPECT_EQ(plan_buckets(parameters, DType::f32, 1).buckets.size(), 4U);
-  EXPECT_EQ(plan_buckets(parameters, DType::f32, 1 << 20).buckets.size(), 1U);
-}
-
-TEST(Initialise, IsAFunctionOfSeedParameterAndElement) {
-  std::vector<float> values(1000);
-  std::vector<float> tail(10);
-  initialise({"w", {1000}, 0.5}, 3, 1, Buffer(std::span(values)));
-  initialise({"w", {10}, 0.5}, 3, 1, Buffer(std::span(tail)));
-  EXPECT_TRUE(std::equal(tail.begin(), tail.end(), values.begin()));
-  double sum = 0.0;
-  for (const float value : values) {
-    EXPECT_LE(std::abs(value), 0.5F);
-    sum += value;
-  }
-  EXPECT_LT(std::abs(sum / 1000.0), 0.05);  // five standard deviations: 0.5 / sqrt(3 * 1000)
-  for (const auto& [index, seed] : {std::pair{4, 1}, std::pair{3, 2}}) {
-    initialise({"w", {10}, 0.5}, static_cast<std::size_t>(index), static_cast<std::uint64_t>(seed),
-               Buffer(std::span(tail)));
-    EXPECT_FALSE(std::equal(tail.begin(), tail.end(), values.begin()));
-  }
-}
-
-TEST(ProgressText, SaysAllThere) {
-  const std::string line = progress_text({.step = 50,
-                                          .steps = 100,
-                                          .epoch = 2,
-                                          .epochs = 3,
-                                          .loss = 0.25,
-                                          .samples_per_s = 1234,
-                                          .comm_share = 0.031,
-                                          .seconds_left = 62},
-                                         true);
-  EXPECT_EQ(line,
-            "epoch 2/3  step 50/100  [############............] 1234 samples/s  1:02 left  comm 3.1%  loss 0.2500");
 }
 
 }  // namespace

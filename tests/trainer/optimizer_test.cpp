@@ -1,13 +1,12 @@
-// Optimizers alone, on memory made up here; and which buckets may be exchanged, without ranks.
+// Optimizers alone, on memory made up here.
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cstddef>
-#include <string_view>
+#include <span>
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
-#include <tutti/trainer/exchange/ready_buckets.hpp>
 #include <tutti/trainer/optimizers/optimizer.hpp>
 
 namespace tutti::trainer::test {
@@ -83,39 +82,6 @@ TEST(Optimizers, UnknownOnesAreNamed) {
   } catch (const InvalidArgument& error) {
     EXPECT_STREQ(error.what(), "unknown optimizer 'newton'; known: sgd");
   }
-}
-
-class ReadyBucketsTest : public testing::Test {
- protected:
-  // Reverse model order: bucket 0 holds parameters 3 and 2, bucket 1 holds 1, bucket 2 holds 0.
-  const std::vector<ParameterInfo> infos_{{"a", {64}, 0}, {"b", {64}, 0}, {"c", {16}, 0}, {"d", {16}, 0}};
-  const BucketPlan plan_ = plan_buckets(infos_, DType::f32, 256);
-};
-
-TEST_F(ReadyBucketsTest, ABucketCountsOnceAllBeforeItAreComplete) {
-  ASSERT_EQ(plan_.buckets.size(), 3U);
-  ReadyBuckets ready(plan_);
-  ready.gradient_ready(0);
-  EXPECT_EQ(ready.complete(), 0U);
-  ready.gradient_ready(3);
-  EXPECT_EQ(ready.complete(), 0U);
-  ready.gradient_ready(2);
-  EXPECT_EQ(ready.complete(), 1U);
-  ready.gradient_ready(1);
-  EXPECT_EQ(ready.complete(), 3U);
-}
-
-TEST_F(ReadyBucketsTest, AStepBeginsWithNone) {
-  ReadyBuckets ready(plan_);
-  ready.gradient_ready(3);
-  ready.all_ready();
-  EXPECT_EQ(ready.complete(), 3U);
-  ready.begin();
-  EXPECT_EQ(ready.complete(), 0U);
-  ready.gradient_ready(2);
-  EXPECT_EQ(ready.complete(), 0U);  // what was ready in the step before does not count
-  ready.gradient_ready(3);
-  EXPECT_EQ(ready.complete(), 1U);
 }
 
 }  // namespace

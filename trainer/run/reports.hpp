@@ -29,8 +29,7 @@ struct TrainingResult {
   std::uint64_t epochs = 0;    ///< completed
   std::optional<Score> test;   ///< of the last parameters; nothing without a test set
   std::string parameter_hash;  ///< SHA-256 over all parameters in model order, in hexadecimal
-  double train_seconds =
-      0.0;  ///< in the training loop, with evaluations and checkpoints, all sessions of the run together
+  double train_seconds = 0.0;  ///< in the loop, with evaluations and checkpoints, all sessions of the run together
   double samples_per_s = 0.0;  ///< over all ranks, in steps
   double comm_share = 0.0;     ///< of the time in steps: spent in communication, not in work
 };

@@ -24,10 +24,10 @@ struct TrainingOptions {
 /// Collective over `comm`, with the same config and options on all ranks. Bits: two runs with the same config, number
 /// of ranks and threads give the same parameters, and so does a run that was stopped after any step and resumed.
 ///
-/// \throws AgreedError         on all ranks alike: what is wrong with data, folder, checkpoint or model, a loss that is
-/// not finite. \throws Error, CommunicationError  on this rank, in the middle of the run: other ranks may be waiting;
-/// call comm.abandon() and leave the
-///                             program through MPI_Abort. Memory that MPI may still write to is kept until then.
+/// \throws AgreedError: on all ranks alike: what is wrong with data, folder, checkpoint or model; a loss or gradient
+/// that is not finite. \throws Error, CommunicationError: on this rank, in the middle of the run: other ranks may be
+/// waiting; call comm.abandon() and leave the program through MPI_Abort. Memory that MPI may still write to is kept
+/// until then.
 TrainingResult train(const Communicator& comm, const Config& config, const TrainingOptions& options = {});
 
 }  // namespace tutti::trainer
