@@ -1,20 +1,14 @@
 // Allreduce on two levels; see hierarchical.hpp.
 #include <algorithm>
-#include <set>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/communicator/hierarchy.hpp>
-#include <tutti/collectives/engine/dispatch.hpp>
-#include <tutti/collectives/engine/node_task.hpp>
-#include <tutti/collectives/engine/waiting_task.hpp>
+#include <tutti/collectives/engine/staged_task.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
-#include <tutti/kernels/crc32c.hpp>
-#include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
@@ -22,157 +16,71 @@ namespace {
 
 constexpr std::size_t kChunksUnderway = 4;
 constexpr std::size_t kMostChunks = 128;  // every chunk takes three numbers of operations
-enum class Stage : std::uint8_t { reduce_in_node, across_nodes, gather_in_node };
-constexpr int kStages = 3;
+enum StageNumber : int { reduce_in_node, across_nodes, gather_in_node, kStages };
 
 /// Boundary `i` of `parts` equal parts of `count`, the larger ones first.
 std::size_t cut(std::size_t count, std::size_t i, std::size_t parts) noexcept {
   return count / parts * i + std::min(i, count % parts);
 }
 
-class HierarchicalAllreduce final : public WaitingTask {
+/// The chunks are the parts of the operation.
+class HierarchicalAllreduce final : public Stages {
  public:
-  HierarchicalAllreduce(const Communicator& comm, Hierarchy& levels, ConstBuffer input, Buffer output, ReduceOp op,
-                        const HierarchicalPlan& plan)
-      : WaitingTask(comm, comm.state().take_sequence(1 + kStages * plan.chunks), Role::whole),
-        levels_(levels),
+  HierarchicalAllreduce(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op, int chunks)
+      : levels_(*comm.state().hierarchy()),
         input_(input),
         output_(output),
         op_(op),
-        chunks_(static_cast<std::size_t>(plan.chunks)),
-        active_(std::min(chunks_, kChunksUnderway)) {
-    // Groups make their stages when they can; the whole has a number of its own, by which ranks compare their calls.
-    const Signature whole = {.sequence = sequence(),
-                             .count = output.count,
-                             .history = state().calls().history(),
-                             .plan = static_cast<std::uint32_t>(plan.chunks),
-                             .variant = variant(),
-                             .root = 0,
-                             .collective = Collective::allreduce,
-                             .dtype = output.dtype,
-                             .op = op,
-                             .algorithm = UINT8_MAX};
-    state().calls().record({.call = whole, .before = state().calls().last_call()}, true, true,
-                           {.name = kHierarchical, .segments = plan.chunks});
-    if (in_memory()) first_ticket_ = state().node()->reserve_slots(2 * chunks_);
+        chunks_(static_cast<std::size_t>(chunks)),
+        in_memory_(comm.state().node() != nullptr && levels_.node.size() > 1) {
+    if (in_memory_) first_slot_ = comm.state().node()->reserve_slots(2 * chunks_);
   }
 
-  // Stages that are given up tell the others themselves; their memory stays as theirs.
-  ~HierarchicalAllreduce() override = default;
-
-  void begin() { advance(); }
-
-  Progress advance() override {
-    bool any = false;
-    for (bool again = true; again; any = any || again) {
-      again = false;
-      for (Chunk& chunk : active_) again = advance_chunk(chunk) || again;
+  std::unique_ptr<WaitingTask> begin(const Stage& stage) override {
+    const Buffer own = own_slice(stage);
+    Call call = {.collective = Collective::allreduce,
+                 .input = own,
+                 .output = own,
+                 .data_count = own.count,
+                 .dtype = output_.dtype,
+                 .op = op_ == ReduceOp::avg ? ReduceOp::sum : op_,
+                 .stated_op = op_};
+    if (stage.number() == across_nodes) {
+      if (!levels_.across) return nullptr;
+      return stage.start(*levels_.across, allreduce_algorithms(), std::move(call));
     }
-    if (done_ == chunks_) return Progress::complete;
-    return any ? Progress::some : Progress::none;
+    if (stage.number() == reduce_in_node) {
+      call.collective = Collective::reduce_scatter;
+      call.input = chunk_of(input_, stage);
+    } else {
+      call.collective = Collective::all_gather;
+      call.output = chunk_of(output_, stage);
+    }
+    set_counts(call, slice_counts(chunk_of(output_, stage).count));
+    if (in_memory_) return stage.start_in_node(levels_.node, std::move(call), slot_of(stage));
+    return stage.start(levels_.node, collective_algorithms(), std::move(call));
+  }
+
+  void end(const Stage& stage) override {
+    if (stage.number() == across_nodes) finish_reduction(op_, own_slice(stage), stage.comm().size());
   }
 
  private:
-  struct Chunk {
-    std::size_t index = 0;
-    bool free = true;
-    Stage stage = Stage::reduce_in_node;
-    std::unique_ptr<Task> task;
-  };
-
-  /// Those that any stage waits for.
-  std::set<int> awaited() const override {
-    std::set<int> ranks;
-    for (const Chunk& chunk : active_) {
-      if (const auto* const stage = dynamic_cast<const WaitingTask*>(chunk.task.get())) {
-        ranks.merge(stage->awaited_by_stage());
-      }
-    }
-    return ranks;
-  }
-  std::string awaited_in_words() const override { return list("waits for", awaited()); }
-
-  std::string label() const override { return text("hierarchical allreduce #", sequence(), " (", call(), ")"); }
-  std::string call() const { return text(name(op_), " ", name(output_.dtype), " x ", output_.count); }
-
-  std::uint64_t sequence_of(const Chunk& chunk) const noexcept {
-    return sequence() + 1 + std::uint64_t{kStages} * chunk.index + static_cast<std::uint64_t>(chunk.stage);
-  }
-
-  /// Whether the stages inside the node are made in its memory.
-  bool in_memory() const noexcept { return state().node() != nullptr && levels_.node.size() > 1; }
-
   /// The order in which the node makes the stages of all chunks: that in which they begin if each is as fast as the
-  /// others. A chunk is reduced once the one `active_` before it is gathered.
-  ReservedSlot ticket_of(const Chunk& chunk) const noexcept {
-    const std::uint64_t c = chunk.index;
-    const std::uint64_t ahead = active_.size();
+  /// others. A chunk is reduced once the one so many `ahead` is gathered.
+  ReservedSlot slot_of(const Stage& stage) const noexcept {
+    const auto c = static_cast<std::uint64_t>(stage.part());
+    const std::uint64_t ahead = std::min(chunks_, kChunksUnderway);
     std::uint64_t place = c < ahead ? c : 2 * c - ahead + 1;
-    if (chunk.stage == Stage::gather_in_node) place = c < chunks_ - ahead ? ahead + 2 * c : chunks_ + c;
-    return {first_ticket_.number + place, first_ticket_.turn + place};
-  }
-
-  /// Ranks must agree on more than what a stage moves.
-  std::uint32_t variant() const {
-    const std::string words = text(call(), " in ", chunks_, " chunks");
-    return crc32c(std::as_bytes(std::span(words)));
-  }
-
-  bool advance_chunk(Chunk& chunk) {
-    if (chunk.free) {
-      if (begun_ == chunks_) return false;
-      chunk.index = begun_++;
-      chunk.free = false;
-      start_stage(chunk, Stage::reduce_in_node);
-    }
-    const Progress progress = chunk.task ? chunk.task->advance() : Progress::complete;
-    if (progress != Progress::complete) return progress == Progress::some;
-    chunk.task.reset();
-    if (chunk.stage == Stage::across_nodes) finish_reduction(op_, own_slice(chunk), comm().size());
-    if (chunk.stage == Stage::gather_in_node) {
-      chunk.free = true;
-      ++done_;
-    } else {
-      start_stage(chunk, static_cast<Stage>(static_cast<int>(chunk.stage) + 1));
-    }
-    return true;
-  }
-
-  void start_stage(Chunk& chunk, Stage stage) {
-    chunk.stage = stage;
-    const Buffer result = part(output_, chunk);
-    Call call = {.collective = Collective::allreduce,
-                 .input = own_slice(chunk),
-                 .output = own_slice(chunk),
-                 .data_count = own_slice(chunk).count,
-                 .dtype = output_.dtype,
-                 .op = op_ == ReduceOp::avg ? ReduceOp::sum : op_,
-                 .stated_op = op_,
-                 .variant = variant()};
-    if (stage == Stage::across_nodes) {
-      if (levels_.across) {
-        chunk.task =
-            detail::start_stage(comm(), *levels_.across, allreduce_algorithms(), std::move(call), sequence_of(chunk));
-      }
-      return;
-    }
-    call.collective = stage == Stage::reduce_in_node ? Collective::reduce_scatter : Collective::all_gather;
-    if (stage == Stage::reduce_in_node) call.input = part(input_, chunk);
-    if (stage == Stage::gather_in_node) call.output = result;
-    set_counts(call, slice_counts(result.count));
-    call.variant ^= variant();
-    if (in_memory()) {
-      chunk.task = start_node_stage(comm(), levels_.node, std::move(call), sequence_of(chunk), ticket_of(chunk));
-      return;
-    }
-    chunk.task =
-        detail::start_stage(comm(), levels_.node, collective_algorithms(), std::move(call), sequence_of(chunk));
+    if (stage.number() == gather_in_node) place = c < chunks_ - ahead ? ahead + 2 * c : chunks_ + c;
+    return {first_slot_.number + place, first_slot_.turn + place};
   }
 
   template <class AnyBuffer>
-  AnyBuffer part(const AnyBuffer& data, const Chunk& chunk) const {
-    const std::size_t first = cut(data.count, chunk.index, chunks_);
-    return data.slice(first, cut(data.count, chunk.index + 1, chunks_) - first);
+  AnyBuffer chunk_of(const AnyBuffer& data, const Stage& stage) const {
+    const auto chunk = static_cast<std::size_t>(stage.part());
+    const std::size_t first = cut(data.count, chunk, chunks_);
+    return data.slice(first, cut(data.count, chunk + 1, chunks_) - first);
   }
 
   /// What every rank of the node holds between the stages: a slice each, the ranks beyond the slices nothing.
@@ -183,8 +91,8 @@ class HierarchicalAllreduce final : public WaitingTask {
     return counts;
   }
 
-  Buffer own_slice(const Chunk& chunk) const {
-    const Buffer all = part(output_, chunk);
+  Buffer own_slice(const Stage& stage) const {
+    const Buffer all = chunk_of(output_, stage);
     const auto slices = static_cast<std::size_t>(levels_.slices);
     const std::size_t own = std::min(static_cast<std::size_t>(levels_.node.number()), slices);
     const std::size_t first = cut(all.count, own, slices);
@@ -196,10 +104,8 @@ class HierarchicalAllreduce final : public WaitingTask {
   Buffer output_;
   ReduceOp op_;
   std::size_t chunks_;
-  std::size_t begun_ = 0;
-  std::size_t done_ = 0;
-  std::vector<Chunk> active_;
-  ReservedSlot first_ticket_{};
+  bool in_memory_;  ///< the stages inside the node are made there
+  ReservedSlot first_slot_{};
 };
 
 /// Predicted seconds of `bytes` in so many chunks.
@@ -275,9 +181,18 @@ bool is_hierarchical_faster(const Communicator& comm, std::size_t count, std::si
 
 std::unique_ptr<Task> start_hierarchical(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
                                          const HierarchicalPlan& plan) {
-  auto task = std::make_unique<HierarchicalAllreduce>(comm, *comm.state().hierarchy(), input, output, op, plan);
-  task->begin();
-  return task;
+  StagedCall call = {.name = "hierarchical allreduce",
+                     .arguments = text(name(op), " ", name(output.dtype), " x ", output.count),
+                     .collective = Collective::allreduce,
+                     .count = output.count,
+                     .dtype = output.dtype,
+                     .op = op,
+                     .algorithm = kHierarchical,
+                     .stages = kStages,
+                     .parts = plan.chunks,
+                     .parts_underway = static_cast<int>(kChunksUnderway)};
+  return start_staged(comm, std::move(call),
+                      [&] { return std::make_shared<HierarchicalAllreduce>(comm, input, output, op, plan.chunks); });
 }
 
 }  // namespace tutti::detail

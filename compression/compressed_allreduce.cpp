@@ -5,16 +5,19 @@
 // sum, and an all-gather brings the encoded sums to all ranks, the owner decoding its own too. Bytes per rank: 2
 // (P-1)/P times the encoded size.
 #include <algorithm>
-#include <exception>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include <tutti/collectives/engine/dispatch.hpp>
-#include <tutti/collectives/engine/waiting_task.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/engine/staged_task.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/system/available_memory.hpp>
-#include <tutti/collectives/system/leak_until_exit.hpp>
 #include <tutti/compression/compression.hpp>
-#include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -32,60 +35,41 @@ struct Encoded {
   std::vector<std::byte> incoming;
 };
 
-class CompressedAllreduce final : public detail::WaitingTask {
+enum StageNumber : int { exchange, gather, kStages };
+
+class CompressedAllreduce final : public detail::Stages {
  public:
-  CompressedAllreduce(const Communicator& comm, std::uint64_t sequence, std::span<float> data, ReduceOp op,
-                      std::shared_ptr<const Codec> codec)
-      : WaitingTask(comm, sequence, detail::Role::whole),
-        data_(data),
+  CompressedAllreduce(const Communicator& comm, std::span<float> data, ReduceOp op, std::shared_ptr<const Codec> codec)
+      : data_(data),
         op_(op),
         codec_(std::move(codec)),
         ranks_(static_cast<std::size_t>(comm.size())),
         slice_((data.size() + ranks_ - 1) / ranks_),
         slice_bytes_(codec_->encoded_bytes(slice_)),
-        encoded_(std::make_shared<Encoded>(ranks_ * slice_bytes_)) {}
-  CompressedAllreduce(const CompressedAllreduce&) = delete;
-  CompressedAllreduce& operator=(const CompressedAllreduce&) = delete;
-  ~CompressedAllreduce() override {
-    if (!stage_) return;
-    state().failures().fail(sequence(), text(label(), " was given up before it was complete"));
-    detail::leak_until_exit(encoded_);
-  }
+        encoded_(ranks_ * slice_bytes_) {}
 
-  void begin() {
-    for (std::size_t r = 0; r < ranks_; ++r) encode_slice(r, encoded(encoded_->outgoing, r));
-    stage_ = detail::start_stage(comm(), state().everyone(), collective_algorithms(),
-                                 {.collective = Collective::all_to_all,
-                                  .input = ConstBuffer(encoded_->outgoing.data(), encoded_->outgoing.size(), DType::u8),
-                                  .output = Buffer(encoded_->incoming.data(), encoded_->incoming.size(), DType::u8),
-                                  .data_count = encoded_->outgoing.size(),
-                                  .dtype = DType::u8,
-                                  .variant = variant()},
-                                 sequence());
-  }
-
-  Progress advance() override {
-    Progress progress = Progress::none;
-    while (stage_) {
-      const Progress of_stage = stage_->advance();
-      if (of_stage != Progress::none) progress = Progress::some;
-      if (of_stage != Progress::complete) return progress;
-      next_stage();
+  std::unique_ptr<detail::WaitingTask> begin(const detail::Stage& stage) override {
+    detail::Call call = {.collective = Collective::all_to_all,
+                         .input = ConstBuffer(encoded_.outgoing.data(), encoded_.outgoing.size(), DType::u8),
+                         .output = Buffer(encoded_.incoming.data(), encoded_.incoming.size(), DType::u8),
+                         .data_count = encoded_.incoming.size(),
+                         .dtype = DType::u8};
+    if (stage.number() == exchange) {
+      for (std::size_t r = 0; r < ranks_; ++r) encode_slice(r, encoded(encoded_.outgoing, r));
+    } else {
+      const auto own = encoded(encoded_.outgoing, static_cast<std::size_t>(stage.comm().rank()));
+      call.collective = Collective::all_gather;
+      call.input = ConstBuffer(own.data(), own.size(), DType::u8);
     }
-    return Progress::complete;
+    return stage.start(stage.comm().state().everyone(), collective_algorithms(), std::move(call));
+  }
+
+  void end(const detail::Stage& stage) override {
+    if (stage.number() == exchange) return sum_own_slice(stage.comm());
+    for (std::size_t r = 0; r < ranks_; ++r) decode_into(encoded(encoded_.incoming, r), slice(r));
   }
 
  private:
-  std::string label() const override { return text("compressed allreduce #", sequence(), " (", call(), ")"); }
-  std::uint64_t current_sequence() const override { return sequence() + (gathering_ ? 1 : 0); }
-  std::string call() const { return text(name(op_), " f32 x ", data_.size(), ", ", codec_->name()); }
-
-  /// Ranks must agree on more than the bytes that travel.
-  std::uint32_t variant() const {
-    const std::string words = call();
-    return crc32c(std::as_bytes(std::span(words)));
-  }
-
   std::span<float> slice(std::size_t r) const {
     const std::size_t first = std::min(r * slice_, data_.size());
     return data_.subspan(first, std::min(slice_, data_.size() - first));
@@ -103,38 +87,19 @@ class CompressedAllreduce final : public detail::WaitingTask {
     codec_->decode(in.first(codec_->encoded_bytes(values.size())), values);
   }
 
-  void next_stage() {
-    if (gathering_) {
-      for (std::size_t r = 0; r < ranks_; ++r) decode_into(encoded(encoded_->incoming, r), slice(r));
-      stage_.reset();
-      return;
-    }
-    gathering_ = true;
-    sum_own_slice();
-    const auto own = encoded(encoded_->outgoing, static_cast<std::size_t>(comm().rank()));
-    stage_ = detail::start_stage(comm(), state().everyone(), collective_algorithms(),
-                                 {.collective = Collective::all_gather,
-                                  .input = ConstBuffer(own.data(), own.size(), DType::u8),
-                                  .output = Buffer(encoded_->incoming.data(), encoded_->incoming.size(), DType::u8),
-                                  .data_count = encoded_->incoming.size(),
-                                  .dtype = DType::u8,
-                                  .variant = variant()},
-                                 sequence() + 1);
-  }
-
-  void sum_own_slice() {
-    const auto rank = static_cast<std::size_t>(comm().rank());
+  void sum_own_slice(const Communicator& comm) {
+    const auto rank = static_cast<std::size_t>(comm.rank());
     const std::span<float> sum = slice(rank);
     if (!sum.empty()) {
       std::vector<float> term(sum.size());
-      decode_into(encoded(encoded_->incoming, 0), sum);
+      decode_into(encoded(encoded_.incoming, 0), sum);
       for (std::size_t r = 1; r < ranks_; ++r) {
-        decode_into(encoded(encoded_->incoming, r), term);
+        decode_into(encoded(encoded_.incoming, r), term);
         reduce_local(ReduceOp::sum, ConstBuffer(sum), ConstBuffer(std::span(term)), Buffer(sum));
       }
-      finish_reduction(op_, Buffer(sum), comm().size());
+      finish_reduction(op_, Buffer(sum), comm.size());
     }
-    encode_slice(rank, encoded(encoded_->outgoing, rank));
+    encode_slice(rank, encoded(encoded_.outgoing, rank));
   }
 
   std::span<float> data_;
@@ -143,9 +108,7 @@ class CompressedAllreduce final : public detail::WaitingTask {
   std::size_t ranks_;
   std::size_t slice_;  ///< values, rounded up
   std::size_t slice_bytes_;
-  std::shared_ptr<Encoded> encoded_;
-  std::unique_ptr<detail::Task> stage_;
-  bool gathering_ = false;
+  Encoded encoded_;
 };
 
 }  // namespace
@@ -159,17 +122,20 @@ Request icompressed_allreduce(const Communicator& comm, std::span<float> data, R
     problem = text("operator ", name(op), " cannot be compressed, only sum and avg");
   if (data.data() == nullptr && !data.empty())
     problem = text("data is null and should hold ", data.size(), " elements");
-  const std::uint64_t sequence = state.take_sequence(2);
-  if (!problem.empty()) state.failures().refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
-  try {
-    auto task = std::make_unique<CompressedAllreduce>(comm, sequence, data, op, std::move(codec));
-    task->begin();
-    return Request(std::move(task));
-  } catch (const std::exception& error) {  // of memory, or the codec's: the other ranks would wait for this one
-    if (!state.failures().unusable())
-      state.failures().fail(sequence, text("compressed allreduce #", sequence, ": ", error.what()));
-    throw;
+  if (!problem.empty()) {
+    const std::uint64_t sequence = state.take_sequence();
+    state.failures().refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
   }
+  detail::StagedCall call = {.name = "compressed allreduce",
+                             .arguments = text(name(op), " f32 x ", data.size(), ", ", codec->name()),
+                             .collective = Collective::allreduce,
+                             .count = data.size(),
+                             .dtype = DType::f32,
+                             .op = op,
+                             .algorithm = "compressed",
+                             .stages = kStages};
+  return Request(detail::start_staged(
+      comm, std::move(call), [&] { return std::make_shared<CompressedAllreduce>(comm, data, op, std::move(codec)); }));
 }
 
 }  // namespace tutti

@@ -181,11 +181,12 @@ SchedulePlan require_plan(const Communicator& comm, RankGroup& group, AlgorithmT
   return schedule_plan;
 }
 
-std::unique_ptr<Task> start(const Communicator& comm, const RankGroup& group, SchedulePlan&& plan, Call&& call,
-                            std::uint64_t sequence, Role role) {
+/// Null if this rank is alone: then all is done.
+std::unique_ptr<WaitingTask> start(const Communicator& comm, const RankGroup& group, SchedulePlan&& plan, Call&& call,
+                                   std::uint64_t sequence, Role role) {
   if (plan.schedule == nullptr) {
     copy_alone(call);
-    return std::make_unique<CompleteTask>();
+    return nullptr;
   }
   const Collective collective = call.collective;
   std::unique_ptr<CollectiveTask> task;
@@ -203,9 +204,14 @@ std::unique_ptr<Task> start(const Communicator& comm, const RankGroup& group, Sc
   return task;
 }
 
-std::unique_ptr<Task> check_and_start(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
-                                      std::uint64_t sequence, Role role) {
+std::unique_ptr<WaitingTask> check_and_start(const Communicator& comm, RankGroup& group, AlgorithmTable table,
+                                             Call&& call, std::uint64_t sequence, Role role) {
   return start(comm, group, require_plan(comm, group, table, call, sequence), std::move(call), sequence, role);
+}
+
+std::unique_ptr<Task> or_complete(std::unique_ptr<WaitingTask> task) {
+  if (task == nullptr) return std::make_unique<CompleteTask>();
+  return task;
 }
 
 }  // namespace
@@ -234,8 +240,8 @@ void take_rule(const Communicator& comm, AlgorithmTable table, Call& call, Level
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
   take_rule(comm, table, call);
   if (runs_in_node(comm, call)) return start_in_node(comm, std::move(call));
-  return check_and_start(comm, comm.state().everyone(), table, std::move(call), comm.state().take_sequence(),
-                         Role::whole);
+  const std::uint64_t sequence = comm.state().take_sequence();
+  return or_complete(check_and_start(comm, comm.state().everyone(), table, std::move(call), sequence, Role::whole));
 }
 
 void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
@@ -244,8 +250,8 @@ void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call)
   start_collective(comm, table, std::move(call))->wait();
 }
 
-std::unique_ptr<Task> start_stage(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
-                                  std::uint64_t sequence) {
+std::unique_ptr<WaitingTask> start_stage(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
+                                         std::uint64_t sequence) {
   return check_and_start(comm, group, table, std::move(call), sequence, Role::stage);
 }
 
@@ -260,8 +266,9 @@ std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& co
   }
   call.options = {};
   return [comm, schedule_plan, call = std::move(call)] {
-    return start(comm, comm.state().everyone(), SchedulePlan(schedule_plan), Call(call), comm.state().take_sequence(),
-                 Role::whole);
+    const std::uint64_t sequence = comm.state().take_sequence();
+    return or_complete(
+        start(comm, comm.state().everyone(), SchedulePlan(schedule_plan), Call(call), sequence, Role::whole));
   };
 }
 

@@ -15,6 +15,7 @@
 
 #include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/engine/waiting_task.hpp>
 #include <tutti/collectives/schedule/schedule.hpp>
 #include <tutti/collectives/system/task.hpp>
 
@@ -42,8 +43,9 @@ void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call)
 std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
 
 /// The same as a stage of an operation that took its sequence numbers before and advances its stages itself. Among the
-/// ranks of `group`, which stays until the task is gone: ranks and size in the call are the group's.
-std::unique_ptr<Task> start_stage(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
-                                  std::uint64_t sequence);
+/// ranks of `group`, which stays until the task is gone: ranks and size in the call are the group's. Null if this rank
+/// is alone there: then all is done.
+std::unique_ptr<WaitingTask> start_stage(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
+                                         std::uint64_t sequence);
 
 }  // namespace tutti::detail

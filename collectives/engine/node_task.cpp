@@ -272,8 +272,8 @@ void let_pass(const Communicator& comm) {
   state.node()->pass();
 }
 
-std::unique_ptr<Task> start_node_stage(const Communicator& comm, const RankGroup& group, Call&& call,
-                                       std::uint64_t sequence, const ReservedSlot& slot) {
+std::unique_ptr<WaitingTask> start_node_stage(const Communicator& comm, const RankGroup& group, Call&& call,
+                                              std::uint64_t sequence, const ReservedSlot& slot) {
   std::unique_ptr<NodeTask> task(new (comm.state()) NodeTask(comm, group, std::move(call), sequence, slot));
   task->advance();
   return task;

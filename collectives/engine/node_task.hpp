@@ -8,6 +8,7 @@
 #include <tutti/collectives/call/rank_group.hpp>
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/engine/waiting_task.hpp>
 #include <tutti/collectives/node/local_ranks.hpp>
 #include <tutti/collectives/system/task.hpp>
 
@@ -38,7 +39,7 @@ void let_pass(const Communicator& comm);
 
 /// A stage of an operation that took its numbers before and advances its stages itself: among the ranks of the node,
 /// which are `group`. The call is right.
-std::unique_ptr<Task> start_node_stage(const Communicator& comm, const RankGroup& group, Call&& call,
-                                       std::uint64_t sequence, const ReservedSlot& slot);
+std::unique_ptr<WaitingTask> start_node_stage(const Communicator& comm, const RankGroup& group, Call&& call,
+                                              std::uint64_t sequence, const ReservedSlot& slot);
 
 }  // namespace tutti::detail
