@@ -1,11 +1,14 @@
 // Allreduce on two levels; see hierarchical.hpp.
 #include <algorithm>
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/communicator/hierarchy.hpp>
 #include <tutti/collectives/engine/staged_task.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
@@ -85,7 +88,7 @@ class HierarchicalAllreduce final : public Stages {
 
   /// What every rank of the node holds between the stages: a slice each, the ranks beyond the slices nothing.
   std::vector<std::size_t> slice_counts(std::size_t count) const {
-    const auto slices = static_cast<std::size_t>(levels_.slices);
+    const auto slices = static_cast<std::size_t>(levels_.prices.slices);
     std::vector<std::size_t> counts(static_cast<std::size_t>(levels_.node.size()));
     for (std::size_t i = 0; i < slices; ++i) counts[i] = cut(count, i + 1, slices) - cut(count, i, slices);
     return counts;
@@ -93,7 +96,7 @@ class HierarchicalAllreduce final : public Stages {
 
   Buffer own_slice(const Stage& stage) const {
     const Buffer all = chunk_of(output_, stage);
-    const auto slices = static_cast<std::size_t>(levels_.slices);
+    const auto slices = static_cast<std::size_t>(levels_.prices.slices);
     const std::size_t own = std::min(static_cast<std::size_t>(levels_.node.number()), slices);
     const std::size_t first = cut(all.count, own, slices);
     return all.slice(first, (own == slices ? first : cut(all.count, own + 1, slices)) - first);
@@ -107,11 +110,6 @@ class HierarchicalAllreduce final : public Stages {
   bool in_memory_;  ///< the stages inside the node are made there
   ReservedSlot first_slot_{};
 };
-
-/// Predicted seconds of `bytes` in so many chunks.
-double predict_chunks(Hierarchy& levels, std::size_t bytes, std::size_t chunks) {
-  return plan_stages(levels, bytes, static_cast<int>(chunks)).total().total();
-}
 
 Prediction sum_of(const Prediction& a, const Prediction& b, double times = 1) noexcept {
   return {.latency = a.latency + times * b.latency,
@@ -128,7 +126,7 @@ Prediction HierarchicalStages::total() const noexcept {
   return sum_of(sum_of(node, network), node.total() < network.total() ? network : node, chunks - 1);
 }
 
-HierarchicalStages plan_stages(Hierarchy& levels, std::size_t bytes, int chunks) {
+HierarchicalStages plan_stages(LevelPrices& levels, std::size_t bytes, int chunks) {
   const auto parts = static_cast<std::size_t>(chunks);
   const std::size_t chunk = (bytes + parts - 1) / parts;
   const auto slices = static_cast<std::size_t>(levels.slices);
@@ -141,58 +139,80 @@ HierarchicalStages plan_stages(Hierarchy& levels, std::size_t bytes, int chunks)
   return {.chunks = chunks,
           .chunk_bytes = chunk,
           .slice_bytes = slice,
-          .reduce_in_node = plan(levels.node_prices, collective_algorithms(), Collective::reduce_scatter, chunk),
-          .across_nodes = plan(levels.network_prices, allreduce_algorithms(), Collective::allreduce, slice),
-          .gather_in_node = plan(levels.node_prices, collective_algorithms(), Collective::all_gather, chunk)};
+          .reduce_in_node = plan(levels.node, collective_algorithms(), Collective::reduce_scatter, chunk),
+          .across_nodes = plan(levels.network, allreduce_algorithms(), Collective::allreduce, slice),
+          .gather_in_node = plan(levels.node, collective_algorithms(), Collective::all_gather, chunk)};
 }
 
-HierarchicalPlan plan_hierarchical(Hierarchy& levels, std::size_t bytes, std::size_t chunk_bytes) {
+namespace {
+
+/// In `chunks`, which are more than there are bytes for at times: then some are empty.
+Plan plan_of(const Algorithm& row, LevelPrices& levels, std::size_t bytes, std::size_t chunks) {
+  const HierarchicalStages stages = plan_stages(levels, bytes, static_cast<int>(chunks));
+  const double of_chunk =
+      stages.reduce_in_node.messages + stages.across_nodes.messages + stages.gather_in_node.messages;
+  return {.algorithm = &row,
+          .segments = stages.chunks,
+          .predicted = stages.total(),
+          .messages = of_chunk * static_cast<double>(chunks)};
+}
+
+Plan plan_hierarchical(const Algorithm& row, LevelPrices& levels, std::size_t bytes, std::size_t chunk_bytes) {
   const auto chunks_of = [&](std::size_t of_bytes) {
     return std::clamp<std::size_t>(bytes / of_bytes, 1, kMostChunks);
   };
-  if (chunk_bytes != 0) {
-    const std::size_t chunks = chunks_of(chunk_bytes);
-    return {static_cast<int>(chunks), predict_chunks(levels, bytes, chunks)};
-  }
-  HierarchicalPlan best;
+  if (chunk_bytes != 0) return plan_of(row, levels, bytes, chunks_of(chunk_bytes));
+  Plan best = plan_of(row, levels, bytes, 1);
   for (const std::size_t size :
-       {SIZE_MAX, std::size_t{8} << 20, std::size_t{2} << 20, std::size_t{512} << 10, std::size_t{128} << 10}) {
-    const std::size_t chunks = chunks_of(size);
-    const double seconds = predict_chunks(levels, bytes, chunks);
-    if (best.seconds == 0 || seconds < best.seconds) best = {static_cast<int>(chunks), seconds};
+       {std::size_t{8} << 20, std::size_t{2} << 20, std::size_t{512} << 10, std::size_t{128} << 10}) {
+    const Plan plan = plan_of(row, levels, bytes, chunks_of(size));
+    if (plan.predicted.total() < best.predicted.total()) best = plan;
   }
   return best;
 }
 
-bool is_hierarchical_faster(const Communicator& comm, std::size_t count, std::size_t element_bytes) {
-  Hierarchy& levels = *comm.state().hierarchy();
-  const std::size_t bytes = count * element_bytes;
-  Hierarchy::Answer& answer = levels.answers[bytes * 0x9E3779B97F4A7C15U >> 58];
-  if (answer.bytes != bytes) {
-    const double flat = comm.state()
-                            .everyone()
-                            .selector()
-                            .choose(allreduce_algorithms(), Collective::allreduce, bytes, {})
-                            .predicted.total();
-    answer = {bytes, plan_hierarchical(levels, bytes, 0).seconds < flat};
-  }
-  return answer.two_levels;
+const char* find_problem_on_levels(const Communicator& comm, const Call& call) {
+  if (comm.state().hierarchy() == nullptr) return "needs several nodes, one of them with several ranks";
+  if (call.function) return "is not for functions of the program";
+  // Its stages would be enqueued when those before are done, which is not in one order on all ranks.
+  if (comm.state().queue() != nullptr) return "is not for transports that only enqueue";
+  return nullptr;
 }
 
-std::unique_ptr<Task> start_hierarchical(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
-                                         const HierarchicalPlan& plan) {
-  StagedCall call = {.name = "hierarchical allreduce",
-                     .arguments = text(name(op), " ", name(output.dtype), " x ", output.count),
-                     .collective = Collective::allreduce,
-                     .count = output.count,
-                     .dtype = output.dtype,
-                     .op = op,
-                     .algorithm = kHierarchical,
-                     .stages = kStages,
-                     .parts = plan.chunks,
-                     .parts_underway = static_cast<int>(kChunksUnderway)};
-  return start_staged(comm, std::move(call),
-                      [&] { return std::make_shared<HierarchicalAllreduce>(comm, input, output, op, plan.chunks); });
+std::unique_ptr<WaitingTask> start_hierarchical(const Communicator& comm, const Call& call, const StagedPlan& plan,
+                                                std::uint64_t sequence) {
+  StagedCall staged = {.name = "hierarchical allreduce",
+                       .arguments = text(name(call.op), " ", name(call.dtype), " x ", call.data_count),
+                       .collective = call.collective,
+                       .count = call.data_count,
+                       .dtype = call.dtype,
+                       .op = call.op,
+                       .row = static_cast<std::uint8_t>(plan.row),
+                       .plan = plan.digest,
+                       .algorithm = plan.algorithm->name,
+                       .stages = kStages,
+                       .parts = plan.parts,
+                       .parts_underway = static_cast<int>(kChunksUnderway)};
+  return start_staged(comm, std::move(staged), sequence, [&] {
+    return std::make_shared<HierarchicalAllreduce>(comm, call.input, call.output, call.op, plan.parts);
+  });
 }
 
+constexpr StagedAlgorithm kStagesOfLevels = {
+    .part = "chunk", .plan = plan_hierarchical, .find_problem = find_problem_on_levels, .start = start_hierarchical};
+
+}  // namespace
 }  // namespace tutti::detail
+
+namespace tutti {
+
+const Algorithm kHierarchicalAllreduce = {.name = "hierarchical",
+                                          .collective = Collective::allreduce,
+                                          .single_block = false,
+                                          .blocks = nullptr,
+                                          .rounds = nullptr,
+                                          .round = nullptr,
+                                          .needs_scratch = nullptr,
+                                          .staged = &detail::kStagesOfLevels};
+
+}  // namespace tutti

@@ -14,30 +14,18 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <string_view>
 
-#include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/communicator/hierarchy.hpp>
+#include <tutti/collectives/schedule/schedule.hpp>
 #include <tutti/collectives/selection/cost_model.hpp>
 #include <tutti/collectives/selection/selection.hpp>
-#include <tutti/collectives/system/task.hpp>
+#include <tutti/collectives/selection/staged_algorithm.hpp>
 
-namespace tutti::detail {
+namespace tutti {
 
-/// Its name in CollectiveOptions::algorithm.
-inline constexpr std::string_view kHierarchical = "hierarchical";
+/// The row of the table.
+extern const Algorithm kHierarchicalAllreduce;
 
-/// How a hierarchical allreduce would run.
-struct HierarchicalPlan {
-  int chunks = 1;
-  double seconds = 0;  ///< predicted
-};
-
-/// The plan for `bytes` of data, in chunks of about `chunk_bytes`, or with 0 as many as are predicted fastest. The same
-/// on all ranks.
-HierarchicalPlan plan_hierarchical(Hierarchy& levels, std::size_t bytes, std::size_t chunk_bytes);
+namespace detail {
 
 /// The schedules of the stages of a chunk, as the largest node and all nodes see them; without algorithm where a level
 /// has a single rank.
@@ -52,14 +40,7 @@ struct HierarchicalStages {
   /// Of all chunks, of which one is in a node while another is between the nodes.
   Prediction total() const noexcept;
 };
-HierarchicalStages plan_stages(Hierarchy& levels, std::size_t bytes, int chunks);
+HierarchicalStages plan_stages(LevelPrices& levels, std::size_t bytes, int chunks);
 
-/// Whether it is predicted faster than every allreduce on one level, on a communicator of two
-/// (CommunicatorState::hierarchy()). The same on all ranks; remembers recent answers.
-bool is_hierarchical_faster(const Communicator& comm, std::size_t count, std::size_t element_bytes);
-
-/// Starts it. The arguments have been checked, up to what every rank of a level checks again.
-std::unique_ptr<Task> start_hierarchical(const Communicator& comm, ConstBuffer input, Buffer output, ReduceOp op,
-                                         const HierarchicalPlan& plan);
-
-}  // namespace tutti::detail
+}  // namespace detail
+}  // namespace tutti

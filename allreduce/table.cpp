@@ -1,5 +1,6 @@
 // The table of allreduce algorithms; see table.hpp.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
+#include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
 
 namespace tutti {
@@ -13,7 +14,8 @@ constexpr const Algorithm* kTable[] = {&kRingAllreduce,
                                        &kSwingAllreduce,
                                        &kBucketAllreduce,
                                        &kKnomialAllreduce,
-                                       &kDoubleTreeAllreduce};
+                                       &kDoubleTreeAllreduce,
+                                       &kHierarchicalAllreduce};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 namespace tutti {
 
+/// Schedules, and `hierarchical`, which is staged.
 std::span<const Algorithm* const> allreduce_algorithms() noexcept;
 
 }  // namespace tutti

@@ -122,10 +122,8 @@ Request icompressed_allreduce(const Communicator& comm, std::span<float> data, R
     problem = text("operator ", name(op), " cannot be compressed, only sum and avg");
   if (data.data() == nullptr && !data.empty())
     problem = text("data is null and should hold ", data.size(), " elements");
-  if (!problem.empty()) {
-    const std::uint64_t sequence = state.take_sequence();
-    state.failures().refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
-  }
+  const std::uint64_t sequence = state.take_sequence();
+  if (!problem.empty()) state.failures().refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
   detail::StagedCall call = {.name = "compressed allreduce",
                              .arguments = text(name(op), " f32 x ", data.size(), ", ", codec->name()),
                              .collective = Collective::allreduce,
@@ -134,8 +132,9 @@ Request icompressed_allreduce(const Communicator& comm, std::span<float> data, R
                              .op = op,
                              .algorithm = "compressed",
                              .stages = kStages};
-  return Request(detail::start_staged(
-      comm, std::move(call), [&] { return std::make_shared<CompressedAllreduce>(comm, data, op, std::move(codec)); }));
+  return Request(detail::start_staged(comm, std::move(call), sequence, [&] {
+    return std::make_shared<CompressedAllreduce>(comm, data, op, std::move(codec));
+  }));
 }
 
 }  // namespace tutti

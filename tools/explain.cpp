@@ -34,6 +34,11 @@ void print_table(const std::vector<Collective>& collectives, int ranks, int radi
   for (const Collective collective : collectives) {
     for (const Algorithm* row : Question{.collective = collective}.table()) {
       if (row->collective != collective) continue;
+      if (row->staged != nullptr) {
+        fmt::print("{:<15} {:<19} stages of other algorithms, by how many ranks the nodes have\n", name(collective),
+                   row->name);
+        continue;
+      }
       const bool has_radix = row->radix != Radix::none;
       const int its_radix = has_radix && radix != 0 ? radix : 2;
       const Profile its = profile(*row, {ranks, its_radix});
@@ -53,7 +58,7 @@ Picture hierarchical_picture(const Ranks& ranks, const detail::HierarchicalStage
   for (int rank = 0; rank < ranks.count; ++rank) {
     nodes[static_cast<std::size_t>(ranks.node_of[static_cast<std::size_t>(rank)])].push_back(rank);
   }
-  std::vector<std::vector<int>> across(static_cast<std::size_t>(ranks.levels->slices));
+  std::vector<std::vector<int>> across(static_cast<std::size_t>(ranks.levels->prices.slices));
   for (std::size_t slice = 0; slice < across.size(); ++slice) {
     for (const std::vector<int>& node : nodes) across[slice].push_back(node[slice]);
   }
@@ -65,7 +70,7 @@ Picture hierarchical_picture(const Ranks& ranks, const detail::HierarchicalStage
                  share, groups);
   };
   add("reduce in nodes", stages.reduce_in_node, 1, nodes);
-  add("across nodes", stages.across_nodes, 1.0 / ranks.levels->slices, across);
+  add("across nodes", stages.across_nodes, 1.0 / ranks.levels->prices.slices, across);
   add("gather in nodes", stages.gather_in_node, 1, nodes);
   picture.title = fmt::format("hierarchical allreduce: {} ranks on {} nodes, {} rounds{}", ranks.count, ranks.nodes(),
                               picture.rounds, ranks.shares_memory ? "; in nodes by shared memory instead" : "");
@@ -96,12 +101,11 @@ bool is_crowded(const Picture& picture) {
 }
 
 void write_drawing(const ExplainOptions& options, const Ranks& ranks, const Answer& answer) {
-  const bool two_levels = answer.winner == Winner::hierarchical;
+  const Plan& plan = answer.plans.front();
   Picture picture;
-  if (two_levels) {
+  if (answer.is_staged()) {
     picture = hierarchical_picture(ranks, *answer.stages);
   } else {
-    const Plan& plan = answer.plans.front();
     picture = picture_of(*plan.algorithm, {ranks.count, plan.radix, plan.torus});
     if (answer.winner == Winner::node_memory) picture.title += " (without shared memory)";
   }
@@ -117,7 +121,7 @@ void write_drawing(const ExplainOptions& options, const Ranks& ranks, const Answ
   } catch (const DataError& error) {
     throw DataError(text("explain: ", error.what()));
   }
-  const std::string what = two_levels ? std::string(detail::kHierarchical) : plan_text(answer.plans.front());
+  const std::string what = answer.is_staged() ? std::string(plan.algorithm->name) : plan_text(plan);
   fmt::print(options.json ? stderr : stdout, "{} drawn as {} in {}\n", what, matrix ? "a matrix" : "rounds",
              options.draw);
 }

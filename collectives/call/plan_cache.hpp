@@ -6,19 +6,33 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <variant>
 
 #include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/schedule/compiled_schedule.hpp>
 
 namespace tutti::detail {
 
-/// How a call that has been found right runs. Without schedule where a rank is alone.
+/// How a call that has been found right runs by a schedule.
 struct SchedulePlan {
   std::shared_ptr<const CompiledSchedule> schedule;
   int segments = 1;
   int row = 0;               ///< of the algorithm in its table
   std::uint32_t digest = 0;  ///< of the algorithm, radix and segments: what signatures compare
 };
+
+/// The same by a staged row of the table.
+struct StagedPlan {
+  const Algorithm* algorithm = nullptr;
+  int parts = 1;
+  int row = 0;
+  std::uint32_t digest = 0;  ///< of the algorithm and the parts
+};
+
+/// Where a rank is alone all is a copy.
+struct AlonePlan {};
+
+using CallPlan = std::variant<AlonePlan, SchedulePlan, StagedPlan>;
 
 /// All that the check of a call and the choice of its way depend on, but for whether input and output overlap. Calls
 /// that name an algorithm, have a function or a count of every rank's own depend on more.
@@ -94,6 +108,6 @@ class PlanCache {
   std::array<std::optional<Known>, 64> recent_;
 };
 
-using SchedulePlanCache = PlanCache<SchedulePlan>;
+using CallPlanCache = PlanCache<CallPlan>;
 
 }  // namespace tutti::detail

@@ -36,7 +36,7 @@ class RankGroup {
 
   Selector& selector() noexcept { return selector_; }
   ScheduleStore& schedules() noexcept { return schedules_; }
-  SchedulePlanCache& schedule_plans() noexcept { return schedule_plans_; }
+  CallPlanCache& plans() noexcept { return plans_; }
 
  private:
   std::vector<int> members_;  // empty: all
@@ -44,7 +44,7 @@ class RankGroup {
   int number_;
   Selector selector_;
   ScheduleStore schedules_;
-  SchedulePlanCache schedule_plans_;
+  CallPlanCache plans_;
 };
 
 }  // namespace tutti::detail

@@ -36,12 +36,10 @@ Hierarchy make_hierarchy(std::span<const int> node_of, int rank, const Transport
 
   const std::vector<int>& peers = members[own_node];
   const auto local = static_cast<std::size_t>(std::find(peers.begin(), peers.end(), rank) - peers.begin());
-  Hierarchy levels{static_cast<int>(slices),
+  Hierarchy levels{{static_cast<int>(slices), Selector(static_cast<int>(most), node),
+                    Selector(static_cast<int>(members.size()), shared, where)},
                    RankGroup(peers, static_cast<int>(local), node),
-                   std::nullopt,
-                   Selector(static_cast<int>(most), node),
-                   Selector(static_cast<int>(members.size()), shared, where),
-                   {}};
+                   std::nullopt};
   if (local < slices) {
     std::vector<int> same;
     same.reserve(members.size());

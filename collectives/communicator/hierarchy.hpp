@@ -2,14 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include <tutti/collectives/call/rank_group.hpp>
+#include <tutti/collectives/selection/staged_algorithm.hpp>
 
 namespace tutti::detail {
 
@@ -17,20 +15,9 @@ namespace tutti::detail {
 /// ranks; local rank i of every node drives slice i over the network, so that all nodes send from as many ranks as
 /// they have in common. The other ranks of larger nodes contribute and receive inside their node.
 struct Hierarchy {
-  int slices;
+  LevelPrices prices;
   RankGroup node;                   ///< the ranks of this node
   std::optional<RankGroup> across;  ///< one rank of every node, those with this rank's slice; nothing if it has none
-
-  // What every rank predicts alike: the levels as the largest node sees them.
-  Selector node_prices;
-  Selector network_prices;
-
-  /// Whether two levels were predicted faster than one for so many bytes; recent answers.
-  struct Answer {
-    std::size_t bytes = SIZE_MAX;
-    bool two_levels = false;
-  };
-  std::array<Answer, 64> answers = {};
 };
 
 /// Whether there are several nodes and one of them has several ranks. `node_of` is the node of every rank, nodes being

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <new>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <tutti/collectives/engine/dispatch.hpp>
@@ -10,6 +12,7 @@
 #include <tutti/collectives/engine/queue_task.hpp>
 #include <tutti/collectives/engine/schedule_task.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/selection/staged_algorithm.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
@@ -21,8 +24,6 @@ namespace {
 
 /// What a pair is taken to exchange where only the pair knows, so that all ranks plan alike.
 constexpr std::size_t kPairBytes = 4096;
-
-constexpr std::string_view kHierarchicalName = "hierarchical";
 
 /// Alone, every collective is a copy, but for the logical operators, which yield 0 or 1 whatever the number of ranks.
 void copy_alone(const Call& call) {
@@ -57,21 +58,32 @@ std::vector<std::string> known_algorithms(AlgorithmTable table, Collective colle
   return known;
 }
 
+/// The levels of the communicator, if a staged row of the table can run the call on them.
+LevelPrices* levels_for(const Communicator& comm, const RankGroup& group, AlgorithmTable table, const Call& call) {
+  if (&group != &comm.state().everyone()) return nullptr;
+  const bool any = std::any_of(table.begin(), table.end(), [&](const Algorithm* row) {
+    return row->collective == call.collective && row->staged != nullptr &&
+           row->staged->find_problem(comm, call) == nullptr;
+  });
+  return any ? &comm.state().hierarchy()->prices : nullptr;
+}
+
 /// What the call and the communicator ask of an algorithm.
-Constraints constraints_of(const Communicator& comm, const Call& call) {
+Constraints constraints_of(const Communicator& comm, const RankGroup& group, AlgorithmTable table, const Call& call) {
   const CollectiveOptions& options = call.options;
   return {.algorithm = options.algorithm,
           .radix = options.radix,
           .segment_bytes = options.segment_bytes,
           .uneven = call.is_uneven(),
-          .order = order_wanted(comm, call)};
+          .order = order_wanted(comm, call),
+          .levels = levels_for(comm, group, table, call)};
 }
 
 /// Why the algorithm that is named cannot run; empty if none is named or it can.
 std::string find_algorithm_problem(const Communicator& comm, const RankGroup& group, AlgorithmTable table,
                                    const Call& call) {
   const CollectiveOptions& options = call.options;
-  const Constraints constraints = constraints_of(comm, call);
+  const Constraints constraints = constraints_of(comm, group, table, call);
   const char* const who = constraints.order == Order::one_pass ? "the reproducibility level 'layout'"
                                                                : "an operator that is not commutative";
   const int widest = std::max(2, group.size());
@@ -87,6 +99,10 @@ std::string find_algorithm_problem(const Communicator& comm, const RankGroup& gr
     }
     if (call.is_uneven() && row->moves_blocks) {
       return text("algorithm '", options.algorithm, "' needs the same count of every rank");
+    }
+    if (row->staged != nullptr) {
+      const char* const problem = row->staged->find_problem(comm, call);
+      if (problem != nullptr) return text("algorithm '", options.algorithm, "' ", problem);
     }
     if (!can_serve(*row, constraints, only_widest)) {
       return text("algorithm '", options.algorithm, "' does not reduce in rank order, as ", who, " needs");
@@ -105,12 +121,7 @@ std::size_t planned_bytes(const Call& call, int ranks) noexcept {
 }
 
 /// Why a rule that fits the call does not serve it; empty if it does.
-std::string find_rule_problem(const Communicator& comm, AlgorithmTable table, const Call& ruled,
-                              LevelProblem level_problem) {
-  if (level_problem != nullptr && ruled.options.algorithm == kHierarchicalName) {
-    const char* const problem = level_problem(comm, ruled);
-    return problem == nullptr ? std::string() : text("algorithm '", kHierarchicalName, "' ", problem);
-  }
+std::string find_rule_problem(const Communicator& comm, AlgorithmTable table, const Call& ruled) {
   if (std::string problem = find_radix_problem(ruled, comm.size()); !problem.empty()) return problem;
   return find_algorithm_problem(comm, comm.state().everyone(), table, ruled);
 }
@@ -134,10 +145,11 @@ void tell(const Communicator& comm, RankGroup& group, AlgorithmTable table, cons
   if (log == nullptr || &group != &comm.state().everyone()) return;  // stages are not calls of the program
   std::string how(plan.algorithm->name);
   if (plan.algorithm->radix != Radix::none) how += text(", radix ", plan.radix);
-  how += text(", ", plan.segments, plan.segments == 1 ? " segment" : " segments");
+  const char* const part = plan.algorithm->staged != nullptr ? plan.algorithm->staged->part : "segment";
+  how += text(", ", plan.segments, " ", part, plan.segments == 1 ? "" : "s");
   log->say_call(call, how,
                 reason_of(call, group.selector().candidates(table, call.collective, planned_bytes(call, group.size()),
-                                                            constraints_of(comm, call))));
+                                                            constraints_of(comm, group, table, call))));
 }
 
 std::uint32_t digest_of(const Plan& plan) noexcept {
@@ -145,49 +157,47 @@ std::uint32_t digest_of(const Plan& plan) noexcept {
   return crc32c(std::as_bytes(std::span(numbers)), tutti::digest_of(*plan.algorithm));
 }
 
-/// What is wrong with the call; otherwise empty, and `plan` is how it runs.
-std::string plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
-                 SchedulePlan& schedule_plan) {
+/// What is wrong with the call; otherwise empty, and `found` is how it runs.
+std::string plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call, CallPlan& found) {
   std::string problem = find_problem(call, group.number(), group.size());
   if (problem.empty() && call.function && comm.state().queue() != nullptr) {
     problem = "user-defined operators cannot be enqueued on a device";
   }
   if (problem.empty()) problem = find_algorithm_problem(comm, group, table, call);
   if (!problem.empty() || group.size() == 1) return problem;
-  const Plan plan =
-      group.selector().choose(table, call.collective, planned_bytes(call, group.size()), constraints_of(comm, call));
+  const Plan plan = group.selector().choose(table, call.collective, planned_bytes(call, group.size()),
+                                            constraints_of(comm, group, table, call));
   tell(comm, group, table, call, plan);
-  schedule_plan = {.schedule = group.schedules().find(*plan.algorithm, plan.radix, call.root),
-                   .segments = plan.segments,
-                   .row = static_cast<int>(std::find(table.begin(), table.end(), plan.algorithm) - table.begin()),
-                   .digest = digest_of(plan)};
+  const auto row = static_cast<int>(std::find(table.begin(), table.end(), plan.algorithm) - table.begin());
+  if (plan.algorithm->staged != nullptr) {
+    found = StagedPlan{.algorithm = plan.algorithm, .parts = plan.segments, .row = row, .digest = digest_of(plan)};
+  } else {
+    found = SchedulePlan{.schedule = group.schedules().find(*plan.algorithm, plan.radix, call.root),
+                         .segments = plan.segments,
+                         .row = row,
+                         .digest = digest_of(plan)};
+  }
   return {};
 }
 
 /// How the call runs under this sequence number. \throws InvalidArgument, and tells the other ranks, if it is wrong.
-SchedulePlan require_plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
-                          std::uint64_t sequence) {
+CallPlan require_plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
+                      std::uint64_t sequence) {
   const bool has_kind = CallKey::describes(call);
   const CallKey kind(table.data(), call);
   if (has_kind) {
-    const SchedulePlan* known = group.schedule_plans().find(kind);
+    const CallPlan* known = group.plans().find(kind);
     if (known != nullptr && !overlaps(call, group.number())) return *known;
   }
-  SchedulePlan schedule_plan;
-  const std::string problem = plan(comm, group, table, call, schedule_plan);
-  if (!problem.empty())
-    comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
-  if (has_kind) group.schedule_plans().remember(kind, schedule_plan);
-  return schedule_plan;
+  CallPlan found;
+  const std::string problem = plan(comm, group, table, call, found);
+  if (!problem.empty()) comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+  if (has_kind) group.plans().remember(kind, found);
+  return found;
 }
 
-/// Null if this rank is alone: then all is done.
-std::unique_ptr<WaitingTask> start(const Communicator& comm, const RankGroup& group, SchedulePlan&& plan, Call&& call,
-                                   std::uint64_t sequence, Role role) {
-  if (plan.schedule == nullptr) {
-    copy_alone(call);
-    return nullptr;
-  }
+std::unique_ptr<WaitingTask> start_schedule(const Communicator& comm, const RankGroup& group, SchedulePlan&& plan,
+                                            Call&& call, std::uint64_t sequence, Role role) {
   const Collective collective = call.collective;
   std::unique_ptr<CollectiveTask> task;
   try {
@@ -204,6 +214,19 @@ std::unique_ptr<WaitingTask> start(const Communicator& comm, const RankGroup& gr
   return task;
 }
 
+/// Null if this rank is alone: then all is done.
+std::unique_ptr<WaitingTask> start(const Communicator& comm, const RankGroup& group, CallPlan&& plan, Call&& call,
+                                   std::uint64_t sequence, Role role) {
+  if (auto* const schedule = std::get_if<SchedulePlan>(&plan)) {
+    return start_schedule(comm, group, std::move(*schedule), std::move(call), sequence, role);
+  }
+  if (const auto* const staged = std::get_if<StagedPlan>(&plan)) {
+    return staged->algorithm->staged->start(comm, call, *staged, sequence);
+  }
+  copy_alone(call);
+  return nullptr;
+}
+
 std::unique_ptr<WaitingTask> check_and_start(const Communicator& comm, RankGroup& group, AlgorithmTable table,
                                              Call&& call, std::uint64_t sequence, Role role) {
   return start(comm, group, require_plan(comm, group, table, call, sequence), std::move(call), sequence, role);
@@ -216,7 +239,7 @@ std::unique_ptr<Task> or_complete(std::unique_ptr<WaitingTask> task) {
 
 }  // namespace
 
-void take_rule(const Communicator& comm, AlgorithmTable table, Call& call, LevelProblem level_problem) {
+void take_rule(const Communicator& comm, AlgorithmTable table, Call& call) {
   const AlgorithmRules* const rules = comm.state().rules();
   if (rules == nullptr || !call.options.algorithm.empty() || call.rule != nullptr) return;
   const CollectiveOptions own = call.options;
@@ -227,7 +250,7 @@ void take_rule(const Communicator& comm, AlgorithmTable table, Call& call, Level
     call.options = {.algorithm = rule.algorithm,
                     .radix = own.radix != 0 ? own.radix : rule.radix,
                     .segment_bytes = own.segment_bytes != 0 ? own.segment_bytes : rule.segment_bytes};
-    const std::string problem = find_rule_problem(comm, table, call, level_problem);
+    const std::string problem = find_rule_problem(comm, table, call);
     if (problem.empty()) return;
     if (DebugLog* const log = comm.state().debug()) {
       log->say_call(call, text("rule '", rule.words, "' of ", rule.place, " is passed over"), problem);
@@ -258,17 +281,16 @@ std::unique_ptr<WaitingTask> start_stage(const Communicator& comm, RankGroup& gr
 std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
   take_rule(comm, table, call);
   if (runs_in_node(comm, call)) return prepare_in_node(comm, call);
-  SchedulePlan schedule_plan;
-  const std::string problem = plan(comm, comm.state().everyone(), table, call, schedule_plan);
+  CallPlan found;
+  const std::string problem = plan(comm, comm.state().everyone(), table, call, found);
   if (!problem.empty()) {
     const std::uint64_t sequence = comm.state().take_sequence();
     comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
   }
   call.options = {};
-  return [comm, schedule_plan, call = std::move(call)] {
+  return [comm, found, call = std::move(call)] {
     const std::uint64_t sequence = comm.state().take_sequence();
-    return or_complete(
-        start(comm, comm.state().everyone(), SchedulePlan(schedule_plan), Call(call), sequence, Role::whole));
+    return or_complete(start(comm, comm.state().everyone(), CallPlan(found), Call(call), sequence, Role::whole));
   };
 }
 

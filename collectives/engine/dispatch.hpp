@@ -24,14 +24,11 @@ namespace tutti::detail {
 /// The rows an operation may use: the table of the folder that owns the collective.
 using AlgorithmTable = std::span<const Algorithm* const>;
 
-/// Why an algorithm of the folder above, of another kind than those of the table, cannot run the call; null if it can.
-using LevelProblem = const char* (*)(const Communicator& comm, const Call& call);
-
 /// Gives a call that names no algorithm the options of the first rule that fits it and can serve it, if there is one
-/// (rules.hpp). `level_problem` is of the algorithm `hierarchical`, where the collective has it.
-void take_rule(const Communicator& comm, AlgorithmTable table, Call& call, LevelProblem level_problem = nullptr);
+/// (rules.hpp).
+void take_rule(const Communicator& comm, AlgorithmTable table, Call& call);
 
-/// Checks the call and starts it under the next sequence number: by the schedule that is chosen, or where it
+/// Checks the call and starts it under the next sequence number: by the row that is chosen, or where it
 /// runs_in_node() in the memory of the node. \throws InvalidArgument, CommunicationError
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
 

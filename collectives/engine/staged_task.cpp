@@ -33,6 +33,7 @@ StagedTask::StagedTask(const Communicator& comm, StagedCall&& call, std::uint64_
       call_(std::move(call)),
       variant_(call_.variant()),
       stages_(std::move(stages)),
+      first_stage_(state().take_sequence(call_.stages * call_.parts)),
       underway_(static_cast<std::size_t>(std::min(call_.parts, call_.parts_underway))) {
   const Signature whole = {.sequence = sequence,
                            .count = call_.count,
@@ -97,7 +98,7 @@ bool StagedTask::advance_part(Part& part) {
 Stage StagedTask::stage_of(const Part& part) const noexcept {
   const auto number = static_cast<std::uint64_t>(call_.stages) * static_cast<std::uint64_t>(part.index) +
                       static_cast<std::uint64_t>(part.stage);
-  return {comm(), part.index, part.stage, sequence() + 1 + number, variant_};
+  return {comm(), part.index, part.stage, first_stage_ + number, variant_};
 }
 
 std::string StagedTask::label() const { return text(call_.name, " #", sequence(), " (", call_.arguments, ")"); }
@@ -110,10 +111,9 @@ std::set<int> StagedTask::awaited() const {
   return ranks;
 }
 
-std::unique_ptr<StagedTask> start_staged(const Communicator& comm, StagedCall&& call,
+std::unique_ptr<StagedTask> start_staged(const Communicator& comm, StagedCall&& call, std::uint64_t sequence,
                                          const std::function<std::shared_ptr<Stages>()>& make) {
   CommunicatorState& state = comm.state();
-  const std::uint64_t sequence = state.take_sequence(call.sequence_numbers());
   std::shared_ptr<Stages> stages;
   try {
     stages = make();

@@ -44,9 +44,6 @@ struct StagedCall {
 
   /// Digest of what ranks have to agree on, whatever a stage moves.
   std::uint32_t variant() const;
-
-  /// Of the whole and its stages.
-  int sequence_numbers() const noexcept { return 1 + stages * parts; }
 };
 
 /// A stage of a part.
@@ -93,7 +90,7 @@ class Stages {
 /// An operation under way. What its stages throw fails it on all ranks, as does to destroy it before it is complete.
 class StagedTask final : public WaitingTask {
  public:
-  /// Takes part in the order of calls; `sequence` is the first of the call's numbers.
+  /// Takes part in the order of calls under its number and takes those of the stages.
   StagedTask(const Communicator& comm, StagedCall&& call, std::uint64_t sequence, std::shared_ptr<Stages> stages);
   ~StagedTask() override;
 
@@ -117,14 +114,15 @@ class StagedTask final : public WaitingTask {
   StagedCall call_;
   std::uint32_t variant_;
   std::shared_ptr<Stages> stages_;
+  std::uint64_t first_stage_;  ///< its number
   std::vector<Part> underway_;
   int begun_ = 0;
   int done_ = 0;
 };
 
-/// Takes the call's sequence numbers, makes its stages and begins it. The arguments have been checked. What `make`
-/// throws fails the operation on all ranks, which would wait for this one. \throws CommunicationError
-std::unique_ptr<StagedTask> start_staged(const Communicator& comm, StagedCall&& call,
+/// Makes the stages of a call, which has been checked, and begins it under its number. What `make` throws fails the
+/// operation on all ranks, which would wait for this one. \throws CommunicationError
+std::unique_ptr<StagedTask> start_staged(const Communicator& comm, StagedCall&& call, std::uint64_t sequence,
                                          const std::function<std::shared_ptr<Stages>()>& make);
 
 }  // namespace tutti::detail

@@ -79,7 +79,8 @@ std::uint32_t digest_of(const Algorithm& algorithm) noexcept {
                             algorithm.order_from_root,
                             algorithm.reduces_at_once,
                             static_cast<int>(algorithm.pipelining),
-                            algorithm.alternating_parts};
+                            algorithm.alternating_parts,
+                            algorithm.staged != nullptr};
   return digest_of_numbers(properties, crc32c(std::as_bytes(std::span(algorithm.name))));
 }
 
@@ -88,6 +89,7 @@ std::uint32_t digest_of(std::span<const Algorithm* const> table) noexcept {
   for (const Algorithm* row : table) {
     const int own[] = {static_cast<int>(digest_of(*row))};
     digest = digest_of_numbers(own, digest);
+    if (row->staged != nullptr) continue;
     for (const Shape& shape : {Shape{3, 2}, Shape{8, 2}, Shape{13, 4}}) {
       const bool is_eligible = row->is_eligible == nullptr || row->is_eligible(shape);
       const int counts[] = {row->blocks(shape), row->rounds(shape), is_eligible};

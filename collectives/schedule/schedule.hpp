@@ -188,8 +188,12 @@ enum class Pipelining : std::uint8_t {
   each_round  ///< a rank is busy in a few rounds: a segment enters in every round
 };
 
+namespace detail {
+struct StagedAlgorithm;
+}
+
 /// One row of the table of algorithms. `blocks`, `rounds` and `round` are asked for size >= 2 and 2 <= radix only:
-/// alone, a collective is a copy.
+/// alone, a collective is a copy. Rows that are `staged` have none of them.
 struct Algorithm {
   std::string_view name;
   Collective collective;
@@ -213,6 +217,9 @@ struct Algorithm {
 
   /// Whether it may be chosen where none is named; null: always.
   bool (*is_eligible)(const Shape& shape) noexcept = nullptr;
+
+  /// Of a row made of collectives of parts of the ranks, instead of rounds: these (selection/staged_algorithm.hpp).
+  const detail::StagedAlgorithm* staged = nullptr;
 };
 
 inline bool no_scratch(const Position&) noexcept { return false; }

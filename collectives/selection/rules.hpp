@@ -7,9 +7,8 @@
 //
 //   COLLECTIVE  allreduce, all_gather, ...; all_gather_v is the form with a count for every rank alone
 //   BYTES       of all blocks together, both ends included: 4M-, -64K, 1K-64K, 8
-//   ALGORITHM   a name of the table, hierarchical (allreduce), or auto, which leaves the choice to the cost model;
-//   alone
-//               it holds for every collective that has an algorithm of that name
+//   ALGORITHM   a name of the table, or auto, which leaves the choice to the cost model; alone it holds for every
+//               collective that has an algorithm of that name
 //   KEY=VALUE   radix=4, segment=64K; and which communicators it holds for: ranks=2-16, nodes=4-, ranks_per_node=1
 //
 //   allreduce:4M-:ring,allreduce:-64K:halving_doubling:radix=4,all_to_all:bruck:nodes=2-

@@ -3,6 +3,7 @@
 
 #include <tutti/collectives/schedule/step_order.hpp>
 #include <tutti/collectives/selection/selection.hpp>
+#include <tutti/collectives/selection/staged_algorithm.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -28,6 +29,35 @@ std::vector<int> radices(const Algorithm& algorithm, int size, int wish) {
 /// The largest message of a schedule in one segment, about.
 std::size_t message_bytes(const Algorithm& algorithm, const Shape& shape, std::size_t bytes) noexcept {
   return algorithm.single_block ? bytes / static_cast<std::size_t>(algorithm.blocks(shape)) : bytes / 2;
+}
+
+/// Of plans that are sorted by what is predicted: takes the one with the fewest messages of those as good as the first
+/// to the front, among equals one that reduces in rank order.
+void put_best_first(std::vector<Plan>& all, double as_good) {
+  if (all.empty()) return;
+  const double limit = all.front().predicted.total() * as_good;
+  const auto end =
+      std::find_if(all.begin(), all.end(), [&](const Plan& plan) { return plan.predicted.total() > limit; });
+  const auto best = std::min_element(all.begin(), end, [](const Plan& a, const Plan& b) {
+    return std::pair(a.messages, !a.algorithm->canonical_order) < std::pair(b.messages, !b.algorithm->canonical_order);
+  });
+  std::rotate(all.begin(), best, best + 1);
+}
+
+/// Inserts a plan of stages, whose messages do not compare with those of rounds: before the best plan only if it is
+/// predicted faster.
+void insert(std::vector<Plan>& all, const Plan& plan) {
+  const auto is_slower = [&](const Plan& other) { return plan.predicted.total() < other.predicted.total(); };
+  const bool wins = all.empty() || is_slower(all.front());
+  all.insert(wins ? all.begin() : std::find_if(all.begin() + 1, all.end(), is_slower), plan);
+}
+
+/// Whether a row is a staged one that may be chosen: unless it is named, only where all is left open.
+bool can_run_staged(const Algorithm& row, const Constraints& constraints) {
+  if (row.staged == nullptr || constraints.levels == nullptr) return false;
+  const bool is_open = constraints.algorithm.empty() && constraints.radix == 0 && constraints.segment_bytes == 0;
+  bool only_widest = false;
+  return (is_open || row.name == constraints.algorithm) && can_serve(row, constraints, only_widest) && !only_widest;
 }
 
 }  // namespace
@@ -89,10 +119,12 @@ Plan Selector::choose(std::span<const Algorithm* const> table, Collective collec
   return all.front();
 }
 
-std::vector<Plan> Selector::candidates(std::span<const Algorithm* const> table, Collective collective,
-                                       std::size_t bytes, const Constraints& constraints) {
+/// The fastest first.
+std::vector<Plan> Selector::schedules(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
+                                      const Constraints& constraints) {
   std::vector<Plan> all;
   for (const Algorithm* row : table) {
+    if (row->staged != nullptr) continue;
     if (row->collective != collective || (!constraints.algorithm.empty() && row->name != constraints.algorithm))
       continue;
     if (constraints.algorithm.empty() && row->is_eligible != nullptr && !row->is_eligible({size_, 2, torus_})) continue;
@@ -117,14 +149,18 @@ std::vector<Plan> Selector::candidates(std::span<const Algorithm* const> table, 
   }
   std::stable_sort(all.begin(), all.end(),
                    [](const Plan& a, const Plan& b) { return a.predicted.total() < b.predicted.total(); });
-  if (all.empty()) return all;
-  const double limit = all.front().predicted.total() * as_good();
-  const auto end =
-      std::find_if(all.begin(), all.end(), [&](const Plan& plan) { return plan.predicted.total() > limit; });
-  const auto best = std::min_element(all.begin(), end, [](const Plan& a, const Plan& b) {
-    return std::pair(a.messages, !a.algorithm->canonical_order) < std::pair(b.messages, !b.algorithm->canonical_order);
-  });
-  std::rotate(all.begin(), best, best + 1);
+  return all;
+}
+
+std::vector<Plan> Selector::candidates(std::span<const Algorithm* const> table, Collective collective,
+                                       std::size_t bytes, const Constraints& constraints) {
+  std::vector<Plan> all = schedules(table, collective, bytes, constraints);
+  put_best_first(all, as_good());
+  for (const Algorithm* row : table) {
+    if (row->collective == collective && can_run_staged(*row, constraints)) {
+      insert(all, row->staged->plan(*row, *constraints.levels, bytes, constraints.segment_bytes));
+    }
+  }
   return all;
 }
 

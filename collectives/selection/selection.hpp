@@ -20,6 +20,10 @@
 
 namespace tutti {
 
+namespace detail {
+struct LevelPrices;
+}
+
 /// Plans within this factor of the fastest are as good: the model cannot tell them apart on a network that it does not
 /// know.
 inline constexpr double kAsGood = 1.08;
@@ -29,7 +33,7 @@ inline constexpr double kAsGoodOnTorus = 1.02;  ///< and on one whose links it k
 struct Plan {
   const Algorithm* algorithm = nullptr;
   int radix = 2;
-  int segments = 1;
+  int segments = 1;  ///< of a staged row the parts
   Torus torus = {};  ///< that the ranks are laid out on, if known
   Prediction predicted = {};
   double messages = 0;  ///< of the busiest rank
@@ -58,6 +62,7 @@ struct Constraints {
   std::size_t segment_bytes = 0;
   bool uneven = false;  ///< blocks have different sizes
   Order order = Order::any;
+  detail::LevelPrices* levels = nullptr;  ///< what staged rows are priced by; null: they cannot run
 
   friend bool operator==(const Constraints&, const Constraints&) = default;
 };
@@ -84,6 +89,8 @@ class Selector {
                                const Constraints& constraints = {});
 
  private:
+  std::vector<Plan> schedules(std::span<const Algorithm* const> table, Collective collective, std::size_t bytes,
+                              const Constraints& constraints);
   struct Answer {
     const void* table = nullptr;
     Collective collective{};

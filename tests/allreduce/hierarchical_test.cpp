@@ -9,7 +9,7 @@
 
 #include <tests/collectives/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/hierarchical.hpp>
+#include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/communicator/hierarchy.hpp>
 #include <tutti/collectives/point_to_point.hpp>
@@ -103,10 +103,10 @@ TEST(Hierarchical, SlicesAreWhatTheSmallestNodeHasRanksFor) {
     const detail::Hierarchy* levels = comm.state().hierarchy();
     ASSERT_NE(levels, nullptr);
     const int rest = comm.size() % ranks;
-    EXPECT_EQ(levels->slices, rest == 0 ? ranks : rest);
+    EXPECT_EQ(levels->prices.slices, rest == 0 ? ranks : rest);
     EXPECT_EQ(levels->node.size(), comm.topology().local_size);
     EXPECT_EQ(levels->node.number(), comm.topology().local_rank);
-    EXPECT_EQ(levels->across.has_value(), comm.topology().local_rank < levels->slices);
+    EXPECT_EQ(levels->across.has_value(), comm.topology().local_rank < levels->prices.slices);
     if (levels->across) {
       EXPECT_EQ(levels->across->size(), comm.topology().nodes);
       EXPECT_EQ(levels->across->rank_of(levels->across->number()), comm.rank());
@@ -140,7 +140,10 @@ TEST(Hierarchical, IsChosenAlikeOnAllRanks) {
   for (const int ranks : node_sizes()) {
     const Communicator comm(MPI_COMM_WORLD, on_nodes_of(ranks));
     for (const std::size_t count : {1, 1000, 30'000, 1'000'000}) {
-      int faster = detail::is_hierarchical_faster(comm, count, 4) ? 1 : 0;
+      const Plan plan = comm.state().everyone().selector().choose(allreduce_algorithms(), Collective::allreduce,
+                                                                  4 * static_cast<std::size_t>(count),
+                                                                  {.levels = &comm.state().hierarchy()->prices});
+      int faster = plan.algorithm->staged != nullptr ? plan.segments : 0;
       int least = 0;
       int most = 0;
       MPI_Allreduce(&faster, &least, 1, MPI_INT, MPI_MIN, comm.mpi());

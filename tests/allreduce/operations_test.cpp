@@ -209,8 +209,14 @@ TEST_P(BitsOf, AreThoseOfASum) {
   }
 }
 
-std::vector<const Algorithm*> algorithms() { return {allreduce_algorithms().begin(), allreduce_algorithms().end()}; }
-INSTANTIATE_TEST_SUITE_P(Table, BitsOf, testing::ValuesIn(algorithms()),
+std::vector<const Algorithm*> schedules() {
+  std::vector<const Algorithm*> found;
+  for (const Algorithm* row : allreduce_algorithms()) {
+    if (row->staged == nullptr) found.push_back(row);
+  }
+  return found;
+}
+INSTANTIATE_TEST_SUITE_P(Table, BitsOf, testing::ValuesIn(schedules()),
                          [](const auto& row) { return std::string(row.param->name); });
 
 // ---- Fused buffers

@@ -15,6 +15,7 @@
 #include <tutti/collectives/schedule/message_sizes.hpp>
 #include <tutti/collectives/schedule/step_order.hpp>
 #include <tutti/collectives/selection/selection.hpp>
+#include <tutti/collectives/selection/staged_algorithm.hpp>
 
 namespace tutti {
 namespace {
@@ -232,6 +233,76 @@ TEST(Choice, TakesFewMessagesOverTcp) {
           << plan.algorithm->name << " on " << ranks << " ranks";
     }
   }
+}
+
+// ---- Rows that are made of stages
+
+/// 16 ranks on nodes of 4.
+struct TwoLevels {
+  Selector selector{16, kTcpCosts, {.ranks_per_node = 4, .node_byte = kSharedMemoryCosts.byte}};
+  detail::LevelPrices levels{4, Selector(4, kSharedMemoryCosts), Selector(4, kTcpCosts)};
+
+  std::vector<Plan> candidates(std::size_t bytes, const Constraints& constraints) {
+    return selector.candidates(allreduce_algorithms(), Collective::allreduce, bytes, constraints);
+  }
+};
+
+int count_staged(const std::vector<Plan>& plans) {
+  return static_cast<int>(
+      std::count_if(plans.begin(), plans.end(), [](const Plan& plan) { return plan.algorithm->staged != nullptr; }));
+}
+
+TEST(Choice, AStagedRowIsACandidateWhereThereAreLevelsAndAllIsOpen) {
+  TwoLevels two;
+  detail::LevelPrices* const levels = &two.levels;
+  EXPECT_EQ(count_staged(two.candidates(1 << 20, {})), 0);
+  EXPECT_EQ(count_staged(two.candidates(1 << 20, {.levels = levels})), 1);
+  EXPECT_EQ(count_staged(two.candidates(1 << 20, {.radix = 4, .levels = levels})), 0);
+  EXPECT_EQ(count_staged(two.candidates(1 << 20, {.segment_bytes = 1 << 16, .levels = levels})), 0);
+  EXPECT_EQ(count_staged(two.candidates(1 << 20, {.order = Order::one_pass, .levels = levels})), 0);
+  EXPECT_EQ(count_staged(two.candidates(1 << 20, {.order = Order::by_rank, .levels = levels})), 0);
+  EXPECT_EQ(count_staged(two.candidates(1 << 20, {.algorithm = "ring", .levels = levels})), 0);
+  EXPECT_TRUE(two.candidates(1 << 20, {.algorithm = "hierarchical"}).empty());
+  EXPECT_EQ(two.selector.candidates(collective_algorithms(), Collective::reduce, 1 << 20, {.levels = levels}).size(),
+            two.selector.candidates(collective_algorithms(), Collective::reduce, 1 << 20).size());
+}
+
+TEST(Choice, ANamedStagedRowTakesPartsOfTheSegmentsSize) {
+  TwoLevels two;
+  const auto parts = [&](std::size_t segment_bytes) {
+    const auto plans =
+        two.candidates(1 << 20, {.algorithm = "hierarchical", .segment_bytes = segment_bytes, .levels = &two.levels});
+    EXPECT_EQ(plans.size(), 1U);
+    return plans.front().segments;
+  };
+  EXPECT_EQ(parts(1 << 18), 4);
+  EXPECT_EQ(parts(1 << 20), 1);
+  EXPECT_EQ(parts(1), 128);
+}
+
+TEST(Choice, AStagedRowWinsOnlyIfItIsPredictedFasterThanTheBestSchedule) {
+  TwoLevels two;
+  std::set<bool> seen;
+  for (std::size_t bytes = 8; bytes <= std::size_t{64} << 20; bytes *= 4) {
+    for (int slow = 1; slow <= 1000; slow *= 10) {  // memory of the nodes, against the same network
+      TransportCosts node = kSharedMemoryCosts;
+      node.latency *= slow;
+      node.byte *= slow;
+      two.levels.node = Selector(4, node);
+      const Plan flat = two.candidates(bytes, {}).front();
+      const auto plans = two.candidates(bytes, {.levels = &two.levels});
+      const auto staged =
+          std::find_if(plans.begin(), plans.end(), [](const Plan& plan) { return plan.algorithm->staged != nullptr; });
+      const bool wins = staged->predicted.total() < flat.predicted.total();
+      EXPECT_EQ(staged == plans.begin(), wins) << bytes << " bytes, " << slow;
+      EXPECT_EQ(plans[wins ? 1 : 0].algorithm, flat.algorithm);
+      EXPECT_TRUE(std::is_sorted(plans.begin() + (wins ? 2 : 1), plans.end(), [](const Plan& a, const Plan& b) {
+        return a.predicted.total() < b.predicted.total();
+      }));
+      seen.insert(wins);
+    }
+  }
+  EXPECT_EQ(seen.size(), 2U);
 }
 
 }  // namespace

@@ -136,6 +136,7 @@ TEST_F(Functions, OfReduceScatterRunInRankOrder) {
 TEST_F(Functions, ThatAreCommutativeRunOnEveryAlgorithm) {
   const auto largest = make_user_operator<Largest>("largest", larger);
   for (const Algorithm* row : allreduce_algorithms()) {
+    if (row->staged != nullptr) continue;  // which are not for functions
     for (const std::size_t count : counts_) {
       std::vector<Largest> values;
       for (std::size_t i = 0; i < count; ++i) {

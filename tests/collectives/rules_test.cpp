@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/selection/rules.hpp>
 #include <tutti/collectives/selection/spelling.hpp>
@@ -96,7 +95,6 @@ TEST(Rules, ThatAreWrongAreToldWithTheirPlace) {
 TEST(Rules, KnowTheAlgorithmsOfAllreduce) {
   std::vector<std::string_view> names;
   for (const Algorithm* row : allreduce_algorithms()) names.push_back(row->name);
-  names.push_back(detail::kHierarchical);
   EXPECT_EQ(allreduce_algorithm_names(), names);
 }
 

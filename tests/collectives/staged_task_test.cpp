@@ -61,7 +61,7 @@ class Staged : public testing::Test {
     return {.name = "test", .arguments = "sum", .stages = stages, .parts = parts, .parts_underway = underway};
   }
   std::unique_ptr<StagedTask> start(StagedCall&& call) {
-    return start_staged(comm_, std::move(call), [&] { return stages_; });
+    return start_staged(comm_, std::move(call), comm_.state().take_sequence(), [&] { return stages_; });
   }
   std::string why_unusable() const {
     try {
@@ -116,7 +116,8 @@ TEST_F(Staged, WhatStagesThrowFailsTheCommunicator) {
 }
 
 TEST_F(Staged, WhatMakesNoStagesFailsTheCommunicator) {
-  EXPECT_THROW(start_staged(comm_, call(1, 1, 1), []() -> std::shared_ptr<Stages> { throw OutOfMemory("full"); }),
+  EXPECT_THROW(start_staged(comm_, call(1, 1, 1), comm_.state().take_sequence(),
+                            []() -> std::shared_ptr<Stages> { throw OutOfMemory("full"); }),
                OutOfMemory);
   EXPECT_EQ(why_unusable(), "communicator unusable since test #0: full");
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "tools/command_line.hpp"
@@ -33,12 +34,15 @@ bool is_same(const Plan& a, const Plan& b) noexcept {
   return a.algorithm == b.algorithm && a.radix == b.radix && a.segments == b.segments;
 }
 
+/// The fastest schedule, or what is made of stages if there is nothing else.
 const Plan& fastest_of(const std::vector<Plan>& plans) {
-  return *std::min_element(plans.begin(), plans.end(),
-                           [](const Plan& a, const Plan& b) { return a.predicted.total() < b.predicted.total(); });
+  const auto rank = [](const Plan& plan) {
+    return std::pair(plan.algorithm->staged != nullptr, plan.predicted.total());
+  };
+  return *std::min_element(plans.begin(), plans.end(), [&](const Plan& a, const Plan& b) { return rank(a) < rank(b); });
 }
 
-/// The best plan of each algorithm, and the fastest of all, the fastest first. The first of `plans` is among them.
+/// The best plan of each algorithm, and the fastest schedule, the fastest first. The first of `plans` is among them.
 std::vector<Plan> best_of_each(const std::vector<Plan>& plans) {
   std::vector<Plan> best;
   for (const Plan& plan : plans) {
@@ -91,6 +95,17 @@ std::string chosen_by_model(const std::vector<Plan>& plans, double as_good) {
   return fmt::format("{} Against {} it {}.\n", chosen, plan_text(*other), reason(winner, *other));
 }
 
+/// The same where what runs is made of stages.
+std::string chosen_in_stages(const Answer& answer, const std::string& rule) {
+  const Plan& winner = answer.plans.front();
+  if (!rule.empty() && !answer.rule->algorithm.empty())
+    return fmt::format("Chosen: {}, by {}.\n", winner.algorithm->name, rule);
+  if (answer.plans.size() == 1) return fmt::format("Chosen: {}, as asked.\n", winner.algorithm->name);
+  const Plan& flat = answer.plans[1];
+  return fmt::format("Chosen: {}. Two levels are predicted to take {}, one level {} ({}).\n", winner.algorithm->name,
+                     time_text(winner.predicted.total()), time_text(flat.predicted.total()), plan_text(flat));
+}
+
 std::string chosen(const Answer& answer, double as_good) {
   const std::string rule =
       answer.rule == nullptr ? "" : fmt::format("rule '{}' of {}", answer.rule->words, answer.rule->place);
@@ -100,15 +115,10 @@ std::string chosen(const Answer& answer, double as_good) {
           "Chosen: node memory. The ranks of one node read and write each other's memory, without a schedule.\n"
           "(With TUTTI_SHARED_MEMORY=0 the choice would be {}.)\n",
           plan_text(answer.plans.front()));
-    case Winner::hierarchical:
-      if (!rule.empty()) return fmt::format("Chosen: hierarchical, by {}.\n", rule);
-      if (answer.plans.empty()) return "Chosen: hierarchical, as asked.\n";
-      return fmt::format("Chosen: hierarchical. Two levels are predicted to take {}, one level {} ({}).\n",
-                         time_text(answer.stages->total().total()), time_text(answer.plans.front().predicted.total()),
-                         plan_text(answer.plans.front()));
-    case Winner::schedule:
+    case Winner::algorithm:
       break;
   }
+  if (answer.is_staged()) return chosen_in_stages(answer, rule);
   if (!rule.empty() && !answer.rule->algorithm.empty())
     return fmt::format("Chosen: {}, by {}.\n", plan_text(answer.plans.front()), rule);
   return chosen_by_model(answer.plans, as_good);
@@ -122,17 +132,11 @@ struct Line {
 
 std::string table_text(const Answer& answer) {
   std::vector<Line> lines;
-  if (!answer.plans.empty()) {
-    for (const Plan& plan : best_of_each(answer.plans)) {
-      lines.push_back({std::string(plan.algorithm->name),
-                       plan.algorithm->radix == Radix::none ? "-" : fmt::to_string(plan.radix),
-                       fmt::to_string(plan.segments), plan.predicted,
-                       answer.winner == Winner::schedule && is_same(plan, answer.plans.front())});
-    }
-  }
-  if (answer.stages) {
-    lines.push_back({std::string(detail::kHierarchical), "-", fmt::to_string(answer.stages->chunks),
-                     answer.stages->total(), answer.winner == Winner::hierarchical});
+  for (const Plan& plan : best_of_each(answer.plans)) {
+    lines.push_back({std::string(plan.algorithm->name),
+                     plan.algorithm->radix == Radix::none ? "-" : fmt::to_string(plan.radix),
+                     fmt::to_string(plan.segments), plan.predicted,
+                     answer.winner == Winner::algorithm && is_same(plan, answer.plans.front())});
   }
   std::stable_sort(lines.begin(), lines.end(),
                    [](const Line& a, const Line& b) { return a.predicted.total() < b.predicted.total(); });
@@ -203,9 +207,9 @@ std::string answer_text(const Question& question, const Ranks& ranks, const Answ
 nlohmann::json answer_json(const Question& question, const Ranks& ranks, const Answer& answer) {
   nlohmann::json rows = nlohmann::json::array();
   for (const Plan& plan : answer.plans) rows.push_back(to_json(plan));
-  const char* const winner = answer.winner == Winner::node_memory    ? "node_memory"
-                             : answer.winner == Winner::hierarchical ? "hierarchical"
-                                                                     : "schedule";
+  const std::string_view winner = answer.winner == Winner::node_memory ? "node_memory"
+                                  : answer.is_staged()                 ? answer.plans.front().algorithm->name
+                                                                       : "schedule";
   nlohmann::json all = {{"collective", question.name()},
                         {"ranks", ranks.count},
                         {"nodes", ranks.nodes()},

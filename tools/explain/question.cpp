@@ -61,6 +61,21 @@ AlgorithmRules environment_rules() {
   return rules;
 }
 
+/// Why an algorithm that is named cannot run.
+const char* why_no_plan(const Question& question, std::string_view algorithm) {
+  const Algorithm* const row = find_algorithm(question.table(), question.collective, algorithm);
+  return row != nullptr && row->staged != nullptr ? "needs several nodes, one of them with several ranks"
+                                                  : "needs the same count of every rank";
+}
+
+/// The plan that is staged, if it is a candidate, in more words.
+void add_stages(const Question& question, Ranks& ranks, Answer& answer) {
+  for (const Plan& plan : answer.plans) {
+    if (plan.algorithm->staged == nullptr) continue;
+    answer.stages = detail::plan_stages(ranks.levels->prices, question.bytes, plan.segments);
+  }
+}
+
 /// The fastest plan of a rule first; none if it cannot serve the call, which `why` then says.
 std::vector<Plan> plans_of(const AlgorithmRule& rule, const Question& question, Ranks& ranks, std::string& why) {
   if (rule.radix > std::max(2, ranks.count)) {
@@ -71,8 +86,9 @@ std::vector<Plan> plans_of(const AlgorithmRule& rule, const Question& question, 
                                                       {.algorithm = rule.algorithm,
                                                        .radix = rule.radix,
                                                        .segment_bytes = rule.segment_bytes,
-                                                       .uneven = question.uneven});
-  if (plans.empty()) why = "its algorithm needs the same count of every rank";
+                                                       .uneven = question.uneven,
+                                                       .levels = ranks.prices()});
+  if (plans.empty()) why = text("its algorithm ", why_no_plan(question, rule.algorithm));
   return plans;
 }
 
@@ -81,22 +97,13 @@ bool decided_by_rule(const Question& question, Ranks& ranks, Answer& answer) {
   if (ranks.rules == nullptr) return false;
   for (const AlgorithmRule& rule : *ranks.rules) {
     if (!rule.fits(question.collective, question.bytes, question.uneven)) continue;
-    std::string why;
-    if (rule.algorithm == detail::kHierarchical) {
-      if (ranks.levels) {
-        const auto plan = detail::plan_hierarchical(*ranks.levels, question.bytes, rule.segment_bytes);
-        answer.stages = detail::plan_stages(*ranks.levels, question.bytes, plan.chunks);
-        answer.winner = Winner::hierarchical;
-        answer.rule = &rule;
-        return true;
-      }
-      why = "it needs several nodes, one of them with several ranks";
-    } else if (rule.algorithm.empty() && rule.radix == 0 && rule.segment_bytes == 0) {
+    if (rule.algorithm.empty() && rule.radix == 0 && rule.segment_bytes == 0) {
       answer.rule = &rule;
       return false;  // auto: the model decides
-    } else if (auto plans = plans_of(rule, question, ranks, why); !plans.empty()) {
+    }
+    std::string why;
+    if (auto plans = plans_of(rule, question, ranks, why); !plans.empty()) {
       answer.plans = std::move(plans);
-      answer.winner = Winner::schedule;
       answer.rule = &rule;
       return true;
     }
@@ -133,8 +140,7 @@ Question question_of(const ExplainOptions& options, int ranks) {
   }
   question.bytes = question.counted_by_pair() ? static_cast<std::size_t>(ranks) * kPairBytes
                                               : parse_size("explain: --bytes", options.bytes);
-  const bool two_levels = question.collective == Collective::allreduce && options.algorithm == detail::kHierarchical;
-  if (!options.algorithm.empty() && !two_levels &&
+  if (!options.algorithm.empty() &&
       find_algorithm(question.table(), question.collective, options.algorithm) == nullptr) {
     std::vector<std::string> known;
     for (const Algorithm* row : question.table()) {
@@ -215,28 +221,20 @@ Ranks ranks_of(const Communicator& comm) {
 Answer answer_to(const Question& question, Ranks& ranks) {
   Answer answer;
   const bool named = !question.algorithm.empty();
-  if (question.algorithm == detail::kHierarchical) {
-    if (!ranks.levels)
-      throw InvalidArgument("explain: hierarchical needs several nodes, one of them with several ranks");
-  } else {
-    if (!named && decided_by_rule(question, ranks, answer)) return answer;
-    answer.plans = ranks.selector.candidates(
-        question.table(), question.collective, question.bytes,
-        {.algorithm = question.algorithm, .radix = question.radix, .uneven = question.uneven});
+  if (named || !decided_by_rule(question, ranks, answer)) {
+    answer.plans = ranks.selector.candidates(question.table(), question.collective, question.bytes,
+                                             {.algorithm = question.algorithm,
+                                              .radix = question.radix,
+                                              .uneven = question.uneven,
+                                              .levels = ranks.prices()});
     if (answer.plans.empty())
-      throw InvalidArgument(text("explain: algorithm '", question.algorithm, "' needs the same count of every rank"));
+      throw InvalidArgument(
+          text("explain: algorithm '", question.algorithm, "' ", why_no_plan(question, question.algorithm)));
+    const bool chosen = !named && question.radix == 0;
+    if (ranks.nodes() == 1 && ranks.shares_memory && chosen && !question.counted_by_pair())
+      answer.winner = Winner::node_memory;
   }
-  const bool chosen = !named && question.radix == 0;
-  if (ranks.nodes() == 1 && ranks.shares_memory && chosen && !question.counted_by_pair()) {
-    answer.winner = Winner::node_memory;
-    return answer;
-  }
-  if (question.collective != Collective::allreduce || !ranks.levels) return answer;
-  if (!chosen && question.algorithm != detail::kHierarchical) return answer;
-  const auto two = detail::plan_hierarchical(*ranks.levels, question.bytes, 0);
-  answer.stages = detail::plan_stages(*ranks.levels, question.bytes, two.chunks);
-  if (answer.plans.empty() || two.seconds < answer.plans.front().predicted.total())
-    answer.winner = Winner::hierarchical;
+  add_stages(question, ranks, answer);
   return answer;
 }
 

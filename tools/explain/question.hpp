@@ -67,6 +67,9 @@ struct Ranks {
   std::optional<detail::Hierarchy> levels;
   std::shared_ptr<const AlgorithmRules> rules;
 
+  /// What plans on two levels are chosen by; null if there is one level.
+  detail::LevelPrices* prices() noexcept { return levels ? &levels->prices : nullptr; }
+
   int nodes() const;
   int most_on_node() const;
 };
@@ -78,14 +81,17 @@ Ranks imagined_ranks(const ExplainOptions& options);
 Ranks ranks_of(const Communicator& comm);
 
 /// What runs.
-enum class Winner { node_memory, hierarchical, schedule };
+enum class Winner { node_memory, algorithm };
 
 struct Answer {
-  Winner winner = Winner::schedule;
-  std::vector<Plan> plans;  ///< all candidates: the best, then the others, the fastest first
-  std::optional<detail::HierarchicalStages> stages;
-  const AlgorithmRule* rule = nullptr;   ///< that decides
-  std::vector<std::string> passed_over;  ///< rules that fit and cannot serve, and why
+  Winner winner = Winner::algorithm;
+  std::vector<Plan> plans;                           ///< all candidates: the best, then the others, the fastest first
+  std::optional<detail::HierarchicalStages> stages;  ///< of the plan on two levels, if it is a candidate
+  const AlgorithmRule* rule = nullptr;               ///< that decides
+  std::vector<std::string> passed_over;              ///< rules that fit and cannot serve, and why
+
+  /// Whether the plan that runs is made of stages.
+  bool is_staged() const noexcept { return plans.front().algorithm->staged != nullptr; }
 };
 Answer answer_to(const Question& question, Ranks& ranks);
 
