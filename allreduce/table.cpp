@@ -2,6 +2,9 @@
 #include <tutti/allreduce/algorithms/algorithms.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/allreduce/table.hpp>
+#include <tutti/collectives/schedule/algorithms/circulant.hpp>
+#include <tutti/collectives/schedule/algorithms/ring.hpp>
+#include <tutti/collectives/schedule/algorithms/two_way_ring.hpp>
 
 namespace tutti {
 namespace {

@@ -6,6 +6,9 @@
 // link; in shorter rows it rests for some. 2d(s-1) rounds of up to 2d messages, 2(P-1)/P n bytes per rank, of which a
 // link carries a 2d-th each way.
 //
+// Not the bucket reduce-scatter followed by the bucket all-gather, which work in one dimension at a time: they take
+// fewer rounds and messages, but leave the links of the other dimensions idle.
+//
 // Order of reduction: not the canonical one.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
 #include <tutti/collectives/schedule/algorithms/bucket.hpp>

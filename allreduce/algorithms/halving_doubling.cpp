@@ -7,6 +7,9 @@
 // multiplies the range that a member holds complete. Cost for a power of two and radix 2: 2 log2 P alpha + 2(P-1)/P n
 // beta + (P-1)/P n gamma; a higher radix has fewer rounds of more messages and the same bytes. 2 rounds of n bytes more
 // if P has a prime factor above the radix (fold.hpp).
+//
+// Not recursive halving followed by recursive doubling of butterfly.hpp: those cut far groups first, so blocks are not
+// reduced in rank order, and where ranks are folded they unfold and fold once more in between.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
 #include <tutti/collectives/schedule/algorithms/butterfly.hpp>
 #include <tutti/collectives/schedule/algorithms/fold.hpp>

@@ -17,7 +17,7 @@ namespace {
 
 bool is_inline(std::size_t bytes) noexcept { return bytes <= kInlinePayloadBytes; }
 
-std::string in_words(DType dtype, std::uint64_t count) { return text(name(dtype), " x ", count); }
+std::string elements_in_words(DType dtype, std::uint64_t count) { return text(name(dtype), " x ", count); }
 
 MessageHeader header_of(const Message& message) noexcept {
   const ConstBuffer data = message.direction == Direction::send ? message.outgoing : message.incoming;
@@ -30,7 +30,7 @@ std::string describe(const Message& message) {
   const bool is_send = message.direction == Direction::send;
   const ConstBuffer data = is_send ? message.outgoing : message.incoming;
   const std::string peer = message.wanted == kAnySource ? "any rank" : text("rank ", message.wanted);
-  return text(is_send ? "send to " : "receive from ", peer, " (", in_words(data.dtype, data.count), ")");
+  return text(is_send ? "send to " : "receive from ", peer, " (", elements_in_words(data.dtype, data.count), ")");
 }
 
 Mailbox::Mailbox(CommunicatorState& state)
@@ -203,7 +203,7 @@ void Mailbox::require_match(const Message& message, const MessageHeader& theirs)
   const MessageHeader own = header_of(message);
   if (own == theirs) return;
   const auto words = [](const MessageHeader& header) {
-    return in_words(static_cast<DType>(header.dtype), header.count);
+    return elements_in_words(static_cast<DType>(header.dtype), header.count);
   };
   std::string difference = text("messages differ: rank ", *message.peer, " sends ", words(theirs), " as message #",
                                 theirs.number, ", rank ", state_.rank(), " awaits ", words(own));

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <tutti/collectives/schedule/algorithms/circulant.hpp>
+#include <tutti/collectives/schedule/reduce_scatter_then_all_gather.hpp>
 
 namespace tutti {
 namespace {
@@ -75,22 +76,25 @@ void circulant_all_gather_round(const Position& at, int index, int first, bool f
   }
 }
 
-const Algorithm kCirculantReduceScatter = {.name = "circulant",
-                                           .collective = Collective::reduce_scatter,
+constexpr Algorithm kCirculantReduceScatter = {.name = "circulant",
+                                               .collective = Collective::reduce_scatter,
+                                               .radix = Radix::per_rank,
+                                               .single_block = false,
+                                               .blocks = block_per_rank,
+                                               .rounds = circulant_rounds,
+                                               .round = plain_circulant_reduce_scatter_round,
+                                               .needs_scratch = scratch_everywhere};
+
+constexpr Algorithm kCirculantAllGather = {.name = "circulant",
+                                           .collective = Collective::all_gather,
                                            .radix = Radix::per_rank,
                                            .single_block = false,
                                            .blocks = block_per_rank,
                                            .rounds = circulant_rounds,
-                                           .round = plain_circulant_reduce_scatter_round,
-                                           .needs_scratch = scratch_everywhere};
+                                           .round = plain_circulant_all_gather_round,
+                                           .needs_scratch = no_scratch};
 
-const Algorithm kCirculantAllGather = {.name = "circulant",
-                                       .collective = Collective::all_gather,
-                                       .radix = Radix::per_rank,
-                                       .single_block = false,
-                                       .blocks = block_per_rank,
-                                       .rounds = circulant_rounds,
-                                       .round = plain_circulant_all_gather_round,
-                                       .needs_scratch = no_scratch};
+constexpr Algorithm kCirculantAllreduce =
+    reduce_scatter_then_all_gather<kCirculantReduceScatter, kCirculantAllGather>("circulant");
 
 }  // namespace tutti

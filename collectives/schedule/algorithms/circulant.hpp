@@ -7,6 +7,10 @@
 // of blocks p + j s_{l+1}, ... to rank p + j s_{l+1}, and so is responsible for ever fewer blocks, in the end for its
 // own. With r = P both are one round of P-1 messages.
 //
+// The allreduce is the reduce-scatter and then the all-gather: 2 ceil(log_r P) rounds, 2(P-1)/P n beta + (P-1)/P n
+// gamma for every P, without folding. With radix P it is the direct algorithm: every rank sends every other one its
+// block, and then its result.
+//
 // Order of reduction: around the ring, not the canonical one.
 #pragma once
 
@@ -27,5 +31,6 @@ void circulant_all_gather_round(const Position& at, int index, int first, bool f
 
 extern const Algorithm kCirculantReduceScatter;
 extern const Algorithm kCirculantAllGather;
+extern const Algorithm kCirculantAllreduce;
 
 }  // namespace tutti

@@ -1,5 +1,6 @@
 // Ring reduce-scatter, all-gather and broadcast; see ring.hpp.
 #include <tutti/collectives/schedule/algorithms/ring.hpp>
+#include <tutti/collectives/schedule/reduce_scatter_then_all_gather.hpp>
 
 namespace tutti {
 namespace {
@@ -33,21 +34,23 @@ void ring_broadcast_round(const Position& at, int index, Round& round) {
 
 }  // namespace
 
-const Algorithm kRingReduceScatter = {.name = "ring",
-                                      .collective = Collective::reduce_scatter,
+constexpr Algorithm kRingReduceScatter = {.name = "ring",
+                                          .collective = Collective::reduce_scatter,
+                                          .single_block = true,
+                                          .blocks = block_per_rank,
+                                          .rounds = ring_rounds,
+                                          .round = ring_reduce_scatter_round,
+                                          .needs_scratch = scratch_everywhere};
+
+constexpr Algorithm kRingAllGather = {.name = "ring",
+                                      .collective = Collective::all_gather,
                                       .single_block = true,
                                       .blocks = block_per_rank,
                                       .rounds = ring_rounds,
-                                      .round = ring_reduce_scatter_round,
-                                      .needs_scratch = scratch_everywhere};
+                                      .round = ring_all_gather_round,
+                                      .needs_scratch = no_scratch};
 
-const Algorithm kRingAllGather = {.name = "ring",
-                                  .collective = Collective::all_gather,
-                                  .single_block = true,
-                                  .blocks = block_per_rank,
-                                  .rounds = ring_rounds,
-                                  .round = ring_all_gather_round,
-                                  .needs_scratch = no_scratch};
+constexpr Algorithm kRingAllreduce = reduce_scatter_then_all_gather<kRingReduceScatter, kRingAllGather>("ring");
 
 const Algorithm kRingBroadcast = {.name = "ring",
                                   .collective = Collective::broadcast,

@@ -4,6 +4,9 @@
 // r holds block r reduced over all ranks, or all blocks. Each round moves one block to the right, so a rank sends
 // (P-1)/P of the data: the least there is. Latency grows with P: (P-1) alpha.
 //
+// The allreduce is the two in turn (Patarasuk and Yuan, JPDC 2009): 2(P-1) alpha + 2(P-1)/P n beta + (P-1)/P n gamma,
+// the least bytes there are.
+//
 // Order of reduction of block b: ranks b+1, b+2, ..., b, each to the right of what came before.
 #pragma once
 
@@ -38,6 +41,7 @@ constexpr RingStep ring_all_gather_step(int rank, int size, int step) noexcept {
 
 extern const Algorithm kRingReduceScatter;
 extern const Algorithm kRingAllGather;
+extern const Algorithm kRingAllreduce;
 
 /// The ring as a chain: segments of the data follow one another from the root around to its left neighbour. (P-1)
 /// rounds, n bytes per rank, and with S segments about (P-2+S)/S n beta.

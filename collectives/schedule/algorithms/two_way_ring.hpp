@@ -1,7 +1,8 @@
 // Rings in both directions at once, for links that carry as much one way while they carry the other.
 //
 // As ring.hpp, but a block goes half way round to the right and half way to the left: R = floor(P/2) and L =
-// floor((P-1)/2) hops, R + L = P-1. So R rounds of two messages instead of P-1 of one; the bytes are the same.
+// floor((P-1)/2) hops, R + L = P-1. So R rounds of two messages instead of P-1 of one; the bytes are the same. The
+// allreduce is the reduce-scatter and then the all-gather: 2R rounds, the bytes of the ring.
 //
 // Order of reduction of block b: ranks b-R, ..., b, ..., b+L.
 #pragma once
@@ -17,16 +18,8 @@ struct TwoWayHops {
   explicit constexpr TwoWayHops(int size) noexcept : right(size / 2), left((size - 1) / 2) {}
 };
 
-int two_way_ring_rounds(const Shape& shape) noexcept;
-
-/// Appends round `index` of a reduce-scatter of one block per rank: from the input over `work` to `result`, where the
-/// own block ends.
-void two_way_ring_reduce_scatter_round(const Position& at, int index, Slot work, Slot result, Round& round);
-
-/// Appends round `index` of an all-gather of blocks of the output, the own one at its place.
-void two_way_ring_all_gather_round(const Position& at, int index, Round& round);
-
 extern const Algorithm kTwoWayRingReduceScatter;
 extern const Algorithm kTwoWayRingAllGather;
+extern const Algorithm kTwoWayRingAllreduce;
 
 }  // namespace tutti
