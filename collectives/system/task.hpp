@@ -1,7 +1,6 @@
 // What every operation under way is to those who wait for it.
 #pragma once
 
-#include <tutti/kernels/cpp20.hpp>
 
 namespace tutti::detail {
 
