@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/kernels/whole_file.hpp>

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/system/mpi_call.hpp>
-#include <tutti/collectives/transport/open_transport.hpp>
+#include <tutti/collectives/inspect/machine.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/kernels/error.hpp>
 
 #include "tools/command_line.hpp"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/selection/spelling.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 

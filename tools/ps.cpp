@@ -14,11 +14,9 @@
 #include <string>
 #include <vector>
 
+#include <tutti/collectives/inspect/mpi.hpp>
+#include <tutti/collectives/inspect/records.hpp>
 #include <tutti/collectives/session.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
-#include <tutti/collectives/transport/bounded_mpi.hpp>
-#include <tutti/collectives/watch/record_file.hpp>
-#include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/kernels/whole_file.hpp>

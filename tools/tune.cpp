@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/selection/tuning.hpp>
+#include <tutti/collectives/inspect/costs.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 

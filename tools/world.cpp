@@ -1,7 +1,7 @@
 #include "tools/world.hpp"
 
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/collectives/session.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <utility>
 
-#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
 
 #include "allreduce/preload/process.hpp"
 #include "allreduce/preload/shadow.hpp"

@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/collectives/system/leak_until_exit.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
 #include <tutti/kernels/clock.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>

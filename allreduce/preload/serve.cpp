@@ -6,7 +6,7 @@
 #include <exception>
 #include <string>
 
-#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
 
 #include "allreduce/preload/counts.hpp"
 #include "allreduce/preload/process.hpp"

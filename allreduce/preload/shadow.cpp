@@ -11,12 +11,11 @@
 #include <string>
 #include <utility>
 
-#include <tutti/collectives/communicator/communicator_state.hpp>
-#include <tutti/collectives/node/local_ranks.hpp>
-#include <tutti/collectives/selection/rules.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
+#include <tutti/collectives/inspect/records.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 #include <tutti/collectives/system/machine.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
-#include <tutti/collectives/watch/trace.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 

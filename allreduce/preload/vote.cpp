@@ -6,10 +6,10 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/call/collective_calls.hpp>
-#include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/collectives/engine/node_task.hpp>
-#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 
 namespace tutti::preload {
 namespace {

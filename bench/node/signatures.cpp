@@ -14,7 +14,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
 #include <tutti/kernels/clock.hpp>
 
 namespace {

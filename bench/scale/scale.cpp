@@ -26,9 +26,8 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/schedule/algorithm_table.hpp>
-#include <tutti/collectives/selection/selection.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 
 namespace {
 

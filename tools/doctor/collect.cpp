@@ -18,9 +18,8 @@
 #include <string_view>
 
 #include <tutti/allreduce/version.hpp>
-#include <tutti/collectives/selection/fingerprint.hpp>
-#include <tutti/collectives/selection/network_class.hpp>
-#include <tutti/collectives/transport/open_transport.hpp>
+#include <tutti/collectives/inspect/costs.hpp>
+#include <tutti/collectives/inspect/machine.hpp>
 #include <tutti/kernels/control_groups.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/system_files.hpp>

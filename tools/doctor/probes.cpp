@@ -20,9 +20,8 @@
 #include <thread>
 
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/communicator/communicator_state.hpp>
-#include <tutti/collectives/system/leak_until_exit.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 

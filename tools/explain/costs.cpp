@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include <tutti/collectives/selection/tuning.hpp>
+#include <tutti/collectives/inspect/costs.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 

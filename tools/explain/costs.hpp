@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <tutti/collectives/selection/cost_model.hpp>
+#include <tutti/collectives/inspect/costs.hpp>
 #include <tutti/collectives/selection_facts.hpp>
 
 namespace tutti::tools {

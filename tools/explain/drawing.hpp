@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/schedule/schedule.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 
 namespace tutti::tools {
 

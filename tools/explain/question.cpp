@@ -9,11 +9,9 @@
 #include <utility>
 
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/communicator/communicator_state.hpp>
-#include <tutti/collectives/node/local_ranks.hpp>
-#include <tutti/collectives/schedule/algorithm_table.hpp>
-#include <tutti/collectives/selection/spelling.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/names.hpp>
 #include <tutti/kernels/text.hpp>

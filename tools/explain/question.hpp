@@ -10,9 +10,8 @@
 
 #include <tutti/allreduce/hierarchical.hpp>
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/communicator/hierarchy.hpp>
-#include <tutti/collectives/selection/rules.hpp>
-#include <tutti/collectives/selection/selection.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 
 #include "tools/explain/costs.hpp"
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include <tutti/collectives/selection/spelling.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/names.hpp>
 #include <tutti/kernels/text.hpp>

@@ -11,7 +11,7 @@
 #include <new>
 #include <vector>
 
-#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/reduce.hpp>
 

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <vector>
 
-#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/kernels/clock.hpp>
 
 namespace tutti::tools {

@@ -8,8 +8,8 @@
 #include <set>
 #include <system_error>
 
-#include <tutti/collectives/system/available_memory.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/inspect/machine.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/kernels/system_files.hpp>
 
 namespace tutti::tools {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include <tutti/collectives/selection/fingerprint.hpp>
+#include <tutti/collectives/inspect/costs.hpp>
 
 namespace tutti::tools {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/kernels/clock.hpp>
 
 #include "tools/perf/spans.hpp"

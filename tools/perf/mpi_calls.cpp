@@ -4,8 +4,7 @@
 #include <memory>
 #include <tuple>
 
-#include <tutti/collectives/system/mpi_call.hpp>
-#include <tutti/collectives/system/task.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 
 #include "tools/perf/calls.hpp"
 

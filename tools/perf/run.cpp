@@ -4,9 +4,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include <tutti/collectives/communicator/communicator_state.hpp>
-#include <tutti/collectives/communicator/memory_pools.hpp>
-#include <tutti/collectives/selection/rules.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 #include <tutti/kernels/clock.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>

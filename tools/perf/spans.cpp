@@ -4,7 +4,7 @@
 #include <chrono>
 #include <limits>
 
-#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 
 namespace tutti::tools {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tutti/collectives/watch/hang_report.hpp>
+#include <tutti/collectives/inspect/processes.hpp>
 
 namespace tutti::tools {
 namespace {

@@ -11,10 +11,8 @@
 #include <memory>
 #include <optional>
 
-#include <tutti/collectives/system/process_stat.hpp>
-#include <tutti/collectives/watch/block_view.hpp>
-#include <tutti/collectives/watch/record_file.hpp>
-#include <tutti/collectives/watch/trace.hpp>
+#include <tutti/collectives/inspect/processes.hpp>
+#include <tutti/collectives/inspect/records.hpp>
 
 namespace tutti::tools {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/transport/clock_offset.hpp>
-#include <tutti/collectives/watch/process_view.hpp>
+#include <tutti/collectives/inspect/processes.hpp>
+#include <tutti/collectives/inspect/records.hpp>
 
 namespace tutti::tools {
 

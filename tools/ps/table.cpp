@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <tutti/collectives/watch/hang_report.hpp>
+#include <tutti/collectives/inspect/processes.hpp>
 
 namespace tutti::tools {
 namespace {

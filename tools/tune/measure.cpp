@@ -8,9 +8,8 @@
 #include <thread>
 #include <vector>
 
-#include <tutti/collectives/communicator/communicator_state.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
-#include <tutti/collectives/transport/waiting.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/kernels/clock.hpp>
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/error.hpp>
@@ -20,8 +19,8 @@
 namespace tutti::tools {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 using detail::check_mpi;
-using detail::Clock;
 
 constexpr int kTag = 1717;
 constexpr int kRounds = 11;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/collectives/selection/cost_model.hpp>
+#include <tutti/collectives/inspect/costs.hpp>
 
 namespace tutti::tools {
 

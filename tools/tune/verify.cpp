@@ -11,9 +11,9 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/collectives/communicator/communicator_state.hpp>
-#include <tutti/collectives/schedule/algorithm_table.hpp>
-#include <tutti/collectives/system/mpi_call.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 #include <tutti/kernels/clock.hpp>
 
 #include "tools/command_line.hpp"

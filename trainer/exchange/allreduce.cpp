@@ -13,7 +13,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
-#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/collectives/inspect/selection.hpp>
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>

@@ -20,8 +20,8 @@
 
 #include <tutti/allreduce/version.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/inspect/machine.hpp>
 #include <tutti/collectives/session.hpp>
-#include <tutti/collectives/system/launcher.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
