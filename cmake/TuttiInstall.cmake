@@ -158,7 +158,7 @@ set(TUTTI_DOCUMENTS
     io/README.md
     kernels/README.md
     tests/README.md
-    tests/cluster/README.md
+    tests/hosts/README.md
     tools/README.md
     trainer/README.md)
 foreach(document ${TUTTI_DOCUMENTS})

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-cluster=$here/../../tests/cluster/cluster.sh
+cluster=$here/../../tests/hosts/cluster.sh
 bin=${*: -1}
 options=("${@:1:$#-1}")
 

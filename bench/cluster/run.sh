@@ -6,7 +6,7 @@
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-cluster=$here/../../tests/cluster/cluster.sh
+cluster=$here/../../tests/hosts/cluster.sh
 
 fail() {
   printf 'bench/cluster: error: %s\n' "$1" >&2

@@ -1,7 +1,6 @@
 // What every operation under way is to those who wait for it.
 #pragma once
 
-
 namespace tutti::detail {
 
 /// Something that advances when it is polled.

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <tests/collectives/grid.hpp>
+#include <tests/support/ranks/grid.hpp>
 #include <tutti/allreduce/allreduce_group.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/kernels/error.hpp>

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include <tests/collectives/grid.hpp>
+#include <tests/support/ranks/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include <tests/collectives/grid.hpp>
+#include <tests/support/ranks/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <tests/collectives/grid.hpp>
+#include <tests/support/ranks/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/collectives.hpp>

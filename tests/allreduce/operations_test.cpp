@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include <tests/collectives/grid.hpp>
+#include <tests/support/ranks/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/fused_buffer.hpp>
 #include <tutti/allreduce/table.hpp>

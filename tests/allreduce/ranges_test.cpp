@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include <tests/collectives/errors.hpp>
+#include <tests/support/ranks/errors.hpp>
 #include <tutti/allreduce/allreduce_group.hpp>
 #include <tutti/collectives/persistent.hpp>
 #include <tutti/collectives/point_to_point.hpp>

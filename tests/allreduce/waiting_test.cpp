@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include <tests/collectives/grid.hpp>
+#include <tests/support/ranks/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
 
 namespace tutti {

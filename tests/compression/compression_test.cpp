@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include <tests/collectives/grid.hpp>
+#include <tests/support/ranks/grid.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/philox.hpp>
