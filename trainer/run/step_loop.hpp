@@ -40,7 +40,8 @@ struct StepInput {
   std::uint64_t global_samples = 0;         ///< of all ranks; the same on all that have not failed
 };
 
-/// A loss or gradient is not finite, as all ranks have found; nothing has been updated by it.
+/// A loss or gradient is not finite, as all ranks have found. With a loss nothing has been updated, with a gradient no
+/// parameter of its bucket or of later ones.
 class NotFiniteError : public AgreedError {
  public:
   using AgreedError::AgreedError;
@@ -73,10 +74,10 @@ class StepLoop {
   }
   void settle_failures() { settle(comm_, failure_); }
 
-  /// Every rank calls this for every global batch, also without samples of its own. `stop`, which may be empty, is
-  /// asked once; the report says whether it said so on any rank. Collective. \throws AgreedError: an attempt failed on
-  /// some rank; NotFiniteError; after both no communication is under way. Error, CommunicationError: on this rank
-  /// alone.
+  /// Collective: every rank calls this for every global batch, also without samples of its own. `stop`, which may be
+  /// empty, is asked once; the report says whether it said so on any rank.
+  /// \throws AgreedError: an attempt failed on some rank; NotFiniteError: see there. After both no communication is
+  /// under way. \throws Error, CommunicationError: on this rank alone.
   StepReport train_step(const StepInput& input, const std::function<bool()>& stop = {});
 
  private:
