@@ -22,9 +22,9 @@ constexpr int kFewestInDomain = 4;
 #ifdef TUTTI_HAVE_HWLOC
 
 /// What hwloc knows of this machine's domains.
-class Topology {
+class MachineTopology {
  public:
-  Topology() noexcept {
+  MachineTopology() noexcept {
     if (hwloc_topology_init(&topology_) != 0) return;
     // What tells no processors apart is left out. (Were all of it, each domain would have the processors of all.)
     hwloc_topology_set_all_types_filter(topology_, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
@@ -32,9 +32,9 @@ class Topology {
     hwloc_topology_set_flags(topology_, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
     is_loaded_ = hwloc_topology_load(topology_) == 0;
   }
-  Topology(const Topology&) = delete;
-  Topology& operator=(const Topology&) = delete;
-  ~Topology() {
+  MachineTopology(const MachineTopology&) = delete;
+  MachineTopology& operator=(const MachineTopology&) = delete;
+  ~MachineTopology() {
     if (topology_ != nullptr) hwloc_topology_destroy(topology_);
   }
 
@@ -110,7 +110,7 @@ WantedDomains wanted_domains() {
 
 std::int32_t domain_of_this_thread() noexcept {
 #ifdef TUTTI_HAVE_HWLOC
-  static const Topology topology;
+  static const MachineTopology topology;
   return topology.domain_of_thread();
 #else
   return kNoDomain;
