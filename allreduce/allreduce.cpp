@@ -3,7 +3,7 @@
 #include <utility>
 
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/call/collective_calls.hpp>
 #include <tutti/collectives/engine/dispatch.hpp>
 

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
-#include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/communicator/hierarchy.hpp>
 #include <tutti/collectives/engine/staged_task.hpp>

@@ -160,7 +160,7 @@ void explain_launched(const ExplainOptions& options) {
     } catch (const Error& error) {
       problem = error.what();
     }
-    agree(comm, problem);
+    fail_together(comm, problem);
   });
 }
 

@@ -23,10 +23,10 @@
 
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"
+#include "tools/ps/job_table.hpp"
 #include "tools/ps/jobs.hpp"
 #include "tools/ps/json.hpp"
 #include "tools/ps/scan.hpp"
-#include "tools/ps/table.hpp"
 
 namespace tutti::tools {
 namespace {

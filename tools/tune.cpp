@@ -93,7 +93,7 @@ void tune(const Communicator& comm, const TuneOptions& options) {
   if (comm.size() == 1)
     throw InvalidArgument("tune: one rank has nothing to measure: start two or more, mpirun -n 2 tutti tune");
   ResultFile file("tune: --out", comm.rank() == 0 ? options.out : "");
-  agree(comm, file.problem());
+  fail_together(comm, file.problem());
   const NetworkClass network_class = comm.selection_facts().network;
   Tuning tuning;
   tuning.measured_on = local_fingerprint(network_class);

@@ -28,7 +28,7 @@ void meet_before_exit() {
   const Session session(nullptr, nullptr);
 }
 
-void agree(const Communicator& comm, const std::optional<std::string>& problem) {
+void fail_together(const Communicator& comm, const std::optional<std::string>& problem) {
   const int mine = problem ? comm.rank() : comm.size();
   int first = comm.size();
   detail::check_mpi(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm.mpi()), "MPI_Allreduce");

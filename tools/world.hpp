@@ -21,6 +21,6 @@ void run_on_all_ranks(const CommunicatorOptions& options, const std::function<vo
 void meet_before_exit();
 
 /// Collective. If any rank has a problem, all ranks throw InvalidArgument with that of the lowest such rank.
-void agree(const Communicator& comm, const std::optional<std::string>& problem);
+void fail_together(const Communicator& comm, const std::optional<std::string>& problem);
 
 }  // namespace tutti::tools

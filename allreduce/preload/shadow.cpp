@@ -75,7 +75,7 @@ bool wants_memory() noexcept {
 bool has_rules() { return !rules_of_environment().empty() || !rules_file_of_environment().empty(); }
 
 /// What all ranks of `ranks` can do.
-Offer agree(detail::Bootstrap& ranks, const Offer& own) {
+Offer common_offer(detail::Bootstrap& ranks, const Offer& own) {
   Offer common = own;
   for (const Offer& offer : ranks.all_gather(own)) {
     common.rooted_bytes = std::max(common.rooted_bytes, offer.rooted_bytes);
@@ -173,15 +173,15 @@ std::unique_ptr<Shadow> make_by_agreement(const ProgramComm& known, detail::Boot
   const bool is_world = known.comm == MPI_COMM_WORLD;
   const Settings& settings = all.settings;
   const Offer common =
-      agree(ranks, {.rooted_bytes = settings.rooted_bytes,
-                    .node_message_bytes = settings.message_bytes.value_or(UINT64_MAX),
-                    .network_message_bytes = settings.message_bytes.value_or(kMessageBytes),
-                    .machine = detail::own_machine(),
-                    .operations = settings.operations,
-                    .has_room = room.is_taken() ? std::uint8_t{1} : std::uint8_t{0},
-                    .shares_memory = wants_memory() && all.shares_memory ? std::uint8_t{1} : std::uint8_t{0},
-                    .may_send = is_world || !all.has_threads ? std::uint8_t{1} : std::uint8_t{0},
-                    .has_rules = has_rules() ? std::uint8_t{1} : std::uint8_t{0}});
+      common_offer(ranks, {.rooted_bytes = settings.rooted_bytes,
+                           .node_message_bytes = settings.message_bytes.value_or(UINT64_MAX),
+                           .network_message_bytes = settings.message_bytes.value_or(kMessageBytes),
+                           .machine = detail::own_machine(),
+                           .operations = settings.operations,
+                           .has_room = room.is_taken() ? std::uint8_t{1} : std::uint8_t{0},
+                           .shares_memory = wants_memory() && all.shares_memory ? std::uint8_t{1} : std::uint8_t{0},
+                           .may_send = is_world || !all.has_threads ? std::uint8_t{1} : std::uint8_t{0},
+                           .has_rules = has_rules() ? std::uint8_t{1} : std::uint8_t{0}});
   if (common.has_room == 0 || common.operations == 0) return nullptr;
   const bool one_machine = common.machine != 0;
   const bool is_ruled = common.has_rules != 0 && common.may_send != 0;

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/call/collective_calls.hpp>
 #include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/collectives/engine/node_task.hpp>

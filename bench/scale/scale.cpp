@@ -25,7 +25,7 @@
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/collectives/inspect/selection.hpp>
 

@@ -8,7 +8,7 @@
 
 namespace tutti {
 
-/// Every algorithm of every collective but allreduce (allreduce/table.hpp).
+/// Every algorithm of every collective but allreduce (allreduce/allreduce_table.hpp).
 std::span<const Algorithm* const> collective_algorithms() noexcept;
 
 /// The row of `table` for `collective` with that name, or nullptr.

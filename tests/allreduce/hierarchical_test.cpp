@@ -9,7 +9,7 @@
 
 #include <tests/support/ranks/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/communicator/hierarchy.hpp>
 #include <tutti/collectives/point_to_point.hpp>

@@ -14,8 +14,8 @@
 
 #include <tests/support/ranks/grid.hpp>
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/allreduce/fused_buffer.hpp>
-#include <tutti/allreduce/table.hpp>
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/philox.hpp>
 #include <tutti/kernels/text.hpp>

@@ -9,7 +9,7 @@
 
 #include <tutti/kernels/error.hpp>
 
-#include "tools/perf/table.hpp"
+#include "tools/perf/result_table.hpp"
 
 namespace tutti::tools {
 namespace {

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/inspect/communicator.hpp>
 #include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/collectives/inspect/selection.hpp>

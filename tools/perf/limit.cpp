@@ -53,7 +53,7 @@ class Messages {
               "MPI_Reduce");
     return *std::min_element(all.begin(), all.end());
   }
-  void agree(double& value) const { check_mpi(MPI_Bcast(&value, 1, MPI_DOUBLE, 0, comm_), "MPI_Bcast"); }
+  void broadcast(double& value) const { check_mpi(MPI_Bcast(&value, 1, MPI_DOUBLE, 0, comm_), "MPI_Bcast"); }
 
  private:
   void* second() const { return static_cast<std::byte*>(memory_.get()) + bytes_; }
@@ -128,9 +128,9 @@ std::optional<MachineLimit> measure_limit(const Communicator& comm, std::size_t 
     limit.one_sided_gb_s =
         std::max({limit.one_sided_gb_s, limit.exchange_gb_s, static_cast<double>(bytes) / one_sided / 1e3});
   }
-  messages.agree(limit.one_way_us);
-  messages.agree(limit.exchange_gb_s);
-  messages.agree(limit.one_sided_gb_s);
+  messages.broadcast(limit.one_way_us);
+  messages.broadcast(limit.exchange_gb_s);
+  messages.broadcast(limit.one_sided_gb_s);
   return limit;
 }
 

@@ -12,7 +12,7 @@
 
 #include "tools/command_line.hpp"
 #include "tools/perf/machine.hpp"
-#include "tools/perf/table.hpp"
+#include "tools/perf/result_table.hpp"
 #include "tools/result_file.hpp"
 #include "tools/world.hpp"
 
@@ -219,11 +219,11 @@ void run_perf(const Communicator& comm, const PerfPlan& plan) {
   std::size_t meanwhile = row;
   if (plan.message_limits) meanwhile = std::max(meanwhile, limit_memory(row));
   if (plan.memory_limits) meanwhile = std::max(meanwhile, floor_memory(comm, node_work(*plan.collective, largest)));
-  agree(comm, memory_problem(comm, bytes, meanwhile));
+  fail_together(comm, memory_problem(comm, bytes, meanwhile));
   ResultFile json("perf: --json", first ? plan.json : "");
-  agree(comm, json.problem());
+  fail_together(comm, json.problem());
   ResultFile csv("perf: --csv", first ? plan.csv : "");
-  agree(comm, csv.problem());
+  fail_together(comm, csv.problem());
   const RunFacts facts = run_facts(comm, plan, largest);
   const auto memory =
       plan.allocated ? comm.allocate_bytes(bytes + 1) : detail::allocate_plain(bytes + 1);  // never nothing

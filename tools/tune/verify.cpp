@@ -9,7 +9,7 @@
 #include <span>
 
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/inspect/communicator.hpp>
 #include <tutti/collectives/inspect/mpi.hpp>

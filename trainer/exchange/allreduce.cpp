@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/inspect/selection.hpp>
 #include <tutti/compression/compression.hpp>
 #include <tutti/kernels/error.hpp>

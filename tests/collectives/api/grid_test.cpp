@@ -7,7 +7,7 @@
 #include <tests/support/ranks/grid.hpp>
 #include <tests/support/ranks/trial.hpp>
 #include <tutti/allreduce/allreduce.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/schedule/message_sizes.hpp>

@@ -13,8 +13,8 @@
 #include <tests/support/ranks/grid.hpp>
 #include <tests/support/ranks/queue_double.hpp>
 #include <tests/support/ranks/trial.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
-#include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/error.hpp>

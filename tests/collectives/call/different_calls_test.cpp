@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <tests/support/ranks/errors.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>

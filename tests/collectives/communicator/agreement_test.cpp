@@ -8,7 +8,7 @@
 
 #include <tests/support/ranks/errors.hpp>
 #include <tests/support/ranks/members.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/selection/tuning.hpp>
 

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/schedule/algorithms/bucket.hpp>
 #include <tutti/collectives/schedule/algorithms/butterfly.hpp>

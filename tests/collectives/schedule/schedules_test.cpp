@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <tests/support/draw.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/schedule/proof/verifier.hpp>
 #include <tutti/collectives/schedule/step_order.hpp>

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/network.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/schedule/proof/verifier.hpp>

@@ -8,7 +8,7 @@
 
 #include <tests/support/ranks/grid.hpp>
 #include <tests/support/ranks/trial.hpp>
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/error.hpp>
 

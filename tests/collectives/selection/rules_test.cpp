@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <tutti/allreduce/table.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/selection/rules.hpp>
 #include <tutti/collectives/selection/spelling.hpp>
 #include <tutti/kernels/error.hpp>

@@ -1,4 +1,4 @@
-#include "tools/ps/table.hpp"
+#include "tools/ps/job_table.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "tools/perf/table.hpp"
+#include "tools/perf/result_table.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
-// The table of allreduce algorithms; see table.hpp.
+// The table of allreduce algorithms; see allreduce_table.hpp.
 #include <tutti/allreduce/algorithms/algorithms.hpp>
+#include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
-#include <tutti/allreduce/table.hpp>
 #include <tutti/collectives/schedule/algorithms/circulant.hpp>
 #include <tutti/collectives/schedule/algorithms/ring.hpp>
 #include <tutti/collectives/schedule/algorithms/two_way_ring.hpp>
