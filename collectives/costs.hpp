@@ -33,7 +33,7 @@ inline constexpr TransportCosts kSharedMemoryCosts = {.name = "shared memory",
                                                       .reduce = 0.8e-10,
                                                       .copy = 0.8e-10,
                                                       .overlaps = false};
-inline constexpr TransportCosts kRdmaCosts = {.name = "network",
+inline constexpr TransportCosts kRdmaCosts = {.name = "RDMA",
                                               .latency = 1.5e-6,
                                               .overhead = 0.4e-6,
                                               .gap = 0.5e-6,

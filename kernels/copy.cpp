@@ -55,7 +55,7 @@ void copy_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t byte
 }
 
 /// Copies whole groups of kPages pages past the caches, some lines of each page in turn, and returns how many bytes
-/// that were. Processors fetch ahead within a page, and of several pages more is on its way (README.md).
+/// that were. Processors fetch ahead within a page, and of several pages more is on its way (kernels/README.md).
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kPages = 4;
 template <class D>
@@ -73,8 +73,8 @@ HWY_INLINE std::size_t stream_pages(D d, std::uint8_t* to, const std::uint8_t* f
   return done;
 }
 
-/// Lines that are stored both past the caches and through them are slow (README.md): only whole ones are streamed.
-/// At least one.
+/// Lines that are stored both past the caches and through them are slow (kernels/README.md): only whole ones are
+/// streamed. At least one.
 void stream_on_target(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
   constexpr std::size_t kLine = 64;
   const hn::CappedTag<std::uint8_t, kLine> d;

@@ -206,13 +206,12 @@ void add_explain_command(CLI::App& app) {
                                    "Network between nodes: torus:8x8x4[,ports:2][,hop:1e-7] (default: TUTTI_NETWORK)")
                       ->type_name("TORUS");
   auto* one_node = command->add_flag("--one-node", options->one_node, "The same as --class shared-memory");
-  auto* of_class =
-      command
-          ->add_option("--class", options->transport,
-                       "Class of transport: shared-memory, network (RDMA) or tcp (default: this machine's network)")
-          ->check(CLI::IsMember({"shared-memory", "network", "tcp"}))
-          ->type_name("CLASS")
-          ->excludes(one_node);
+  auto* of_class = command
+                       ->add_option("--class", options->transport,
+                                    "Class of transport: shared-memory, rdma or tcp (default: this machine's network)")
+                       ->check(CLI::IsMember({"shared-memory", "rdma", "tcp"}))
+                       ->type_name("CLASS")
+                       ->excludes(one_node);
   command->add_option("--tuning", options->tuning, "Take the costs from a file of `tutti tune` (default: TUTTI_TUNING)")
       ->type_name("FILE");
   command->add_option("--algorithm", options->algorithm, "Only this algorithm")->type_name("NAME");

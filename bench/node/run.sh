@@ -113,14 +113,14 @@ launch() {
     --seconds "$seconds" --csv "$parts/rows.csv" >"$parts/output" 2>&1
 }
 
-# Where containers forbid it, Open MPI's single copies between processes fail, and it has to be told.
-single_copies() {
+# Where containers forbid it, Open MPI's cross-memory attach fails, and it has to be told.
+cma() {
   if [[ -n ${OMPI_MCA_btl_vader_single_copy_mechanism:-} ]]; then
-    echo "single copies: $OMPI_MCA_btl_vader_single_copy_mechanism, as the environment says"
+    echo "CMA: $OMPI_MCA_btl_vader_single_copy_mechanism, as the environment says"
   elif launch open-mpi 2 broadcast --sizes 1M --iterations 3 --compare mpi-only --limits none && ! grep -q "errno = 1" "$parts/output"; then
-    echo "single copies as by default"
+    echo "CMA as by default"
   else
-    echo "single copies are forbidden here: none"
+    echo "CMA is forbidden here: none"
   fi
 }
 
@@ -174,8 +174,8 @@ mkdir -p "$out"
 csv=$out/rounds.csv
 printf 'round,library,collective,ranks,buffers,size_bytes,time_us,floor_fraction,iterations,batch\n' >"$csv"
 load=$(cut -d ' ' -f 1-3 /proc/loadavg)
-copies=$(single_copies)
-if [[ $copies == *forbidden* ]]; then export OMPI_MCA_btl_vader_single_copy_mechanism=none; fi
+how=$(cma)
+if [[ $how == *forbidden* ]]; then export OMPI_MCA_btl_vader_single_copy_mechanism=none; fi
 
 launches=()
 for one in ${buffers//,/ } ${peers//,/ }; do if [[ $one != open-mpi ]]; then launches+=("$one"); fi; done
@@ -194,7 +194,7 @@ done
 
 libraries=$(cat "$parts"/library-* 2>/dev/null | sort -u | paste -s -d ',' | sed 's/,/, /g')
 printf 'tutti %s in one node, f32 sum; %s; %s; %s; %s; load before %s; %s\n' "$("$build/bin/tutti" --version | awk '{ print $NF }')" \
-  "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | uniq -c | xargs)" "$(uname -sr)" "$libraries" "$copies" "$load" \
+  "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | uniq -c | xargs)" "$(uname -sr)" "$libraries" "$how" "$load" \
   "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
 "$here/table.sh" "$csv"
 [[ $failures -eq 0 ]] || fail "$failures launches failed, see above: their cells have fewer rounds"

@@ -112,7 +112,7 @@ constexpr Part kParts[] = {
      [](Digest& digest, const CommunicatorOptions& options) {
        digest.add(wants_shared_memory(options.shared_memory));
      }},
-    {"single copies (TUTTI_SINGLE_COPY of each rank: mpirun -x)",
+    {"CMA (TUTTI_CMA of each rank: mpirun -x)",
      [](Digest& digest, const CommunicatorOptions&) { digest.add(wanted_cross_memory()); }},
     {"NUMA domains (TUTTI_NUMA of each rank: mpirun -x)",
      [](Digest& digest, const CommunicatorOptions&) {

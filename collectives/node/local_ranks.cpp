@@ -174,7 +174,7 @@ AccessVerdict common(std::span<const AccessVerdict> all, std::span<const int> no
   return common;
 }
 
-/// The fastest of some times without single copies, and with them. Collective over the node.
+/// The fastest of some times without cross-memory attach (CMA), and with it. Collective over the node.
 std::array<double, 2> measure_cross_memory(ProcessRanks& peers, std::span<float> memory) {
   constexpr int kTries = 4;  // of which the first only touches the memory
   std::array<double, 2> fastest = {HUGE_VAL, HUGE_VAL};
@@ -186,7 +186,7 @@ std::array<double, 2> measure_cross_memory(ProcessRanks& peers, std::span<float>
   return fastest;
 }
 
-/// Switches single copies on where all ranks of the node are permitted, and want, them. They are measured once in the
+/// Switches CMA on where all ranks of the node are permitted, and want, it. It is measured once in the
 /// life of the processes. Collective over `ranks`, which all know what all said.
 void choose_cross_memory(Bootstrap& ranks, std::span<const int> node_of, std::span<const AccessVerdict> said,
                          std::span<float> memory, ProcessRanks& peers) {

@@ -14,12 +14,12 @@
 namespace tutti::detail {
 
 CrossMemoryAttach wanted_cross_memory() {
-  const char* const said = std::getenv("TUTTI_SINGLE_COPY");
+  const char* const said = std::getenv("TUTTI_CMA");
   if (said == nullptr || *said == '\0') return CrossMemoryAttach::where_faster;
   const std::string_view word = said;
   if (word == "0") return CrossMemoryAttach::never;
   if (word == "1") return CrossMemoryAttach::where_permitted;
-  throw InvalidArgument(text("TUTTI_SINGLE_COPY: '", word, "' is not 0 or 1"));
+  throw InvalidArgument(text("TUTTI_CMA: '", word, "' is not 0 or 1"));
 }
 
 namespace {

@@ -1,5 +1,5 @@
-// Single copies: memory of another process read where it lies (process_vm_readv), which needs no mapping. The system
-// has to permit it, as it permits a debugger: ptrace_scope, containers and seccomp may not.
+// Cross-memory attach (CMA): memory of another process read where it lies (process_vm_readv), which needs no mapping.
+// The system has to permit it, as it permits a debugger: ptrace_scope, containers and seccomp may not.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +13,7 @@ namespace tutti::detail {
 /// When ranks read each other's memory so.
 enum class CrossMemoryAttach : std::uint8_t { never, where_faster, where_permitted };
 
-/// What the environment variable TUTTI_SINGLE_COPY says: 0 never, 1 where it is permitted, and without it where that
+/// What the environment variable TUTTI_CMA says: 0 never, 1 where it is permitted, and without it where that
 /// also measures faster than staging. \throws InvalidArgument
 CrossMemoryAttach wanted_cross_memory();
 

@@ -232,7 +232,7 @@ TEST(Cli, Info) {
 }
 
 TEST(Explain, SaysWhetherTwoLevelsRun) {
-  const std::vector<std::string> call = {"explain", "allreduce", "--ranks", "64", "--class", "network"};
+  const std::vector<std::string> call = {"explain", "allreduce", "--ranks", "64", "--class", "rdma"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), call.begin(), call.end());
     return tutti(more);
@@ -251,11 +251,11 @@ TEST(Explain, SaysWhetherTwoLevelsRun) {
 
 TEST(Explain, TakesANetworkThatIsKnown) {
   const auto on = [](const std::string& ranks, std::vector<std::string> more) {
-    more.insert(more.begin(), {"explain", "allreduce", "--class", "network", "--bytes", "1M", "--ranks", ranks});
+    more.insert(more.begin(), {"explain", "allreduce", "--class", "rdma", "--bytes", "1M", "--ranks", ranks});
     return tutti(more);
   };
   const auto known = on("60", {"--network", "torus:5x4x3,hop:1e-07"});
-  EXPECT_TRUE(has(known.out, "\ncost model: built-in constants for network, torus:5x4x3,hop:1e-07\n"))
+  EXPECT_TRUE(has(known.out, "\ncost model: built-in constants for RDMA, torus:5x4x3,hop:1e-07\n"))
       << known.out << known.err;
   EXPECT_TRUE(has(known.out, " bucket ")) << known.out;
   EXPECT_NE(known.out, on("60", {}).out);
@@ -276,11 +276,11 @@ TEST(Explain, TakesANetworkThatIsKnown) {
 }
 
 TEST(Explain, NamesTheWinnerAndWhy) {
-  const auto outcome = tutti({"explain", "allreduce", "--ranks", "64", "--bytes", "1M", "--class", "network"});
+  const auto outcome = tutti({"explain", "allreduce", "--ranks", "64", "--bytes", "1M", "--class", "rdma"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_TRUE(
       has(outcome.out,
-          "allreduce of 1M bytes on 64 ranks: 64 nodes, 1 rank each\ncost model: built-in constants for network\n"))
+          "allreduce of 1M bytes on 64 ranks: 64 nodes, 1 rank each\ncost model: built-in constants for RDMA\n"))
       << outcome.out;
   EXPECT_TRUE(has(outcome.out, "\nChosen: ")) << outcome.out;
   for (const char* algorithm : {"ring", "recursive_doubling", "circulant", "double_tree"}) {
@@ -379,7 +379,7 @@ TEST(Communicators, WarnOfATuningFileThatIsRefusedAndGoOn) {
 
 TEST(Explain, TellsWhatDecides) {
   const auto said = [](const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = {"explain", "reduce", "--ranks", "16", "--class", "network", "--bytes"};
+    std::vector<std::string> arguments = {"explain", "reduce", "--ranks", "16", "--class", "rdma", "--bytes"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const auto outcome = tutti(arguments);
     EXPECT_EQ(outcome.status, 0) << outcome.err;
@@ -392,8 +392,7 @@ TEST(Explain, TellsWhatDecides) {
 }
 
 TEST(Explain, PrintsEveryCandidateAsJson) {
-  const auto outcome =
-      tutti({"explain", "broadcast", "--ranks", "12", "--bytes", "64K", "--class", "network", "--json"});
+  const auto outcome = tutti({"explain", "broadcast", "--ranks", "12", "--bytes", "64K", "--class", "rdma", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const auto all = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(all.at("bytes"), 65536);

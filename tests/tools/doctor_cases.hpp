@@ -42,7 +42,7 @@ inline RankFacts well(int rank, int node, const char* host) {
   facts.hdf5 = facts.hdf5_built = "1.10.8";
   facts.working_folder = {.path = "/home", .file_system = "ext4", .network = false, .free_bytes = kGiB};
   facts.temporary_folder = {.path = "/tmp", .file_system = "tmpfs", .network = false, .free_bytes = kGiB};
-  facts.single_copy = "";
+  facts.cma_error = "";
   facts.peer_files = "";
   facts.shares_memory = true;
   return facts;

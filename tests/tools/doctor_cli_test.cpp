@@ -64,7 +64,7 @@ TEST(Doctor, MergesRanksAndPrintsTheirFacts) {
     EXPECT_EQ(facts.at("launched"), true);
     EXPECT_EQ(facts.at("peer_files"), "");
     EXPECT_EQ(facts.at("shares_memory"), true);
-    EXPECT_TRUE(facts.at("single_copy").is_string());
+    EXPECT_TRUE(facts.at("cma").is_string());
     EXPECT_EQ(facts.at("tutti_version"), TUTTI_PROJECT_VERSION);
   }
   EXPECT_EQ(finding(outcome, "shared_memory").at("found"), "ranks use each other's memory");

@@ -166,30 +166,30 @@ TEST(Doctor, SaysWhyMemoryIsNotShared) {
 }
 
 TEST(Doctor, JudgesWhatOneRankMayDoToAnother) {
-  const auto forbid = [](JobFacts& job) { job.hosts[0].ranks[1].single_copy = "Operation not permitted"; };
+  const auto forbid = [](JobFacts& job) { job.hosts[0].ranks[1].cma_error = "Operation not permitted"; };
   const Case cases[] = {
-      {"single_copy", forbid, kWarning, "(Operation not permitted), which Open MPI tries", "SYS_PTRACE"},
-      {"single_copy",
+      {"cma", forbid, kWarning, "(Operation not permitted), which Open MPI tries", "SYS_PTRACE"},
+      {"cma",
        [](JobFacts& job) {
-         on_all(job, [](RankFacts& r) { r.single_copy = "Operation not permitted"; });
+         on_all(job, [](RankFacts& r) { r.cma_error = "Operation not permitted"; });
          set(job, "OMPI_MCA_btl_vader_single_copy_mechanism", "none");
        },
        kOk, "is told not to"},
-      {"single_copy",
+      {"cma",
        [](JobFacts& job) {
          on_all(job, [](RankFacts& r) {
-           r.single_copy = "Operation not permitted";
+           r.cma_error = "Operation not permitted";
            r.mpi_library = "MPICH Version: 4.0.2";
          });
        },
        kOk, "cannot copy"},
-      {"single_copy",
+      {"cma",
        [](JobFacts& job) {
          for (HostFacts& host : job.hosts) host.ranks.resize(1);
          on_all(job, [](RankFacts& r) { r.ptrace_scope = 3; });
        },
        kWarning, "ptrace_scope is 3", "sysctl"},
-      {"single_copy",
+      {"cma",
        [](JobFacts& job) {
          for (HostFacts& host : job.hosts) host.ranks.resize(1);
          on_all(job, [](RankFacts& r) { r.ptrace_scope = 1; });

@@ -237,7 +237,7 @@ TEST(Doctor, FactsSurviveTheWayToRankZero) {
   facts.environment = {{"TUTTI_TUNING", "a \"b\"\n"}};
   facts.quota = 1.5;
   facts.descriptors.reset();
-  facts.single_copy.reset();
+  facts.cma_error.reset();
   facts.container = true;
   facts.working_folder.network = true;
   const auto json = to_json(facts);

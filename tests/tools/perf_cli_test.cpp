@@ -147,14 +147,14 @@ TEST(PerfRun, BuffersOfBothKinds) {
                      "--limits", "none", "--buffers", kind, "--json", file.string()});
     ASSERT_EQ(outcome.status, 0) << outcome.err;
     const std::string heading = ", " + kind + " memory";
-    const bool reads = has(outcome.out, heading + " (single copies), ");
+    const bool reads = has(outcome.out, heading + " (CMA), ");
     EXPECT_TRUE(kind == "allocated" ? has(outcome.out, heading + ", ")
                                     : reads || has(outcome.out, heading + " (staged), "))
         << outcome.out;
     for (const auto& row : nlohmann::json::parse(read_file(file))) {
       EXPECT_EQ(row.at("buffers"), kind);
       EXPECT_TRUE(row.at("shared_memory"));
-      EXPECT_TRUE(kind == "allocated" || row.at("single_copies") == reads);
+      EXPECT_TRUE(kind == "allocated" || row.at("cma") == reads);
       EXPECT_EQ(row.at("wrong"), 0);
     }
   }

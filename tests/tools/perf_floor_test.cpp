@@ -68,7 +68,7 @@ TEST(NodeWork, ReducesEveryContributionButTheFirst) {
     EXPECT_DOUBLE_EQ(reduced(name), 0.0) << name;
 }
 
-TEST(Floor, IsTheLargestOfNodeCoreAndCombining) {
+TEST(Floor, IsTheLargestOfNodeCoreAndReducing) {
   const NodeWork work{.moved = 400e6, .reduced = 100e6};
   const MemoryFloor node{.node_gb_s = 20, .core_gb_s = 10, .reduce_gb_s = 50, .cache_bytes = kMega};
   EXPECT_DOUBLE_EQ(floor_time(node, 4, work).value(), 20'000);  // 400 MB at 20 GB/s

@@ -13,7 +13,7 @@ constexpr HostCheck kHostChecks[] = {
     {"dev_shm", check_dev_shm},
     {"huge_pages", check_huge_pages},
     {"shared_memory", check_shared_memory},
-    {"single_copy", check_cross_memory},
+    {"cma", check_cross_memory},
     {"descriptors", check_descriptors},
     {"locked_memory", check_locked_memory},
     {"limits", check_other_limits},

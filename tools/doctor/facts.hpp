@@ -74,10 +74,10 @@ struct RankFacts {
   std::map<std::string, std::string> environment;
 
   // ---- Between local ranks; empty where the rank is alone on its host
-  std::optional<int> ptrace_scope;         ///< of the security module Yama
-  std::optional<std::string> single_copy;  ///< why a peer's memory cannot be read by process_vm_readv(); "": it can
-  std::optional<std::string> peer_files;   ///< why a peer's open files cannot be opened; "": they can
-  std::optional<bool> shares_memory;       ///< whether a communicator of the peers uses their memory
+  std::optional<int> ptrace_scope;        ///< of the security module Yama
+  std::optional<std::string> cma_error;   ///< why a peer's memory cannot be read by process_vm_readv(); "": it can
+  std::optional<std::string> peer_files;  ///< why a peer's open files cannot be opened; "": they can
+  std::optional<bool> shares_memory;      ///< whether a communicator of the peers uses their memory
 };
 
 /// Ranks that share memory.
@@ -151,7 +151,7 @@ void visit_fields(auto& f, Visit visit) requires requires {
   visit("temporary_folder", f.temporary_folder);
   visit("environment", f.environment);
   visit("ptrace_scope", f.ptrace_scope);
-  visit("single_copy", f.single_copy);
+  visit("cma", f.cma_error);
   visit("peer_files", f.peer_files);
   visit("shares_memory", f.shares_memory);
 }

@@ -147,7 +147,7 @@ Finding check_cross_memory(const HostFacts& host) {
     return {Status::warning, fmt::format("kernel.yama.ptrace_scope is {}: no rank may copy from another", scope),
             "sysctl kernel.yama.ptrace_scope=1; or OMPI_MCA_btl_vader_single_copy_mechanism=none"};
   }
-  const std::string error = first_error(host, &RankFacts::single_copy);
+  const std::string error = first_error(host, &RankFacts::cma_error);
   if (error.empty()) return {Status::ok, "ranks can copy from each other (process_vm_readv)"};
   if (!is_open_mpi(rank)) return {Status::ok, "ranks cannot copy from each other: " + error};
   if (value_of(rank, "OMPI_MCA_btl_vader_single_copy_mechanism") == "none") {

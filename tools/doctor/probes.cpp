@@ -167,7 +167,7 @@ void probe_peers(RankFacts& facts) {
     int number = 0;
     check_mpi(MPI_Comm_rank(peers, &number), "MPI_Comm_rank");
     const Target& peer = all[static_cast<std::size_t>((number + 1) % size)];
-    facts.single_copy = try_cross_memory(peer);
+    facts.cma_error = try_cross_memory(peer);
     facts.peer_files = try_peer_files(peer);
     check_mpi(MPI_Barrier(peers), "MPI_Barrier");  // before a peer that is looked at goes on
     if (fd >= 0) close(fd);

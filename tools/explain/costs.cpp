@@ -12,7 +12,7 @@ namespace tutti::tools {
 namespace {
 
 NetworkClass wanted_network(const CostOptions& options) {
-  if (options.transport == "network") return NetworkClass::rdma;
+  if (options.transport == "rdma") return NetworkClass::rdma;
   if (options.transport == "tcp") return NetworkClass::tcp;
   return find_network_class();
 }

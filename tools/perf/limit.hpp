@@ -1,5 +1,5 @@
 // What this machine's point-to-point messages allow, measured, and what that means for a collective: the least time
-// that it could take (bench/README.md, "Percent of the limit").
+// that it could take (bench/README.md, "Percent of point to point").
 #pragma once
 
 #include <cstddef>

@@ -177,7 +177,7 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
   out["nodes"] = facts.nodes;
   out["transport"] = facts.transport;
   out["shared_memory"] = facts.shared_memory;
-  out["single_copies"] = facts.single_copies;
+  out["cma"] = facts.uses_cma;
   out["numa_domains"] = facts.numa_domains;
   out["cores"] = facts.cores;
   out["version"] = facts.version;

@@ -25,7 +25,7 @@ struct RunFacts {
   std::optional<MemoryFloor> floor = std::nullopt;
   std::string transport = "mpi";  ///< between nodes
   bool shared_memory = false;     ///< within them
-  bool single_copies = false;     ///< of large data that are not allocated there
+  bool uses_cma = false;          ///< of large data that are not allocated there
   int numa_domains = 1;           ///< of the node, as far as they matter
 };
 

@@ -71,7 +71,7 @@ RunFacts run_facts(const Communicator& comm, const PerfPlan& plan, const Call& l
           .floor = plan.memory_limits ? measure_floor(comm, node_work(*plan.collective, largest), plan.op, plan.dtype)
                                       : std::nullopt,
           .shared_memory = comm.selection_facts().shared_memory,
-          .single_copies = comm.state().node() != nullptr && comm.state().node()->uses_cross_memory(),
+          .uses_cma = comm.state().node() != nullptr && comm.state().node()->uses_cross_memory(),
           .numa_domains = comm.state().node() != nullptr ? comm.state().node()->domains().count() : 1};
 }
 
@@ -98,7 +98,7 @@ void print_heading(const Communicator& comm, const PerfPlan& plan, const RunFact
               facts.nodes > 1 || facts.ranks == 1 || facts.shared_memory ? "" : " by messages", domains.c_str(),
               algorithm_name(comm, plan).c_str(), in_place ? ", in place" : "", plan.allocated ? "allocated" : "any",
               plan.allocated || !facts.shared_memory ? ""
-              : facts.single_copies                  ? " (single copies)"
+              : facts.uses_cma                       ? " (CMA)"
                                                      : " (staged)",
               facts.date.c_str());
   std::printf("# MPI library: %s\n# processor: %s, %d core%s allowed to rank 0\n", facts.mpi.c_str(), facts.cpu.c_str(),

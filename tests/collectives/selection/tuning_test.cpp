@@ -18,7 +18,7 @@ Tuning example() {
   Tuning tuning;
   tuning.measured_on = {.cpu = "A \"processor\"", .cores = 64, .mpi = "Some MPI 1.2", .network = NetworkClass::rdma};
   tuning.costs.node = {"shared memory", 1.0 / 3, 2e-7, 0, 1.5e-10, 0, 8e-11, 7e-11, true};
-  tuning.costs.network = {"network", 1e-6, 2e-6, 3e-6, 4e-10, 0.07, 5e-11, 6e-11, false};
+  tuning.costs.network = {"RDMA", 1e-6, 2e-6, 3e-6, 4e-10, 0.07, 5e-11, 6e-11, false};
   tuning.node_measured = true;
   return tuning;
 }

@@ -208,7 +208,7 @@ TEST(Killed, InEachCollective) {
 TEST(Killed, InASmallAllreduce) { kill_every_subset("allreduce"); }
 TEST(Killed, InALargeAllreduce) { kill_every_subset("large"); }
 TEST(Killed, InALargeAllreduceOfOtherMemory) {
-  for (const char* single_copy : {"0", "1"}) kill_every_subset("large_plain", {{"TUTTI_SINGLE_COPY", single_copy}});
+  for (const char* cma : {"0", "1"}) kill_every_subset("large_plain", {{"TUTTI_CMA", cma}});
 }
 TEST(Killed, InACollectiveOfMessages) { kill_every_subset("ring"); }
 TEST(Killed, InMessages) { kill_every_subset("messages"); }

@@ -1,6 +1,6 @@
-// mpirun -n N bench_single_copies: collectives on memory that ranks of the node cannot map, staged and by single copies
+// mpirun -n N bench_cma: collectives on memory that ranks of the node cannot map, staged and by CMA
 // in turn, within one run: cores may be near each other at one time and far at another. Prints a Markdown table:
-// medians in microseconds, and the time of staging over that of single copies.
+// medians in microseconds, and the time of staging over that of CMA.
 #include <mpi.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ constexpr std::size_t kLargest = std::size_t{16} << 20;
 constexpr double kSecondsOfASize = 0.2;
 
 Communicator with_cross_memory(const char* said) {
-  setenv("TUTTI_SINGLE_COPY", said, 1);
+  setenv("TUTTI_CMA", said, 1);
   return Communicator(MPI_COMM_WORLD);
 }
 
@@ -99,7 +99,7 @@ int main(int argc, char** argv) {
     const Communicator reading = with_cross_memory("1");
     std::vector<float> data(kLargest / sizeof(float));
     std::vector<float> result(data.size());
-    if (staging.rank() == 0) std::printf("| %d ranks | data | staged | single copies | ratio |\n", staging.size());
+    if (staging.rank() == 0) std::printf("| %d ranks | data | staged | CMA | ratio |\n", staging.size());
     if (staging.rank() == 0) std::printf("| --- | --- | --- | --- | --- |\n");
     for (const Work& work : kWorks) {
       for (std::size_t bytes = std::size_t{1} << 20; bytes <= kLargest; bytes *= 4) {

@@ -61,18 +61,18 @@ class Pages {
 class CrossMemoryAttach : public testing::Test {
  protected:
   void SetUp() override {
-    setenv("TUTTI_SINGLE_COPY", "1", 1);
+    setenv("TUTTI_CMA", "1", 1);
     const Communicator comm = world();
-    unsetenv("TUTTI_SINGLE_COPY");
+    unsetenv("TUTTI_CMA");
     if (comm.size() == 1) GTEST_SKIP() << "needs a peer";
     ASSERT_NE(comm.state().node(), nullptr) << "the ranks of this node cannot map each other's memory";
     if (!comm.state().node()->uses_cross_memory()) GTEST_SKIP() << "ranks may not read each other's memory";
   }
 
   static Communicator reading(double timeout = 30) {
-    setenv("TUTTI_SINGLE_COPY", "1", 1);
+    setenv("TUTTI_CMA", "1", 1);
     Communicator comm = with_timeout(timeout);
-    unsetenv("TUTTI_SINGLE_COPY");
+    unsetenv("TUTTI_CMA");
     return comm;
   }
 };
@@ -175,14 +175,14 @@ TEST_F(CrossMemoryAttach, DataOfARankThatFailedAreNotTakenForItsOwn) {
 }
 
 TEST_F(CrossMemoryAttach, AreWhatTheEnvironmentSays) {
-  setenv("TUTTI_SINGLE_COPY", "0", 1);
+  setenv("TUTTI_CMA", "0", 1);
   const Communicator comm = world();
   EXPECT_FALSE(comm.state().node()->uses_cross_memory());
-  setenv("TUTTI_SINGLE_COPY", "yes", 1);
-  EXPECT_TRUE(contains(attempt([] { world(); }).message, "TUTTI_SINGLE_COPY: 'yes' is not 0 or 1"));
-  setenv("TUTTI_SINGLE_COPY", comm.rank() == 0 ? "0" : "1", 1);
-  EXPECT_TRUE(contains(attempt([] { world(); }).message, "TUTTI_SINGLE_COPY of each rank"));
-  unsetenv("TUTTI_SINGLE_COPY");
+  setenv("TUTTI_CMA", "yes", 1);
+  EXPECT_TRUE(contains(attempt([] { world(); }).message, "TUTTI_CMA: 'yes' is not 0 or 1"));
+  setenv("TUTTI_CMA", comm.rank() == 0 ? "0" : "1", 1);
+  EXPECT_TRUE(contains(attempt([] { world(); }).message, "TUTTI_CMA of each rank"));
+  unsetenv("TUTTI_CMA");
 }
 
 /// Without the variable it is measured, once for all communicators, and alike on all ranks.
