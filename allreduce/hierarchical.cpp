@@ -8,6 +8,7 @@
 
 #include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/allreduce/hierarchical.hpp>
+#include <tutti/collectives/communicator/call_plan.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/communicator/hierarchy.hpp>
 #include <tutti/collectives/engine/staged_task.hpp>

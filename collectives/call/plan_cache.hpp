@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <variant>
 
 #include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/schedule/compiled_schedule.hpp>
@@ -20,19 +19,6 @@ struct SchedulePlan {
   int row = 0;               ///< of the algorithm in its table
   std::uint32_t digest = 0;  ///< of the algorithm, radix and segments: what signatures compare
 };
-
-/// The same by a staged row of the table.
-struct StagedPlan {
-  const Algorithm* algorithm = nullptr;
-  int parts = 1;
-  int row = 0;
-  std::uint32_t digest = 0;  ///< of the algorithm and the parts
-};
-
-/// Where a rank is alone all is a copy.
-struct AlonePlan {};
-
-using CallPlan = std::variant<AlonePlan, SchedulePlan, StagedPlan>;
 
 /// All that the check of a call and the choice of its way depend on, but for whether input and output overlap. Calls
 /// that name an algorithm, have a function or a count of every rank's own depend on more.
@@ -107,7 +93,5 @@ class PlanCache {
 
   std::array<std::optional<Known>, 64> recent_;
 };
-
-using CallPlanCache = PlanCache<CallPlan>;
 
 }  // namespace tutti::detail

@@ -9,8 +9,6 @@
 #include <optional>
 
 #include <tutti/collectives/call/call.hpp>
-#include <tutti/collectives/call/plan_cache.hpp>
-#include <tutti/collectives/call/rank_group.hpp>
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/communicator/call_log.hpp>
 #include <tutti/collectives/communicator/control_channel.hpp>
@@ -22,6 +20,7 @@
 #include <tutti/collectives/communicator/memory_pools.hpp>
 #include <tutti/collectives/communicator/progress_list.hpp>
 #include <tutti/collectives/communicator/questions.hpp>
+#include <tutti/collectives/communicator/rank_group.hpp>
 #include <tutti/collectives/communicator/rank_topology.hpp>
 #include <tutti/collectives/communicator/sequence.hpp>
 #include <tutti/collectives/node/local_ranks.hpp>
@@ -73,9 +72,6 @@ class CommunicatorState {
 
   /// Whether all ranks do, and nothing else is between them.
   bool is_one_node() const noexcept { return node_ != nullptr && queue_ == nullptr && topology().nodes == 1; }
-
-  /// What is known of calls that they make there.
-  PlanCache<CachedNodePlan>& node_plans() noexcept { return node_plans_; }
 
   /// Where memory comes from that they can map; null if there is none.
   NodeMemory* node_memory() noexcept { return node_memory_.get(); }
@@ -151,7 +147,6 @@ class CommunicatorState {
   std::unique_ptr<DebugLog> debug_;
   std::shared_ptr<NodeMemory> node_memory_;
   std::unique_ptr<LocalRanks> node_;
-  PlanCache<CachedNodePlan> node_plans_;
   std::unique_ptr<Queue> queue_;
   std::optional<Hierarchy> hierarchy_;  // made when it is first asked for
   std::optional<RankGroup> everyone_;   // made once the nodes are known

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include <tutti/collectives/call/rank_group.hpp>
+#include <tutti/collectives/communicator/rank_group.hpp>
 #include <tutti/collectives/selection/staged_algorithm.hpp>
 
 namespace tutti::detail {

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include <tutti/collectives/call/rank_group.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/communicator/rank_group.hpp>
 #include <tutti/collectives/selection_facts.hpp>
 #include <tutti/collectives/transport/bootstrap.hpp>
 #include <tutti/collectives/transport/waiting.hpp>

@@ -11,8 +11,8 @@
 #include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/call/data_layout.hpp>
 #include <tutti/collectives/call/plan_cache.hpp>
-#include <tutti/collectives/call/rank_group.hpp>
 #include <tutti/collectives/communicator/operation_memory.hpp>
+#include <tutti/collectives/communicator/rank_group.hpp>
 #include <tutti/collectives/engine/waiting_task.hpp>
 
 namespace tutti::detail {

@@ -2,11 +2,13 @@
 #include <algorithm>
 #include <cmath>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include <tutti/collectives/call/collective_calls.hpp>
 #include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/collectives/engine/node_task.hpp>
 #include <tutti/collectives/engine/queue_task.hpp>
@@ -140,6 +142,11 @@ std::string reason_of(const Call& call, const std::vector<Plan>& plans) {
               "; next ", other->algorithm->name, ", ", microseconds(*other));
 }
 
+void tell_in_node(const Communicator& comm, const Call& call) {
+  DebugLog* const log = comm.state().debug();
+  if (log != nullptr) log->say_call(call, "node memory", "all ranks share the memory of a node");
+}
+
 void tell(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call, const Plan& plan) {
   DebugLog* const log = comm.state().debug();
   if (log == nullptr || &group != &comm.state().everyone()) return;  // stages are not calls of the program
@@ -165,6 +172,11 @@ std::string plan(const Communicator& comm, RankGroup& group, AlgorithmTable tabl
   }
   if (problem.empty()) problem = find_algorithm_problem(comm, group, table, call);
   if (!problem.empty() || group.size() == 1) return problem;
+  if (&group == &comm.state().everyone() && runs_in_node(comm, call)) {
+    found = plan_node_call(comm, call);
+    tell_in_node(comm, call);
+    return {};
+  }
   const Plan plan = group.selector().choose(table, call.collective, planned_bytes(call, group.size()),
                                             constraints_of(comm, group, table, call));
   tell(comm, group, table, call, plan);
@@ -180,56 +192,77 @@ std::string plan(const Communicator& comm, RankGroup& group, AlgorithmTable tabl
   return {};
 }
 
-/// How the call runs under this sequence number. \throws InvalidArgument, and tells the other ranks, if it is wrong.
-CallPlan require_plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
-                      std::uint64_t sequence) {
+[[noreturn]] void refuse(const Communicator& comm, const Call& call, std::uint64_t sequence,
+                         const std::string& problem) {
+  comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
+}
+
+/// How the call runs under this sequence number: remembered from calls like it, or else found by `plan_into`, and kept
+/// in `found` if calls like it cannot be told by their kind. \throws InvalidArgument, and tells the other ranks, if it
+/// is wrong.
+template <class PlanInto>
+const CallPlan& require_plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
+                             std::uint64_t sequence, std::optional<CallPlan>& found, PlanInto plan_into) {
   const bool has_kind = CallKey::describes(call);
   const CallKey kind(table.data(), call);
   if (has_kind) {
-    const CallPlan* known = group.plans().find(kind);
-    if (known != nullptr && !overlaps(call, group.number())) return *known;
+    const CallPlan* const known = group.plans().find(kind);
+    if (known != nullptr && (call.input.data == nullptr || !overlaps(call, group.number()))) return *known;
   }
-  CallPlan found;
-  const std::string problem = plan(comm, group, table, call, found);
-  if (!problem.empty()) comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
-  if (has_kind) group.plans().remember(kind, found);
-  return found;
+  CallPlan planned;
+  if (const std::string problem = plan_into(planned); !problem.empty()) refuse(comm, call, sequence, problem);
+  if (has_kind) return group.plans().remember(kind, planned);
+  return found.emplace(std::move(planned));
 }
 
-std::unique_ptr<WaitingTask> start_schedule(const Communicator& comm, const RankGroup& group, SchedulePlan&& plan,
-                                            Call&& call, std::uint64_t sequence, Role role) {
-  const Collective collective = call.collective;
-  std::unique_ptr<CollectiveTask> task;
-  try {
-    if (comm.state().queue() != nullptr) {
-      task = std::make_unique<QueuedTask>(comm, group, std::move(plan), std::move(call), sequence, role);
-    } else {
-      task.reset(new (comm.state()) ScheduleTask(comm, group, std::move(plan), std::move(call), sequence, role));
+const CallPlan& require_plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
+                             std::uint64_t sequence, std::optional<CallPlan>& found) {
+  return require_plan(comm, group, table, call, sequence, found,
+                      [&](CallPlan& planned) { return plan(comm, group, table, call, planned); });
+}
+
+/// Starts a call by its plan; null if this rank is alone: then all is done.
+struct Start {
+  const Communicator& comm;
+  const RankGroup& group;
+  Call& call;  ///< which is taken
+  std::uint64_t sequence;
+  Role role;
+
+  std::unique_ptr<WaitingTask> operator()(const AlonePlan&) const {
+    copy_alone(call);
+    return nullptr;
+  }
+
+  std::unique_ptr<WaitingTask> operator()(const SchedulePlan& plan) const {
+    const Collective collective = call.collective;
+    std::unique_ptr<CollectiveTask> task;
+    try {
+      if (comm.state().queue() != nullptr) {
+        task = std::make_unique<QueuedTask>(comm, group, SchedulePlan(plan), std::move(call), sequence, role);
+      } else {
+        task.reset(new (comm.state()) ScheduleTask(comm, group, SchedulePlan(plan), std::move(call), sequence, role));
+      }
+    } catch (const std::bad_alloc& error) {  // the other ranks would wait for this one
+      comm.state().failures().fail(sequence, text(name(collective), " #", sequence, ": ", error.what()));
+      throw;
     }
-  } catch (const std::bad_alloc& error) {  // the other ranks would wait for this one
-    comm.state().failures().fail(sequence, text(name(collective), " #", sequence, ": ", error.what()));
-    throw;
+    task->begin();
+    return task;
   }
-  task->begin();
-  return task;
-}
 
-/// Null if this rank is alone: then all is done.
-std::unique_ptr<WaitingTask> start(const Communicator& comm, const RankGroup& group, CallPlan&& plan, Call&& call,
+  std::unique_ptr<WaitingTask> operator()(const StagedPlan& plan) const {
+    return plan.algorithm->staged->start(comm, call, plan, sequence);
+  }
+
+  std::unique_ptr<WaitingTask> operator()(const CachedNodePlan& plan) const {
+    return start_in_node(comm, std::move(call), plan, sequence);
+  }
+};
+
+std::unique_ptr<WaitingTask> start(const Communicator& comm, const RankGroup& group, const CallPlan& plan, Call&& call,
                                    std::uint64_t sequence, Role role) {
-  if (auto* const schedule = std::get_if<SchedulePlan>(&plan)) {
-    return start_schedule(comm, group, std::move(*schedule), std::move(call), sequence, role);
-  }
-  if (const auto* const staged = std::get_if<StagedPlan>(&plan)) {
-    return staged->algorithm->staged->start(comm, call, *staged, sequence);
-  }
-  copy_alone(call);
-  return nullptr;
-}
-
-std::unique_ptr<WaitingTask> check_and_start(const Communicator& comm, RankGroup& group, AlgorithmTable table,
-                                             Call&& call, std::uint64_t sequence, Role role) {
-  return start(comm, group, require_plan(comm, group, table, call, sequence), std::move(call), sequence, role);
+  return std::visit(Start{comm, group, call, sequence, role}, plan);
 }
 
 std::unique_ptr<Task> or_complete(std::unique_ptr<WaitingTask> task) {
@@ -262,36 +295,72 @@ void take_rule(const Communicator& comm, AlgorithmTable table, Call& call) {
 
 std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
   take_rule(comm, table, call);
-  if (runs_in_node(comm, call)) return start_in_node(comm, std::move(call));
+  RankGroup& group = comm.state().everyone();
   const std::uint64_t sequence = comm.state().take_sequence();
-  return or_complete(check_and_start(comm, comm.state().everyone(), table, std::move(call), sequence, Role::whole));
+  std::optional<CallPlan> found;
+  const CallPlan& plan = require_plan(comm, group, table, call, sequence, found);
+  return or_complete(start(comm, group, plan, std::move(call), sequence, Role::whole));
 }
 
 void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
   take_rule(comm, table, call);
-  if (runs_in_node(comm, call)) return run_in_node(comm, call);
-  start_collective(comm, table, std::move(call))->wait();
+  RankGroup& group = comm.state().everyone();
+  const std::uint64_t sequence = comm.state().take_sequence();
+  std::optional<CallPlan> found;
+  const CallPlan& plan = require_plan(comm, group, table, call, sequence, found);
+  if (const auto* const in_node = std::get_if<CachedNodePlan>(&plan)) {
+    return run_in_node(comm, call, *in_node, sequence);
+  }
+  const std::unique_ptr<Task> task = start(comm, group, plan, std::move(call), sequence, Role::whole);
+  if (task != nullptr) task->wait();
 }
 
 std::unique_ptr<WaitingTask> start_stage(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
                                          std::uint64_t sequence) {
-  return check_and_start(comm, group, table, std::move(call), sequence, Role::stage);
+  std::optional<CallPlan> found;
+  const CallPlan& plan = require_plan(comm, group, table, call, sequence, found);
+  return start(comm, group, plan, std::move(call), sequence, Role::stage);
 }
 
 std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call) {
   take_rule(comm, table, call);
-  if (runs_in_node(comm, call)) return prepare_in_node(comm, call);
+  RankGroup& group = comm.state().everyone();
   CallPlan found;
-  const std::string problem = plan(comm, comm.state().everyone(), table, call, found);
-  if (!problem.empty()) {
-    const std::uint64_t sequence = comm.state().take_sequence();
-    comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
-  }
+  const std::string problem = plan(comm, group, table, call, found);
+  if (!problem.empty()) refuse(comm, call, comm.state().take_sequence(), problem);
   call.options = {};
   return [comm, found, call = std::move(call)] {
     const std::uint64_t sequence = comm.state().take_sequence();
-    return or_complete(start(comm, comm.state().everyone(), CallPlan(found), Call(call), sequence, Role::whole));
+    return or_complete(start(comm, comm.state().everyone(), found, Call(call), sequence, Role::whole));
   };
+}
+
+bool run_if_all_can(const Communicator& comm, const Call* call) {
+  static const Call none = barrier_call({});
+  CommunicatorState& state = comm.state();
+  const CallLog::Mark mark = state.calls().mark();
+  const std::uint64_t sequence = state.take_sequence();
+  const Call& own = call != nullptr ? *call : none;
+  std::optional<CallPlan> found;
+  // Under no table: calls like it may be ruled out of the node's memory.
+  const CallPlan& plan = require_plan(comm, state.everyone(), {}, own, sequence, found, [&](CallPlan& planned) {
+    std::string problem = find_problem(own, comm.rank(), comm.size());
+    if (problem.empty()) planned = plan_node_call(comm, own);
+    return problem;
+  });
+  if (run_in_node_if_all_can(comm, own, std::get<CachedNodePlan>(plan), sequence, call != nullptr)) {
+    tell_in_node(comm, own);
+    return true;
+  }
+  state.calls().forget_since(mark);
+  state.published().forget(sequence);
+  return false;
+}
+
+void let_pass(const Communicator& comm) {
+  CommunicatorState& state = comm.state();
+  state.published().leave_out(state.take_sequence());
+  state.node()->pass();
 }
 
 }  // namespace tutti::detail

@@ -39,9 +39,18 @@ void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call)
 /// forgotten. \throws InvalidArgument, CommunicationError
 std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& comm, AlgorithmTable table, Call&& call);
 
-/// The same as a stage of an operation that took its sequence numbers before and advances its stages itself. Among the
-/// ranks of `group`, which stays until the task is gone: ranks and size in the call are the group's. Null if this rank
-/// is alone there: then all is done.
+/// Makes a collective in the memory of the node if every rank can, each of which says so; null: this one cannot. False
+/// on every rank, with nothing done, if one cannot. The call of a rank that can is right, and runs_in_node(), whatever
+/// rules say of calls like it. \throws CommunicationError
+bool run_if_all_can(const Communicator& comm, const Call* call);
+
+/// Lets a collective pass that other ranks may make by run_if_all_can(), and which then is made by none. Never waits.
+/// \throws CommunicationError if the communicator is unusable.
+void let_pass(const Communicator& comm);
+
+/// The same as start_collective(), as a stage of an operation that took its sequence numbers before and advances its
+/// stages itself. Among the ranks of `group`, which stays until the task is gone: ranks and size in the call are the
+/// group's. Null if this rank is alone there: then all is done.
 std::unique_ptr<WaitingTask> start_stage(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
                                          std::uint64_t sequence);
 

@@ -8,7 +8,6 @@
 #include <system_error>
 #include <utility>
 
-#include <tutti/collectives/call/collective_calls.hpp>
 #include <tutti/collectives/call/data_layout.hpp>
 #include <tutti/collectives/call/plan_cache.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
@@ -24,15 +23,6 @@ namespace {
 
 /// In place of an algorithm's row and digest in signatures.
 const SchedulePlan kWay = {.schedule = nullptr, .segments = 1, .row = UINT8_MAX - 1, .digest = 0xD1BEC7};
-
-CachedNodePlan kind_of(const Communicator& comm, const Call& call) noexcept {
-  const Signature call_signature = signature(call, kWay, 0, 0);
-  return {.plan = plan_in_node(call, comm.state().node()->number(), comm.size()),
-          .signature = call_signature,
-          .digest = kind_digest_of(call_signature),
-          .number = comm.state().calls().number_kind(),
-          .flight = comm.state().published().flight_of(call_signature, {})};
-}
 
 /// Its header stays for 63 operations more.
 NodeCollective make_work(const Communicator& comm, const Call& call, const CachedNodePlan& kind, std::uint64_t sequence,
@@ -158,24 +148,6 @@ class NodeTask final : public WaitingTask, public PooledTask<NodeTask> {
   bool complete_ = false;
 };
 
-/// What is known of the call, whose number is `sequence`, or is found now, and kept in `found` if calls like it cannot
-/// be told by their kind. \throws InvalidArgument, and tells the other ranks, if it is wrong.
-const CachedNodePlan& know(const Communicator& comm, const Call& call, std::uint64_t sequence,
-                           std::optional<CachedNodePlan>& found) {
-  CommunicatorState& state = comm.state();
-  PlanCache<CachedNodePlan>& known = state.node_plans();
-  const bool has_kind = CallKey::describes(call);
-  const CallKey kind(nullptr, call);
-  if (has_kind) {
-    const CachedNodePlan* const before = known.find(kind);
-    if (before != nullptr && (call.input.data == nullptr || !overlaps(call, comm.rank()))) return *before;
-  }
-  const std::string problem = find_problem(call, comm.rank(), comm.size());
-  if (!problem.empty()) state.failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
-  if (has_kind) return known.remember(kind, kind_of(comm, call));
-  return found.emplace(kind_of(comm, call));
-}
-
 /// Whether it is complete within the time in which a rank spins, and nothing else has to be looked at. A task is only
 /// made of what takes longer. Where ranks share processors, one yields to those that it waits for; while it waits for
 /// others only, to yield would bring on ranks that have to wait as well.
@@ -205,71 +177,37 @@ bool completes_soon(const Communicator& comm, std::uint64_t sequence, NodeCollec
   return false;
 }
 
-void tell(const Communicator& comm, const Call& call) {
-  DebugLog* const log = comm.state().debug();
-  if (log != nullptr) log->say_call(call, "node memory", "all ranks share the memory of a node");
-}
-
 }  // namespace
 
-std::unique_ptr<Task> start_in_node(const Communicator& comm, Call&& call) {
-  const std::uint64_t sequence = comm.state().take_sequence();
-  tell(comm, call);
-  std::optional<CachedNodePlan> found;
-  const CachedNodePlan& kind = know(comm, call, sequence, found);
-  std::unique_ptr<NodeTask> task(new (comm.state()) NodeTask(comm, std::move(call), kind, sequence));
+CachedNodePlan plan_node_call(const Communicator& comm, const Call& call) noexcept {
+  const Signature call_signature = signature(call, kWay, 0, 0);
+  return {.plan = plan_in_node(call, comm.state().node()->number(), comm.size()),
+          .signature = call_signature,
+          .digest = kind_digest_of(call_signature),
+          .number = comm.state().calls().number_kind(),
+          .flight = comm.state().published().flight_of(call_signature, {})};
+}
+
+std::unique_ptr<WaitingTask> start_in_node(const Communicator& comm, Call&& call, const CachedNodePlan& plan,
+                                           std::uint64_t sequence) {
+  std::unique_ptr<NodeTask> task(new (comm.state()) NodeTask(comm, std::move(call), plan, sequence));
   task->advance();
   return task;
 }
 
-void run_in_node(const Communicator& comm, const Call& call) {
-  const std::uint64_t sequence = comm.state().take_sequence();
-  tell(comm, call);
-  std::optional<CachedNodePlan> found;
-  const CachedNodePlan& kind = know(comm, call, sequence, found);
-  NodeCollective work = make_work(comm, call, kind, sequence, timed_of(call));
+void run_in_node(const Communicator& comm, const Call& call, const CachedNodePlan& plan, std::uint64_t sequence) {
+  NodeCollective work = make_work(comm, call, plan, sequence, timed_of(call));
   if (!completes_soon(comm, sequence, work)) NodeTask(comm, sequence, std::move(work)).wait();
 }
 
-std::function<std::unique_ptr<Task>()> prepare_in_node(const Communicator& comm, const Call& call) {
-  if (const std::string problem = find_problem(call, comm.rank(), comm.size()); !problem.empty()) {
-    const std::uint64_t sequence = comm.state().take_sequence();
-    comm.state().failures().refuse(sequence, text(name(call.collective), " #", sequence, ": ", problem));
-  }
-  return [comm, call] { return start_in_node(comm, Call(call)); };
-}
-
-bool run_if_all_can(const Communicator& comm, const Call* call) {
-  static const Call none = barrier_call({});
-  CommunicatorState& state = comm.state();
-  const CallLog::Mark mark = state.calls().mark();
-  const std::uint64_t sequence = state.take_sequence();
-  const Call& own = call != nullptr ? *call : none;
-  std::optional<CachedNodePlan> found;
-  const CachedNodePlan& kind = know(comm, own, sequence, found);
-  NodeCollective work = make_work(comm, own, kind, sequence, timed_of(own),
-                                  call != nullptr ? Participation::asked : Participation::refused);
-  bool refused = false;
-  if (completes_soon(comm, sequence, work)) {
-    refused = work.refused();
-  } else {
-    NodeTask task(comm, sequence, std::move(work));
-    task.wait();
-    refused = task.refused();
-  }
-  if (refused) {
-    state.calls().forget_since(mark);
-    state.published().forget(sequence);
-  } else {
-    tell(comm, own);
-  }
-  return !refused;
-}
-
-void let_pass(const Communicator& comm) {
-  CommunicatorState& state = comm.state();
-  state.published().leave_out(state.take_sequence());
-  state.node()->pass();
+bool run_in_node_if_all_can(const Communicator& comm, const Call& call, const CachedNodePlan& plan,
+                            std::uint64_t sequence, bool can) {
+  NodeCollective work =
+      make_work(comm, call, plan, sequence, timed_of(call), can ? Participation::asked : Participation::refused);
+  if (completes_soon(comm, sequence, work)) return !work.refused();
+  NodeTask task(comm, sequence, std::move(work));
+  task.wait();
+  return !task.refused();
 }
 
 std::unique_ptr<WaitingTask> start_node_stage(const Communicator& comm, const RankGroup& group, Call&& call,

@@ -1,16 +1,16 @@
 // Collectives of local ranks as operations of a communicator.
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <memory>
 
 #include <tutti/collectives/call/call.hpp>
-#include <tutti/collectives/call/rank_group.hpp>
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/communicator/rank_group.hpp>
 #include <tutti/collectives/engine/waiting_task.hpp>
 #include <tutti/collectives/node/local_ranks.hpp>
-#include <tutti/collectives/system/task.hpp>
+#include <tutti/collectives/node/node_plan.hpp>
 
 namespace tutti::detail {
 
@@ -21,21 +21,18 @@ inline bool runs_in_node(const Communicator& comm, const Call& call) noexcept {
          !call.function && !call.is_counted_by_pair();
 }
 
-/// Checks the call, and starts it or waits until it is complete. \throws InvalidArgument, CommunicationError
-std::unique_ptr<Task> start_in_node(const Communicator& comm, Call&& call);
-void run_in_node(const Communicator& comm, const Call& call);
+/// How a call that is right is made there.
+CachedNodePlan plan_node_call(const Communicator& comm, const Call& call) noexcept;
 
-/// Checks the call; what is returned starts it. Its options may be forgotten. \throws InvalidArgument,
+/// Starts the call under its number, or waits until it is complete, without a task of its own. \throws
 /// CommunicationError
-std::function<std::unique_ptr<Task>()> prepare_in_node(const Communicator& comm, const Call& call);
+std::unique_ptr<WaitingTask> start_in_node(const Communicator& comm, Call&& call, const CachedNodePlan& plan,
+                                           std::uint64_t sequence);
+void run_in_node(const Communicator& comm, const Call& call, const CachedNodePlan& plan, std::uint64_t sequence);
 
-/// Makes a collective if every rank can, each of which says so; null: this one cannot. False on every rank, with
-/// nothing done, if one cannot. The call of a rank that can is right, and runs_in_node(). \throws CommunicationError
-bool run_if_all_can(const Communicator& comm, const Call* call);
-
-/// Lets a collective pass that other ranks may make by run_if_all_can(), and which then is made by none. Never waits.
-/// \throws CommunicationError if the communicator is unusable.
-void let_pass(const Communicator& comm);
+/// The same where every rank says whether it can; false on every rank, with nothing done, if one cannot.
+bool run_in_node_if_all_can(const Communicator& comm, const Call& call, const CachedNodePlan& plan,
+                            std::uint64_t sequence, bool can);
 
 /// A stage of an operation that took its numbers before and advances its stages itself: among the ranks of the node,
 /// which are `group`. The call is right.

@@ -19,8 +19,8 @@
 #include <vector>
 
 #include <tutti/collectives/call/call.hpp>
-#include <tutti/collectives/call/rank_group.hpp>
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/communicator/rank_group.hpp>
 #include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/collectives/engine/waiting_task.hpp>
 #include <tutti/collectives/node/local_ranks.hpp>

@@ -18,6 +18,7 @@ INNER = {
         "schedule/",
         "call/call.hpp",
         "call/collective_calls.hpp",
+        "communicator/call_plan.hpp",
         "communicator/communicator_state.hpp",
         "communicator/hierarchy.hpp",
         "communicator/memory_pools.hpp",

@@ -136,7 +136,7 @@ TEST(Cli, MisuseIsOneClearLine) {
       {{"explain", "allreduce", "--ranks", "4", "--algorithm", "snail"},
        1,
        "tutti: error: explain: unknown allreduce algorithm 'snail'; known are ring, two_way_ring, recursive_doubling, "
-       "halving_doubling, circulant, swing, bucket, knomial, double_tree\n"},
+       "halving_doubling, circulant, swing, bucket, knomial, double_tree, hierarchical\n"},
       {{"perf", "allreduce", "--mim", "8"},
        2,
        "tutti: error: perf: unknown option '--mim'; did you mean '--min'? (see `tutti perf --help`)\n"},

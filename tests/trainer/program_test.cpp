@@ -126,7 +126,7 @@ TEST_F(Program, WrongConfiguration) {
 
 TEST_F(Program, WrongVariablesOfTheLibrary) {
   setenv("TUTTI_ALGORITHM", "allreduce:rng", 1);
-  expect_error(run(mpirun(2, train(""))), {"TUTTI_ALGORITHM: rule 'allreduce:rng': there is no allreduce algorithm"});
+  expect_error(run(mpirun(2, train(""))), {"TUTTI_ALGORITHM: rule 'allreduce:rng': unknown allreduce algorithm"});
   unsetenv("TUTTI_ALGORITHM");
   // What is right serves training too.
   setenv("TUTTI_DEBUG", "info", 1);

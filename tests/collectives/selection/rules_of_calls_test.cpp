@@ -8,6 +8,9 @@
 
 #include <tests/support/ranks/errors.hpp>
 #include <tests/support/ranks/members.hpp>
+#include <tutti/collectives/call/collective_calls.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/engine/dispatch.hpp>
 #include <tutti/collectives/persistent.hpp>
 #include <tutti/collectives/selection/rules.hpp>
 
@@ -183,6 +186,20 @@ TEST(DebugInfo, IsALineForEachCommunicatorAndKindOfCall) {
   EXPECT_EQ(lines("allreduce sum f32, 32 bytes: "), calls) << said;
   EXPECT_EQ(lines("allreduce sum f32, 36 bytes: "), calls) << said;
   EXPECT_EQ(lines("barrier: dissemination, radix "), calls) << said;
+}
+
+/// A call that all ranks make if they can runs in the memory of the node, whatever rules say of calls like it.
+TEST(RulesOfCalls, DoNotReachCallsThatAllRanksMakeIfTheyCan) {
+  if (world_size() == 1) GTEST_SKIP() << "one rank has no algorithm";
+  const Variable variable("TUTTI_ALGORITHM", "barrier:dissemination");
+  const Communicator comm(MPI_COMM_WORLD);
+  if (!comm.state().is_one_node()) GTEST_SKIP() << "ranks exchange messages";
+  const detail::Call call = detail::barrier_call({});
+  for (int turn = 0; turn < 2; ++turn) {
+    barrier(comm);
+    EXPECT_TRUE(detail::run_if_all_can(comm, &call));
+    EXPECT_FALSE(detail::run_if_all_can(comm, comm.rank() == 0 ? nullptr : &call));
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <tutti/collectives/call/plan_cache.hpp>
+#include <tutti/collectives/communicator/call_plan.hpp>
 #include <tutti/collectives/schedule/compiled_schedule.hpp>
 #include <tutti/collectives/selection/selection.hpp>
 
@@ -36,7 +37,8 @@ class RankGroup {
 
   Selector& selector() noexcept { return selector_; }
   ScheduleStore& schedules() noexcept { return schedules_; }
-  CallPlanCache& plans() noexcept { return plans_; }
+  /// How recent kinds of calls run.
+  PlanCache<CallPlan>& plans() noexcept { return plans_; }
 
  private:
   std::vector<int> members_;  // empty: all
@@ -44,7 +46,7 @@ class RankGroup {
   int number_;
   Selector selector_;
   ScheduleStore schedules_;
-  CallPlanCache plans_;
+  PlanCache<CallPlan> plans_;
 };
 
 }  // namespace tutti::detail
