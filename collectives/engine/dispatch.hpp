@@ -1,32 +1,21 @@
-// Runs any schedule over a transport.
+// What every collective goes through: it is planned, or its plan remembered, and started by the engine of its plan.
 //
-// The data are cut into segments; each goes through all rounds of the schedule by itself, so that the messages of one
-// segment overlap the reduction of another. With R rounds, segment s starts `spacing` rounds after segment s-1, and
-// everything a rank starts is started in one order that all ranks share: by tick = round + s * spacing, then by
-// segment. Two ranks therefore agree on the order of the messages between them without numbering them. A step (round,
-// segment) is started once its predecessor in this order has been started and its segment's round before is complete;
-// what it waits for are steps before it, so schedules without deadlock stay without.
+// Engines are schedules step by step (schedule_task.hpp) or enqueued (queue_task.hpp), operations of several
+// collectives (staged_task.hpp), and the memory of the node (node_task.hpp).
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
-#include <vector>
 
 #include <tutti/collectives/call/call.hpp>
-#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/communicator.hpp>
+#include <tutti/collectives/communicator/rank_group.hpp>
+#include <tutti/collectives/engine/planning.hpp>
 #include <tutti/collectives/engine/waiting_task.hpp>
-#include <tutti/collectives/schedule/schedule.hpp>
 #include <tutti/collectives/system/task.hpp>
 
 namespace tutti::detail {
-
-/// The rows an operation may use: the table of the folder that owns the collective.
-using AlgorithmTable = std::span<const Algorithm* const>;
-
-/// Gives a call that names no algorithm the options of the first rule that fits it and can serve it, if there is one
-/// (rules.hpp).
-void take_rule(const Communicator& comm, AlgorithmTable table, Call& call);
 
 /// Checks the call and starts it under the next sequence number: by the row that is chosen, or where it
 /// runs_in_node() in the memory of the node. \throws InvalidArgument, CommunicationError

@@ -1,4 +1,11 @@
-// One collective on its way: a schedule, its data, and the segments under way. dispatch.hpp tells the rules.
+// One collective on its way: a schedule, its data, and the segments under way.
+//
+// The data are cut into segments; each goes through all rounds of the schedule by itself, so that the messages of one
+// segment overlap the reduction of another. With R rounds, segment s starts `spacing` rounds after segment s-1, and
+// everything a rank starts is started in one order that all ranks share: by tick = round + s * spacing, then by
+// segment. Two ranks therefore agree on the order of the messages between them without numbering them. A step (round,
+// segment) is started once its predecessor in this order has been started and its segment's round before is complete;
+// what it waits for are steps before it, so schedules without deadlock stay without.
 #pragma once
 
 #include <span>

@@ -2,12 +2,12 @@
 //
 // A schedule is a pure function from (rank, size, root, radix, torus) to rounds. In a round a rank sends at most one
 // message to each peer and receives at most one from each; a message carries one range of blocks or two. A schedule
-// knows no MPI, no bytes and no memory. Everything that runs, proves or prices a schedule is written once: dispatch.hpp
-// runs it, verifier.hpp proves it.
+// knows no MPI, no bytes and no memory. Everything that runs, proves or prices a schedule is written once:
+// schedule_task.hpp runs it, verifier.hpp proves it.
 //
 // Vocabulary: the data of a collective are cut into `blocks`; a `slot` is a named place that holds blocks; a `segment`
 // is a slice of the data that goes through the whole schedule by itself, so that several can be under way
-// (dispatch.hpp).
+// (schedule_task.hpp).
 #pragma once
 
 #include <tutti/kernels/cpp20.hpp>
