@@ -20,7 +20,8 @@ namespace {
 
 constexpr std::size_t kChunksUnderway = 4;
 constexpr std::size_t kMostChunks = 128;  // every chunk takes three numbers of operations
-enum StageNumber : int { reduce_in_node, across_nodes, gather_in_node, kStages };
+enum StageNumber : int { reduce_in_node, across_nodes, gather_in_node };
+constexpr int kStages = 3;
 
 /// Boundary `i` of `parts` equal parts of `count`, the larger ones first.
 std::size_t cut(std::size_t count, std::size_t i, std::size_t parts) noexcept {

@@ -35,7 +35,8 @@ struct Encoded {
   std::vector<std::byte> incoming;
 };
 
-enum StageNumber : int { exchange, gather, kStages };
+enum StageNumber : int { exchange, gather };
+constexpr int kStages = 2;
 
 class CompressedAllreduce final : public detail::Stages {
  public:
