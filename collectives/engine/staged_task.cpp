@@ -46,7 +46,7 @@ StagedTask::StagedTask(const Communicator& comm, StagedCall&& call, std::uint64_
                            .op = call_.op,
                            .algorithm = call_.row};
   state().calls().record({.call = whole, .before = state().calls().last_call()}, true, true,
-                 {.name = call_.algorithm, .segments = call_.parts});
+                         {.name = call_.algorithm, .segments = call_.parts});
 }
 
 StagedTask::~StagedTask() {
@@ -118,7 +118,8 @@ std::unique_ptr<StagedTask> start_staged(const Communicator& comm, StagedCall&& 
   try {
     stages = make();
   } catch (const std::exception& error) {
-    if (!state.failures().unusable()) state.failures().fail(sequence, text(call.name, " #", sequence, ": ", error.what()));
+    if (!state.failures().unusable())
+      state.failures().fail(sequence, text(call.name, " #", sequence, ": ", error.what()));
     throw;
   }
   auto task = std::make_unique<StagedTask>(comm, std::move(call), sequence, std::move(stages));

@@ -62,7 +62,8 @@ std::int32_t domain_of_this_thread() noexcept;
 /// The domain of a rank, number `number` of `ranks` on its node, that the others are told of.
 std::int32_t own_domain(int number, int ranks);
 
-/// Fewer ranks in each domain gain too little to reduce in two steps (collectives/node/DESIGN.md), unless it is asked for.
+/// Fewer ranks in each domain gain too little to reduce in two steps (collectives/node/DESIGN.md), unless it is asked
+/// for.
 int fewest_in_domain();
 
 }  // namespace tutti::detail
