@@ -34,6 +34,7 @@ std::string unknown_name(std::string_view what, std::string_view wanted, std::sp
 template <class Rows, class NameOf>
 std::vector<std::string> names_of(const Rows& rows, NameOf name_of) {
   std::vector<std::string> names;
+  names.reserve(std::size(rows));
   for (const auto& row : rows) names.emplace_back(std::invoke(name_of, row));
   return names;
 }

@@ -5,4 +5,4 @@
 #include <tutti/collectives/schedule/schedule.hpp>
 #include <tutti/collectives/selection/rules.hpp>
 #include <tutti/collectives/selection/selection.hpp>
-#include <tutti/collectives/selection/spelling.hpp>  // names of collectives, types and operators as MPI and NCCL spell them
+#include <tutti/collectives/selection/spelling.hpp>  // names as MPI and NCCL spell them

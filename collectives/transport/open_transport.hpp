@@ -2,6 +2,8 @@
 // ask for the same is seen to in creation_check.hpp.
 #pragma once
 
+#include <mpi.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>

@@ -1,8 +1,15 @@
 // Files that are whole or not there, and the small ones of the kernel.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
+#include <cstddef>
 #include <filesystem>
 #include <iterator>
+#include <optional>
+#include <span>
 #include <string>
 
 #include <tutti/kernels/error.hpp>
@@ -65,9 +72,20 @@ TEST(WholeFile, OfOneWriterOverwritesWhatAKilledOneLeft) {
   EXPECT_EQ(files_in(folder.path()), 1);
 }
 
-TEST(WholeFile, WritesDevicesInPlace) {
-  write_whole_file("/dev/null", "gone");
-  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+// A pipe, which a broken version may replace without harm to others, as it may not /dev/null.
+TEST(WholeFile, WritesWhatIsNoRegularFileInPlace) {
+  const TemporaryFolder folder;
+  const std::string pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  write_whole_file(pipe, "passed on");
+  std::array<char, 32> read{};
+  EXPECT_EQ(::read(reader, read.data(), read.size()), 9);
+  EXPECT_STREQ(read.data(), "passed on");
+  ::close(reader);
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(files_in(folder.path()), 1);
 }
 
 TEST(WholeFile, NamesFileAndCause) {
