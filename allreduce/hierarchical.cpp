@@ -116,7 +116,7 @@ class HierarchicalAllreduce final : public Stages {
 Prediction sum_of(const Prediction& a, const Prediction& b, double times = 1) noexcept {
   return {.latency = a.latency + times * b.latency,
           .overhead = a.overhead + times * b.overhead,
-          .moving = a.moving + times * b.moving,
+          .transfer = a.transfer + times * b.transfer,
           .local = a.local + times * b.local};
 }
 

@@ -228,13 +228,13 @@ LocalRanks::~LocalRanks() = default;
 std::unique_ptr<CopyPipeline> LocalRanks::take_pipeline() {
   if (moving_++ == 0) forget_freed();
   if (idle_.empty()) return std::make_unique<CopyPipeline>();
-  std::unique_ptr<CopyPipeline> moving = std::move(idle_.back());
+  std::unique_ptr<CopyPipeline> pipeline = std::move(idle_.back());
   idle_.pop_back();
-  return moving;
+  return pipeline;
 }
 
-void LocalRanks::give_back(std::unique_ptr<CopyPipeline> moving) {
-  idle_.push_back(std::move(moving));
+void LocalRanks::give_back(std::unique_ptr<CopyPipeline> pipeline) {
+  idle_.push_back(std::move(pipeline));
   --moving_;
 }
 

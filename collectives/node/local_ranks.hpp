@@ -97,7 +97,7 @@ class LocalRanks {
   /// What moves large data, and may know addresses of others' memory until it is given back. When nobody has one,
   /// memory that others have freed is let go of.
   std::unique_ptr<CopyPipeline> take_pipeline();
-  void give_back(std::unique_ptr<CopyPipeline> moving);
+  void give_back(std::unique_ptr<CopyPipeline> pipeline);
 
   /// Whether everyone has left the collective that used the place of this one's post.
   bool may_publish(std::uint64_t number) noexcept { return number < all_left_ + kPublishedCalls || have_left(number); }

@@ -99,7 +99,7 @@ Task::Progress NodeCollective::advance() {
       begin_pipeline();
     }
   }
-  if (stage_ == Stage::moving) {
+  if (stage_ == Stage::copying) {
     const Progress progress = moving_->advance();
     if (progress == Progress::complete) finish();
     any = any || progress == Progress::some;
@@ -225,7 +225,7 @@ void NodeCollective::begin_pipeline() {
   } else {
     moving_->begin(*peers_, *call_, number_, turn_, plan_.awaited == Who::all);
   }
-  stage_ = Stage::moving;
+  stage_ = Stage::copying;
 }
 
 void NodeCollective::finish() {
@@ -241,7 +241,7 @@ bool NodeCollective::awaits(int peer) const noexcept {
     case Stage::meeting:
       return is_among(plan_.awaited, peer) &&
              published_call_of(peer).number.load(std::memory_order_acquire) < published_number(number_, false);
-    case Stage::moving:
+    case Stage::copying:
       return moving_->awaits(peer);
     case Stage::over:
       break;

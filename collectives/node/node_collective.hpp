@@ -69,7 +69,7 @@ class NodeCollective {
   bool is_in_the_way() const noexcept;
 
  private:
-  enum class Stage : std::uint8_t { posting, meeting, moving, over };
+  enum class Stage : std::uint8_t { posting, meeting, copying, over };
 
   bool awaits(int peer) const noexcept;
   bool has_let_pass(int peer) const noexcept;

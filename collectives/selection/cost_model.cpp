@@ -181,7 +181,7 @@ void add(std::vector<Profile::Rounds>& path, const Load& load, double count) {
   }
 }
 
-double moving_time(const Load& load, double bytes, const TransportCosts& costs, double node_byte) noexcept {
+double transfer_time(const Load& load, double bytes, const TransportCosts& costs, double node_byte) noexcept {
   return bytes * (costs.byte * (load.moved + load.carried * costs.distance) + node_byte * load.inside);
 }
 
@@ -195,13 +195,13 @@ Prediction first_segment(const Profile& profile, double bytes, const TransportCo
   Prediction sum;
   sum.latency = profile.depth * costs.latency + profile.detours;
   for (const auto& [load, count] : profile.path) {
-    const double moving = moving_time(load, bytes, costs, node_byte);
-    sum.moving += count * moving;
+    const double transfer = transfer_time(load, bytes, costs, node_byte);
+    sum.transfer += count * transfer;
     sum.local += count * local_time(load, bytes, costs);
     if (load.messages < 1) continue;
     const bool rides = bytes * load.own / load.messages <= static_cast<double>(detail::kPackedBytes);
     const double messages = load.messages + (rides ? 0 : load.first_messages);
-    const double hidden = costs.overlaps ? std::min(costs.gap, moving / messages) : 0;
+    const double hidden = costs.overlaps ? std::min(costs.gap, transfer / messages) : 0;
     sum.overhead += count * (2 * costs.overhead + (messages - 1) * (costs.gap - hidden));
   }
   return sum;
@@ -224,10 +224,10 @@ Prediction further_segment(const Profile& profile, double bytes, const Transport
                            double node_byte) noexcept {
   Prediction sum = {.latency = 0,
                     .overhead = busy_time(profile, costs),
-                    .moving = moving_time(profile.rank, bytes, costs, node_byte),
+                    .transfer = transfer_time(profile.rank, bytes, costs, node_byte),
                     .local = local_time(profile.rank, bytes, costs)};
   if (!costs.overlaps) return sum;
-  (sum.moving > sum.local ? sum.local : sum.moving) = 0;
+  (sum.transfer > sum.local ? sum.local : sum.transfer) = 0;
   return sum;
 }
 
@@ -288,8 +288,8 @@ Prediction predict(const Profile& profile, std::size_t bytes, int segments, int 
   const int underway = (profile.rounds + spacing - 1) / spacing;
   next.latency = std::max(0.0, first.total() / underway - next.total());
   const double more = segments - 1;
-  return {first.latency + more * next.latency, first.overhead + more * next.overhead, first.moving + more * next.moving,
-          first.local + more * next.local};
+  return {first.latency + more * next.latency, first.overhead + more * next.overhead,
+          first.transfer + more * next.transfer, first.local + more * next.local};
 }
 
 }  // namespace tutti

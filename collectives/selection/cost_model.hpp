@@ -65,10 +65,10 @@ Profile profile(const Algorithm& algorithm, const Shape& shape, const CostContex
 struct Prediction {
   double latency = 0;   ///< messages that wait for each other, and segments for the ones before
   double overhead = 0;  ///< of messages, where bytes do not hide it
-  double moving = 0;    ///< bytes on the busiest link
+  double transfer = 0;  ///< bytes on the busiest link
   double local = 0;     ///< reducing and copying
 
-  constexpr double total() const noexcept { return latency + overhead + moving + local; }
+  constexpr double total() const noexcept { return latency + overhead + transfer + local; }
 };
 
 /// The time that `bytes` of data in all blocks take in `segments` segments, `spacing` rounds apart.

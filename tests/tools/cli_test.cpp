@@ -401,7 +401,7 @@ TEST(Explain, PrintsEveryCandidateAsJson) {
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const nlohmann::json& its = candidates[i];
     const double parts = its.at("latency_seconds").get<double>() + its.at("overhead_seconds").get<double>() +
-                         its.at("moving_seconds").get<double>() + its.at("local_seconds").get<double>();
+                         its.at("transfer_seconds").get<double>() + its.at("local_seconds").get<double>();
     EXPECT_NEAR(its.at("seconds").get<double>(), parts, 1e-12);
     if (i > 0) {
       EXPECT_GE(its.at("seconds"), candidates[i - 1].at("seconds"));

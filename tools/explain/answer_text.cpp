@@ -26,7 +26,7 @@ nlohmann::json to_json(const Plan& plan) {
           {"seconds", plan.predicted.total()},
           {"latency_seconds", plan.predicted.latency},
           {"overhead_seconds", plan.predicted.overhead},
-          {"moving_seconds", plan.predicted.moving},
+          {"transfer_seconds", plan.predicted.transfer},
           {"local_seconds", plan.predicted.local}};
 }
 
@@ -66,7 +66,7 @@ std::string reason(const Plan& winner, const Plan& other) {
   };
   Term terms[] = {{"latency", other.predicted.latency - winner.predicted.latency},
                   {"per-message overhead", other.predicted.overhead - winner.predicted.overhead},
-                  {"transfer", other.predicted.moving - winner.predicted.moving},
+                  {"transfer", other.predicted.transfer - winner.predicted.transfer},
                   {"reduction and copying", other.predicted.local - winner.predicted.local}};
   std::sort(std::begin(terms), std::end(terms), [](const Term& a, const Term& b) { return a.saved > b.saved; });
   std::string out = fmt::format("saves {} of {}", time_text(terms[0].saved), terms[0].name);
@@ -145,7 +145,7 @@ std::string table_text(const Answer& answer) {
   for (const Line& line : lines) {
     out += fmt::format("{} {:<20} {:>6} {:>9} {:>12} {:>11} {:>11} {:>11} {:>11}\n", line.wins ? '*' : ' ', line.name,
                        line.radix, line.segments, time_text(line.predicted.total()), time_text(line.predicted.latency),
-                       time_text(line.predicted.overhead), time_text(line.predicted.moving),
+                       time_text(line.predicted.overhead), time_text(line.predicted.transfer),
                        time_text(line.predicted.local));
   }
   return out;
@@ -226,9 +226,9 @@ nlohmann::json answer_json(const Question& question, const Ranks& ranks, const A
                         {"candidates", rows}};
   if (answer.stages) {
     const Prediction total = answer.stages->total();
-    all["hierarchical"] = {{"chunks", answer.stages->chunks},  {"seconds", total.total()},
-                           {"latency_seconds", total.latency}, {"overhead_seconds", total.overhead},
-                           {"moving_seconds", total.moving},   {"local_seconds", total.local}};
+    all["hierarchical"] = {{"chunks", answer.stages->chunks},    {"seconds", total.total()},
+                           {"latency_seconds", total.latency},   {"overhead_seconds", total.overhead},
+                           {"transfer_seconds", total.transfer}, {"local_seconds", total.local}};
   }
   return all;
 }

@@ -36,7 +36,7 @@ TEST(CostModel, IsTheLiteratures) {
   const auto expect = [](const Prediction& prediction, double rounds, double messages, double moved, double local) {
     EXPECT_DOUBLE_EQ(prediction.latency, rounds * kUnits.latency);
     EXPECT_DOUBLE_EQ(prediction.overhead, 2 * messages * kUnits.overhead);
-    EXPECT_NEAR(prediction.moving, moved, 1e-9);
+    EXPECT_NEAR(prediction.transfer, moved, 1e-9);
     EXPECT_NEAR(prediction.local, local, 1e-9);
   };
   expect(price(Collective::allreduce, "ring", {p}, n), 30, 30, 2 * 1500, 0.25 * 1500);
@@ -70,7 +70,7 @@ TEST(CostModel, BytesAreDearerTheFartherTheyGo) {
   const auto moving = [&](const char* name, const Shape& shape) {
     return predict(profile(*find_algorithm(allreduce_algorithms(), Collective::allreduce, name), shape), 1600, 1, 1,
                    far)
-        .moving;
+        .transfer;
   };
   EXPECT_NEAR(moving("ring", {16}), 2 * 1500, 1e-9);  // the last rank's neighbour is the first
   EXPECT_NEAR(moving("recursive_doubling", {16}), 1600 * (4 + 0.5 * (0 + 1 + 2 + 3)), 1e-9);
@@ -79,7 +79,7 @@ TEST(CostModel, BytesAreDearerTheFartherTheyGo) {
 TEST(CostModel, RanksOfANodeShareItsLink) {
   const auto moving = [&](const char* name, const Shape& shape, int ranks_per_node) {
     const Algorithm& algorithm = *find_algorithm(allreduce_algorithms(), Collective::allreduce, name);
-    return predict(profile(algorithm, shape, {.ranks_per_node = ranks_per_node}), 1600, 1, 1, kUnits, 0.5).moving;
+    return predict(profile(algorithm, shape, {.ranks_per_node = ranks_per_node}), 1600, 1, 1, kUnits, 0.5).transfer;
   };
   // Of a ring one rank of a node sends to the next node, the others inside.
   EXPECT_NEAR(moving("ring", {16}, 4), (1 + 0.5) * 2 * 1500, 1e-9);
