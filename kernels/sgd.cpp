@@ -6,7 +6,7 @@
 
 #include <tutti/kernels/arithmetic/sgd.hpp>
 #include <tutti/kernels/error.hpp>
-#include <tutti/kernels/text.hpp>
+#include <tutti/kernels/update/arguments.hpp>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tutti/kernels/sgd.cpp"
@@ -88,35 +88,14 @@ namespace tutti {
 
 HWY_EXPORT(update_on_target);
 
-namespace {
-
-void check_like_parameters(const char* what, const ConstBuffer& buffer, const ConstBuffer& parameters) {
-  if (buffer.dtype != parameters.dtype || buffer.count != parameters.count) {
-    throw InvalidArgument(text("sgd_update: ", what, " are ", name(buffer.dtype), " x ", buffer.count,
-                               ", the parameters ", name(parameters.dtype), " x ", parameters.count));
-  }
-  if (buffer.space != parameters.space) {
-    throw InvalidArgument(text("sgd_update: ", what, " and parameters are not in the same memory space"));
-  }
-}
-
-}  // namespace
-
 void arithmetic::check_sgd_arguments(const ConstBuffer& parameters, const ConstBuffer& gradients,
                                      const ConstBuffer& velocity, const SgdStep& step, MemorySpace space) {
-  if (parameters.dtype != DType::f32 && parameters.dtype != DType::f64) {
-    throw InvalidArgument(text("sgd_update: the parameters are ", name(parameters.dtype), ", not f32 or f64"));
-  }
-  if (parameters.space != space) {
-    throw InvalidArgument(
-        text("sgd_update: the parameters are not in ", space == MemorySpace::host ? "host" : "device", " memory"));
-  }
-  check_like_parameters("gradients", gradients, parameters);
-  if (!(step.momentum >= 0.0 && step.momentum < 1.0)) {
-    throw InvalidArgument(text("sgd_update: momentum is ", step.momentum, ", not in [0, 1)"));
-  }
+  constexpr const char* kName = "sgd_update";
+  require_floats(kName, parameters, space);
+  require_like(kName, "gradients", gradients, parameters);
+  require_in(kName, "momentum", step.momentum, 0.0, 1.0);
   if (step.nesterov && step.momentum == 0.0) throw InvalidArgument("sgd_update: nesterov needs momentum above 0");
-  if (step.momentum != 0.0) check_like_parameters("velocities", velocity, parameters);
+  if (step.momentum != 0.0) require_like(kName, "velocities", velocity, parameters);
 }
 
 void sgd_update(Buffer parameters, ConstBuffer gradients, Buffer velocity, const SgdStep& step) {

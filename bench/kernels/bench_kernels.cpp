@@ -14,9 +14,15 @@
 #include <tutti/kernels/copy.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/crc32c_versions.hpp>
+#include <tutti/kernels/gradients.hpp>
 #include <tutti/kernels/pack.hpp>
 #include <tutti/kernels/reduce.hpp>
 #include <tutti/kernels/sgd.hpp>
+#include <tutti/kernels/update/adagrad.hpp>
+#include <tutti/kernels/update/adam.hpp>
+#include <tutti/kernels/update/lamb.hpp>
+#include <tutti/kernels/update/lars.hpp>
+#include <tutti/kernels/update/rmsprop.hpp>
 
 namespace tutti {
 namespace {
@@ -122,6 +128,18 @@ void bench_sgd(benchmark::State& state, const SgdStep& step) {
   count_bytes(state, (step.momentum == 0.0 ? 3 : 5) * bytes_of(state));
 }
 
+/// An optimizer's update: parameters, gradients and up to three slots. `passes` counts arrays read and written.
+template <class Update>
+void bench_update(benchmark::State& state, Update update, std::size_t passes) {
+  const Ones parameters(bytes_of(state), DType::f32), gradients(bytes_of(state), DType::f32);
+  const Ones a(bytes_of(state), DType::f32), b(bytes_of(state), DType::f32), c(bytes_of(state), DType::f32);
+  for (auto _ : state) {
+    update(parameters.buffer(), gradients.buffer(), a.buffer(), b.buffer(), c.buffer());
+    benchmark::ClobberMemory();
+  }
+  count_bytes(state, passes * bytes_of(state));
+}
+
 template <class Crc>
 void bench_crc(benchmark::State& state, Crc crc) {
   const Ones data(bytes_of(state), DType::u8);
@@ -156,6 +174,60 @@ void add(const std::string& label, Function function, Arguments... arguments) {
   for (const std::int64_t size : kSizes) bench->Arg(size);
 }
 
+template <class Update>
+void add_update(const std::string& label, Update update, std::size_t passes) {
+  add(label, bench_update<Update>, update, passes);
+}
+
+void add_updates() {
+  const AdamStep adam{.learning_rate = 1e-9, .number = 10};
+  const AdamStep adamw{.learning_rate = 1e-9, .weight_decay = 0.01, .decoupled = true, .number = 10};
+  using Memory = const Buffer&;
+  add_update(
+      "adam", [=](Memory p, Memory g, Memory a, Memory b, Memory) { adam_update(p, g, a, b, {}, adam); }, 7);
+  add_update(
+      "adamw", [=](Memory p, Memory g, Memory a, Memory b, Memory) { adam_update(p, g, a, b, {}, adamw); }, 7);
+  add_update(
+      "adam/amsgrad", [=](Memory p, Memory g, Memory a, Memory b, Memory c) { adam_update(p, g, a, b, c, adam); }, 9);
+  add_update(
+      "adagrad",
+      [](Memory p, Memory g, Memory a, Memory, Memory) {
+        adagrad_update(p, g, a, {.learning_rate = 1e-9, .number = 10});
+      },
+      5);
+  add_update(
+      "rmsprop",
+      [](Memory p, Memory g, Memory a, Memory, Memory) { rmsprop_update(p, g, a, {}, {}, {.learning_rate = 1e-9}); },
+      5);
+  add_update(
+      "rmsprop/centered_momentum",
+      [](Memory p, Memory g, Memory a, Memory b, Memory c) {
+        rmsprop_update(p, g, a, b, c, {.learning_rate = 1e-9, .momentum = 0.9});
+      },
+      9);
+  add_update(
+      "lars",
+      [](Memory p, Memory g, Memory a, Memory, Memory) {
+        lars_update(p, g, a, {.learning_rate = 1e-9, .weight_decay = 1e-4});
+      },
+      7);
+  add_update(
+      "lamb",
+      [](Memory p, Memory g, Memory a, Memory b, Memory) {
+        lamb_update(p, g, a, b, {.learning_rate = 1e-9, .weight_decay = 0.01, .number = 10});
+      },
+      10);
+  add_update(
+      "sum_of_squares", [](Memory p, Memory, Memory, Memory, Memory) { benchmark::DoNotOptimize(sum_of_squares(p)); },
+      1);
+  add_update(
+      "scale", [](Memory p, Memory, Memory, Memory, Memory) { scale(p, 1.0); }, 2);
+  add_update(
+      "clamp", [](Memory p, Memory, Memory, Memory, Memory) { clamp(p, 2.0); }, 2);
+  add_update(
+      "average", [](Memory p, Memory, Memory a, Memory, Memory) { update_average(a, p, 0.999); }, 3);
+}
+
 void add_all() {
   const auto plain = [](void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); };
   for (const std::size_t shift : {0, 4}) {
@@ -188,6 +260,7 @@ void add_all() {
   add("sgd/plain", bench_sgd, SgdStep{.learning_rate = 1e-9});
   add("sgd/momentum_decay_nesterov", bench_sgd,
       SgdStep{.learning_rate = 1e-9, .momentum = 0.9, .weight_decay = 1e-4, .nesterov = true});
+  add_updates();
   add("crc32c", bench_crc<decltype(&crc32c)>, &crc32c);
   add("crc32c/portable", bench_crc<decltype(&crc32c_versions::portable)>, &crc32c_versions::portable);
 }
