@@ -202,6 +202,87 @@ TEST_F(ConfigFile, DifferencesSayWhatTheyMeanForResuming) {
   EXPECT_EQ(found[2].on_resume, OnResume::free);
 }
 
+TEST_F(ConfigFile, KeysThatTheKindDoesNotKnowAreRefused) {
+  expect_parts(error(data_ + "[optimizer]\nbeta1 = 0.9\n"),
+               {":4", "optimizer.beta1 means nothing with optimizer.kind = \"sgd\"", "momentum, nesterov"});
+  expect_parts(error(data_, {"optimizer.kind=adam", "optimizer.momentum=0.5"}),
+               {"--set optimizer.momentum=0.5", "optimizer.kind = \"adam\"", "beta1, beta2, epsilon, amsgrad"});
+  expect_parts(error(data_, {"schedule.kind=cosine"}, {"TUTTI_SCHEDULE_GAMMA=0.5"}),
+               {"TUTTI_SCHEDULE_GAMMA", "schedule.gamma means nothing with schedule.kind = \"cosine\""});
+  expect_parts(error(data_, {"schedule.kind=one_cycle", "schedule.warmup_steps=5"}), {"schedule.warmup_steps"});
+  EXPECT_NO_THROW(read(data_, {"schedule.gamma=0.5", "schedule.step_epochs=2"})) << "constant has always let them pass";
+  expect_parts(error(data_, {"optimizer.kind=adam", "optimizer.beta2=1.0"}), {"optimizer.beta2 = 1", "0 to"});
+  expect_parts(error(data_, {"optimizer.kind=adam", "optimizer.epsilon=0.0"}), {"optimizer.epsilon", "above 0"});
+  for (const auto kind : optimizer_names()) {
+    const Config config = read(data_, {"optimizer.kind=" + std::string(kind)});
+    EXPECT_EQ(to_toml(parse_config(to_toml(config), "again")), to_toml(config)) << kind;
+    write_file(file_, to_toml(config));
+    EXPECT_NO_THROW(read_config({.file = file_, .environment = {}, .options = {}})) << "its own text, " << kind;
+  }
+}
+
+TEST_F(ConfigFile, OptimizersHaveTheirOwnDefaults) {
+  EXPECT_EQ(read(data_).optimizer.learning_rate, 0.05);
+  EXPECT_EQ(read(data_, {"optimizer.kind=adamw"}).optimizer.learning_rate, 0.001);
+  EXPECT_EQ(read(data_, {"optimizer.kind=adamw"}).optimizer.weight_decay, 0.01);
+  EXPECT_EQ(read(data_, {"optimizer.kind=adamw", "optimizer.weight_decay=0.0"}).optimizer.weight_decay, 0.0);
+  EXPECT_EQ(read(data_, {"optimizer.kind=rmsprop"}).optimizer.momentum, 0.0);
+  EXPECT_EQ(read(data_, {"optimizer.kind=lamb"}).optimizer.epsilon, 1e-6);
+}
+
+TEST_F(ConfigFile, GroupsAreTables) {
+  const std::string groups = data_ +
+                             "[optimizer]\nkind = \"lars\"\n[[optimizer.group]]\nmatch = \"*.bias\"\n"
+                             "weight_decay = 0\nadapt = false\n[[optimizer.group]]\nmatch = \"conv*\"\n"
+                             "learning_rate_factor = 0.5\n[schedule]\nwarmup_steps = 3\n";
+  const Config config = read(groups);
+  ASSERT_EQ(config.optimizer.groups.size(), 2U);
+  EXPECT_EQ(config.optimizer.groups[0].match, "*.bias");
+  EXPECT_EQ(config.optimizer.groups[0].weight_decay, 0.0);
+  EXPECT_FALSE(config.optimizer.groups[0].adapt);
+  EXPECT_EQ(config.optimizer.groups[0].learning_rate_factor, 1.0);
+  EXPECT_FALSE(config.optimizer.groups[1].weight_decay);
+  EXPECT_EQ(config.optimizer.groups[1].learning_rate_factor, 0.5);
+  EXPECT_EQ(config.schedule.warmup_steps, 3);
+  const Config again = parse_config(to_toml(config), "again");
+  EXPECT_EQ(to_toml(again), to_toml(config));
+  EXPECT_TRUE(differences(again, config).empty());
+  const auto found = differences(read(data_ + "[optimizer]\nkind = \"lars\"\n"), config);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[1].text, "the groups of [[optimizer.group]] are others than they were");
+  EXPECT_EQ(found[1].on_resume, OnResume::note);
+
+  const auto group = [&](const std::string& lines) { return data_ + "[[optimizer.group]]\n" + lines; };
+  expect_parts(error(group("decay = 0\nmatch = \"*\"\n")),
+               {":4", "unknown key 'decay' of a group", "match, learning_rate_factor, weight_decay, adapt"});
+  expect_parts(error(group("weight_decay = 0\n")), {":3", "optimizer.group.match is missing"});
+  expect_parts(error(group("match = \"*\"\nweight_decay = -1\n")), {":5", "optimizer.group.weight_decay", "0 to"});
+  expect_parts(error(group("match = \"*\"\nadapt = false\n")), {":5", "optimizer.group.adapt means nothing", "sgd"});
+  expect_parts(error(data_ + "[optimizer.group]\nmatch = \"*\"\n"), {"[[optimizer.group]]"});
+  expect_parts(error(data_, {"optimizer.group=x"}), {"--set optimizer.group=x", "[[optimizer.group]] of a file"});
+}
+
+TEST_F(ConfigFile, SchedulesThatContradictThemselves) {
+  expect_parts(error(data_, {"schedule.kind=multi_step"}), {"schedule.milestone_epochs = \"\"", "rising order"});
+  expect_parts(error(data_, {"schedule.kind=multi_step", "schedule.milestone_epochs=3,2"}), {"\"3,2\""});
+  expect_parts(error(data_, {"schedule.kind=cosine", "schedule.restart_epochs=3", "schedule.end_epochs=4"}),
+               {"schedule.end_epochs", "schedule.restart_epochs"});
+  expect_parts(error(data_, {"optimizer.clip_norm=1", "optimizer.clip_value=1"}), {"clip_norm", "clip_value"});
+  expect_parts(error(data_, {"run.evaluate_with=average"}), {"run.evaluate_with", "optimizer.ema_decay"});
+}
+
+// Where the schedule ends with the run, another end of the run is another rate, which a resumed run announces.
+TEST_F(ConfigFile, AnotherEndIsNotedWhereTheScheduleHasOne) {
+  const auto noted = [&](const std::string& schedule) {
+    const auto found = differences(read(data_, {"train.epochs=9", schedule}), read(data_, {schedule}));
+    EXPECT_EQ(found.size(), 1U);
+    return found.at(0).on_resume == OnResume::note;
+  };
+  EXPECT_TRUE(noted("schedule.kind=cosine"));
+  EXPECT_TRUE(noted("schedule.kind=one_cycle"));
+  EXPECT_FALSE(noted("schedule.kind=step"));
+}
+
 TEST_F(ConfigFile, EveryDefaultIsInItsRange) {
   // A default goes through the same door as any value: what the table writes, it accepts.
   EXPECT_NO_THROW(parse_config(to_toml(Config{}), "defaults"));

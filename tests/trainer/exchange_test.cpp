@@ -30,7 +30,12 @@ class ExchangeTest : public testing::Test {
 
   const Communicator world_{MPI_COMM_WORLD, {.timeout = std::chrono::seconds(60)}};
   const std::vector<ParameterInfo> infos_{{"a", {100}, 0}, {"b", {7}, 0}, {"c", {33}, 0}, {"d", {1}, 0}};
-  const std::unique_ptr<Optimizer> optimizer_ = make_optimizer({.momentum = 0.0});
+  UpdateOutcome update(Exchange& exchange, const Buckets& buckets, double rate) const {
+    return Update(*optimizer_, optimizer_options_, infos_, buckets).run(exchange, {.learning_rate = rate});
+  }
+
+  const OptimizerOptions optimizer_options_{.momentum = 0.0};
+  const std::unique_ptr<Optimizer> optimizer_ = make_optimizer(optimizer_options_);
 };
 
 TEST_F(ExchangeTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
@@ -111,7 +116,7 @@ TEST_F(ExchangeTest, AnUpdateTakesTheSumOfAllRanks) {
     fill(buckets.gradient(i), static_cast<float>(i) + static_cast<float>(world_.rank()));
     exchange->gradient_ready(i);
   }
-  ASSERT_FALSE(update_parameters(*exchange, *optimizer_, buckets, {.learning_rate = 2.0}));
+  ASSERT_FALSE(update(*exchange, buckets, 2.0).not_finite);
   for (std::size_t i = 0; i < infos_.size(); ++i)
     EXPECT_EQ(at(buckets.parameter(i), infos_[i].count() - 1), -2.0F * (3.0F * static_cast<float>(i) + 3.0F)) << i;
 }
@@ -131,7 +136,7 @@ TEST_F(ExchangeTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
                                                           : world_.rank() == 1 ? large / 2
                                                                                : 0;
       if (compression == "f16" && !overflows) static_cast<float*>(buckets.gradient(2).data)[32] /= 3;
-      const auto found = update_parameters(*exchange, *optimizer_, buckets, {.learning_rate = 0.0});
+      const auto found = update(*exchange, buckets, 0.0).not_finite;
       if (overflows) {
         ASSERT_TRUE(found) << compression << " " << large;
         EXPECT_EQ(*found, 2U);

@@ -13,8 +13,11 @@ namespace tutti::trainer::test {
 
 namespace {
 
-LearningRate rate_of(const Config& config, std::uint64_t steps_per_epoch) {
-  return {config.optimizer.learning_rate, config.schedule, config.train.batch_size, steps_per_epoch};
+LearningRate rate_of(const Config& config, std::uint64_t steps_per_epoch, std::uint64_t steps = 0) {
+  return {config.optimizer.learning_rate,
+          config.schedule,
+          config.train.batch_size,
+          {.steps_per_epoch = steps_per_epoch, .steps = steps}};
 }
 
 TEST(LearningRate, ConstantWithWarmUpAndScaling) {

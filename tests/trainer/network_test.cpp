@@ -110,7 +110,9 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
       for (const Buffer slot : buckets_->slots(b)) std::fill_n(static_cast<double*>(slot.data), slot.count, 0.0);
     const ExchangeOptions options;
     const auto exchange = make_exchange({world_, *buckets_, options});
-    const auto sgd = make_optimizer({.momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.01});
+    const OptimizerOptions own_options{.momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.01};
+    const auto sgd = make_optimizer(own_options);
+    Update update(*sgd, own_options, network_->parameters(), *buckets_);
     network_->bind(*buckets_, [&](std::size_t parameter) { exchange->gradient_ready(parameter); });
     auto own = own_parameters();
     torch::optim::SGD optimizer(own, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.01).nesterov(nesterov));
@@ -121,7 +123,7 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
       exchange->begin();
       network_->forward(samples());
       network_->backward(1.0 / static_cast<double>(kSamplesUsed));
-      ASSERT_FALSE(update_parameters(*exchange, *sgd, *buckets_, {.learning_rate = 0.1}));
+      ASSERT_FALSE(update.run(*exchange, {.learning_rate = 0.1}).not_finite);
     }
     expect_equal(own, false);
   }

@@ -19,10 +19,10 @@ struct MadeUp {
   std::vector<double> gradients{0.5, 0.25};
   std::vector<double> momentum{0.0, 0.0};
 
-  void update(const Optimizer& optimizer, double rate) {
+  void update(const Optimizer& optimizer, double rate, double decay = 0.0) {
     const std::array<Buffer, 1> slots{Buffer(std::span(momentum))};
     optimizer.update({Buffer(std::span(parameters)), ConstBuffer(std::span(gradients)), slots},
-                     {.learning_rate = rate});
+                     {.learning_rate = rate, .weight_decay = decay});
   }
 };
 
@@ -48,7 +48,7 @@ TEST(Sgd, MomentumAddsUpInItsSlot) {
 
 TEST(Sgd, OptionsAreThoseOfTheConfiguration) {
   MadeUp decayed;
-  decayed.update(*make_optimizer({.kind = "sgd", .momentum = 0.0, .weight_decay = 0.5}), 1.0);
+  decayed.update(*make_optimizer({.kind = "sgd", .momentum = 0.0}), 1.0, 0.5);
   EXPECT_EQ(decayed.parameters, (std::vector<double>{0.0, -1.25}));
   EXPECT_EQ(decayed.momentum, (std::vector<double>{0.0, 0.0}));
 
@@ -80,7 +80,7 @@ TEST(Optimizers, UnknownOnesAreNamed) {
     make_optimizer({.kind = "newton"});
     ADD_FAILURE();
   } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(), "unknown optimizer 'newton'; known: sgd");
+    EXPECT_STREQ(error.what(), "unknown optimizer 'newton'; known: sgd, adam, adamw, adagrad, rmsprop, lars, lamb");
   }
 }
 

@@ -12,6 +12,8 @@
 #include <iterator>
 #include <optional>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include <toml++/toml.h>
 
@@ -31,9 +33,35 @@ std::string written(const toml::node& node, std::string_view text) {
   return std::string(text.substr(source.begin.column - 1, source.end.column - source.begin.column));
 }
 
+/// A key that was given a value, and where.
+struct Given {
+  const Key* key;
+  std::string origin;
+};
+
+/// The tables [[optimizer.group]].
+void assign_groups(Config& config, const toml::node& node, std::string_view text, const std::string& origin,
+                   std::vector<Given>& given) {
+  const auto line = [&](const toml::node& n) { return fmt::format("{}:{}", origin, n.source().begin.line); };
+  const toml::array* groups = node.as_array();
+  if (groups == nullptr || !node.is_array_of_tables())
+    throw ConfigError(fmt::format("{}: a group of parameters begins with [[optimizer.group]]", line(node)));
+  for (const toml::node& group : *groups) {
+    config.optimizer.groups.emplace_back();
+    for (const auto& [name, value] : *group.as_table()) {
+      const Key& key = find_group_key(std::string(name.str()), line(value));
+      assign(config, key, value, line(value));
+      if (value.is_number()) require_representable(config, key, written(value, text), line(value));
+      given.push_back({&key, line(value)});
+    }
+    if (config.optimizer.groups.back().match.empty())
+      throw ConfigError(fmt::format("{}: optimizer.group.match is missing: which parameters are meant", line(group)));
+  }
+}
+
 /// What `text`, parsed as `file`, says. Paths are resolved against `base`, if given, and else left as they are.
 void assign_table(Config& config, const toml::table& file, std::string_view text, const std::string& origin,
-                  const std::optional<std::filesystem::path>& base) {
+                  const std::optional<std::filesystem::path>& base, std::vector<Given>& given) {
   for (const auto& [section, content] : file) {
     const std::string section_name(section.str());
     const auto line = [&](const toml::node& node) { return fmt::format("{}:{}", origin, node.source().begin.line); };
@@ -44,10 +72,15 @@ void assign_table(Config& config, const toml::table& file, std::string_view text
     }
     if (content.as_table()->empty() && !is_section(section_name)) find_key(section_name, line(content));
     for (const auto& [name, node] : *content.as_table()) {
+      if (section_name == "optimizer" && name.str() == "group") {
+        assign_groups(config, node, text, origin, given);
+        continue;
+      }
       const Key& key = find_key(fmt::format("{}.{}", section_name, name.str()), line(node));
       assign(config, key, node, line(node));
       if (node.is_number()) require_representable(config, key, written(node, text), line(node));
       if (key.path && base) resolve_path(config, key, *base, line(node));
+      given.push_back({&key, line(node)});
     }
   }
 }
@@ -88,7 +121,7 @@ void require_meant_for_library(const std::string& origin, const std::string& nam
   }
 }
 
-void assign_environment(Config& config, const std::string& variable) {
+void assign_environment(Config& config, const std::string& variable, std::vector<Given>& given) {
   const auto equals = variable.find('=');
   const std::string origin = variable.substr(0, equals);
   std::string name = origin.substr(origin.find('_') + 1);
@@ -101,15 +134,43 @@ void assign_environment(Config& config, const std::string& variable) {
   const Key& key = find_key(name, origin + " (such variables set keys of the configuration)");
   assign_text(config, key, variable.substr(equals + 1), origin);
   if (key.path) resolve_path(config, key, std::filesystem::current_path(), origin);
+  given.push_back({&key, origin});
 }
 
-void assign_option(Config& config, const std::string& option) {
+void assign_option(Config& config, const std::string& option, std::vector<Given>& given) {
   const std::string origin = "--set " + option;
   const auto equals = option.find('=');
   if (equals == std::string::npos) throw ConfigError(fmt::format("{}: expected section.key=value", origin));
   const Key& key = find_key(option.substr(0, equals), origin);
   assign_text(config, key, option.substr(equals + 1), origin);
   if (key.path) resolve_path(config, key, std::filesystem::current_path(), origin);
+  given.push_back({&key, origin});
+}
+
+/// \throws ConfigError for a key that the chosen optimizer or schedule does not know
+void require_known(const Config& config, const std::vector<Given>& given) {
+  for (const auto& [key, origin] : given) {
+    if (key_applies(config, *key)) continue;
+    const std::string_view section = section_of(key->name);
+    std::string known;
+    for (const Key& other : key_table())
+      if (section_of(other.name) == section && key_applies(config, other))
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", tail_of(other.name));
+    throw ConfigError(fmt::format("{}: {} means nothing with {}.kind = \"{}\", which has {}", printable(origin),
+                                  key->name, section,
+                                  section == "optimizer" ? config.optimizer.kind : config.schedule.kind, known));
+  }
+}
+
+/// Keys of the optimizer that were not given become what its kind has as defaults.
+void complete_optimizer(Config& config, const std::vector<Given>& given) {
+  Config defaults;
+  defaults.optimizer = optimizer_defaults(config.optimizer.kind);
+  for (const Key& key : key_table()) {
+    const bool is_given = std::any_of(given.begin(), given.end(), [&](const Given& g) { return g.key == &key; });
+    if (section_of(key.name) != "optimizer" || is_given) continue;
+    std::visit([&](auto* value) { *value = *std::get<decltype(value)>(key.slot(defaults)); }, key.slot(config));
+  }
 }
 
 void require_consistent(const Config& config, const std::string& origin) {
@@ -119,6 +180,17 @@ void require_consistent(const Config& config, const std::string& origin) {
   require(!config.data.train.empty(), "data.train is missing: the folder of the training set");
   require(!config.optimizer.nesterov || config.optimizer.momentum > 0.0,
           "optimizer.nesterov = true needs optimizer.momentum above 0");
+  require(config.optimizer.clip_norm == 0.0 || config.optimizer.clip_value == 0.0,
+          "optimizer.clip_norm and optimizer.clip_value cannot be chosen together");
+  require(config.run.evaluate_with == "parameters" || config.optimizer.ema_decay > 0.0,
+          "run.evaluate_with = \"average\" needs optimizer.ema_decay above 0");
+  require(config.schedule.restart_epochs == 0.0 || config.schedule.end_epochs == 0.0,
+          "schedule.end_epochs has no meaning beside schedule.restart_epochs");
+  try {
+    if (config.schedule.kind == "multi_step") milestones_of(config.schedule.milestone_epochs);
+  } catch (const InvalidArgument& error) {
+    require(false, error.what());
+  }
   require(config.exchange.compression == "none" || config.model.dtype == "f32",
           "exchange.compression needs model.dtype = \"f32\"");
   require(config.exchange.compression == "none" || config.exchange.algorithm.empty(),
@@ -190,10 +262,13 @@ Config read_config(const ConfigSources& sources) {
   const std::string origin = piped ? "standard input" : sources.file.string();
   const std::string text = read_text(sources);
   Config config;
+  std::vector<Given> given;
   assign_table(config, parse_toml(text, origin), text, origin,
-               piped ? std::filesystem::current_path() : std::filesystem::absolute(sources.file).parent_path());
-  for (const auto& variable : sources.environment) assign_environment(config, variable);
-  for (const auto& option : sources.options) assign_option(config, option);
+               piped ? std::filesystem::current_path() : std::filesystem::absolute(sources.file).parent_path(), given);
+  for (const auto& variable : sources.environment) assign_environment(config, variable, given);
+  for (const auto& option : sources.options) assign_option(config, option, given);
+  require_known(config, given);
+  complete_optimizer(config, given);
   if (config.run.dir.empty()) {
     if (piped)
       throw ConfigError("standard input: run.dir is missing, and there is no file to name it after: give --out");
@@ -214,7 +289,8 @@ Config parse_config(std::string_view toml, const std::string& origin) {
   Config config;
   toml::table table = parse_toml(toml, origin);
   rename_former(table);
-  assign_table(config, table, toml, origin, std::nullopt);
+  std::vector<Given> given;
+  assign_table(config, table, toml, origin, std::nullopt, given);
   return config;
 }
 

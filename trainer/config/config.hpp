@@ -34,6 +34,7 @@ struct Config {
   struct Train {
     std::int64_t epochs = 5;
     std::int64_t batch_size = 128;
+    std::int64_t accumulate = 1;
     std::int64_t max_steps = 0;
     std::int64_t seed = 1;
     std::string order = "shuffled";
@@ -49,6 +50,8 @@ struct Config {
     std::int64_t keep = 3;
     std::int64_t log_every = 1;
     std::int64_t evaluate_every = 1;
+    std::string evaluate_with = "parameters";
+    bool log_gradient_norm = false;
     std::string progress = "auto";
   } run;
 };
@@ -84,6 +87,12 @@ struct Key {
 
 std::span<const Key> key_table();
 
+/// Keys of a table [[optimizer.group]]. Their slots are in the last of the configuration's groups.
+std::span<const Key> group_key_table();
+
+/// Whether the optimizer or schedule that `config` names knows `key`; true for keys that all of them know.
+bool key_applies(const Config& config, const Key& key);
+
 /// Where values come from, in rising order of precedence: `file`, then `environment`, then `options`.
 struct ConfigSources {
   std::filesystem::path file;            ///< "-": standard input
@@ -100,8 +109,8 @@ std::vector<std::string> tutti_environment();
 ///         (naming the nearest known one), a value of another type or out of range, keys that contradict each other.
 Config read_config(const ConfigSources& sources);
 
-/// The effective configuration as TOML, every key, in the order of the table; parse_config() reads it back to the same
-/// values.
+/// The effective configuration as TOML, every key that applies, in the order of the table; parse_config() reads it back
+/// to the same values.
 std::string to_toml(const Config& config);
 Config parse_config(std::string_view toml, const std::string& origin);
 
@@ -118,7 +127,7 @@ std::string range_text(const Key& key);
 /// The value in a slot, as TOML.
 std::string value_text(const Key::Slot& slot);
 
-/// The table of keys in Markdown, as printed in the README.
+/// The tables of keys and of the keys of a group in Markdown, as printed in the README.
 std::string key_table_markdown();
 
 }  // namespace tutti::trainer

@@ -86,7 +86,21 @@ std::string suggestion(const std::string& name) {
 
 }  // namespace
 
+const Key& find_group_key(const std::string& name, const std::string& origin) {
+  std::string known;
+  for (const Key& key : group_key_table()) {
+    const std::string_view tail = tail_of(tail_of(key.name));
+    if (tail == name) return key;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", tail);
+  }
+  throw ConfigError(
+      fmt::format("{}: unknown key '{}' of a group; a group has {}", printable(origin), printable(name), known));
+}
+
 const Key& find_key(const std::string& name, const std::string& origin) {
+  if (name == "optimizer.group" || name.starts_with("optimizer.group."))
+    throw ConfigError(
+        fmt::format("{}: groups of parameters are tables [[optimizer.group]] of a file", printable(origin)));
   const auto table = key_table();
   const auto found = std::find_if(table.begin(), table.end(), [&](const Key& key) { return key.name == name; });
   if (found != table.end()) return *found;

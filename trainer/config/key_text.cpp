@@ -28,6 +28,7 @@ std::string range_text(const Key& key, const Key::Slot& slot) {
 
 std::string range_text(const Key& key) {
   Config config;
+  config.optimizer.groups.emplace_back();  // where slots of a group's keys are
   return range_text(key, key.slot(config));
 }
 
@@ -56,13 +57,35 @@ std::string value_text(const Key::Slot& slot) {
   return std::visit(Visitor{}, slot);
 }
 
+namespace {
+
+/// The groups as TOML, after the keys of their section.
+std::string groups_toml(const Config& config) {
+  Config copy = config;
+  std::string toml;
+  for (const ParameterGroup& group : config.optimizer.groups) {
+    copy.optimizer.groups = {group};
+    toml += "\n[[optimizer.group]]\n";
+    for (const Key& key : group_key_table()) {
+      const std::string_view tail = key.name.substr(key.name.rfind('.') + 1);
+      if (!key_applies(config, key) || (tail == "weight_decay" && !group.weight_decay)) continue;
+      toml += fmt::format("{} = {}\n", tail, value_text(key.slot(copy)));
+    }
+  }
+  return toml;
+}
+
+}  // namespace
+
 std::string to_toml(const Config& config) {
   Config copy = config;
   std::string toml;
   std::string_view section;
   for (const Key& key : key_table()) {
+    if (!key_applies(config, key)) continue;
     const auto dot = key.name.find('.');
     if (key.name.substr(0, dot) != section) {
+      if (section == "optimizer") toml += groups_toml(config);
       section = key.name.substr(0, dot);
       toml += fmt::format("{}[{}]\n", toml.empty() ? "" : "\n", section);
     }
@@ -78,17 +101,29 @@ std::vector<Difference> differences(const Config& now, const Config& before) {
   for (const Key& key : key_table()) {
     const std::string is = value_text(key.slot(a));
     const std::string was = value_text(key.slot(b));
-    if (is != was) found.push_back({fmt::format("{} is {} and was {}", key.name, is, was), key.on_resume});
+    if (is == was) continue;
+    // Where the schedule ends with the run, another end is another rate in every step.
+    const bool is_end = key.name == "train.epochs" || key.name == "train.max_steps";
+    const OnResume on_resume = is_end && ends_with_run(now.schedule) ? OnResume::note : key.on_resume;
+    found.push_back({fmt::format("{} is {} and was {}", key.name, is, was), on_resume});
   }
+  if (groups_toml(now) != groups_toml(before))
+    found.push_back({"the groups of [[optimizer.group]] are others than they were", OnResume::note});
   return found;
 }
 
 std::string key_table_markdown() {
   Config defaults;
-  std::string table = "| key | default | values | meaning |\n| --- | --- | --- | --- |\n";
-  for (const Key& key : key_table())
-    table += fmt::format("| `{}` | `{}` | {} | {} |\n", key.name, value_text(key.slot(defaults)), range_text(key),
-                         key.meaning);
+  defaults.optimizer.groups.emplace_back();
+  const std::string head = "| key | default | values | meaning |\n| --- | --- | --- | --- |\n";
+  const auto row = [&](const Key& key) {
+    return fmt::format("| `{}` | `{}` | {} | {} |\n", key.name, value_text(key.slot(defaults)),
+                       range_text(key, key.slot(defaults)), key.meaning);
+  };
+  std::string table = head;
+  for (const Key& key : key_table()) table += row(key);
+  table += "\nIn a table `[[optimizer.group]]`:\n\n" + head;
+  for (const Key& key : group_key_table()) table += row(key);
   return table;
 }
 

@@ -1,20 +1,17 @@
-// The table of keys: a function for each section. Names of models, optimizers, strategies and codecs come from their
-// tables.
+// The table of keys: a function for each section, those of optimizer and schedule in learning_keys.cpp. Names of
+// models, optimizers, strategies and codecs come from their tables.
+#include <algorithm>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/config/key_sections.hpp>
 
 namespace tutti::trainer {
 
 namespace {
-
-using Slot = Key::Slot;
-using Keys = std::vector<Key>;
-
-std::vector<std::string_view> list(std::span<const std::string_view> names) { return {names.begin(), names.end()}; }
 
 Keys data_keys() {
   return {
@@ -92,10 +89,16 @@ Keys train_keys() {
        .low = 1,
        .high = 1e9},
       {.name = "train.batch_size",
-       .meaning = "samples per step over all ranks",
+       .meaning = "samples per step over all ranks, or per batch with accumulate",
        .slot = [](Config& c) -> Slot { return &c.train.batch_size; },
        .low = 1,
        .high = 1e9,
+       .on_resume = OnResume::refuse},
+      {.name = "train.accumulate",
+       .meaning = "batches in a step; what an epoch leaves over is a shorter step",
+       .slot = [](Config& c) -> Slot { return &c.train.accumulate; },
+       .low = 1,
+       .high = 1e6,
        .on_resume = OnResume::refuse},
       {.name = "train.max_steps",
        .meaning = "last step, over all epochs; 0: that of the last epoch",
@@ -121,70 +124,6 @@ Keys train_keys() {
        .slot = [](Config& c) -> Slot { return &c.train.timeout_s; },
        .low = 0.001,
        .high = 1e7},
-  };
-}
-
-Keys optimizer_keys() {
-  return {
-      {.name = "optimizer.kind",
-       .meaning = "how parameters are updated by their gradients",
-       .slot = [](Config& c) -> Slot { return &c.optimizer.kind; },
-       .choices = list(optimizer_names()),
-       .on_resume = OnResume::refuse},
-      {.name = "optimizer.learning_rate",
-       .meaning = "learning rate before schedule and scaling",
-       .slot = [](Config& c) -> Slot { return &c.optimizer.learning_rate; },
-       .low = 0,
-       .high = 1e6,
-       .on_resume = OnResume::note},
-      {.name = "optimizer.momentum",
-       .meaning = "momentum; 0: none",
-       .slot = [](Config& c) -> Slot { return &c.optimizer.momentum; },
-       .low = 0,
-       .high = 0.999999,
-       .on_resume = OnResume::note},
-      {.name = "optimizer.nesterov",
-       .meaning = "Nesterov's look-ahead; needs momentum",
-       .slot = [](Config& c) -> Slot { return &c.optimizer.nesterov; },
-       .on_resume = OnResume::note},
-      {.name = "optimizer.weight_decay",
-       .meaning = "times the parameter, added to its gradient",
-       .slot = [](Config& c) -> Slot { return &c.optimizer.weight_decay; },
-       .low = 0,
-       .high = 1e6,
-       .on_resume = OnResume::note},
-  };
-}
-
-Keys schedule_keys() {
-  return {
-      {.name = "schedule.kind",
-       .meaning = "learning rate: constant, or multiplied by gamma every step_epochs",
-       .slot = [](Config& c) -> Slot { return &c.schedule.kind; },
-       .choices = list(schedule_names()),
-       .on_resume = OnResume::note},
-      {.name = "schedule.warmup_steps",
-       .meaning = "steps of linear warm-up, the first at rate/warmup_steps; 0: none",
-       .slot = [](Config& c) -> Slot { return &c.schedule.warmup_steps; },
-       .high = Key::kUnbounded,
-       .on_resume = OnResume::note},
-      {.name = "schedule.step_epochs",
-       .meaning = "epochs between drops, fractions allowed (step)",
-       .slot = [](Config& c) -> Slot { return &c.schedule.step_epochs; },
-       .low = 1e-6,
-       .high = 1e9,
-       .on_resume = OnResume::note},
-      {.name = "schedule.gamma",
-       .meaning = "factor of a drop (step)",
-       .slot = [](Config& c) -> Slot { return &c.schedule.gamma; },
-       .low = 0,
-       .high = 1,
-       .on_resume = OnResume::note},
-      {.name = "schedule.base_batch",
-       .meaning = "the rate is for this batch size, scaled with batch_size; 0: off",
-       .slot = [](Config& c) -> Slot { return &c.schedule.base_batch; },
-       .high = 1e9,
-       .on_resume = OnResume::note},
   };
 }
 
@@ -237,6 +176,13 @@ Keys run_keys() {
        .meaning = "epochs between evaluations; one follows the last step; 0: only that",
        .slot = [](Config& c) -> Slot { return &c.run.evaluate_every; },
        .high = 1e9},
+      {.name = "run.evaluate_with",
+       .meaning = "what is evaluated (average: of optimizer.ema_decay)",
+       .slot = [](Config& c) -> Slot { return &c.run.evaluate_with; },
+       .choices = {"parameters", "average"}},
+      {.name = "run.log_gradient_norm",
+       .meaning = "write the norm of the gradient, before clipping, to metrics.jsonl",
+       .slot = [](Config& c) -> Slot { return &c.run.log_gradient_norm; }},
       {.name = "run.progress",
        .meaning = "what rank 0 shows; auto: a bar on a terminal, lines elsewhere",
        .slot = [](Config& c) -> Slot { return &c.run.progress; },
@@ -252,6 +198,24 @@ Keys all_keys() {
 }
 
 }  // namespace
+
+std::span<const Key> group_key_table() {
+  static const Keys table = group_keys();
+  return table;
+}
+
+bool key_applies(const Config& config, const Key& key) {
+  const auto dot = key.name.find('.');
+  const std::string_view section = key.name.substr(0, dot);
+  const std::string_view own = key.name.substr(dot + 1);
+  const auto known = [&](std::span<const std::string_view> kinds, bool (*reads)(std::string_view, std::string_view),
+                         std::string_view kind) {
+    return reads(kind, own) || std::none_of(kinds.begin(), kinds.end(), [&](auto other) { return reads(other, own); });
+  };
+  if (section == "optimizer") return known(optimizer_names(), optimizer_reads, config.optimizer.kind);
+  if (section == "schedule") return known(schedule_names(), schedule_reads, config.schedule.kind);
+  return true;
+}
 
 std::span<const Key> key_table() {
   static const Keys table = all_keys();

@@ -31,7 +31,8 @@ class Exchange {
 
   /// Waits until the gradients of `bucket` are those of the global batch, the same bits on all ranks. Buckets after it
   /// may be on their way still: what is done between two waits is done meanwhile. The first wait says that backward has
-  /// ended: gradients that were not announced are zeros. \throws CommunicationError
+  /// ended: gradients that were not announced are what their memory holds, zeros unless it was added to. \throws
+  /// CommunicationError
   virtual void wait(std::size_t bucket) = 0;
 
   /// Ends the exchange without its result: afterwards no communication of the step is under way.

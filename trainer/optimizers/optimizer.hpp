@@ -4,6 +4,7 @@
 // with names that belong to the caller, who allocates them, gives them to all ranks and writes them to checkpoints.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -13,16 +14,20 @@
 
 namespace tutti::trainer {
 
-/// What an update reads and writes: all of one count and dtype, without overlap. A bucket, or a part of one.
+/// What an update reads and writes: all of one count and dtype, without overlap. A bucket, or a part of one; exactly
+/// one parameter tensor where the optimizer is per_tensor().
 struct UpdateMemory {
   Buffer parameters;
   ConstBuffer gradients;          ///< over all samples of the global batch
   std::span<const Buffer> slots;  ///< in the order of Optimizer::slots()
 };
 
-/// What all updates of a step have in common.
+/// What holds for all parameters of an update.
 struct UpdateStep {
   double learning_rate = 0.0;
+  double weight_decay = 0.0;
+  bool adapts = true;        ///< lars, lamb: false for a trust ratio of 1
+  std::uint64_t number = 1;  ///< of the step, counted from 1 over the whole run: what bias corrections need
 };
 
 class Optimizer {
@@ -36,6 +41,9 @@ class Optimizer {
   /// checkpoints.
   virtual std::span<const std::string_view> slots() const noexcept = 0;
 
+  /// Whether an update needs norms, and so the whole of each parameter tensor by itself.
+  virtual bool per_tensor() const noexcept { return false; }
+
   /// Local, a function of its arguments alone: the same bits on every rank that has the same memory.
   virtual void update(const UpdateMemory& memory, const UpdateStep& step) const = 0;
 };
@@ -43,7 +51,13 @@ class Optimizer {
 /// The optimizer named options.kind. \throws InvalidArgument naming the known ones.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options);
 
-/// sgd.cpp
+// Each in the source of its name.
 std::unique_ptr<Optimizer> make_sgd(const OptimizerOptions& options);
+std::unique_ptr<Optimizer> make_adam(const OptimizerOptions& options);
+std::unique_ptr<Optimizer> make_adamw(const OptimizerOptions& options);
+std::unique_ptr<Optimizer> make_adagrad(const OptimizerOptions& options);
+std::unique_ptr<Optimizer> make_rmsprop(const OptimizerOptions& options);
+std::unique_ptr<Optimizer> make_lars(const OptimizerOptions& options);
+std::unique_ptr<Optimizer> make_lamb(const OptimizerOptions& options);
 
 }  // namespace tutti::trainer

@@ -14,23 +14,21 @@ namespace {
 class Sgd final : public Optimizer {
  public:
   explicit Sgd(const OptimizerOptions& options)
-      : step_{.learning_rate = 0.0,
-              .momentum = options.momentum,
-              .weight_decay = options.weight_decay,
-              .nesterov = options.nesterov} {}
+      : step_{.learning_rate = 0.0, .momentum = options.momentum, .weight_decay = 0.0, .nesterov = options.nesterov} {}
 
   std::span<const std::string_view> slots() const noexcept override { return kSlots; }
 
   void update(const UpdateMemory& memory, const UpdateStep& step) const override {
     SgdStep now = step_;
     now.learning_rate = step.learning_rate;
+    now.weight_decay = step.weight_decay;
     sgd_update(memory.parameters, memory.gradients, memory.slots[0], now);
   }
 
  private:
   static constexpr std::array<std::string_view, 1> kSlots{"momentum"};
 
-  const SgdStep step_;  // without its learning rate
+  const SgdStep step_;  // without rate and decay, which each update states
 };
 
 }  // namespace

@@ -46,15 +46,17 @@ void RunLog::step(const StepReport& report, const Position& position, double sec
 }
 
 void RunLog::log(const StepReport& report) {
-  folder->log({{"kind", "step"},
-               {"step", report.step},
-               {"epoch", report.epoch},
-               {"loss", report.loss},
-               {"lr", report.learning_rate},
-               {"samples", report.samples},
-               {"samples_per_s", logged_.rate()},
-               {"step_time_s", logged_.seconds / static_cast<double>(logged_.steps)},
-               {"comm_share", logged_.share()}});
+  nlohmann::json record = {{"kind", "step"},
+                           {"step", report.step},
+                           {"epoch", report.epoch},
+                           {"loss", report.loss},
+                           {"lr", report.learning_rate},
+                           {"samples", report.samples},
+                           {"samples_per_s", logged_.rate()},
+                           {"step_time_s", logged_.seconds / static_cast<double>(logged_.steps)},
+                           {"comm_share", logged_.share()}};
+  if (report.gradient_norm) record["gradient_norm"] = *report.gradient_norm;
+  folder->log(record);
   logged_ = {};
 }
 

@@ -1,5 +1,6 @@
 // A step:
 //
+//   [micro-batches but the last: forward -> backward, whose gradients stay here] ->
 //   forward -> loss starts to add up over ranks -> backward, while complete buckets start to be exchanged
 //           -> loss known on all ranks: stop if it is not finite -> each bucket arrives and its parameters are updated
 #include <tutti/trainer/run/step_loop.hpp>
@@ -14,6 +15,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/kernels/finite.hpp>
 #include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer {
@@ -22,7 +24,13 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
     : comm_(comm),
       config_(config),
       steps_per_epoch_(task.steps_per_epoch),
-      learning_rate_(config.optimizer.learning_rate, config.schedule, config.train.batch_size, task.steps_per_epoch),
+      learning_rate_(agree(comm,
+                           [&] {
+                             return std::make_unique<LearningRate>(
+                                 config.optimizer.learning_rate, config.schedule,
+                                 config.train.batch_size * config.train.accumulate,
+                                 RunLength{.steps_per_epoch = task.steps_per_epoch, .steps = task.steps});
+                           })),
       network_(agree(comm,
                      [&] {
                        const auto& data = config.data;
@@ -37,15 +45,20 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
                        try {
                          return std::make_unique<Buckets>(comm,
                                                           plan_buckets(network_->parameters(), dtype, bucket_bytes),
-                                                          dtype, optimizer_->slots());
+                                                          dtype, update_slots(*optimizer_, config.optimizer));
                        } catch (const std::bad_alloc& error) {
                          throw Error(fmt::format("not enough memory for {} ({})", memory_text(), error.what()));
                        }
                      })),
-      exchange_(agree(comm, [&] {
-        return make_exchange({comm, *buckets_, config.exchange});
+      exchange_(agree(comm,
+                      [&] {
+                        return make_exchange({comm, *buckets_, config.exchange});
+                      })),
+      update_(agree(comm, [&] {
+        return std::make_unique<Update>(*optimizer_, config.optimizer, network_->parameters(), *buckets_);
       })) {
   network_->bind(*buckets_, [this](std::size_t parameter) {
+    if (!announces_) return;
     exchange_->gradient_ready(parameter);
     loss_operation_.test();
   });
@@ -69,17 +82,34 @@ void StepLoop::keep_failure() {
   }
 }
 
-/// Losses and gradients are sums over a rank's samples, divided by the samples of the global batch, which all ranks
-/// know by arithmetic: added up over ranks they are the mean.
-StepReport StepLoop::train_step(const StepInput& input, const std::function<bool()>& stop) {
+void StepLoop::begin_step() {
+  if (in_step_) return;
+  in_step_ = true;
+  local_loss_ = 0.0;
   exchange_->begin();
-  double local_loss = 0.0;
-  attempt([&] { local_loss = network_->forward(input.samples); });
+}
+
+void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) {
+  begin_step();
+  attempt([&] {
+    local_loss_ += network_->forward(samples);
+    network_->backward(1.0 / static_cast<double>(global_samples));
+  });
+}
+
+/// Losses and gradients are sums over a rank's samples, divided by the samples of the step, which all ranks know by
+/// arithmetic: added up over micro-batches and ranks they are the mean.
+StepReport StepLoop::train_step(const StepInput& input, const std::function<bool()>& stop) {
+  begin_step();
+  in_step_ = false;
+  attempt([&] { local_loss_ += network_->forward(input.samples); });
   const bool asked_to_stop = stop && stop();
-  sums_ = {local_loss, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
+  sums_ = {local_loss_, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
   loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);
   const double weight = 1.0 / static_cast<double>(input.global_samples);
+  announces_ = true;
   if (!failure_) network_->backward(weight);
+  announces_ = false;
   const auto begin = std::chrono::steady_clock::now();
   loss_operation_.wait();
   const std::chrono::duration<double> loss_exposed = std::chrono::steady_clock::now() - begin;
@@ -88,14 +118,16 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
     settle_failures();
   }
   const double loss = sums_[0] * weight;
-  if (!std::isfinite(loss)) stop_at_loss(input, local_loss, loss);
-  const double rate = learning_rate_.rate(input.step);
-  const auto not_finite = update_parameters(*exchange_, *optimizer_, *buckets_, {.learning_rate = rate});
-  if (not_finite) stop_at_gradient(input, *not_finite);
+  if (!std::isfinite(loss)) stop_at_loss(input, local_loss_, loss);
+  const double rate = learning_rate_->rate(input.step);
+  const UpdateOutcome outcome = update_->run(
+      *exchange_, {.learning_rate = rate, .number = input.step + 1, .norm = config_.run.log_gradient_norm});
+  if (outcome.not_finite) stop_at_gradient(input, *outcome.not_finite);
   return {.step = input.step + 1,
           .epoch = input.step / steps_per_epoch_ + 1,
           .loss = loss,
           .learning_rate = rate,
+          .gradient_norm = outcome.gradient_norm,
           .samples = input.global_samples,
           .ids = input.ids,
           .exposed_seconds = exchange_->exposed_seconds() + loss_exposed.count(),
@@ -113,7 +145,8 @@ void StepLoop::stop_at_gradient(const StepInput& input, std::size_t parameter) {
   const std::string& compression = config_.exchange.compression;
   const std::string cause =
       compression == "f16" ? "; exchange.compression = \"f16\" holds no value beyond 65504: bf16 does" : "";
-  throw NotFiniteError(fmt::format("the gradient of {} is not finite at {}{}", parameters()[parameter].name,
+  const char* what = all_finite(buckets_->gradient(parameter)) ? "norm of the gradient" : "gradient";
+  throw NotFiniteError(fmt::format("the {} of {} is not finite at {}{}", what, parameters()[parameter].name,
                                    step_text(input.step), cause));
 }
 

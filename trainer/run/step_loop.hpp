@@ -22,6 +22,7 @@
 #include <tutti/trainer/optimizers/optimizer.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
 #include <tutti/trainer/run/reports.hpp>
+#include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer {
 
@@ -30,14 +31,15 @@ struct TaskShape {
   std::vector<std::size_t> input;  ///< of one sample
   std::size_t classes = 0;
   std::uint64_t steps_per_epoch = 1;
+  std::uint64_t steps = 0;  ///< of the whole run; 0 if no schedule asks for it
 };
 
-/// What this rank brings to a step.
+/// What this rank brings to a step, or to the last micro-batch of it where others came before (StepLoop::accumulate).
 struct StepInput {
   std::uint64_t step = 0;                   ///< of the run, counted from 0; the same on all ranks
   Samples samples = {};                     ///< of this rank; may be none
-  std::span<const std::uint64_t> ids = {};  ///< of these samples, for reports
-  std::uint64_t global_samples = 0;         ///< of all ranks; the same on all that have not failed
+  std::span<const std::uint64_t> ids = {};  ///< of this rank's samples in the step, for reports
+  std::uint64_t global_samples = 0;         ///< in the step, of all ranks; the same on all that have not failed
 };
 
 /// A loss or gradient is not finite, as all ranks have found. With a loss nothing has been updated, with a gradient no
@@ -74,6 +76,24 @@ class StepLoop {
   }
   void settle_failures() { settle(comm_, failure_); }
 
+  /// A micro-batch of the step that the next train_step() ends: its gradients are added to those of this rank, and
+  /// nothing is exchanged. `global_samples` is that of the whole step, over all its micro-batches and ranks. Local;
+  /// what fails is told as what an attempt() throws.
+  void accumulate(const Samples& samples, std::uint64_t global_samples);
+
+  /// Runs `work` while the network has the average of the parameters (optimizer.ema_decay) in their place.
+  template <class Work>
+  auto with_average(Work work) {
+    struct Swap {
+      explicit Swap(Update& u) : update(u) { update.swap_average(); }
+      ~Swap() { update.swap_average(); }
+      Swap(const Swap&) = delete;
+      Swap& operator=(const Swap&) = delete;
+      Update& update;
+    } const swap(*update_);
+    return work();
+  }
+
   /// Collective: every rank calls this for every global batch, also without samples of its own. `stop`, which may be
   /// empty, is asked once; the report says whether it said so on any rank.
   /// \throws AgreedError: an attempt failed on some rank; NotFiniteError: see there. After both no communication is
@@ -81,6 +101,7 @@ class StepLoop {
   StepReport train_step(const StepInput& input, const std::function<bool()>& stop = {});
 
  private:
+  void begin_step();
   void keep_failure();
   std::string memory_text() const;
   std::string step_text(std::uint64_t step) const;
@@ -90,13 +111,17 @@ class StepLoop {
   const Communicator& comm_;
   const Config& config_;
   const std::uint64_t steps_per_epoch_;
-  const LearningRate learning_rate_;
+  const std::unique_ptr<const LearningRate> learning_rate_;
   const std::unique_ptr<Network> network_;
   const std::unique_ptr<Optimizer> optimizer_;
   const std::unique_ptr<Buckets> buckets_;
   const std::unique_ptr<Exchange> exchange_;
+  const std::unique_ptr<Update> update_;
   std::array<double, 3> sums_{};  // being added up over ranks: loss, how many have a failure_, how many want to stop
   Request loss_operation_;
+  bool in_step_ = false;                // gradients of micro-batches are there
+  bool announces_ = false;              // gradients that backward completes are those of the step
+  double local_loss_ = 0.0;             // of this rank's micro-batches
   std::optional<std::string> failure_;  // of this rank, not known to the others yet
 };
 

@@ -64,6 +64,7 @@ class Training {
   void begin_run();
   void resume_run();
   void train_steps();
+  std::uint64_t samples_of_step(std::uint64_t batches) const;
   StepReport make_step(io::Loader& loader, io::Batch& batch);
   bool evaluation_is_due() const;
   void after_step(const StepReport& report, const io::Batch& batch, double seconds);
@@ -80,6 +81,7 @@ class Training {
   Phase& phase_;
   const int threads_;
   const RunData data_;
+  const std::uint64_t batches_per_epoch_;
   const std::uint64_t steps_per_epoch_;
   const std::uint64_t steps_;  // of the whole run
   StepLoop loop_;
@@ -88,10 +90,15 @@ class Training {
   std::optional<std::uint64_t> saved_step_;  // of the newest checkpoint
   std::optional<Score> score_;               // of the parameters as they are now
   std::vector<std::int64_t> labels_;
-  bool stopping_ = false;  // agreed: a rank was asked to stop
+  std::vector<std::uint64_t> ids_;  // of this rank's samples in the step
+  bool stopping_ = false;           // agreed: a rank was asked to stop
   Clock::time_point session_begin_;
   double seconds_before_ = 0.0;  // train_seconds of earlier sessions
 };
+
+std::uint64_t rounded_up(std::uint64_t dividend, std::int64_t divisor) {
+  return (dividend - 1) / static_cast<std::uint64_t>(divisor) + 1;
+}
 
 std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
   const auto all = static_cast<std::uint64_t>(config.train.epochs) * steps_per_epoch;
@@ -105,12 +112,14 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
       phase_(phase),
       threads_(agreed_threads()),
       data_(open_agreed_data()),
-      steps_per_epoch_((data_.train.dataset().size() - 1) / static_cast<std::uint64_t>(config.train.batch_size) + 1),
+      batches_per_epoch_(rounded_up(data_.train.dataset().size(), config.train.batch_size)),
+      steps_per_epoch_(rounded_up(batches_per_epoch_, config.train.accumulate)),
       steps_(count_steps(config, steps_per_epoch_)),
       loop_(comm, config,
             {.input = data_.train.input().shape,
              .classes = data_.train.dataset().classes(),
-             .steps_per_epoch = steps_per_epoch_}),
+             .steps_per_epoch = steps_per_epoch_,
+             .steps = steps_}),
       log_(config, comm.rank() == 0, steps_) {
   set_arithmetic_threads(threads_);
 }
@@ -197,19 +206,35 @@ void Training::train_steps() {
   }
 }
 
+std::uint64_t Training::samples_of_step(std::uint64_t batches) const {
+  const auto size = static_cast<std::uint64_t>(config_.train.batch_size);
+  const std::uint64_t begin = position_.batch * size;
+  return std::min(begin + batches * size, data_.train.dataset().size()) - begin;
+}
+
+/// A step is train.accumulate batches of the loader, the last of an epoch what is left of them. `batch` becomes the
+/// last.
 StepReport Training::make_step(io::Loader& loader, io::Batch& batch) {
   phase_ = fmt::format("all ranks make step {}, which begins with reading samples", position_.step + 1);
+  const std::uint64_t batches =
+      std::min(static_cast<std::uint64_t>(config_.train.accumulate), batches_per_epoch_ - position_.batch);
+  const std::uint64_t global_samples = samples_of_step(batches);
   Samples samples;
-  loop_.attempt([&] {
-    auto next = loader.next();
-    if (!next) throw Error("the loader ended before the run");
-    batch = std::move(*next);
-    samples = data_.train.samples(batch, labels_);
-  });
+  ids_.clear();
+  for (std::uint64_t i = 0; i < batches; ++i) {
+    if (i > 0) loop_.accumulate(samples, global_samples);
+    samples = {};
+    loop_.attempt([&] {
+      auto next = loader.next();
+      if (!next) throw Error("the loader ended before the run");
+      batch = std::move(*next);
+      samples = data_.train.samples(batch, labels_);
+      ids_.insert(ids_.end(), batch.ids.begin(), batch.ids.end());
+    });
+  }
   try {
-    return loop_.train_step(
-        {.step = position_.step, .samples = samples, .ids = batch.ids, .global_samples = batch.global_samples},
-        options_.stop);
+    return loop_.train_step({.step = position_.step, .samples = samples, .ids = ids_, .global_samples = global_samples},
+                            options_.stop);
   } catch (const NotFiniteError& error) {
     throw AgreedError(fmt::format("{}; the newest checkpoint is that of step {}, in {}", error.what(), *saved_step_,
                                   config_.run.dir));
@@ -218,11 +243,11 @@ StepReport Training::make_step(io::Loader& loader, io::Batch& batch) {
 
 void Training::after_step(const StepReport& report, const io::Batch& batch, double seconds) {
   stopping_ = report.stop;
-  const bool epoch_ends = batch.index + 1 == steps_per_epoch_;
+  const bool epoch_ends = batch.index + 1 == batches_per_epoch_;
   ++position_.step;
   position_.epoch = epoch_ends ? batch.epoch + 1 : batch.epoch;
   position_.batch = epoch_ends ? 0 : batch.index + 1;
-  position_.samples += batch.global_samples;
+  position_.samples += report.samples;
   position_.step_seconds += seconds;
   position_.exposed_seconds += report.exposed_seconds;
   score_.reset();
@@ -243,7 +268,8 @@ void Training::evaluate_now() {
   if (!data_.test || score_ || stopping_) return;
   phase_ = fmt::format("all ranks evaluate on {}", config_.data.test);
   const auto begin = Clock::now();
-  score_ = evaluate(comm_, loop_.network(), *data_.test, options_.stop);
+  const auto score = [&] { return evaluate(comm_, loop_.network(), *data_.test, options_.stop); };
+  score_ = config_.run.evaluate_with == "average" ? loop_.with_average(score) : score();
   stopping_ = !score_;
   if (is_root() && score_)
     loop_.attempt([&] { log_.evaluation(*score_, position_, seconds_since(begin), train_seconds()); });
