@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -146,6 +147,28 @@ TEST_F(ExchangeTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
       }
       for (std::size_t parameter = 0; parameter < infos_.size(); ++parameter)
         EXPECT_EQ(at(buckets.parameter(parameter), infos_[parameter].count() - 1), 7.0F) << parameter;
+    }
+  }
+}
+
+// A NaN of one rank is no gradient to be clipped: all ranks name it, and with clip_norm no parameter of any bucket
+// changes.
+TEST_F(ExchangeTest, WhatIsNotANumberIsNotClipped) {
+  for (const OptimizerOptions& clipping :
+       {OptimizerOptions{.momentum = 0.0, .clip_norm = 1.0}, OptimizerOptions{.momentum = 0.0, .clip_value = 1.0}}) {
+    const Buckets buckets = make_buckets(1);
+    const ExchangeOptions options;
+    const auto exchange = make_exchange({world_, buckets, options});
+    exchange->begin();
+    for (std::size_t i = 0; i < infos_.size(); ++i) fill(buckets.gradient(i), 1.0F);
+    if (world_.rank() == 1) static_cast<float*>(buckets.gradient(1).data)[3] = std::numeric_limits<float>::quiet_NaN();
+    const auto outcome = Update(*optimizer_, clipping, infos_, buckets).run(*exchange, {.learning_rate = 1.0});
+    ASSERT_TRUE(outcome.not_finite);
+    EXPECT_EQ(*outcome.not_finite, 1U);
+    exchange->discard();
+    EXPECT_EQ(at(buckets.parameter(1), 0), 0.0F);
+    if (clipping.clip_norm > 0.0) {
+      EXPECT_EQ(at(buckets.parameter(3), 0), 0.0F) << "of a bucket that came before";
     }
   }
 }

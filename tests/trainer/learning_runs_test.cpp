@@ -41,6 +41,7 @@ TEST_F(LearningRuns, EveryOptimizerGoesOnWithTheSameBits) {
       Config c = with_optimizer(kind, text(kind, "-", name));
       c.train.accumulate = 2;
       c.optimizer.ema_decay = 0.9;
+      c.run.evaluate_with = "average";
       c.optimizer.amsgrad = kind == "adam";
       c.optimizer.groups = {{.match = "*bias", .weight_decay = 0.0}};
       return c;
@@ -52,6 +53,7 @@ TEST_F(LearningRuns, EveryOptimizerGoesOnWithTheSameBits) {
     part.train.max_steps = 0;
     const auto after = run(3, part, true);
     EXPECT_EQ(after->result.parameter_hash, whole->result.parameter_hash);
+    EXPECT_EQ(after->result.test->loss, whole->result.test->loss) << "of the average";
     EXPECT_EQ(after->result.steps, 8U);
   }
 }

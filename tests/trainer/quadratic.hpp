@@ -23,13 +23,13 @@ struct Quadratic {
 
   Point gradient() const { return {a[0][0] * w[0] + a[0][1] * w[1] - b[0], a[1][0] * w[0] + a[1][1] * w[1] - b[1]}; }
 
-  void step(const Optimizer& optimizer, double rate, double decay) {
+  void step(const Optimizer& optimizer, double rate, double decay, bool adapts = true) {
     slots.resize(optimizer.slots().size());
     const Point g = gradient();
     std::vector<Buffer> buffers;
     for (Point& slot : slots) buffers.emplace_back(std::span<double>(slot));
     optimizer.update({Buffer(std::span<double>(w)), ConstBuffer(std::span<const double>(g)), buffers},
-                     {.learning_rate = rate, .weight_decay = decay, .number = ++steps});
+                     {.learning_rate = rate, .weight_decay = decay, .adapts = adapts, .number = ++steps});
   }
 };
 

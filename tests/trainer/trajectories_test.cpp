@@ -173,6 +173,18 @@ TEST(Trajectories, LarsAndLambAreThePapersFormulas) {
   }
 }
 
+// At a constant rate the velocity with the rate inside is that of sgd.
+TEST(Trajectories, WithoutAdaptationLarsIsMomentum) {
+  const auto lars = make_optimizer({.kind = "lars", .momentum = .9});
+  const auto sgd = make_optimizer({.kind = "sgd", .momentum = .9});
+  Quadratic by_lars, by_sgd;
+  for (int t = 0; t < 12; ++t) {
+    by_lars.step(*lars, 0.1, 0.01, false);
+    by_sgd.step(*sgd, 0.1, 0.01);
+    expect_near(by_lars.w, by_sgd.w, 1e-13, "step " + std::to_string(t));
+  }
+}
+
 // Zero parameters (biases at the start) and zero gradients have the ratio 1: a tensor of zeros learns.
 TEST(Trajectories, WithoutANormTheTrustRatioIsOne) {
   for (const char* kind : {"lars", "lamb"}) {

@@ -7,7 +7,7 @@ namespace tutti::trainer {
 Keys optimizer_keys() {
   return {
       {.name = "optimizer.kind",
-       .meaning = "the update: see Optimizers",
+       .meaning = "see Optimizers",
        .slot = [](Config& c) -> Slot { return &c.optimizer.kind; },
        .choices = list(optimizer_names()),
        .on_resume = OnResume::refuse},
@@ -107,7 +107,7 @@ Keys optimizer_keys() {
 Keys schedule_keys() {
   return {
       {.name = "schedule.kind",
-       .meaning = "the curve: see Schedules",
+       .meaning = "see Schedules",
        .slot = [](Config& c) -> Slot { return &c.schedule.kind; },
        .choices = list(schedule_names()),
        .on_resume = OnResume::note},
