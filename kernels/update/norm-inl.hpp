@@ -42,7 +42,7 @@ double block_sum_of_squares(const T* values, std::size_t count) {
   constexpr std::size_t kLanes = hn::MaxLanes(Tag<double>());
   constexpr std::size_t kVectors = kNormColumns / kLanes;
   hn::Vec<Tag<double>> sums[kVectors];
-  for (std::size_t k = 0; k < kVectors; ++k) sums[k] = hn::Zero(d);
+  for (auto& sum : sums) sum = hn::Zero(d);
   std::size_t i = 0;
   for (; i + kNormColumns <= count; i += kNormColumns) {
     for (std::size_t k = 0; k < kVectors; ++k) {

@@ -77,6 +77,6 @@ bool schedule_reads(std::string_view kind, std::string_view key);
 bool ends_with_run(const ScheduleOptions& options);
 
 /// The numbers of schedule.milestone_epochs, "30, 60, 80". \throws InvalidArgument: not numbers above 0 in rising order
-std::vector<double> milestones_of(const std::string& text);
+std::vector<double> milestones_of(const std::string& list);
 
 }  // namespace tutti::trainer

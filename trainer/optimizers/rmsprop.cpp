@@ -16,8 +16,8 @@ class Rmsprop final : public Optimizer {
   explicit Rmsprop(const OptimizerOptions& options)
       : centered_(options.centered),
         step_{.alpha = options.alpha, .momentum = options.momentum, .epsilon = options.epsilon} {
-    if (has_momentum()) slots_.push_back("momentum");
-    if (centered_) slots_.push_back("mean");
+    if (has_momentum()) slots_.emplace_back("momentum");
+    if (centered_) slots_.emplace_back("mean");
   }
 
   std::span<const std::string_view> slots() const noexcept override { return slots_; }
