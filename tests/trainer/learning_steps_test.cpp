@@ -137,6 +137,29 @@ TEST_F(LearningSteps, GroupsHaveTheirOwnRateAndDecay) {
   }
 }
 
+// Without a trust ratio and momentum, lars subtracts the rate times gradient and decay, as sgd does.
+TEST_F(LearningSteps, GroupsSayWhichTensorsAdapt) {
+  const auto after_a_step = [&] {
+    make(world_);
+    step(world_, 0);
+    return parameters();
+  };
+  config_.optimizer = {.learning_rate = 0.5, .momentum = 0.0, .weight_decay = 0.1};
+  const auto plain = after_a_step();
+  config_.optimizer.kind = "lars";
+  const auto adapted = after_a_step();
+  const std::string last = loop_->parameters()[2].name;
+  ASSERT_TRUE(last.ends_with(".weight")) << last;
+  config_.optimizer.groups = {{.match = last, .adapt = false}};
+  const auto grouped = after_a_step();
+  std::size_t i = 0;
+  for (const ParameterInfo& info : loop_->parameters())
+    for (std::size_t n = 0; n < info.count(); ++n, ++i)
+      ASSERT_NEAR(grouped[i], info.name == last ? plain[i] : adapted[i], 1e-14) << info.name;
+  EXPECT_NE(grouped, adapted);
+  EXPECT_NE(grouped, plain);
+}
+
 TEST_F(LearningSteps, AGroupThatMatchesNothingIsTheSameErrorOnAllRanks) {
   config_.optimizer.groups = {{.match = "*.gamma"}};
   try {
