@@ -15,10 +15,11 @@ void add_report_command(CLI::App& app);
 void add_ps_command(CLI::App& app);
 void add_trace_command(CLI::App& app);
 
-/// `train` is only listed here: main() hands everything behind it to the trainer's own program, see exec_trainer().
+/// `train` and `models` are only listed here: main() hands everything behind them to the trainer's own program, see
+/// exec_trainer().
 void add_train_command(CLI::App& app);
 
-/// Becomes tutti-train, which lies beside this program, with the arguments behind `train`. Returns only by throwing.
+/// Becomes tutti-train, which lies beside this program, with the arguments behind the command. Returns only by throwing.
 /// \throws DataError if the trainer was not built or cannot be started.
 [[noreturn]] void exec_trainer(int argc, char** argv);
 

@@ -29,7 +29,7 @@ class NetworkTest : public testing::TestWithParam<const char*> {
       labels_.push_back(label_of(id));
     }
     network_.emplace(options_, InputScaling{.scale = 255.0, .mean = 0.3, .std = 0.25},
-                     std::vector<std::size_t>{1, 8, 8}, kClasses);
+                     Task{.input = {1, 8, 8}, .classes = kClasses});
     buckets_.emplace(world_, plan_buckets(network_->parameters(), DType::f64, 800), DType::f64,
                      make_optimizer({})->slots());
     for (std::size_t i = 0; i < network_->parameters().size(); ++i)
@@ -51,12 +51,16 @@ class NetworkTest : public testing::TestWithParam<const char*> {
     return parameters;
   }
 
+  at::Tensor output_of(const at::Tensor& input, const std::vector<at::Tensor>& parameters) const {
+    return plan_model({.input = {1, 8, 8}, .outputs = kClasses}, options_).forward(input, {.parameters = parameters});
+  }
+
   at::Tensor own_loss(const std::vector<at::Tensor>& parameters) {
     const auto n = static_cast<std::int64_t>(kSamplesUsed);
     at::Tensor input = at::from_blob(images_.data(), {n, 1, 8, 8}, at::kByte).to(at::kDouble);
     input = (input / 255.0 - 0.3) / 0.25;
     const at::Tensor labels = at::from_blob(labels_.data(), {n}, at::kLong);
-    return at::cross_entropy_loss(find_model(GetParam()).forward(input, parameters, options_), labels);
+    return at::cross_entropy_loss(output_of(input, parameters), labels);
   }
 
   void expect_equal(const std::vector<at::Tensor>& expected, bool gradients) {
@@ -153,7 +157,7 @@ TEST_P(NetworkTest, EvaluationCountsRightAnswers) {
   const auto n = static_cast<std::int64_t>(kSamplesUsed);
   const at::Tensor input =
       (at::from_blob(images_.data(), {n, 1, 8, 8}, at::kByte).to(at::kDouble) / 255.0 - 0.3) / 0.25;
-  const at::Tensor answers = find_model(GetParam()).forward(input, own, options_).argmax(1);
+  const at::Tensor answers = output_of(input, own).argmax(1);
   std::uint64_t right = 0;
   for (std::size_t i = 0; i < kSamplesUsed; ++i)
     right += answers[static_cast<std::int64_t>(i)].item<std::int64_t>() == labels_[i] ? 1U : 0U;
@@ -166,19 +170,20 @@ INSTANTIATE_TEST_SUITE_P(Models, NetworkTest, testing::Values("softmax", "mlp", 
 // Dense layers take another path in f32 (oneDNN) than in f64: both are the same layer.
 TEST(Model, DenseLayersOfBothTypesAgree) {
   const ModelOptions options{.name = "mlp", .hidden = 20, .channels = 1, .stride = 1, .dtype = "f32"};
-  const Model& model = find_model("mlp");
-  const auto infos = model.parameters({{1, 8, 8}, 10}, options);
+  const ModelPlan model = plan_model({.input = {1, 8, 8}, .outputs = 10}, options);
+  const auto& infos = model.parameters;
   std::vector<at::Tensor> wide;
   std::vector<at::Tensor> narrow;
   for (std::size_t i = 0; i < infos.size(); ++i) {
     at::Tensor tensor = at::empty(infos[i].shape, at::kDouble);
-    initialise({infos[i].name, infos[i].shape, 0.3}, i, 1, Buffer(tensor.data_ptr(), infos[i].count(), DType::f64));
+    initialise({.name = infos[i].name, .shape = infos[i].shape, .initial_bound = 0.3}, i, 1,
+               Buffer(tensor.data_ptr(), infos[i].count(), DType::f64));
     wide.push_back(tensor.clone().set_requires_grad(true));
     narrow.push_back(tensor.to(at::kFloat).set_requires_grad(true));
   }
   const at::Tensor input = at::arange(5 * 64, at::kDouble).reshape({5, 1, 8, 8}).sin();
-  const at::Tensor a = model.forward(input, wide, options);
-  const at::Tensor b = model.forward(input.to(at::kFloat), narrow, options);
+  const at::Tensor a = model.forward(input, {.parameters = wide});
+  const at::Tensor b = model.forward(input.to(at::kFloat), {.parameters = narrow});
   EXPECT_LT((a - b).abs().max().item<double>(), 1e-5);
   a.square().sum().backward();
   b.square().sum().backward();
@@ -189,9 +194,9 @@ TEST(Model, DenseLayersOfBothTypesAgree) {
 TEST(Model, UnfitInputsAndNames) {
   ModelOptions options;
   options.name = "convnet";
-  EXPECT_THROW(Network(options, {}, {64}, 10), InvalidArgument);
-  EXPECT_THROW(Network(options, {}, {1, 3, 8}, 10), InvalidArgument);
-  EXPECT_THROW(find_model("resnet"), InvalidArgument);
+  EXPECT_THROW(Network(options, {}, {.input = {64}, .classes = 10}), InvalidArgument);
+  EXPECT_THROW(Network(options, {}, {.input = {1, 3, 8}, .classes = 10}), InvalidArgument);
+  EXPECT_THROW(find_model("perceptron"), InvalidArgument);
 }
 
 }  // namespace

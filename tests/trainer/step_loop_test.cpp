@@ -134,7 +134,9 @@ TEST_F(StepLoopTest, WrongOptionsAreTheSameErrorOnAllRanks) {
   };
   const Config right = config_;
   config_.model.name = "resnet";
-  expect_error("unknown model 'resnet'; known: softmax, mlp, convnet");
+  expect_error(
+      "unknown model 'resnet'; known: softmax, mlp, convnet, lenet5, linear, logistic, vgg11, resnet18, resnet34, "
+      "resnet50, gpt");
   config_ = right;
   config_.exchange.algorithm = "pigeon";
   expect_error("exchange.algorithm = \"pigeon\": there is no such allreduce");

@@ -42,7 +42,7 @@ struct Part {
     }
   }
 
-  Samples samples() const { return {.inputs = ConstBuffer(std::span(images)), .labels = labels}; }
+  Samples samples() const { return {.inputs = ConstBuffer(std::span(images)), .labels = labels, .ids = ids}; }
   StepInput input(std::uint64_t step, std::uint64_t global_samples = kBatch) const {
     return {.step = step, .samples = samples(), .ids = ids, .global_samples = global_samples};
   }

@@ -195,6 +195,8 @@ void require_consistent(const Config& config, const std::string& origin) {
           "exchange.compression needs model.dtype = \"f32\"");
   require(config.exchange.compression == "none" || config.exchange.algorithm.empty(),
           "exchange.algorithm cannot be chosen together with exchange.compression");
+  require(config.model.label_smoothing == 0.0 || loss_name(config.model) == "cross_entropy",
+          "model.label_smoothing needs model.loss = \"cross_entropy\"");
 }
 
 }  // namespace
@@ -256,6 +258,11 @@ std::string read_text(const ConfigSources& sources) {
 }
 
 }  // namespace
+
+void set_option(Config& config, const std::string& option) {
+  std::vector<Given> given;
+  assign_option(config, option, given);
+}
 
 Config read_config(const ConfigSources& sources) {
   const bool piped = is_piped(sources.file);

@@ -26,6 +26,8 @@ struct Config {
     std::string train;
     std::string test;
     std::string input = "image";
+    std::string integers;
+    std::string target = "label";
     double scale = 255.0;
     double mean = 0.0;
     double std = 1.0;
@@ -108,6 +110,9 @@ std::vector<std::string> tutti_environment();
 /// that is unknown
 ///         (naming the nearest known one), a value of another type or out of range, keys that contradict each other.
 Config read_config(const ConfigSources& sources);
+
+/// One `--set section.key=value`. \throws ConfigError
+void set_option(Config& config, const std::string& option);
 
 /// The effective configuration as TOML, every key that applies, in the order of the table; parse_config() reads it back
 /// to the same values.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,11 @@ namespace tutti::trainer {
 struct ParameterInfo {
   std::string name;  ///< "conv1.weight"
   std::vector<std::int64_t> shape;
-  double initial_bound = 0.0;  ///< initial values are uniform in [-bound, bound); 0: zeros
+  // Initial values are `initial_values` where they are given, else the sum of these three.
+  double initial_bound = 0.0;  ///< uniform in [-bound, bound)
+  double initial_std = 0.0;    ///< normal, of mean 0
+  double initial_value = 0.0;
+  std::shared_ptr<const void> initial_values = {};  ///< count() values of the model's type, from a file
 
   std::size_t count() const noexcept;
 };

@@ -1,20 +1,25 @@
-// A perceptron with one hidden layer: {n, inputs} -> dense, relu {n, hidden} -> dense -> {n, classes}
-#include <ATen/ops/relu.h>
+// A perceptron: {n, inputs} -> dense, relu {n, hidden}, `depth` times -> dense -> {n, outputs}
+#include <string>
 
+#include <tutti/kernels/text.hpp>
 #include <tutti/trainer/models/layers.hpp>
 #include <tutti/trainer/models/model.hpp>
 
 namespace tutti::trainer {
 
-std::vector<ParameterInfo> mlp_parameters(const ModelShape& shape, const ModelOptions& options) {
-  std::vector<ParameterInfo> parameters;
-  add_layer(parameters, "hidden", {options.hidden, element_count(shape.input)}, 2.0);
-  add_layer(parameters, "output", {shape.classes, options.hidden}, 1.0);
-  return parameters;
-}
-
-at::Tensor mlp_forward(const at::Tensor& input, std::span<const at::Tensor> p, const ModelOptions&) {
-  return dense(at::relu(dense(input, p[0], p[1])), p[2], p[3]);
+ModelPlan plan_mlp(const ModelShape& shape, const ModelOptions& options) {
+  ModelBuilder model(shape.input);
+  for (std::int64_t i = 1; i <= options.depth; ++i) {
+    const std::string name = i == 1 ? "hidden" : text("hidden", i);
+    model.stage(name);
+    model.dense(name, options.hidden, Start::relu);
+    if (options.batch_norm) model.batch_norm(name + ".norm");
+    model.relu();
+    model.dropout(options.dropout);
+  }
+  model.stage("output");
+  model.dense("output", shape.outputs, Start::output);
+  return model.finish();
 }
 
 }  // namespace tutti::trainer

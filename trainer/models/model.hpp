@@ -1,11 +1,14 @@
-// Models: a list of parameters and a forward pass over them. What libtorch knows of a model ends here; memory,
-// gradients and updates are the trainer's.
+// Models: stages in order, each with its parameters, buffers and a forward pass. What libtorch knows of a model ends
+// here; memory, gradients and updates are the trainer's.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,32 +17,102 @@
 
 namespace tutti::trainer {
 
+using Extents = std::vector<std::int64_t>;
+
 /// What goes in and what comes out.
 struct ModelShape {
-  std::vector<std::int64_t> input;  ///< of one sample, channels first
-  std::int64_t classes = 0;
+  struct Input {
+    std::string name;
+    Extents extents;        ///< of one sample
+    bool integers = false;  ///< i64 instead of the model's type
+  };
+
+  Extents input;                   ///< of one sample, channels first
+  std::int64_t outputs = 0;        ///< classes, or numbers
+  std::vector<Input> inputs = {};  ///< all inputs, for a model of a file; `input` is the first
+};
+
+/// A tensor that a model keeps beside its parameters, such as running statistics. No gradient, no update.
+struct BufferInfo {
+  std::string name;
+  Extents shape;
+  double initial_value = 0.0;
+};
+
+/// One pass over a model: its tensors, and what the pass is for.
+struct Pass {
+  std::span<const at::Tensor> parameters = {};  ///< of the whole model, as in its plan
+  std::span<const at::Tensor> buffers = {};     ///< of the whole model; changed by passes that train
+  bool training = false;
+  std::span<const at::Tensor> inputs = {};  ///< all inputs of a model of a file
+
+  // What masks of dropout are made from, in training.
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;
+  std::span<const std::uint64_t> ids = {};  ///< of the samples
+};
+
+/// A function of {samples, ...}.
+using Layer = std::function<at::Tensor(const at::Tensor& input, const Pass& pass)>;
+
+/// A part of a model between two points at which one tensor passes, so that a model can be cut there.
+struct Stage {
+  std::string name;
+  std::vector<std::size_t> parameters = {};  ///< numbers in the plan; a tied parameter is in several stages
+  std::vector<std::size_t> buffers = {};
+  std::vector<Layer> layers = {};
+  Extents output = {};              ///< of one sample
+  std::uint64_t multiply_adds = 0;  ///< of one sample, forward, in convolutions and matrix products
+
+  at::Tensor forward(const at::Tensor& input, const Pass& pass) const;
+};
+
+/// A model for inputs of one shape.
+struct ModelPlan {
+  std::vector<ParameterInfo> parameters = {};  ///< first layer first
+  std::vector<BufferInfo> buffers = {};
+  std::vector<Stage> stages = {};
+
+  /// The layer of batch normalisation that sees the fewest values of a channel in one sample.
+  struct Narrowest {
+    std::string name;
+    std::int64_t values = 0;  ///< 0: there is no such layer
+  } narrowest = {};
+  bool has_dropout = false;
+
+  /// Tensors that the model holds itself, as a model of a file does: those of `parameters` and `buffers`, or none.
+  std::vector<at::Tensor> own_parameters = {};
+  std::vector<at::Tensor> own_buffers = {};
+
+  /// {samples, input...} -> {samples, outputs}: unnormalised log-probabilities of classes, or numbers. For bytes of
+  /// text {samples, bytes, 256}.
+  at::Tensor forward(const at::Tensor& input, const Pass& pass) const;
+
+  std::uint64_t multiply_adds() const noexcept;
 };
 
 /// One row of the table of models.
 struct Model {
-  using Parameters = std::vector<ParameterInfo>(const ModelShape& shape, const ModelOptions& options);
-  using Forward = at::Tensor(const at::Tensor& input, std::span<const at::Tensor> parameters,
-                             const ModelOptions& options);
+  using Plan = ModelPlan(const ModelShape& shape, const ModelOptions& options);
 
   std::string_view name;
+  std::string_view description;
+  std::string_view loss;  ///< where the configuration says "auto"
+  bool bytes;             ///< the input is text: samples of bytes, each to be foreseen from those before
 
-  /// \throws InvalidArgument if the model cannot take such inputs.
-  Parameters* parameters;
-
-  /// `input` is {samples, shape.input...}; the result {samples, classes} holds unnormalised log-probabilities.
-  Forward* forward;
+  /// \throws InvalidArgument if the model cannot take such inputs or options.
+  Plan* plan;
 };
+
+std::span<const Model> model_table() noexcept;
 
 /// The row with that name. \throws InvalidArgument naming the known models.
 const Model& find_model(std::string_view name);
 
-/// softmax.cpp, mlp.cpp, convnet.cpp
-Model::Parameters softmax_parameters, mlp_parameters, convnet_parameters;
-Model::Forward softmax_forward, mlp_forward, convnet_forward;
+/// The model that `options` name, by file or by name. \throws InvalidArgument
+ModelPlan plan_model(const ModelShape& shape, const ModelOptions& options);
+
+Model::Plan plan_softmax, plan_mlp, plan_convnet, plan_lenet5, plan_linear, plan_logistic, plan_vgg11, plan_resnet18,
+    plan_resnet34, plan_resnet50, plan_gpt;
 
 }  // namespace tutti::trainer

@@ -1,17 +1,19 @@
-// Softmax regression: {n, inputs} -> dense -> {n, classes}
+// One dense layer: softmax regression {n, inputs} -> {n, classes}, linear regression -> {n, numbers}, logistic
+// regression -> {n, answers that are yes or no}. The loss makes the difference.
 #include <tutti/trainer/models/layers.hpp>
 #include <tutti/trainer/models/model.hpp>
 
 namespace tutti::trainer {
 
-std::vector<ParameterInfo> softmax_parameters(const ModelShape& shape, const ModelOptions&) {
-  std::vector<ParameterInfo> parameters;
-  add_layer(parameters, "output", {shape.classes, element_count(shape.input)}, 1.0);
-  return parameters;
+ModelPlan plan_softmax(const ModelShape& shape, const ModelOptions&) {
+  ModelBuilder model(shape.input);
+  model.stage("output");
+  model.dense("output", shape.outputs, Start::output);
+  return model.finish();
 }
 
-at::Tensor softmax_forward(const at::Tensor& input, std::span<const at::Tensor> p, const ModelOptions&) {
-  return dense(input, p[0], p[1]);
-}
+ModelPlan plan_linear(const ModelShape& shape, const ModelOptions& options) { return plan_softmax(shape, options); }
+
+ModelPlan plan_logistic(const ModelShape& shape, const ModelOptions& options) { return plan_softmax(shape, options); }
 
 }  // namespace tutti::trainer

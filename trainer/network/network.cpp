@@ -1,7 +1,4 @@
 #include <ATen/Parallel.h>
-#include <ATen/core/Reduction.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/function.h>
@@ -18,8 +15,10 @@
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/trainer/models/loss.hpp>
 #include <tutti/trainer/models/model.hpp>
 #include <tutti/trainer/network/network.hpp>
+#include <tutti/trainer/network/tensors.hpp>
 
 namespace tutti::trainer {
 
@@ -27,31 +26,6 @@ namespace {
 
 using at::Tensor;
 using torch::autograd::variable_list;
-
-at::ScalarType torch_type(DType dtype) {
-  switch (dtype) {
-    case DType::f64:
-      return at::kDouble;
-    case DType::f32:
-      return at::kFloat;
-    case DType::bf16:
-      return at::kBFloat16;
-    case DType::f16:
-      return at::kHalf;
-    case DType::i64:
-      return at::kLong;
-    case DType::i32:
-      return at::kInt;
-    case DType::i16:
-      return at::kShort;
-    case DType::i8:
-      return at::kChar;
-    case DType::u8:
-      return at::kByte;
-    default:
-      throw InvalidArgument(text("libtorch has no tensors of ", name(dtype)));
-  }
-}
 
 /// A parameter of more elements than this is a mistake somewhere, and its sizes may wrap.
 constexpr double kMostElements = 1e12;
@@ -62,45 +36,43 @@ double product(const std::vector<std::int64_t>& extents) {
   return result;
 }
 
-std::vector<ParameterInfo> countable_parameters(const Model& model, const std::vector<std::int64_t>& input,
-                                                std::size_t classes, const ModelOptions& options) {
-  const auto require = [&](double elements, std::string_view what) {
-    if (elements > kMostElements)
-      throw InvalidArgument(text("model.name = \"", model.name, "\": ", what, " would have ", elements,
-                                 " elements, for inputs of ", product(input), " values and ", classes, " classes"));
-  };
-  require(product(input) * static_cast<double>(classes), "the output layer");
-  auto parameters = model.parameters({input, static_cast<std::int64_t>(classes)}, options);
-  for (const ParameterInfo& parameter : parameters) require(product(parameter.shape), parameter.name);
-  return parameters;
-}
-
-std::vector<std::int64_t> signed_extents(const std::vector<std::size_t>& extents) {
+Extents signed_extents(const std::vector<std::size_t>& extents) {
+  if (extents.empty()) return {1};
   return {extents.begin(), extents.end()};
 }
 
-/// A tensor over memory that somebody else owns.
-Tensor view(const void* memory, const std::vector<std::int64_t>& shape, DType dtype) {
-  return at::from_blob(const_cast<void*>(memory), shape, at::TensorOptions(torch_type(dtype)));
+/// What a model of the task sees of one sample, and what it gives.
+ModelShape shape_of(const Task& task, const ModelOptions& options) {
+  ModelShape shape{.input = signed_extents(task.input),
+                   .outputs = static_cast<std::int64_t>(task.classes != 0 ? task.classes : task.numbers)};
+  if (target_kind(options) == TargetKind::next_byte) {
+    if (shape.input.size() != 1 || shape.input[0] < 2)
+      throw InvalidArgument(text("model.name = \"", options.name, "\" needs samples of two or more bytes in a row"));
+    shape.input[0] -= 1;
+  }
+  shape.inputs.push_back({.name = "input", .extents = shape.input, .integers = task.integers});
+  for (const auto& further : task.further)
+    shape.inputs.push_back(
+        {.name = further.name, .extents = signed_extents(further.shape), .integers = further.integers});
+  if (options.file.empty() && !task.further.empty())
+    throw InvalidArgument(text("model.name = \"", options.name, "\" has one input, data.input names ",
+                               task.further.size() + 1, "; several are for model.file"));
+  if (options.file.empty() && task.integers)
+    throw InvalidArgument("data.integers is for model.file: models of the trainer see numbers, or bytes");
+  return shape;
 }
 
-/// Values as a tensor that has them. libtorch's only unsigned type is u8: the others are read as signed ones and
-/// widened, u64 to f64.
-Tensor numbers(ConstBuffer values, const std::vector<std::int64_t>& shape) {
-  constexpr std::int64_t kLow32 = 0xffffffff;
-  switch (values.dtype) {
-    case DType::u16:
-      return view(values.data, shape, DType::i16).to(at::kInt).bitwise_and(0xffff);
-    case DType::u32:
-      return view(values.data, shape, DType::i32).to(at::kLong).bitwise_and(kLow32);
-    case DType::u64: {
-      const Tensor halves = view(values.data, shape, DType::i64);
-      const Tensor high = halves.bitwise_right_shift(32).bitwise_and(kLow32).to(at::kDouble);
-      return high.mul_(4294967296.0).add_(halves.bitwise_and(kLow32).to(at::kDouble));
-    }
-    default:
-      return view(values.data, shape, values.dtype);
-  }
+ModelPlan countable_plan(const ModelShape& shape, const ModelOptions& options) {
+  const auto require = [&](double elements, std::string_view what) {
+    if (elements > kMostElements)
+      throw InvalidArgument(text("model.name = \"", options.name, "\": ", what, " would have ", elements,
+                                 " elements, for inputs of ", product(shape.input), " values and ", shape.outputs,
+                                 " classes"));
+  };
+  require(product(shape.input) * static_cast<double>(shape.outputs), "the output layer");
+  ModelPlan plan = plan_model(shape, options);
+  for (const ParameterInfo& parameter : plan.parameters) require(product(parameter.shape), parameter.name);
+  return plan;
 }
 
 /// Runs after a parameter's gradient has been accumulated.
@@ -133,25 +105,50 @@ void set_arithmetic_threads(int threads) { at::set_num_threads(threads); }
 
 class Network::Impl {
  public:
-  Impl(const ModelOptions& options, const InputScaling& scaling, const std::vector<std::size_t>& input_shape,
-       std::size_t classes)
+  Impl(const ModelOptions& options, const InputScaling& scaling, const Task& task)
       : options_(options),
         scaling_(scaling),
-        model_(find_model(options.name)),
-        input_shape_(input_shape.empty() ? std::vector<std::int64_t>{1} : signed_extents(input_shape)),
-        infos_(countable_parameters(model_, input_shape_, classes, options)),
-        dtype_(dtype_from_name(options.dtype)) {}
+        loss_row_(find_loss(options)),
+        kind_(target_kind(options)),
+        input_shape_(signed_extents(task.input)),
+        shape_(shape_of(task, options)),
+        plan_(countable_plan(shape_, options)),
+        dtype_(dtype_from_name(options.dtype)),
+        buffers_(plan_.own_buffers) {
+    if (buffers_.empty())
+      for (const BufferInfo& info : plan_.buffers)
+        buffers_.push_back(at::full(info.shape, info.initial_value, at::TensorOptions(torch_type(dtype_))));
+  }
 
-  const std::vector<ParameterInfo>& infos() const noexcept { return infos_; }
+  const ModelPlan& plan() const noexcept { return plan_; }
+
+  std::vector<NamedBuffer> buffers() const {
+    std::vector<NamedBuffer> named;
+    for (std::size_t i = 0; i < buffers_.size(); ++i)
+      named.push_back({.name = plan_.buffers[i].name,
+                       .shape = plan_.buffers[i].shape,
+                       .values = Buffer(buffers_[i].data_ptr(), static_cast<std::size_t>(buffers_[i].numel()),
+                                        dtype_of(buffers_[i].scalar_type()))});
+    return named;
+  }
+
+  std::size_t outputs_of_numbers() const noexcept {
+    return kind_ == TargetKind::numbers && !loss_row_.yes_or_no ? static_cast<std::size_t>(shape_.outputs) : 0;
+  }
 
   void bind(const Buckets& buckets, GradientReady ready) {
     ready_ = std::move(ready);
     parameters_.clear();
     accumulators_.clear();
-    for (std::size_t i = 0; i < infos_.size(); ++i) {
-      Tensor parameter = view(buckets.parameter(i).data, infos_[i].shape, dtype_);
+    for (std::size_t i = 0; i < plan_.parameters.size(); ++i) {
+      const Extents& shape = plan_.parameters[i].shape;
+      Tensor parameter = view(buckets.parameter(i).data, shape, dtype_);
+      if (!plan_.own_parameters.empty()) {
+        plan_.own_parameters[i].set_data(parameter);
+        parameter = plan_.own_parameters[i];
+      }
       parameter.set_requires_grad(true);
-      parameter.mutable_grad() = view(buckets.gradient(i).data, infos_[i].shape, dtype_);
+      parameter.mutable_grad() = view(buckets.gradient(i).data, shape, dtype_);
       auto accumulator = torch::autograd::impl::grad_accumulator(parameter);
       accumulator->add_post_hook(std::make_unique<ReadyHook>([this, i] { notify(i); }));
       accumulators_.push_back(std::move(accumulator));  // the tensor itself keeps it only weakly
@@ -159,10 +156,15 @@ class Network::Impl {
     }
   }
 
-  double forward(const Samples& samples) {
-    if (samples.labels.empty()) return 0.0;
-    const Tensor labels = label_tensor(samples);
-    loss_ = at::cross_entropy_loss(logits(samples), labels, {}, at::Reduction::Sum);
+  double forward(const Samples& samples, const Draw& draw) {
+    if (count(samples) == 0) return 0.0;
+    const Given given = given_by(samples);
+    Pass pass = pass_over(given);
+    pass.training = true;
+    pass.seed = draw.seed;
+    pass.step = draw.step;
+    pass.ids = samples.ids;
+    loss_ = loss_row_.sum(plan_.forward(given.inputs.front(), pass), given.targets, options_);
     return loss_.item().toDouble();
   }
 
@@ -175,36 +177,101 @@ class Network::Impl {
   }
 
   Evaluated evaluate(const Samples& samples) {
-    if (samples.labels.empty()) return {};
+    if (count(samples) == 0) return {};
     const c10::NoGradGuard no_gradients;
-    const Tensor labels = label_tensor(samples);
-    const Tensor output = logits(samples);
+    const Given given = given_by(samples);
+    const Tensor output = plan_.forward(given.inputs.front(), pass_over(given));
     // The largest of a row with a NaN is the NaN's index, which may happen to be the label.
-    const Tensor finite = output.isfinite().all(1);
+    Tensor finite = output.flatten(1).isfinite().all(1);
+    if (kind_ == TargetKind::numbers) finite = finite.logical_and(given.targets.isfinite().all(1));
     Evaluated evaluated;
     if (!finite.all().item().toBool()) {
       evaluated.not_finite = static_cast<std::size_t>(finite.to(at::kInt).argmin(0).item().toLong());
       return evaluated;
     }
-    evaluated.score = {.loss = at::cross_entropy_loss(output, labels, {}, at::Reduction::Sum).item().toDouble(),
-                       .correct = static_cast<std::uint64_t>(output.argmax(1).eq(labels).sum().item().toLong()),
-                       .samples = samples.labels.size()};
+    evaluated.score = score_of(output, given.targets);
+    evaluated.score.loss = loss_row_.sum(output, given.targets, options_).item().toDouble();
+    evaluated.score.samples = count(samples);
     return evaluated;
   }
 
  private:
-  static Tensor label_tensor(const Samples& samples) {
-    return view(samples.labels.data(), {static_cast<std::int64_t>(samples.labels.size())}, DType::i64);
+  /// Samples as a model sees them.
+  struct Given {
+    std::vector<Tensor> inputs;
+    Tensor targets;
+  };
+
+  std::size_t count(const Samples& samples) const {
+    return samples.inputs.count / static_cast<std::size_t>(product(input_shape_));
   }
 
-  Tensor logits(const Samples& samples) {
-    std::vector<std::int64_t> shape = input_shape_;
-    shape.insert(shape.begin(), static_cast<std::int64_t>(samples.labels.size()));
-    const Tensor input = numbers(samples.inputs, shape)
-                             .to(torch_type(dtype_), /*non_blocking=*/false, /*copy=*/true)
-                             .sub_(scaling_.mean * scaling_.scale)
-                             .mul_(1.0 / (scaling_.std * scaling_.scale));
-    return model_.forward(input, parameters_, options_);
+  static Extents rows(std::size_t n, const Extents& shape) {
+    Extents all = shape;
+    all.insert(all.begin(), static_cast<std::int64_t>(n));
+    return all;
+  }
+
+  Tensor arithmetic(ConstBuffer values, const Extents& shape, bool integers = false) const {
+    return trainer::numbers(values, shape)
+        .to(integers ? at::kLong : torch_type(dtype_), /*non_blocking=*/false, /*copy=*/true);
+  }
+
+  Given given_by(const Samples& samples) const {
+    const std::size_t n = count(samples);
+    if (kind_ == TargetKind::next_byte) {
+      const Tensor bytes = arithmetic(samples.inputs, rows(n, input_shape_), /*integers=*/true);
+      const std::int64_t context = input_shape_.front() - 1;
+      return {.inputs = {bytes.narrow(1, 0, context)}, .targets = bytes.narrow(1, 1, context)};
+    }
+    Given given;
+    given.inputs.push_back(arithmetic(samples.inputs, rows(n, input_shape_), shape_.inputs.front().integers));
+    if (!shape_.inputs.front().integers)
+      given.inputs.front().sub_(scaling_.mean * scaling_.scale).mul_(1.0 / (scaling_.std * scaling_.scale));
+    for (std::size_t i = 1; i < shape_.inputs.size(); ++i)
+      given.inputs.push_back(
+          arithmetic(samples.further[i - 1], rows(n, shape_.inputs[i].extents), shape_.inputs[i].integers));
+    if (kind_ == TargetKind::labels)
+      given.targets = view(samples.labels.data(), {static_cast<std::int64_t>(n)}, DType::i64);
+    else
+      given.targets = arithmetic(samples.targets, rows(n, {shape_.outputs}));
+    if (loss_row_.yes_or_no) require_probabilities(given.targets, samples.ids);
+    return given;
+  }
+
+  static void require_probabilities(const Tensor& targets, std::span<const std::uint64_t> ids) {
+    const Tensor wrong = targets.lt(0).logical_or(targets.gt(1)).any(1);
+    if (!wrong.any().item().toBool()) return;
+    const auto first = static_cast<std::size_t>(wrong.to(at::kInt).argmax(0).item().toLong());
+    throw DataError(text("model.loss = \"bce\" needs targets from 0 to 1: sample ",
+                         first < ids.size() ? ids[first] : first, first < ids.size() ? "" : " of a batch",
+                         " has another"));
+  }
+
+  Pass pass_over(const Given& given) const {
+    return {.parameters = parameters_, .buffers = buffers_, .inputs = given.inputs};
+  }
+
+  Score score_of(const Tensor& output, const Tensor& targets) const {
+    const auto total = [](const Tensor& flags) { return static_cast<std::uint64_t>(flags.sum().item().toLong()); };
+    Score score;
+    if (kind_ != TargetKind::numbers) {
+      score.answers = static_cast<std::uint64_t>(targets.numel());
+      score.correct = total(output.argmax(-1).eq(targets));
+      const Tensor its = output.gather(-1, targets.unsqueeze(-1));
+      score.in_top5 = output.size(-1) <= 5 ? score.answers : total(output.gt(its).sum(-1).lt(5));
+    } else if (loss_row_.yes_or_no) {
+      score.answers = score.in_top5 = static_cast<std::uint64_t>(targets.numel());
+      score.correct = total(output.gt(0).eq(targets.gt(0.5)));
+    } else {
+      score.squared_error = output.sub(targets).to(at::kDouble).square().sum().item().toDouble();
+      score.targets.resize(static_cast<std::size_t>(shape_.outputs));
+      const Tensor wide = targets.to(at::kDouble).contiguous();
+      const auto* value = wide.data_ptr<double>();
+      for (std::int64_t n = 0; n < wide.size(0); ++n)
+        for (Moments& target : score.targets) target.add(*value++);
+    }
+    return score;
   }
 
   // An exception must not unwind through the autograd engine, which would wrap it: it is kept until backward() has
@@ -220,10 +287,13 @@ class Network::Impl {
 
   const ModelOptions options_;
   const InputScaling scaling_;
-  const Model& model_;
-  const std::vector<std::int64_t> input_shape_;
-  const std::vector<ParameterInfo> infos_;
+  const Loss& loss_row_;
+  const TargetKind kind_;
+  const Extents input_shape_;  // of a sample as it lies in a batch
+  const ModelShape shape_;
+  ModelPlan plan_;
   const DType dtype_;
+  std::vector<Tensor> buffers_;
   GradientReady ready_;
   std::vector<Tensor> parameters_;
   std::vector<std::shared_ptr<torch::autograd::Node>> accumulators_;
@@ -231,18 +301,20 @@ class Network::Impl {
   std::exception_ptr failure_;
 };
 
-Network::Network(const ModelOptions& options, const InputScaling& scaling, const std::vector<std::size_t>& input_shape,
-                 std::size_t classes)
-    : impl_(std::make_unique<Impl>(options, scaling, input_shape, classes)) {}
+Network::Network(const ModelOptions& options, const InputScaling& scaling, const Task& task)
+    : impl_(translating_errors([&] { return std::make_unique<Impl>(options, scaling, task); })) {}
 Network::~Network() = default;
 
-const std::vector<ParameterInfo>& Network::parameters() const noexcept { return impl_->infos(); }
+const std::vector<ParameterInfo>& Network::parameters() const noexcept { return impl_->plan().parameters; }
+std::vector<NamedBuffer> Network::buffers() const { return impl_->buffers(); }
+Narrowest Network::narrowest() const { return {impl_->plan().narrowest.name, impl_->plan().narrowest.values}; }
+std::size_t Network::numbers() const noexcept { return impl_->outputs_of_numbers(); }
 
 void Network::bind(const Buckets& buckets, GradientReady ready) {
   translating_errors([&] { impl_->bind(buckets, std::move(ready)); });
 }
-double Network::forward(const Samples& samples) {
-  return translating_errors([&] { return impl_->forward(samples); });
+double Network::forward(const Samples& samples, const Draw& draw) {
+  return translating_errors([&] { return impl_->forward(samples, draw); });
 }
 void Network::backward(double weight) {
   translating_errors([&] { impl_->backward(weight); });

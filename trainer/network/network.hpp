@@ -8,18 +8,58 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/models/options.hpp>
+#include <tutti/trainer/network/score.hpp>
 
 namespace tutti::trainer {
 
-/// Some samples as they lie in a batch: n times the input field's elements, and n labels.
+/// Some samples as they lie in a batch: n times the input field's elements, and n labels or n times the numbers of a
+/// target, or neither if the target is in the input.
 struct Samples {
   ConstBuffer inputs;
   std::span<const std::int64_t> labels;
+  ConstBuffer targets = {};
+  std::vector<ConstBuffer> further = {};    ///< inputs behind the first
+  std::span<const std::uint64_t> ids = {};  ///< only a model with dropout needs them, in training
+};
+
+/// What a model sees of one sample, and what it is to tell.
+struct Task {
+  struct Input {
+    std::string name;
+    std::vector<std::size_t> shape;
+    bool integers = false;
+  };
+
+  std::vector<std::size_t> input;   ///< shape of the first input
+  std::size_t classes = 0;          ///< labels are 0 .. classes-1; 0: there are numbers instead, or neither
+  std::size_t numbers = 0;          ///< of one sample's target
+  bool integers = false;            ///< the first input is to be integers (i64), not scaled
+  std::vector<Input> further = {};  ///< inputs behind the first; never scaled
+};
+
+/// A tensor beside the parameters, such as running statistics, in the network's memory.
+struct NamedBuffer {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  Buffer values;
+};
+
+/// The layer of batch normalisation that sees the fewest values of a channel in one sample; 0: there is none.
+struct Narrowest {
+  std::string name;
+  std::int64_t values = 0;
+};
+
+/// What random numbers of a step are made from, with the ids of its samples.
+struct Draw {
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;
 };
 
 /// What becomes of an input before the model sees it: (input / scale - mean) / std.
@@ -27,13 +67,6 @@ struct InputScaling {
   double scale = 1.0;
   double mean = 0.0;
   double std = 1.0;
-};
-
-/// Sums over samples, so that they add up over ranks.
-struct Score {
-  double loss = 0.0;
-  std::uint64_t correct = 0;
-  std::uint64_t samples = 0;
 };
 
 /// A score, and what keeps it from being one.
@@ -51,10 +84,9 @@ class Network {
   /// the order in which backward produces them. Not called for parameters that got no gradient.
   using GradientReady = std::function<void(std::size_t parameter)>;
 
-  /// The model of `options` for inputs of `input_shape` (of one sample) and labels 0 .. classes-1.
-  /// \throws InvalidArgument if there is no such model, or it cannot take such inputs.
-  Network(const ModelOptions& options, const InputScaling& scaling, const std::vector<std::size_t>& input_shape,
-          std::size_t classes);
+  /// The model of `options` for such a task.
+  /// \throws InvalidArgument if there is no such model or loss, or it cannot take such inputs or give such outputs.
+  Network(const ModelOptions& options, const InputScaling& scaling, const Task& task);
   ~Network();
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
@@ -62,19 +94,26 @@ class Network {
   /// In model order.
   const std::vector<ParameterInfo>& parameters() const noexcept;
 
+  /// In model order, over memory of the network. forward() changes them, on this rank alone.
+  std::vector<NamedBuffer> buffers() const;
+
+  Narrowest narrowest() const;
+
+  /// Outputs that are numbers to be met, 0 if they tell classes: as many as Score::targets has.
+  std::size_t numbers() const noexcept;
+
   /// Makes parameters and gradients views of `buckets`, which must outlive the network and be of its parameters and
   /// dtype.
   void bind(const Buckets& buckets, GradientReady ready);
 
-  /// Sum over the samples of the cross-entropy of their labels. Keeps what backward() needs. No samples: 0. Requires
-  /// bind().
-  double forward(const Samples& samples);
+  /// Sum over the samples of the loss of each. Keeps what backward() needs. No samples: 0. Requires bind().
+  double forward(const Samples& samples, const Draw& draw = {});
 
   /// Adds `weight` times the gradient of the last forward() to the gradient memory, and forgets that forward().
   /// Without samples it does nothing. What `ready` throws comes out here.
   void backward(double weight);
 
-  /// Loss and number of right answers, without gradients. Requires bind().
+  /// Loss and right answers, without gradients; changes nothing. Requires bind().
   Evaluated evaluate(const Samples& samples);
 
  private:

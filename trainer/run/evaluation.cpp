@@ -1,11 +1,13 @@
 #include <tutti/trainer/run/evaluation.hpp>
 
-#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
-#include <tutti/allreduce/allreduce.hpp>
+#include <tutti/collectives/collectives.hpp>
 #include <tutti/kernels/finite.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
@@ -39,9 +41,7 @@ Score score_part(const Communicator& comm, Network& network, const LabelledData&
     const Samples samples = data.samples(*batch, labels);
     const Evaluated part = network.evaluate(samples);
     if (part.not_finite) throw DataError(not_finite(data, *batch, samples, *part.not_finite));
-    sum.loss += part.score.loss;
-    sum.correct += part.score.correct;
-    sum.samples += part.score.samples;
+    sum.merge(part.score);
   }
   return sum;
 }
@@ -58,13 +58,23 @@ std::optional<Score> evaluate(const Communicator& comm, Network& network, const 
   } catch (const std::exception& error) {
     failure = error.what();
   }
-  std::array<double, 1> loss{part.loss};
-  std::array<std::uint64_t, 4> counts{part.correct, part.samples, failure ? 1U : 0U, stopped ? 1U : 0U};
-  allreduce(comm, std::span<double>(loss), ReduceOp::sum);
-  allreduce(comm, std::span<std::uint64_t>(counts), ReduceOp::sum);
-  if (counts[2] != 0) settle(comm, failure);
-  if (counts[3] != 0) return std::nullopt;
-  return Score{.loss = loss[0], .correct = counts[0], .samples = counts[1]};
+  // Merged in the order of ranks, on each of them: the same bits everywhere.
+  std::vector<double> mine = part.packed(network.numbers());
+  mine.insert(mine.end(), {failure ? 1.0 : 0.0, stopped ? 1.0 : 0.0});
+  std::vector<double> all(mine.size() * static_cast<std::size_t>(comm.size()));
+  all_gather(comm, std::span<const double>(mine), std::span<double>(all));
+  Score sum;
+  double failed = 0.0;
+  double stops = 0.0;
+  for (std::size_t begin = 0; begin < all.size(); begin += mine.size()) {
+    const auto its = std::span<const double>(all).subspan(begin, mine.size());
+    failed += its[mine.size() - 2];
+    stops += its[mine.size() - 1];
+    sum.merge(Score::unpacked(its.first(mine.size() - 2)));
+  }
+  if (failed != 0.0) settle(comm, failure);
+  if (stops != 0.0) return std::nullopt;
+  return sum;
 }
 
 }  // namespace tutti::trainer

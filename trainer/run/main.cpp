@@ -24,6 +24,7 @@
 #include <tutti/collectives/session.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/network/model_list.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
 #include <tutti/trainer/run/stop_signals.hpp>
 #include <tutti/trainer/run/training.hpp>
@@ -48,6 +49,9 @@ struct CommandLine {
   std::string out;
   bool resume = false;
   bool keys = false;
+  bool models = false;
+  std::string input = "1x28x28";
+  std::size_t outputs = 10;
 };
 
 void print_error(const std::string& message) {
@@ -79,6 +83,13 @@ void describe(CLI::App& app, CommandLine& line) {
   app.add_option("--out", line.out, "Run folder, as run.dir")->type_name("FOLDER");
   app.add_flag("--resume", line.resume, "Resume the run in the run folder, from its newest checkpoint");
   app.add_flag("--keys", line.keys, "List all keys of a configuration and exit");
+  app.add_flag("--models", line.models, "Show the models there are, with parameters and work, and exit");
+  app.add_option("--input", line.input, "With --models: shape of one sample")
+      ->type_name("SHAPE")
+      ->capture_default_str();
+  app.add_option("--outputs", line.outputs, "With --models: classes, or numbers to tell")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
   app.set_version_flag("--version", std::string("tutti-train ") + tutti::version(), "Print the version and exit");
 }
 
@@ -91,6 +102,13 @@ Config shared_config(const Communicator& comm, const CommandLine& line) {
   });
   toml = broadcast_text(comm, toml);
   return agree(comm, [&] { return parse_config(toml, line.config); });
+}
+
+/// \throws InvalidArgument, ConfigError
+void show_models(const CommandLine& line) {
+  Config config;
+  for (const auto& setting : line.settings) set_option(config, setting);
+  std::fputs(model_list(extents_of(line.input), line.outputs, config.model).c_str(), stdout);
 }
 
 /// An error in the middle of the run, which the other ranks cannot be told in order: ends the job. Most ranks that got
@@ -172,7 +190,7 @@ int main(int argc, char** argv) {
     const Session session(&argc, &argv);
     rank = world_rank();
     // `tutti train` calls itself so.
-    const std::string program = std::string_view(argv[0]) == "tutti train" ? "tutti train" : "tutti-train";
+    const std::string program = std::string_view(argv[0]).starts_with("tutti ") ? argv[0] : "tutti-train";
     CLI::App app("Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
                  program);
     CommandLine line;
@@ -180,7 +198,7 @@ int main(int argc, char** argv) {
     describe(app, line);
     try {
       app.parse(argc, argv);
-      if (!line.keys && line.config.empty()) throw CLI::RequiredError("config");
+      if (!line.keys && !line.models && line.config.empty()) throw CLI::RequiredError("config");
       if (app.count("--out") > 0 && line.out.empty())
         throw CLI::ValidationError("--out", "the run folder's name is empty");
     } catch (const CLI::Success& wanted) {  // --help, --version
@@ -192,6 +210,15 @@ int main(int argc, char** argv) {
     }
     if (line.keys) {
       if (rank == 0) std::fputs(key_table_markdown().c_str(), stdout);
+      return written_out() ? 0 : kFailed;
+    }
+    if (line.models) {
+      try {
+        if (rank == 0) show_models(line);
+      } catch (const Error& error) {
+        print_error(error.what());
+        return kWrongUsage;
+      }
       return written_out() ? 0 : kFailed;
     }
     if (const auto wrong = wrong_launcher(world_size())) {

@@ -36,6 +36,16 @@ bool are_finite(const Buckets& buckets) {
   return true;
 }
 
+void share_buffers(const Communicator& comm, const Network& network) {
+  for (const NamedBuffer& buffer : network.buffers()) broadcast(comm, buffer.values, 0);
+}
+
+bool are_finite(const Network& network) {
+  for (const NamedBuffer& buffer : network.buffers())
+    if (is_floating(buffer.values.dtype) && !all_finite(buffer.values)) return false;
+  return true;
+}
+
 bool are_same(const Communicator& comm, const Buckets& buckets) {
   std::uint32_t sum = 0;
   for (std::size_t b = 0; b < buckets.size(); ++b) sum = checksum(buckets.parameters(b), sum);

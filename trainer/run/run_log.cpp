@@ -22,8 +22,22 @@ std::string utc_now() {
   return buffer.data();
 }
 
-double mean_loss(const Score& score) { return score.loss / static_cast<double>(score.samples); }
-double accuracy(const Score& score) { return static_cast<double>(score.correct) / static_cast<double>(score.samples); }
+/// What the score is read by: accuracy of classes, error of numbers.
+std::string main_figure(const Score& score) {
+  return score.of_classes() ? fmt::format("test accuracy {:.4f}", score.accuracy())
+                            : fmt::format("test RMSE {:.6g}  R2 {:.4f}", score.rmse(), score.r2());
+}
+
+void add_figures(nlohmann::json& record, const Score& score) {
+  record["test_loss"] = score.mean_loss();
+  if (score.of_classes()) {
+    record["test_accuracy"] = score.accuracy();
+    record["test_top5_accuracy"] = score.top5_accuracy();
+  } else {
+    record["test_rmse"] = score.rmse();
+    record["test_r2"] = score.r2();
+  }
+}
 
 }  // namespace
 
@@ -75,17 +89,16 @@ void RunLog::show(const StepReport& report, const Position& position) {
 
 void RunLog::evaluation(const Score& score, const Position& position, double seconds, double train_seconds) {
   const std::string loss = last_loss_ ? fmt::format("  loss {:.4f}", *last_loss_) : "";
-  say(fmt::format("epoch {}  step {}{}  test loss {:.4f}  test accuracy {:.4f}  {:.1f} s",
-                  position.epoch_of_last_step(), position.step, loss, mean_loss(score), accuracy(score),
-                  train_seconds));
+  say(fmt::format("epoch {}  step {}{}  test loss {:.4f}  {}  {:.1f} s", position.epoch_of_last_step(), position.step,
+                  loss, score.mean_loss(), main_figure(score), train_seconds));
   if (folder->last_evaluation() == position.step) return;  // written by the session that was stopped here
-  folder->log({{"kind", "evaluation"},
-               {"step", position.step},
-               {"epoch", position.epoch_of_last_step()},
-               {"test_loss", mean_loss(score)},
-               {"test_accuracy", accuracy(score)},
-               {"samples", score.samples},
-               {"seconds", seconds}});
+  nlohmann::json record = {{"kind", "evaluation"},
+                           {"step", position.step},
+                           {"epoch", position.epoch_of_last_step()},
+                           {"samples", score.samples},
+                           {"seconds", seconds}};
+  add_figures(record, score);
+  folder->log(record);
 }
 
 void RunLog::result(const TrainingResult& result, const RunIdentity& run, const Position& position,
@@ -96,7 +109,8 @@ void RunLog::result(const TrainingResult& result, const RunIdentity& run, const 
   nlohmann::json record = {{"tutti", tutti::version()},
                            {"date", utc_now()},
                            {"ended", complete ? "after the last epoch" : "at max_steps"},
-                           {"model", config_.model.name},
+                           {"model", model_title(config_.model)},
+                           {"loss", loss_name(config_.model)},
                            {"dtype", config_.model.dtype},
                            {"parameters", parameters},
                            {"parameter_hash", result.parameter_hash},
@@ -117,13 +131,12 @@ void RunLog::result(const TrainingResult& result, const RunIdentity& run, const 
                            {"test_accuracy", nullptr},
                            {"test_loss", nullptr}};
   if (result.test) {
-    record["test_accuracy"] = accuracy(*result.test);
-    record["test_loss"] = mean_loss(*result.test);
+    add_figures(record, *result.test);
     record["test_samples"] = result.test->samples;
   }
   folder->write_result(record);
   if (result.test)
-    say(fmt::format("test accuracy {:.4f} after {} steps, {:.1f} s of training", accuracy(*result.test), result.steps,
+    say(fmt::format("{} after {} steps, {:.1f} s of training", main_figure(*result.test), result.steps,
                     result.train_seconds));
   say("run folder " + config_.run.dir);
 }

@@ -35,7 +35,12 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
                      [&] {
                        const auto& data = config.data;
                        const InputScaling scaling{.scale = data.scale, .mean = data.mean, .std = data.std};
-                       return std::make_unique<Network>(config.model, scaling, task.input, task.classes);
+                       return std::make_unique<Network>(config.model, scaling,
+                                                        Task{.input = task.input,
+                                                             .classes = task.classes,
+                                                             .numbers = task.numbers,
+                                                             .integers = task.integers,
+                                                             .further = task.further});
                      })),
       optimizer_(agree(comm, [&] { return make_optimizer(config.optimizer); })),
       buckets_(agree(comm,
@@ -69,7 +74,7 @@ std::string StepLoop::memory_text() const {
   for (const ParameterInfo& parameter : parameters()) elements += parameter.count();
   return fmt::format(
       "model {} of {} parameters of {}, their gradients and the optimizer's slots, and batches of {} samples",
-      config_.model.name, elements, config_.model.dtype, config_.train.batch_size);
+      model_title(config_.model), elements, config_.model.dtype, config_.train.batch_size);
 }
 
 void StepLoop::keep_failure() {
@@ -89,10 +94,10 @@ void StepLoop::begin_step() {
   exchange_->begin();
 }
 
-void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) {
+void StepLoop::accumulate(const Samples& samples, std::uint64_t step, std::uint64_t global_samples) {
   begin_step();
   attempt([&] {
-    local_loss_ += network_->forward(samples);
+    local_loss_ += network_->forward(samples, draw(step));
     network_->backward(1.0 / static_cast<double>(global_samples));
   });
 }
@@ -102,7 +107,7 @@ void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) 
 StepReport StepLoop::train_step(const StepInput& input, const std::function<bool()>& stop) {
   begin_step();
   in_step_ = false;
-  attempt([&] { local_loss_ += network_->forward(input.samples); });
+  attempt([&] { local_loss_ += network_->forward(input.samples, draw(input.step)); });
   const bool asked_to_stop = stop && stop();
   sums_ = {local_loss_, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
   loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);

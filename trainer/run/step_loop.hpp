@@ -31,7 +31,10 @@ struct TaskShape {
   std::vector<std::size_t> input;  ///< of one sample
   std::size_t classes = 0;
   std::uint64_t steps_per_epoch = 1;
-  std::uint64_t steps = 0;  ///< of the whole run; 0 if no schedule asks for it
+  std::uint64_t steps = 0;                ///< of the whole run; 0 if no schedule asks for it
+  std::size_t numbers = 0;                ///< of one sample's target, where there are no classes
+  bool integers = false;                  ///< whether the model wants the first input as integers
+  std::vector<Task::Input> further = {};  ///< inputs behind the first
 };
 
 /// What this rank brings to a step, or to the last micro-batch of it where others came before (StepLoop::accumulate).
@@ -76,10 +79,10 @@ class StepLoop {
   }
   void settle_failures() { settle(comm_, failure_); }
 
-  /// A micro-batch of the step that the next train_step() ends: its gradients are added to those of this rank, and
+  /// A micro-batch of `step`, which the next train_step() ends: its gradients are added to those of this rank, and
   /// nothing is exchanged. `global_samples` is that of the whole step, over all its micro-batches and ranks. Local;
   /// what fails is told as what an attempt() throws.
-  void accumulate(const Samples& samples, std::uint64_t global_samples);
+  void accumulate(const Samples& samples, std::uint64_t step, std::uint64_t global_samples);
 
   /// Runs `work` while the network has the average of the parameters (optimizer.ema_decay) in their place.
   template <class Work>
@@ -103,6 +106,7 @@ class StepLoop {
  private:
   void begin_step();
   void keep_failure();
+  Draw draw(std::uint64_t step) const { return {.seed = static_cast<std::uint64_t>(config_.train.seed), .step = step}; }
   std::string memory_text() const;
   std::string step_text(std::uint64_t step) const;
   [[noreturn]] void stop_at_loss(const StepInput& input, double local_loss, double loss);

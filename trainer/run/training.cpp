@@ -27,6 +27,7 @@
 
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/io/loader.hpp>
+#include <tutti/io/sampler.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/memory/parameters.hpp>
@@ -71,7 +72,9 @@ class Training {
   void evaluate_now();
   void save();
   TrainingResult finish();
-  RunIdentity identity() const { return {config_, data_.train.dataset(), loop_.parameters(), threads_}; }
+  RunIdentity identity() {
+    return {config_, data_.train.dataset(), loop_.parameters(), threads_, loop_.network().buffers()};
+  }
   bool is_root() const { return comm_.rank() == 0; }
   double train_seconds() const { return seconds_before_ + seconds_since(session_begin_); }
 
@@ -105,6 +108,25 @@ std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
   return config.train.max_steps > 0 ? std::min(all, static_cast<std::uint64_t>(config.train.max_steps)) : all;
 }
 
+/// \throws ConfigError if a batch of every epoch leaves a rank with one value of a channel, which has no variance.
+void require_batches_to_normalise(const Config& config, std::uint64_t samples, const Communicator& comm,
+                                  const Network& network) {
+  const Narrowest narrowest = network.narrowest();
+  if (narrowest.values != 1) return;
+  const auto batch = static_cast<std::uint64_t>(config.train.batch_size);
+  const std::uint64_t last = samples % batch;
+  const auto require = [&](std::uint64_t size, const std::string& which) {
+    for (int rank = 0; rank < comm.size(); ++rank)
+      if (io::part_of({0, size}, rank, comm.size()).size() == 1)
+        throw ConfigError(
+            fmt::format("batch normalisation of {} needs two or more values of a channel: {} has {} "
+                        "sample(s), one of them alone on rank {}; choose another train.batch_size",
+                        narrowest.name, which, size, rank));
+  };
+  if (samples >= batch) require(batch, "each batch");
+  if (last != 0) require(last, fmt::format("batch {} of each epoch, the last,", samples / batch + 1));
+}
+
 Training::Training(const Communicator& comm, const Config& config, const TrainingOptions& options, Phase& phase)
     : comm_(comm),
       config_(config),
@@ -116,12 +138,15 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
       steps_per_epoch_(rounded_up(batches_per_epoch_, config.train.accumulate)),
       steps_(count_steps(config, steps_per_epoch_)),
       loop_(comm, config,
-            {.input = data_.train.input().shape,
-             .classes = data_.train.dataset().classes(),
-             .steps_per_epoch = steps_per_epoch_,
-             .steps = steps_}),
+            [this] {
+              TaskShape task = data_.train.task();
+              task.steps_per_epoch = steps_per_epoch_;
+              task.steps = steps_;
+              return task;
+            }()),
       log_(config, comm.rank() == 0, steps_) {
   set_arithmetic_threads(threads_);
+  agree(comm_, [&] { require_batches_to_normalise(config_, data_.train.dataset().size(), comm_, loop_.network()); });
 }
 
 int Training::agreed_threads() {
@@ -175,6 +200,7 @@ void Training::resume_run() {
   seconds_before_ = position_.train_seconds;
   saved_step_ = position_.step;
   share_parameters(comm_, loop_.buckets());
+  share_buffers(comm_, loop_.network());
   agree_at_root(comm_, [&] { log_.folder->resume_at(position_.step, to_toml(config_), position_.step < steps_); });
   for (const auto& note : notes) log_.say("note: " + note + "; the run goes on with other bits than it would have had");
   log_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
@@ -222,7 +248,7 @@ StepReport Training::make_step(io::Loader& loader, io::Batch& batch) {
   Samples samples;
   ids_.clear();
   for (std::uint64_t i = 0; i < batches; ++i) {
-    if (i > 0) loop_.accumulate(samples, global_samples);
+    if (i > 0) loop_.accumulate(samples, position_.step, global_samples);
     samples = {};
     loop_.attempt([&] {
       auto next = loader.next();
@@ -268,6 +294,7 @@ void Training::evaluate_now() {
   if (!data_.test || score_ || stopping_) return;
   phase_ = fmt::format("all ranks evaluate on {}", config_.data.test);
   const auto begin = Clock::now();
+  share_buffers(comm_, loop_.network());
   const auto score = [&] { return evaluate(comm_, loop_.network(), *data_.test, options_.stop); };
   score_ = config_.run.evaluate_with == "average" ? loop_.with_average(score) : score();
   stopping_ = !score_;
@@ -284,6 +311,12 @@ void Training::save() {
                     position_.step, saved_step_.value_or(0)));
   if (!are_same(comm_, loop_.buckets()))
     throw AgreedError(fmt::format("ranks hold different parameters after step {}", position_.step));
+  share_buffers(comm_, loop_.network());
+  if (!are_finite(loop_.network()))
+    throw AgreedError(
+        fmt::format("running statistics are not finite after step {}; no checkpoint is written, the "
+                    "newest is that of step {}",
+                    position_.step, saved_step_.value_or(0)));
   phase_ = fmt::format("rank 0 writes the checkpoint of step {} in {}", position_.step, config_.run.dir);
   agree_at_root(comm_, [&] {
     Position now = position_;
@@ -333,7 +366,7 @@ TrainingResult Training::run() {
     begin_run();
   log_.say(fmt::format(
       "{} of {} on {}: {} samples, batch {}, {} steps; {} rank(s) on {} node(s), {} thread(s) each; {} bucket(s)",
-      config_.model.name, config_.model.dtype, data_.train.dataset().name(), data_.train.dataset().size(),
+      model_title(config_.model), config_.model.dtype, data_.train.dataset().name(), data_.train.dataset().size(),
       config_.train.batch_size, steps_, comm_.size(), comm_.topology().nodes, threads_, loop_.buckets().size()));
   train_steps();
   return finish();

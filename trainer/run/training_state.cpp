@@ -1,7 +1,7 @@
 // A checkpoint's description (JSON) holds: position, config (TOML, every key), data set fingerprint and size,
 // parameters (names and shapes in model order), buckets (names of the parameters in each, in order of exchange),
-// threads, version. Its tensors are parameters/NAME and optimizer/SLOT/NAME: without bucket layout, so that they
-// outlive a change of it. Version 1 knew one slot, `momentum`, as velocities/NAME.
+// threads, version. Its tensors are parameters/NAME, optimizer/SLOT/NAME and buffers/NAME: without bucket layout, so
+// that they outlive a change of it. Version 1 knew one slot, `momentum`, as velocities/NAME.
 #include <tutti/trainer/run/training_state.hpp>
 
 #include <fmt/core.h>
@@ -27,6 +27,8 @@ std::string slot_tensor(int version, const std::string& slot, const std::string&
   if (version == 1) return "velocities/" + parameter;
   return fmt::format("optimizer/{}/{}", slot, parameter);
 }
+
+std::string buffer_tensor(const std::string& buffer) { return "buffers/" + buffer; }
 
 int readable_version(const std::filesystem::path& file, const json& description) {
   const json& version = description.at("version");
@@ -74,11 +76,11 @@ json buckets_json(const RunIdentity& run, const BucketPlan& plan) {
   return list;
 }
 
-io::NamedTensor tensor_of(std::string name, const ParameterInfo& info, ConstBuffer values) {
+io::NamedTensor tensor_of(std::string name, const std::vector<std::int64_t>& shape, ConstBuffer values) {
   const auto* bytes = static_cast<const std::byte*>(values.data);
   return {.name = std::move(name),
           .dtype = values.dtype,
-          .shape = {info.shape.begin(), info.shape.end()},
+          .shape = {shape.begin(), shape.end()},
           .bytes = {bytes, bytes + values.size_bytes()}};
 }
 
@@ -147,11 +149,13 @@ io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position,
   io::Checkpoint checkpoint{.description = description.dump(), .tensors = {}};
   for (std::size_t i = 0; i < run.parameters.size(); ++i) {
     const auto& info = run.parameters[i];
-    checkpoint.tensors.push_back(tensor_of(parameter_tensor(info.name), info, buckets.parameter(i)));
+    checkpoint.tensors.push_back(tensor_of(parameter_tensor(info.name), info.shape, buckets.parameter(i)));
     for (std::size_t slot = 0; slot < buckets.slot_names().size(); ++slot)
       checkpoint.tensors.push_back(
-          tensor_of(slot_tensor(kVersion, buckets.slot_names()[slot], info.name), info, buckets.slot(slot, i)));
+          tensor_of(slot_tensor(kVersion, buckets.slot_names()[slot], info.name), info.shape, buckets.slot(slot, i)));
   }
+  for (const NamedBuffer& buffer : run.buffers)
+    checkpoint.tensors.push_back(tensor_of(buffer_tensor(buffer.name), buffer.shape, buffer.values));
   return checkpoint;
 }
 
@@ -181,6 +185,7 @@ Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpo
     for (std::size_t slot = 0; slot < buckets.slot_names().size(); ++slot)
       copy(slot_tensor(version, buckets.slot_names()[slot], name), buckets.slot(slot, i));
   }
+  for (const NamedBuffer& buffer : run.buffers) copy(buffer_tensor(buffer.name), buffer.values);
   for (const auto& [from, to] : copies) std::memcpy(to.data, from.bytes.data(), to.size_bytes());
   return position;
 }

@@ -33,14 +33,15 @@ struct RunIdentity {
   const Config& config;
   const io::Dataset& train;
   const std::vector<ParameterInfo>& parameters;
-  int threads;  ///< of this rank's arithmetic
+  int threads;                            ///< of this rank's arithmetic
+  std::vector<NamedBuffer> buffers = {};  ///< of the model, beside its parameters
 };
 
 io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position, const Buckets& buckets);
 
-/// Fills parameters and slots of `buckets` and returns the position. Settings that differ but may are listed in
-/// `notes`. \throws DataError naming `file` and what differs: the model (its first differing parameter), the data set,
-/// a setting that
+/// Fills parameters and slots of `buckets` and the buffers of `run` and returns the position. Settings that differ but
+/// may are listed in `notes`. \throws DataError naming `file` and what differs: the model (its first differing
+/// parameter), the data set, a setting that
 ///         makes it another run; nothing is changed then.
 Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpoint& checkpoint, const RunIdentity& run,
                             const Buckets& buckets, std::vector<std::string>& notes);
