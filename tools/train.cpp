@@ -5,7 +5,6 @@
 #include <cstring>
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
@@ -34,9 +33,7 @@ void exec_trainer(int argc, char** argv) {
                          "-DTUTTI_TRAINER=ON and build tutti-train)"));
   std::vector<char*> arguments;
   std::string name = text("tutti ", argv[1]);  // how it is told to call itself
-  std::string models = "--models";
   arguments.push_back(name.data());
-  if (std::string_view(argv[1]) == "models") arguments.push_back(models.data());
   for (int i = 2; i < argc; ++i) arguments.push_back(argv[i]);
   arguments.push_back(nullptr);
   execv(trainer.c_str(), arguments.data());

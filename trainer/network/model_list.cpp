@@ -1,8 +1,9 @@
 #include <tutti/trainer/network/model_list.hpp>
 
-#include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <string>
+#include <system_error>
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -16,9 +17,13 @@ constexpr std::size_t kMostExtent = 1000000;
 
 /// 11173962 as "11,173,962".
 std::string grouped(std::uint64_t number) {
-  std::string digits = text(number);
-  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-  return digits;
+  const std::string digits = text(number);
+  std::string grouped;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) grouped += ',';
+    grouped += digits[i];
+  }
+  return grouped;
 }
 
 std::string padded(const std::string& content, std::size_t width, bool left) {

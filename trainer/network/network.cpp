@@ -36,24 +36,26 @@ double product(const std::vector<std::int64_t>& extents) {
   return result;
 }
 
-Extents signed_extents(const std::vector<std::size_t>& extents) {
-  if (extents.empty()) return {1};
+/// A scalar is a row of one for models of the trainer, and stays a scalar for those of a file.
+Extents signed_extents(const std::vector<std::size_t>& extents, const ModelOptions& options) {
+  if (extents.empty() && options.file.empty()) return {1};
   return {extents.begin(), extents.end()};
 }
 
 /// What a model of the task sees of one sample, and what it gives.
 ModelShape shape_of(const Task& task, const ModelOptions& options) {
-  ModelShape shape{.input = signed_extents(task.input),
+  ModelShape shape{.input = signed_extents(task.input, options),
                    .outputs = static_cast<std::int64_t>(task.classes != 0 ? task.classes : task.numbers)};
   if (target_kind(options) == TargetKind::next_byte) {
-    if (shape.input.size() != 1 || shape.input[0] < 2)
-      throw InvalidArgument(text("model.name = \"", options.name, "\" needs samples of two or more bytes in a row"));
-    shape.input[0] -= 1;
+    const auto bytes = static_cast<std::int64_t>(product(shape.input));  // in a row, whatever the extents
+    if (bytes < 2)
+      throw InvalidArgument(text("model.name = \"", options.name, "\" needs samples of two or more bytes"));
+    shape.input = {bytes - 1};
   }
   shape.inputs.push_back({.name = "input", .extents = shape.input, .integers = task.integers});
   for (const auto& further : task.further)
     shape.inputs.push_back(
-        {.name = further.name, .extents = signed_extents(further.shape), .integers = further.integers});
+        {.name = further.name, .extents = signed_extents(further.shape, options), .integers = further.integers});
   if (options.file.empty() && !task.further.empty())
     throw InvalidArgument(text("model.name = \"", options.name, "\" has one input, data.input names ",
                                task.further.size() + 1, "; several are for model.file"));
@@ -110,7 +112,7 @@ class Network::Impl {
         scaling_(scaling),
         loss_row_(find_loss(options)),
         kind_(target_kind(options)),
-        input_shape_(signed_extents(task.input)),
+        input_shape_(signed_extents(task.input, options)),
         shape_(shape_of(task, options)),
         plan_(countable_plan(shape_, options)),
         dtype_(dtype_from_name(options.dtype)),
@@ -220,8 +222,8 @@ class Network::Impl {
   Given given_by(const Samples& samples) const {
     const std::size_t n = count(samples);
     if (kind_ == TargetKind::next_byte) {
-      const Tensor bytes = arithmetic(samples.inputs, rows(n, input_shape_), /*integers=*/true);
-      const std::int64_t context = input_shape_.front() - 1;
+      const std::int64_t context = shape_.input.front();
+      const Tensor bytes = arithmetic(samples.inputs, rows(n, {context + 1}), /*integers=*/true);
       return {.inputs = {bytes.narrow(1, 0, context)}, .targets = bytes.narrow(1, 1, context)};
     }
     Given given;

@@ -64,8 +64,10 @@ LabelledData::LabelledData(const std::string& folder, const Config& config)
       throw DataError(fmt::format("{}: data.input = \"{}\" is the {}", folder, config.data.input,
                                   kind_ == TargetKind::labels ? "label" : "target"));
   }
-  if (kind_ == TargetKind::next_byte && (input().dtype != DType::u8 || input().shape.size() != 1))
-    throw DataError(fmt::format("{}: field '{}' is {}, model.name = \"{}\" needs bytes in a row: u8 of one extent",
+  const auto& shape = input().shape;
+  const bool in_a_row = std::count_if(shape.begin(), shape.end(), [](std::size_t extent) { return extent > 1; }) == 1;
+  if (kind_ == TargetKind::next_byte && (input().dtype != DType::u8 || !in_a_row))
+    throw DataError(fmt::format("{}: field '{}' is {}, model.name = \"{}\" needs bytes in a row: u8 {{n}} or {{1, n}}",
                                 folder, input().name, shape_text(input()), config.model.name));
 }
 

@@ -1,4 +1,5 @@
-// tutti-train CONFIG.toml: the program behind `tutti train`. Apart from `tutti` because it alone needs libtorch.
+// tutti-train CONFIG.toml: the program behind `tutti train`, and, called by that name, behind `tutti models`. Apart
+// from `tutti` because it alone needs libtorch.
 //
 // Exit status: 0 the run is complete; 1 it failed, and one line "tutti: error: ..." says why; 2 the command line or the
 // configuration is wrong; 3 it was stopped by a signal, has written a checkpoint, and --resume goes on.
@@ -49,7 +50,6 @@ struct CommandLine {
   std::string out;
   bool resume = false;
   bool keys = false;
-  bool models = false;
   std::string input = "1x28x28";
   std::size_t outputs = 10;
 };
@@ -83,14 +83,23 @@ void describe(CLI::App& app, CommandLine& line) {
   app.add_option("--out", line.out, "Run folder, as run.dir")->type_name("FOLDER");
   app.add_flag("--resume", line.resume, "Resume the run in the run folder, from its newest checkpoint");
   app.add_flag("--keys", line.keys, "List all keys of a configuration and exit");
-  app.add_flag("--models", line.models, "Show the models there are, with parameters and work, and exit");
-  app.add_option("--input", line.input, "With --models: shape of one sample")
+  app.set_version_flag("--version", std::string("tutti-train ") + tutti::version(), "Print the version and exit");
+}
+
+void describe_models(CLI::App& app, CommandLine& line) {
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.add_option("--input", line.input, "Shape of one sample; of bytes of text: how many")
       ->type_name("SHAPE")
       ->capture_default_str();
-  app.add_option("--outputs", line.outputs, "With --models: classes, or numbers to tell")
+  app.add_option("--outputs", line.outputs, "Classes, or numbers to tell")
       ->check(CLI::Range(1, 1000000))
+      ->type_name("N")
       ->capture_default_str();
-  app.set_version_flag("--version", std::string("tutti-train ") + tutti::version(), "Print the version and exit");
+  app.add_option("--set", line.settings, "Value of a configuration; may be repeated")
+      ->type_name("SECTION.KEY=VALUE")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all();
 }
 
 Config shared_config(const Communicator& comm, const CommandLine& line) {
@@ -191,15 +200,21 @@ int main(int argc, char** argv) {
     rank = world_rank();
     // `tutti train` calls itself so.
     const std::string program = std::string_view(argv[0]).starts_with("tutti ") ? argv[0] : "tutti-train";
-    CLI::App app("Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
+    const bool models = program == "tutti models";
+    CLI::App app(models
+                     ? "Show the models there are: parameters, multiply-adds of a forward pass over one sample"
+                     : "Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
                  program);
     CommandLine line;
     tools::set_help_style(app);
-    describe(app, line);
+    if (models)
+      describe_models(app, line);
+    else
+      describe(app, line);
     try {
       app.parse(argc, argv);
-      if (!line.keys && !line.models && line.config.empty()) throw CLI::RequiredError("config");
-      if (app.count("--out") > 0 && line.out.empty())
+      if (!line.keys && !models && line.config.empty()) throw CLI::RequiredError("config");
+      if (!models && app.count("--out") > 0 && line.out.empty())
         throw CLI::ValidationError("--out", "the run folder's name is empty");
     } catch (const CLI::Success& wanted) {  // --help, --version
       return rank == 0 ? app.exit(wanted) : 0;
@@ -212,7 +227,7 @@ int main(int argc, char** argv) {
       if (rank == 0) std::fputs(key_table_markdown().c_str(), stdout);
       return written_out() ? 0 : kFailed;
     }
-    if (line.models) {
+    if (models) {
       try {
         if (rank == 0) show_models(line);
       } catch (const Error& error) {

@@ -1,0 +1,250 @@
+// Models of a file: modules made here from source text, without Python, and trained.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <mpi.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <tutti/io/dataset_writer.hpp>
+#include <tutti/trainer/models/model.hpp>
+#include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/training.hpp>
+
+#include "tests/support/temporary_folder.hpp"
+
+namespace tutti::trainer::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+using torch::jit::Module;
+
+at::Tensor waves(const Extents& shape, double scale) {
+  std::int64_t count = 1;
+  for (const auto extent : shape) count *= extent;
+  return at::arange(count, at::kFloat).mul(0.7).sin().mul(scale).reshape(shape);
+}
+
+at::Tensor trainable(const Extents& shape, double scale) { return waves(shape, scale).set_requires_grad(true); }
+
+class TorchScript : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kSamples = 24;
+
+  TorchScript() {
+    io::DatasetWriter writer(path("data"), {.name = "points",
+                                            .fields = {{"x", DType::f32, {4}},
+                                                       {"kind", DType::i64, {}},
+                                                       {"y", DType::f32, {2}},
+                                                       {"label", DType::i64, {}}},
+                                            .samples = kSamples,
+                                            .classes = 3});
+    std::vector<float> x;
+    std::vector<float> y;
+    std::vector<std::int64_t> kinds;
+    std::vector<std::int64_t> labels;
+    for (std::uint64_t id = 0; id < kSamples; ++id) {
+      const auto value = static_cast<float>(id);
+      for (const float f : {0.3F, 0.7F, 1.1F, 1.9F}) x.push_back(std::sin(f * value));
+      y.insert(y.end(), {x[4 * id] - x[4 * id + 1], 0.5F * x[4 * id + 2] + 1.0F});
+      kinds.push_back(static_cast<std::int64_t>(id % 5));
+      labels.push_back(label_of(x[4 * id], x[4 * id + 1]));
+    }
+    const std::array<std::span<const std::byte>, 4> data{
+        std::as_bytes(std::span(x)), std::as_bytes(std::span(kinds)), std::as_bytes(std::span(y)),
+        std::as_bytes(std::span(labels))};
+    writer.append(kSamples, data);
+    writer.finish();
+    config_.data.train = config_.data.test = path("data");
+    config_.data.input = "x";
+    config_.data.scale = 1.0;
+    config_.model.file = path("net.pt");
+    config_.train.batch_size = 7;
+    config_.train.epochs = 2;
+    config_.train.threads = 1;
+    config_.run.progress = "none";
+    config_.run.dir = path("run");
+  }
+
+  static std::int64_t label_of(float a, float b) { return a > b ? 0 : b > 0.5F ? 1 : 2; }
+
+  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
+
+  /// Two dense layers with a tanh between, as `forward` says.
+  Module perceptron(const std::string& forward, std::int64_t outputs = 3) const {
+    Module module("Net");
+    module.register_parameter("w1", trainable({5, 4}, 0.5), false);
+    module.register_parameter("w2", trainable({outputs, 5}, 0.5), false);
+    module.register_buffer("seen", at::zeros({}, at::kLong));
+    module.register_attribute("training", c10::BoolType::get(), true);
+    module.define(forward);
+    return module;
+  }
+
+  static constexpr const char* kForward = R"(
+def forward(self, x):
+    if self.training:
+        self.seen.add_(1)
+    h = torch.tanh(torch.matmul(x, self.w1.t()))
+    return torch.matmul(h * torch.sigmoid(h) + h, self.w2.t())
+)";
+
+  TrainingResult run(const std::string& name) {
+    config_.run.dir = path(name);
+    return train(world_, config_);
+  }
+
+  /// What is said of the file, and that no folder was made.
+  std::string refusal() {
+    std::string message = "no error";
+    try {
+      train(world_, config_);
+    } catch (const AgreedError& error) {
+      message = error.what();
+    }
+    EXPECT_FALSE(fs::exists(config_.run.dir)) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    return message;
+  }
+
+  void expect_refusal(const std::string& part) {
+    const std::string message = refusal();
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_NE(message.find("net.pt"), std::string::npos) << message;
+  }
+
+  const tutti::test::TemporaryFolder folder_;
+  const Communicator world_{MPI_COMM_WORLD};
+  Config config_;
+};
+
+TEST_F(TorchScript, TrainsTheSameTwiceAndLearns) {
+  perceptron(kForward).save(path("net.pt"));
+  const TrainingResult first = run("first");
+  const TrainingResult second = run("second");
+  EXPECT_EQ(first.parameter_hash, second.parameter_hash);
+  EXPECT_EQ(first.test->samples, kSamples);
+  config_.train.epochs = 40;
+  config_.optimizer.learning_rate = 0.1;
+  EXPECT_LT(run("longer").test->loss, 0.8 * first.test->loss);
+}
+
+TEST_F(TorchScript, StopsAndGoesOnWithTheSameBits) {
+  perceptron(kForward).save(path("net.pt"));
+  const TrainingResult whole = run("whole");
+  config_.train.max_steps = 3;
+  run("parts");
+  config_.train.max_steps = 0;
+  EXPECT_EQ(train(world_, config_, {.resume = true}).parameter_hash, whole.parameter_hash);
+}
+
+TEST_F(TorchScript, StepsLikeTorch) {
+  Module module = perceptron(kForward);
+  module.save(path("net.pt"));
+  config_.model.dtype = "f64";
+  config_.train.batch_size = kSamples;
+  config_.train.epochs = 1;
+  config_.optimizer = {.learning_rate = 0.2, .momentum = 0.0};
+  std::vector<double> losses;
+  train(world_, config_, {.on_step = [&](const StepReport& report) { losses.push_back(report.loss); }});
+  at::Tensor x = at::empty({kSamples, 4}, at::kDouble);
+  at::Tensor labels = at::empty({kSamples}, at::kLong);
+  for (std::int64_t id = 0; id < x.size(0); ++id)
+    for (std::int64_t i = 0; i < 4; ++i)
+      x[id][i] = std::sin(std::array{0.3F, 0.7F, 1.1F, 1.9F}[static_cast<std::size_t>(i)] * static_cast<float>(id));
+  for (std::int64_t id = 0; id < x.size(0); ++id)
+    labels[id] = label_of(static_cast<float>(x[id][0].item<double>()), static_cast<float>(x[id][1].item<double>()));
+  const at::Tensor h = at::tanh(at::matmul(x, waves({5, 4}, 0.5).to(at::kDouble).t()));
+  const at::Tensor output = at::matmul(h * at::sigmoid(h) + h, waves({3, 5}, 0.5).to(at::kDouble).t());
+  const double expected = at::cross_entropy_loss(output, labels).item<double>();
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_NEAR(losses[0], expected, 1e-6);  // sin() of floats rounds otherwise here and there
+}
+
+TEST_F(TorchScript, BuffersAreThoseOfTheModule) {
+  perceptron(kForward).save(path("net.pt"));
+  const ModelPlan plan = plan_model({.input = {4}, .outputs = 3}, config_.model);
+  ASSERT_EQ(plan.parameters.size(), 2U);
+  EXPECT_EQ(plan.parameters[0].name, "w1");
+  EXPECT_EQ(plan.parameters[1].shape, (Extents{3, 5}));
+  ASSERT_EQ(plan.buffers.size(), 1U);
+  EXPECT_EQ(plan.own_buffers[0].item<std::int64_t>(), 0) << "the trial run trains nothing";
+  EXPECT_EQ(plan.own_buffers[0].scalar_type(), at::kLong);
+}
+
+TEST_F(TorchScript, TakesSeveralInputsAndNumbersAsTargets) {
+  Module module("Net");
+  module.register_parameter("w", trainable({2, 4}, 0.5), false);
+  module.register_parameter("table", trainable({5, 2}, 0.1), false);
+  module.define(R"(
+def forward(self, x, kind):
+    return torch.matmul(x, self.w.t()) + torch.embedding(self.table, kind)
+)");
+  module.save(path("net.pt"));
+  config_.data.input = "x, kind";
+  config_.data.integers = "kind";
+  config_.data.target = "y";
+  config_.model.loss = "mse";
+  config_.train.epochs = 60;
+  const TrainingResult result = run("run");
+  EXPECT_GT(result.test->r2(), 0.99);
+  EXPECT_LT(result.test->rmse(), 0.05);
+  EXPECT_FALSE(result.test->of_classes());
+}
+
+TEST_F(TorchScript, TiedWeightsAreOneParameter) {
+  Module module("Net");
+  const at::Tensor shared = trainable({3, 4}, 0.5);
+  module.register_parameter("w", shared, false);
+  module.register_parameter("again", shared, false);
+  module.define(R"(
+def forward(self, x):
+    return torch.matmul(torch.matmul(torch.matmul(x, self.w.t()), self.again), self.w.t())
+)");
+  module.save(path("net.pt"));
+  const ModelPlan plan = plan_model({.input = {4}, .outputs = 3}, config_.model);
+  EXPECT_EQ(plan.parameters.size(), 1U);
+  const TrainingResult first = run("first");
+  EXPECT_EQ(first.parameter_hash, run("second").parameter_hash);
+  config_.train.epochs = 30;
+  EXPECT_LT(run("longer").test->loss, first.test->loss);  // both uses see the updates
+}
+
+TEST_F(TorchScript, WhatCannotBeTrainedIsRefusedBeforeAFolderIsMade) {
+  expect_refusal("there is no such file");
+  std::ofstream(path("net.pt")) << "no zip";
+  expect_refusal("it is not a TorchScript module that can be loaded");
+  const auto save = [&](const std::string& forward, std::int64_t outputs = 3) {
+    perceptron(forward, outputs).save(path("net.pt"));
+  };
+  save(kForward, 4);
+  expect_refusal("forward gives {2, 4} of type Float for 2 samples, not {2, 3} of Float");
+  save("def forward(self, x, y):\n    return torch.matmul(x, self.w1.t()) + y\n");
+  expect_refusal("forward takes 2 input(s), data.input names 1");
+  save("def forward(self, x: int):\n    return self.w1 * x\n");
+  expect_refusal("input x of forward is a int, not a Tensor");
+  save("def forward(self, x):\n    return torch.matmul(torch.dropout(torch.matmul(x, self.w1.t()), 0.5, self.training), "
+       "self.w2.t())\n");
+  expect_refusal("operator aten::dropout draws random numbers");
+  save("def forward(self, x):\n    return torch.matmul(torch.matmul(x, self.w1.t()) + torch.rand([5]), self.w2.t())\n");
+  expect_refusal("operator aten::rand draws random numbers");
+  save("def forward(self, x):\n    return torch.matmul(x, self.w2.t())\n");
+  expect_refusal("forward fails on inputs of this shape");
+  save("def forward(self, x):\n    return torch.matmul(x, self.w1.t()), x\n");
+  expect_refusal("forward does not give one Tensor");
+  Module none("Net");
+  none.define("def forward(self, x):\n    return x\n");
+  none.save(path("net.pt"));
+  expect_refusal("the module has no parameters");
+}
+
+}  // namespace
+
+}  // namespace tutti::trainer::test
