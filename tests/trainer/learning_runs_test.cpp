@@ -98,6 +98,26 @@ TEST_F(LearningRuns, MicroBatchesDoNotDependOnRanks) {
       EXPECT_NEAR(outcomes[ranks].losses.at(i), outcomes[1].losses.at(i), 1e-9) << ranks << " ranks, step " << i + 1;
 }
 
+TEST_F(LearningRuns, NoOptimizerDependsOnRanks) {
+  for (const auto kind : optimizer_names()) {
+    std::map<int, Outcome> outcomes;
+    for (const int ranks : {1, 3}) {
+      Config c = with_optimizer(kind, text(kind, "-of-", ranks));
+      c.model.dtype = "f64";
+      c.data.test.clear();
+      c.train.epochs = 1;
+      c.train.batch_size = 2;  // rank 2 never has a sample
+      c.train.accumulate = 4;
+      c.optimizer.clip_norm = 1.0;
+      if (auto outcome = run(ranks, c)) outcomes[ranks] = std::move(*outcome);
+    }
+    if (world_.rank() != 0) continue;
+    ASSERT_EQ(outcomes[1].losses.size(), 13U);  // 51 batches
+    for (std::size_t i = 0; i < 13; ++i)
+      EXPECT_NEAR(outcomes[3].losses.at(i), outcomes[1].losses.at(i), 1e-9) << kind << ", step " << i + 1;
+  }
+}
+
 // What makes a checkpoint useless for another configuration is refused; another end of a schedule that ends with the
 // run is not, and changes the rates.
 TEST_F(LearningRuns, ResumingKnowsWhatItsStateMeans) {

@@ -155,6 +155,8 @@ TEST(Schedules, RatesScaleWithTheSamplesOfAStep) {
 TEST(Schedules, WhatCannotBeIsRefused) {
   EXPECT_THROW(LearningRate(1.0, {.kind = "wave"}, 1, {}), InvalidArgument);
   EXPECT_THROW(LearningRate(1.0, {.kind = "cosine"}, 1, {.steps_per_epoch = 5, .steps = 0}), InvalidArgument);
+  EXPECT_THROW(LearningRate(1.0, {.kind = "cosine", .restart_epochs = 0.1}, 1, {.steps_per_epoch = 5}),
+               InvalidArgument);
   try {
     LearningRate(1.0, {.kind = "cosine", .warmup_steps = 20}, 1, {.steps_per_epoch = 5, .steps = 20});
     ADD_FAILURE();

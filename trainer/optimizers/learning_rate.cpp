@@ -61,7 +61,10 @@ double cosine_curve(const Curve& s, std::uint64_t step) noexcept {
     since -= std::floor(whole_if_near(since / period)) * period;
     return half_cosine(1.0, final_factor, std::max(0.0, since) / period);
   }
-  for (; since >= period; period *= s.options.restart_factor) since -= period;
+  while (since >= period) {
+    since -= period;
+    period *= s.options.restart_factor;
+  }
   return half_cosine(1.0, final_factor, since / period);
 }
 
@@ -154,6 +157,8 @@ LearningRate::LearningRate(double learning_rate, const ScheduleOptions& options,
     curve_.warmup_steps = static_cast<std::uint64_t>(options.warmup_steps);
   curve_.drop_steps = options.step_epochs * static_cast<double>(run.steps_per_epoch);
   curve_.restart_steps = steps_of(options.restart_epochs);
+  if (options.restart_epochs > 0.0 && curve_.restart_steps < 1.0)
+    throw InvalidArgument(text("schedule.restart_epochs = ", options.restart_epochs, " is less than a step"));
   if (options.kind == "multi_step")
     for (const double epochs : milestones_of(options.milestone_epochs)) curve_.milestones.push_back(steps_of(epochs));
   if (!has_end(options)) return;
