@@ -65,6 +65,7 @@ TEST(Groups, APatternThatMatchesNothingIsAnError) {
 /// "offset+count:decay" of each sweep.
 std::vector<std::string> texts(const std::vector<Sweep>& sweeps) {
   std::vector<std::string> result;
+  result.reserve(sweeps.size());
   for (const Sweep& s : sweeps)
     result.push_back(std::to_string(s.offset) + "+" + std::to_string(s.count) + ":" +
                      std::to_string(static_cast<int>(s.settings.weight_decay)));

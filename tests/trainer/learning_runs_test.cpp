@@ -92,7 +92,7 @@ TEST_F(LearningRuns, MicroBatchesDoNotDependOnRanks) {
   all_gather(world_, std::span<const std::uint64_t>(mine), std::span<std::uint64_t>(all));
   EXPECT_EQ(all[0] + all[1] + all[2], 2 * kSamples);
   if (world_.rank() != 0) return;
-  EXPECT_EQ(last_record("micro-3", "step").at("samples"), kSamples - 6 * 13);
+  EXPECT_EQ(last_record("micro-3", "step").at("samples"), kSamples - 6 * std::uint64_t{13});
   for (const int ranks : {2, 3})
     for (std::size_t i = 0; i < 6; ++i)
       EXPECT_NEAR(outcomes[ranks].losses.at(i), outcomes[1].losses.at(i), 1e-9) << ranks << " ranks, step " << i + 1;

@@ -158,8 +158,8 @@ TEST(Schedules, WhatCannotBeIsRefused) {
   EXPECT_THROW(LearningRate(1.0, {.kind = "cosine", .restart_epochs = 0.1}, 1, {.steps_per_epoch = 5}),
                InvalidArgument);
   try {
-    LearningRate(1.0, {.kind = "cosine", .warmup_steps = 20}, 1, {.steps_per_epoch = 5, .steps = 20});
-    ADD_FAILURE();
+    const LearningRate rate(1.0, {.kind = "cosine", .warmup_steps = 20}, 1, {.steps_per_epoch = 5, .steps = 20});
+    ADD_FAILURE() << rate.rate(0);
   } catch (const InvalidArgument& error) {
     EXPECT_STREQ(error.what(),
                  "schedule.kind = \"cosine\" ends after 20 steps, and nothing is left of them after a warm-up of 20");
