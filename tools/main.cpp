@@ -46,8 +46,8 @@ void add_commands(CLI::App& app) {
 }
 
 /// All commands there are: this build may lack some.
-constexpr std::array kAllCommands = {"train",  "models", "data", "preload", "perf", "explain",
-                                     "tune", "report", "ps",   "trace",   "info", "doctor"};
+constexpr std::array kAllCommands = {"train", "models", "data", "preload", "perf", "explain",
+                                     "tune",  "report", "ps",   "trace",   "info", "doctor"};
 
 bool is_left_out(const std::string& name, const std::vector<std::string>& built) {
   const auto is_in = [&](const auto& names) { return std::find(names.begin(), names.end(), name) != names.end(); };

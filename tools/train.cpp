@@ -21,7 +21,8 @@ void add_train_command(CLI::App& app) {
   command->set_help_flag();
   command->allow_extras();
   auto* models = app.add_subcommand(
-      "models", "Show the models there are, with parameters and work: tutti models [--input 3x32x32] [--set key=value]");
+      "models",
+      "Show the models there are, with parameters and work: tutti models [--input 3x32x32] [--set key=value]");
   models->set_help_flag();
   models->allow_extras();
 }

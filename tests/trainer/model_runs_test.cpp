@@ -48,12 +48,12 @@ class ModelRuns : public TrainingTest {
       y.insert(y.end(), {constant ? 0.1F : 2 * its[0] - its[1], constant ? 0.1F : its[0] + 3 * its[2]});
       sure.push_back(its[0] > its[1] ? 1.0F : 0.0F);
     }
-    io::DatasetWriter writer(path() / name, {.name = name,
-                                             .fields = {{"x", DType::f32, {3}}, {"y", DType::f32, {2}},
-                                                        {"sure", DType::f32, {}}},
-                                             .samples = kPoints});
-    const std::array<std::span<const std::byte>, 3> data{
-        std::as_bytes(std::span(x)), std::as_bytes(std::span(y)), std::as_bytes(std::span(sure))};
+    io::DatasetWriter writer(path() / name,
+                             {.name = name,
+                              .fields = {{"x", DType::f32, {3}}, {"y", DType::f32, {2}}, {"sure", DType::f32, {}}},
+                              .samples = kPoints});
+    const std::array<std::span<const std::byte>, 3> data{std::as_bytes(std::span(x)), std::as_bytes(std::span(y)),
+                                                         std::as_bytes(std::span(sure))};
     writer.append(kPoints, data);
     writer.finish();
   }
@@ -61,8 +61,7 @@ class ModelRuns : public TrainingTest {
   void write_text(const std::string& name) const {
     std::string text;
     while (text.size() < kPoints * 9) text += "to be or not to be ";
-    io::DatasetWriter writer(path() / name,
-                             {.name = name, .fields = {{"text", DType::u8, {9}}}, .samples = kPoints});
+    io::DatasetWriter writer(path() / name, {.name = name, .fields = {{"text", DType::u8, {9}}}, .samples = kPoints});
     const std::array<std::span<const std::byte>, 1> data{std::as_bytes(std::span(text)).first(kPoints * 9)};
     writer.append(kPoints, data);
     writer.finish();
@@ -123,9 +122,10 @@ TEST_F(ModelRuns, ABatchThatLeavesOneValueToAChannelIsAnErrorBeforeTraining) {
   Config c = config("mlp", "narrow");
   c.model.batch_norm = true;
   c.train.batch_size = 20;  // 101 samples: the last batch has one
-  EXPECT_EQ(agreed_error(c),
-            "batch normalisation of hidden.norm needs two or more values of a channel: batch 6 of each epoch, the last, "
-            "has 1 sample(s), one of them alone on rank 0; choose another train.batch_size");
+  EXPECT_EQ(
+      agreed_error(c),
+      "batch normalisation of hidden.norm needs two or more values of a channel: batch 6 of each epoch, the last, "
+      "has 1 sample(s), one of them alone on rank 0; choose another train.batch_size");
   if (world_.rank() == 0) {
     EXPECT_FALSE(fs::exists(c.run.dir));
   }

@@ -206,6 +206,10 @@ TEST(Models, UnfitOptionsAndInputsAreNamed) {
       message({.name = "vgg11"}, {3, 16, 16}),
       "model.name = \"vgg11\" cannot take inputs that small: layer max pool of 2 gets 1 x 1 positions and looks at "
       "2 x 2");
+  EXPECT_EQ(message({.name = "lenet5", .dropout = 0.5}, {1, 28, 28}),
+            "model.name = \"lenet5\" has no dropout: model.dropout must be 0");
+  EXPECT_EQ(message({.name = "softmax", .batch_norm = true}, {8}),
+            "model.name = \"softmax\" has no batch normalisation: model.batch_norm must be false");
   EXPECT_EQ(message({.name = "resnet18"}, {64}),
             "model.name = \"resnet18\" needs inputs of shape {channels, height, width}");
 }

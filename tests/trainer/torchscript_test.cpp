@@ -7,11 +7,14 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
-#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include <tutti/collectives/collectives.hpp>
 #include <tutti/io/dataset_writer.hpp>
 #include <tutti/trainer/models/model.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
@@ -39,6 +42,24 @@ class TorchScript : public testing::Test {
   static constexpr std::uint64_t kSamples = 24;
 
   TorchScript() {
+    if (world_.rank() == 0) folder_.emplace();
+    root_ = broadcast_text(world_, folder_ ? folder_->path().string() : "");
+    if (world_.rank() == 0) write_data();
+    config_.data.train = config_.data.test = path("data");
+    config_.data.input = "x";
+    config_.data.scale = 1.0;
+    config_.model.file = path("net.pt");
+    config_.train.batch_size = 7;
+    config_.train.epochs = 2;
+    config_.train.threads = 1;
+    config_.train.timeout_s = 30;
+    config_.run.progress = "none";
+    config_.run.dir = path("run");
+    barrier(world_);
+  }
+  void TearDown() override { barrier(world_); }
+
+  void write_data() const {
     io::DatasetWriter writer(path("data"), {.name = "points",
                                             .fields = {{"x", DType::f32, {4}},
                                                        {"kind", DType::i64, {}},
@@ -57,25 +78,22 @@ class TorchScript : public testing::Test {
       kinds.push_back(static_cast<std::int64_t>(id % 5));
       labels.push_back(label_of(x[4 * id], x[4 * id + 1]));
     }
-    const std::array<std::span<const std::byte>, 4> data{
-        std::as_bytes(std::span(x)), std::as_bytes(std::span(kinds)), std::as_bytes(std::span(y)),
-        std::as_bytes(std::span(labels))};
+    const std::array<std::span<const std::byte>, 4> data{std::as_bytes(std::span(x)), std::as_bytes(std::span(kinds)),
+                                                         std::as_bytes(std::span(y)), std::as_bytes(std::span(labels))};
     writer.append(kSamples, data);
     writer.finish();
-    config_.data.train = config_.data.test = path("data");
-    config_.data.input = "x";
-    config_.data.scale = 1.0;
-    config_.model.file = path("net.pt");
-    config_.train.batch_size = 7;
-    config_.train.epochs = 2;
-    config_.train.threads = 1;
-    config_.run.progress = "none";
-    config_.run.dir = path("run");
   }
 
   static std::int64_t label_of(float a, float b) { return a > b ? 0 : b > 0.5F ? 1 : 2; }
 
-  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
+  std::string path(const std::string& name) const { return (root_ / name).string(); }
+
+  /// As net.pt, which all ranks see then, and no rank is still reading before.
+  void save(const Module& module) const {
+    barrier(world_);
+    if (world_.rank() == 0) module.save(path("net.pt"));
+    barrier(world_);
+  }
 
   /// Two dense layers with a tanh between, as `forward` says.
   Module perceptron(const std::string& forward, std::int64_t outputs = 3) const {
@@ -120,13 +138,14 @@ def forward(self, x):
     EXPECT_NE(message.find("net.pt"), std::string::npos) << message;
   }
 
-  const tutti::test::TemporaryFolder folder_;
   const Communicator world_{MPI_COMM_WORLD};
+  std::optional<tutti::test::TemporaryFolder> folder_;
+  fs::path root_;
   Config config_;
 };
 
 TEST_F(TorchScript, TrainsTheSameTwiceAndLearns) {
-  perceptron(kForward).save(path("net.pt"));
+  save(perceptron(kForward));
   const TrainingResult first = run("first");
   const TrainingResult second = run("second");
   EXPECT_EQ(first.parameter_hash, second.parameter_hash);
@@ -136,8 +155,41 @@ TEST_F(TorchScript, TrainsTheSameTwiceAndLearns) {
   EXPECT_LT(run("longer").test->loss, 0.8 * first.test->loss);
 }
 
+TEST_F(TorchScript, TwoRanksMakeTheStepsOfOne) {
+  save(perceptron(kForward));
+  config_.model.dtype = "f64";
+  std::vector<double> losses[2];
+  const auto alone = world_.split(world_.rank());
+  for (const bool together : {false, true}) {
+    config_.run.dir = path(together ? "together" : "alone-" + std::to_string(world_.rank()));
+    train(together ? world_ : *alone, config_,
+          {.on_step = [&](const StepReport& step) { losses[together ? 1 : 0].push_back(step.loss); }});
+  }
+  ASSERT_EQ(losses[0].size(), 8U);
+  ASSERT_EQ(losses[1].size(), 8U);
+  for (std::size_t step = 0; step < 8; ++step) EXPECT_NEAR(losses[0][step], losses[1][step], 1e-9) << step;
+}
+
+TEST_F(TorchScript, AFailureInTheMiddleIsOneLine) {
+  save(perceptron(R"(
+def forward(self, x):
+    if self.training:
+        return torch.matmul(x, self.w2.t())
+    return torch.matmul(torch.matmul(x, self.w1.t()), self.w2.t())
+)"));
+  std::string message;
+  try {
+    run("run");
+  } catch (const AgreedError& error) {
+    message = error.what();
+  }
+  EXPECT_NE(message.find("net.pt\": forward fails: "), std::string::npos) << message;
+  EXPECT_NE(message.find("shapes cannot be multiplied"), std::string::npos) << message;
+  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+}
+
 TEST_F(TorchScript, StopsAndGoesOnWithTheSameBits) {
-  perceptron(kForward).save(path("net.pt"));
+  save(perceptron(kForward));
   const TrainingResult whole = run("whole");
   config_.train.max_steps = 3;
   run("parts");
@@ -147,7 +199,7 @@ TEST_F(TorchScript, StopsAndGoesOnWithTheSameBits) {
 
 TEST_F(TorchScript, StepsLikeTorch) {
   Module module = perceptron(kForward);
-  module.save(path("net.pt"));
+  save(module);
   config_.model.dtype = "f64";
   config_.train.batch_size = kSamples;
   config_.train.epochs = 1;
@@ -169,7 +221,7 @@ TEST_F(TorchScript, StepsLikeTorch) {
 }
 
 TEST_F(TorchScript, BuffersAreThoseOfTheModule) {
-  perceptron(kForward).save(path("net.pt"));
+  save(perceptron(kForward));
   const ModelPlan plan = plan_model({.input = {4}, .outputs = 3}, config_.model);
   ASSERT_EQ(plan.parameters.size(), 2U);
   EXPECT_EQ(plan.parameters[0].name, "w1");
@@ -187,7 +239,7 @@ TEST_F(TorchScript, TakesSeveralInputsAndNumbersAsTargets) {
 def forward(self, x, kind):
     return torch.matmul(x, self.w.t()) + torch.embedding(self.table, kind)
 )");
-  module.save(path("net.pt"));
+  save(module);
   config_.data.input = "x, kind";
   config_.data.integers = "kind";
   config_.data.target = "y";
@@ -208,7 +260,7 @@ TEST_F(TorchScript, TiedWeightsAreOneParameter) {
 def forward(self, x):
     return torch.matmul(torch.matmul(torch.matmul(x, self.w.t()), self.again), self.w.t())
 )");
-  module.save(path("net.pt"));
+  save(module);
   const ModelPlan plan = plan_model({.input = {4}, .outputs = 3}, config_.model);
   EXPECT_EQ(plan.parameters.size(), 1U);
   const TrainingResult first = run("first");
@@ -219,29 +271,31 @@ def forward(self, x):
 
 TEST_F(TorchScript, WhatCannotBeTrainedIsRefusedBeforeAFolderIsMade) {
   expect_refusal("there is no such file");
-  std::ofstream(path("net.pt")) << "no zip";
+  barrier(world_);
+  if (world_.rank() == 0) std::ofstream(path("net.pt")) << "no zip";
+  barrier(world_);
   expect_refusal("it is not a TorchScript module that can be loaded");
-  const auto save = [&](const std::string& forward, std::int64_t outputs = 3) {
-    perceptron(forward, outputs).save(path("net.pt"));
-  };
-  save(kForward, 4);
+  const auto write = [&](const std::string& forward, std::int64_t outputs = 3) { save(perceptron(forward, outputs)); };
+  write(kForward, 4);
   expect_refusal("forward gives {2, 4} of type Float for 2 samples, not {2, 3} of Float");
-  save("def forward(self, x, y):\n    return torch.matmul(x, self.w1.t()) + y\n");
+  write("def forward(self, x, y):\n    return torch.matmul(x, self.w1.t()) + y\n");
   expect_refusal("forward takes 2 input(s), data.input names 1");
-  save("def forward(self, x: int):\n    return self.w1 * x\n");
+  write("def forward(self, x: int):\n    return self.w1 * x\n");
   expect_refusal("input x of forward is a int, not a Tensor");
-  save("def forward(self, x):\n    return torch.matmul(torch.dropout(torch.matmul(x, self.w1.t()), 0.5, self.training), "
-       "self.w2.t())\n");
+  write(
+      "def forward(self, x):\n    return torch.matmul(torch.dropout(torch.matmul(x, self.w1.t()), 0.5, self.training), "
+      "self.w2.t())\n");
   expect_refusal("operator aten::dropout draws random numbers");
-  save("def forward(self, x):\n    return torch.matmul(torch.matmul(x, self.w1.t()) + torch.rand([5]), self.w2.t())\n");
+  write(
+      "def forward(self, x):\n    return torch.matmul(torch.matmul(x, self.w1.t()) + torch.rand([5]), self.w2.t())\n");
   expect_refusal("operator aten::rand draws random numbers");
-  save("def forward(self, x):\n    return torch.matmul(x, self.w2.t())\n");
-  expect_refusal("forward fails on inputs of this shape");
-  save("def forward(self, x):\n    return torch.matmul(x, self.w1.t()), x\n");
+  write("def forward(self, x):\n    return torch.matmul(x, self.w2.t())\n");
+  expect_refusal("forward fails: ");
+  write("def forward(self, x):\n    return torch.matmul(x, self.w1.t()), x\n");
   expect_refusal("forward does not give one Tensor");
   Module none("Net");
   none.define("def forward(self, x):\n    return x\n");
-  none.save(path("net.pt"));
+  save(none);
   expect_refusal("the module has no parameters");
 }
 

@@ -59,7 +59,11 @@ ModelPlan plan_model(const ModelShape& shape, const ModelOptions& options) {
   if (!options.file.empty()) return plan_torchscript(shape, options);
   const Model& model = find_model(options.name);
   try {
-    return model.plan(shape, options);
+    ModelPlan plan = model.plan(shape, options);
+    if (options.dropout > 0.0 && !plan.has_dropout) throw InvalidArgument("has no dropout: model.dropout must be 0");
+    if (options.batch_norm && plan.buffers.empty())
+      throw InvalidArgument("has no batch normalisation: model.batch_norm must be false");
+    return plan;
   } catch (const InvalidArgument& error) {
     throw InvalidArgument(text("model.name = \"", model.name, "\" ", error.what()));
   }

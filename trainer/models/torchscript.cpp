@@ -37,17 +37,6 @@ using torch::jit::Module;
 
 std::string first_line(const std::string& message) { return message.substr(0, message.find('\n')); }
 
-/// Errors of a module carry the lines of its source, and then the cause in the last line that is not empty.
-std::string cause(const c10::Error& error) {
-  std::string message = error.what_without_backtrace();
-  while (!message.empty() && message.back() == '\n') message.pop_back();
-  const std::string first = first_line(message);
-  const auto last = message.rfind('\n');
-  return last == std::string::npos || first.find("TorchScript interpreter") == std::string::npos
-             ? first
-             : message.substr(last + 1);
-}
-
 Module loaded(const ModelOptions& options) {
   if (!std::filesystem::is_regular_file(options.file)) refuse(options, "there is no such file");
   try {
@@ -123,11 +112,24 @@ void require_inputs(const Module& module, const ModelShape& shape, const ModelOp
                          arguments.size() - 1, " input(s), data.input names ", given));
 }
 
+/// Errors of a module carry the lines of its source, and then the cause in the last line that is not empty.
+std::string cause(const std::exception& error) {
+  const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
+  std::string message = of_torch != nullptr ? of_torch->what_without_backtrace() : error.what();
+  while (!message.empty() && message.back() == '\n') message.pop_back();
+  return message.substr(message.rfind('\n') + 1);
+}
+
+/// \throws InvalidArgument with the cause.
 Tensor run(Module& module, const std::vector<torch::jit::IValue>& inputs) {
   // Of this thread: whoever calls has an executor of its own.
   const torch::jit::GraphOptimizerEnabledGuard no_optimiser(false);
-  const auto result = module.forward(inputs);
-  return result.isTensor() ? result.toTensor() : Tensor();
+  try {
+    const auto result = module.forward(inputs);
+    return result.isTensor() ? result.toTensor() : Tensor();
+  } catch (const std::exception& error) {
+    throw InvalidArgument(text("forward fails: ", cause(error)));
+  }
 }
 
 std::string extents_text(const Tensor& tensor) {
@@ -151,11 +153,8 @@ void require_outputs(Module& module, const ModelShape& shape, const ModelOptions
   module.eval();
   try {
     output = run(module, zeros);
-  } catch (const std::exception& error) {
-    const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
-    std::string message = of_torch != nullptr ? cause(*of_torch) : error.what();
-    while (!message.empty() && message.back() == '\n') message.pop_back();
-    refuse(options, text("forward fails on inputs of this shape: ", message.substr(message.rfind('\n') + 1)));
+  } catch (const InvalidArgument& error) {
+    refuse(options, text(error.what(), " (on two samples of zeros)"));
   }
   if (!output.defined()) refuse(options, "forward does not give one Tensor");
   if (output.dim() == 0 || as_rows(output).dim() != 2 || output.size(0) != 2 ||
@@ -206,6 +205,8 @@ void add_buffers(ModelPlan& plan, const Module& module, const ModelOptions& opti
 }  // namespace
 
 ModelPlan plan_torchscript(const ModelShape& shape, const ModelOptions& options) {
+  if (options.dropout > 0.0 || options.batch_norm)
+    refuse(options, "model.dropout and model.batch_norm are for models of the trainer");
   torch::jit::getProfilingMode() = false;
   const torch::jit::GraphOptimizerEnabledGuard no_optimiser(false);
   const at::ScalarType type = options.dtype == "f64" ? at::kDouble : at::kFloat;
@@ -221,9 +222,13 @@ ModelPlan plan_torchscript(const ModelShape& shape, const ModelOptions& options)
   Stage stage{.name = "module", .output = {shape.outputs}};
   for (std::size_t i = 0; i < plan.parameters.size(); ++i) stage.parameters.push_back(i);
   for (std::size_t i = 0; i < plan.buffers.size(); ++i) stage.buffers.push_back(i);
-  stage.layers.emplace_back([module](const Tensor&, const Pass& pass) {
+  stage.layers.emplace_back([module, options](const Tensor&, const Pass& pass) {
     if (module->is_training() != pass.training) module->train(pass.training);
-    return as_rows(run(*module, {pass.inputs.begin(), pass.inputs.end()}));
+    try {
+      return as_rows(run(*module, {pass.inputs.begin(), pass.inputs.end()}));
+    } catch (const InvalidArgument& error) {
+      refuse(options, error.what());
+    }
   });
   plan.stages.push_back(std::move(stage));
   return plan;

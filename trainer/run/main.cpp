@@ -114,10 +114,10 @@ Config shared_config(const Communicator& comm, const CommandLine& line) {
 }
 
 /// \throws InvalidArgument, ConfigError
-void show_models(const CommandLine& line) {
+std::string models_text(const CommandLine& line) {
   Config config;
   for (const auto& setting : line.settings) set_option(config, setting);
-  std::fputs(model_list(extents_of(line.input), line.outputs, config.model).c_str(), stdout);
+  return model_list(extents_of(line.input), line.outputs, config.model);
 }
 
 /// An error in the middle of the run, which the other ranks cannot be told in order: ends the job. Most ranks that got
@@ -171,11 +171,11 @@ int run(const CommandLine& line, std::string& run_folder) {
   }
 }
 
-/// Whether all that was written to standard output has arrived, or nobody wanted it.
-bool written_out() {
+/// Prints what was asked for; whether it has arrived, or nobody wanted it.
+bool printed(const std::string& text) {
   errno = 0;
-  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EBADF) return true;
-  print_error(text("standard output cannot be written: ", std::strerror(errno != 0 ? errno : EIO)));
+  if ((std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) || errno == EBADF) return true;
+  print_error(tutti::text("standard output cannot be written: ", std::strerror(errno != 0 ? errno : EIO)));
   return false;
 }
 
@@ -224,17 +224,15 @@ int main(int argc, char** argv) {
       return kWrongUsage;
     }
     if (line.keys) {
-      if (rank == 0) std::fputs(key_table_markdown().c_str(), stdout);
-      return written_out() ? 0 : kFailed;
+      return rank != 0 || printed(key_table_markdown()) ? 0 : kFailed;
     }
     if (models) {
       try {
-        if (rank == 0) show_models(line);
+        return rank != 0 || printed(models_text(line)) ? 0 : kFailed;
       } catch (const Error& error) {
         print_error(error.what());
         return kWrongUsage;
       }
-      return written_out() ? 0 : kFailed;
     }
     if (const auto wrong = wrong_launcher(world_size())) {
       if (wrong->is_first) print_error(wrong->what);
