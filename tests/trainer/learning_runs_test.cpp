@@ -139,6 +139,13 @@ TEST_F(LearningRuns, ResumingKnowsWhatItsStateMeans) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   c.train.max_steps = 4;
   EXPECT_EQ(run(3, c, true)->result.steps, 4U);
+
+  Config rms = with_optimizer("rmsprop", "rms");
+  rms.train.max_steps = 1;
+  run(3, rms);
+  rms.optimizer.momentum = 0.5;
+  const std::string message = agreed_error(rms, true);
+  EXPECT_NE(message.find("the checkpoint has no tensor optimizer/momentum/"), std::string::npos) << message;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include <nlohmann/json.hpp>
@@ -125,7 +126,12 @@ void require_same_run(const std::filesystem::path& file, const json& description
 /// All tensors are looked at before the first is copied.
 const io::NamedTensor& matching_tensor(const std::filesystem::path& file, const io::Checkpoint& checkpoint,
                                        const std::string& name, ConstBuffer memory) {
-  const auto& tensor = checkpoint.tensor(name);
+  const auto found = std::find_if(checkpoint.tensors.begin(), checkpoint.tensors.end(),
+                                  [&](const io::NamedTensor& candidate) { return candidate.name == name; });
+  if (found == checkpoint.tensors.end())
+    throw DataError(fmt::format(
+        "{}: the checkpoint has no tensor {}, which the optimizer needs as it is configured now", file.string(), name));
+  const io::NamedTensor& tensor = *found;
   if (tensor.dtype != memory.dtype || tensor.bytes.size() != memory.size_bytes())
     throw DataError(
         fmt::format("{}: tensor {} has another type or size than its description says", file.string(), name));
