@@ -225,7 +225,7 @@ void add_updates() {
   add_update(
       "clamp", [](Memory p, Memory, Memory, Memory, Memory) { clamp(p, 2.0); }, 2);
   add_update(
-      "average", [](Memory p, Memory, Memory a, Memory, Memory) { update_average(a, p, 0.999); }, 3);
+      "moving_average", [](Memory p, Memory, Memory a, Memory, Memory) { update_average(a, p, 0.999); }, 3);
 }
 
 void add_all() {
