@@ -86,7 +86,7 @@ TEST_P(Layers, GradientsAreThoseOfDifferences) {
     expect_gradients(tensors, [&] {
       const Tensor output = plan.forward(
           input,
-          {.parameters = parameters, .buffers = buffers, .training = training, .seed = 1, .step = 2, .ids = ids});
+          {.parameters = parameters, .buffers = buffers, .training = training, .seed = 1, .draw = 2, .ids = ids});
       Extents expected = plan.stages.back().output;
       expected.insert(expected.begin(), 3);
       EXPECT_EQ(output.sizes().vec(), expected);
@@ -235,19 +235,19 @@ TEST(BatchNorm, VariancesDoNotCancel) {
 TEST(Dropout, MasksAreOfSeedStepSampleAndLayer) {
   const Tensor like = at::empty({3, 2, 5}, at::kDouble);
   const std::array<std::uint64_t, 3> ids{7, 1, 30};
-  const Pass pass{.seed = 5, .step = 9, .ids = ids};
+  const Pass pass{.seed = 5, .draw = 9, .ids = ids};
   const Tensor mask = dropout_mask(like, 0.25, 2, pass);
   // The same samples in another order, and alone.
   const std::array<std::uint64_t, 3> turned{30, 7, 1};
-  EXPECT_TRUE(at::equal(dropout_mask(like, 0.25, 2, {.seed = 5, .step = 9, .ids = turned})[0], mask[2]));
+  EXPECT_TRUE(at::equal(dropout_mask(like, 0.25, 2, {.seed = 5, .draw = 9, .ids = turned})[0], mask[2]));
   const std::array<std::uint64_t, 1> one{1};
-  EXPECT_TRUE(at::equal(dropout_mask(at::empty({1, 2, 5}, at::kDouble), 0.25, 2, {.seed = 5, .step = 9, .ids = one})[0],
+  EXPECT_TRUE(at::equal(dropout_mask(at::empty({1, 2, 5}, at::kDouble), 0.25, 2, {.seed = 5, .draw = 9, .ids = one})[0],
                         mask[1]));
   EXPECT_FALSE(at::equal(dropout_mask(like, 0.25, 3, pass), mask));
-  EXPECT_FALSE(at::equal(dropout_mask(like, 0.25, 2, {.seed = 6, .step = 9, .ids = ids}), mask));
-  EXPECT_FALSE(at::equal(dropout_mask(like, 0.25, 2, {.seed = 5, .step = 8, .ids = ids}), mask));
+  EXPECT_FALSE(at::equal(dropout_mask(like, 0.25, 2, {.seed = 6, .draw = 9, .ids = ids}), mask));
+  EXPECT_FALSE(at::equal(dropout_mask(like, 0.25, 2, {.seed = 5, .draw = 8, .ids = ids}), mask));
   EXPECT_FALSE(at::equal(mask[0], mask[1]));
-  EXPECT_THROW(dropout_mask(like, 0.25, 2, {.seed = 5, .step = 9}), InvalidArgument);
+  EXPECT_THROW(dropout_mask(like, 0.25, 2, {.seed = 5, .draw = 9}), InvalidArgument);
   const Tensor wide = dropout_mask(at::empty({3, 4000}, at::kFloat), 0.25, 0, pass);
   EXPECT_NEAR(wide.gt(0).to(at::kDouble).mean().item<double>(), 0.75, 0.02);
   EXPECT_EQ(wide.max().item<float>(), 1.33333337307F);

@@ -36,7 +36,7 @@ class LearningSteps : public StepLoopTest {
     for (const std::uint64_t size : sizes) total += size;
     std::uint64_t first = number * 20;
     for (std::size_t i = 0; i + 1 < sizes.size(); first += sizes[i++])
-      loop_->accumulate(Part(first, sizes[i], comm.rank(), comm.size()).samples(), number, total);
+      loop_->accumulate(Part(first, sizes[i], comm.rank(), comm.size()).samples(), total);
     const Part last(first, sizes.back(), comm.rank(), comm.size());
     return loop_->train_step(last.input(number, total));
   }
@@ -279,11 +279,11 @@ TEST_F(LearningSteps, AFailureInAMicroBatchIsToldToAll) {
   make(world_);
   const auto before = parameters();
   const Part part(0, 7, world_.rank(), world_.size());
-  loop_->accumulate(part.samples(), 0, 14);
+  loop_->accumulate(part.samples(), 14);
   loop_->attempt([&] {
     if (world_.rank() == 1) throw DataError("the disk is gone");
   });
-  loop_->accumulate(part.samples(), 0, 14);
+  loop_->accumulate(part.samples(), 14);
   try {
     loop_->train_step(part.input(0, 14));
     ADD_FAILURE();
@@ -299,7 +299,7 @@ TEST_F(LearningSteps, ALossThatIsNotFiniteInAMicroBatchStopsTheStep) {
   Part part(0, 7, world_.rank(), world_.size());
   const Part good = part;
   part.images[3] = std::numeric_limits<float>::infinity();
-  loop_->accumulate(part.samples(), 0, 14);
+  loop_->accumulate(part.samples(), 14);
   EXPECT_THROW(loop_->train_step(good.input(0, 14)), NotFiniteError);
   EXPECT_EQ(parameters(), before);
 }

@@ -80,6 +80,8 @@ struct FamilyPart {
       }
     }
     samples.inputs = kind == TargetKind::next_byte ? ConstBuffer(std::span(bytes)) : ConstBuffer(std::span(inputs));
+    samples.ids = ids;
+    samples.draw = step;
     if (kind == TargetKind::labels) samples.labels = labels;
     if (kind == TargetKind::numbers) samples.targets = ConstBuffer(std::span(targets));
   }

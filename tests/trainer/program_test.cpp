@@ -317,6 +317,20 @@ TEST_F(Program, WhatIsAskedForWronglyEndsWithTwo) {
   EXPECT_TRUE(fs::exists(folder_.path() / "piped" / "result.json"));
 }
 
+// `tutti models` calls the trainer by this name.
+TEST_F(Program, ModelsAreListed) {
+  const auto models = [](const std::string& arguments) {
+    return run("bash -c 'exec -a \"tutti models\" " + std::string(tutti::test::kTuttiTrain) + " " + arguments + "'");
+  };
+  const Ended listed = models("--input 3x32x32 --outputs 100 --set model.depth=2");
+  EXPECT_EQ(listed.status, 0);
+  expect_parts(listed.output, {"resnet18", "11,220,132", "555,468,800", "ResNet-18: eight residual blocks", "gpt"});
+  const Ended wrong = models("--input 3x");
+  EXPECT_EQ(wrong.status, 2);
+  expect_error(wrong, {"'3x' is no shape"});
+  expect_error(models("--set model.stem=big"), {"model.stem", "small, imagenet"});
+}
+
 TEST_F(Program, KeysAndAMissingArgument) {
   EXPECT_NE(run(std::string(tutti::test::kTuttiTrain) + " --keys").output.find("train.batch_size"), std::string::npos);
   expect_error(run(tutti::test::kTuttiTrain), {"config"});

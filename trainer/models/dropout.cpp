@@ -1,4 +1,4 @@
-// Masks of dropout: whether an element is kept is a function of (seed, step, sample, layer, element), so masks do not
+// Masks of dropout: whether an element is kept is a function of (seed, draw, sample, layer, element), so masks do not
 // depend on how samples are spread over ranks. Compared are integers: an element is kept if its 32 random bits are at
 // least rate * 2^32.
 #include <ATen/ops/empty_like.h>
@@ -39,7 +39,7 @@ at::Tensor dropout_mask(const at::Tensor& like, double rate, std::uint32_t layer
   at::Tensor mask = at::empty_like(like, at::MemoryFormat::Contiguous);
   const std::size_t elements = samples == 0 ? 0 : static_cast<std::size_t>(like.numel()) / samples;
   for (std::size_t s = 0; s < samples; ++s) {
-    const PhiloxKey key = philox_key(random_u64(pass.seed, kMasks + pass.step, pass.ids[s]));
+    const PhiloxKey key = philox_key(random_u64(pass.seed, kMasks + pass.draw, pass.ids[s]));
     if (like.scalar_type() == at::kDouble)
       fill_mask(mask.data_ptr<double>() + s * elements, elements, key, layer, bound, scale);
     else

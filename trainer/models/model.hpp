@@ -48,7 +48,7 @@ struct Pass {
 
   // What masks of dropout are made from, in training.
   std::uint64_t seed = 0;
-  std::uint64_t step = 0;
+  std::uint64_t draw = 0;                   ///< another number each time that a sample comes round
   std::span<const std::uint64_t> ids = {};  ///< of the samples
 };
 

@@ -116,6 +116,7 @@ class Network::Impl {
         shape_(shape_of(task, options)),
         plan_(countable_plan(shape_, options)),
         dtype_(dtype_from_name(options.dtype)),
+        seed_(task.seed),
         buffers_(plan_.own_buffers) {
     if (buffers_.empty())
       for (const BufferInfo& info : plan_.buffers)
@@ -158,13 +159,13 @@ class Network::Impl {
     }
   }
 
-  double forward(const Samples& samples, const Draw& draw) {
+  double forward(const Samples& samples) {
     if (count(samples) == 0) return 0.0;
     const Given given = given_by(samples);
     Pass pass = pass_over(given);
     pass.training = true;
-    pass.seed = draw.seed;
-    pass.step = draw.step;
+    pass.seed = seed_;
+    pass.draw = samples.draw;
     pass.ids = samples.ids;
     loss_ = loss_row_.sum(plan_.forward(given.inputs.front(), pass), given.targets, options_);
     return loss_.item().toDouble();
@@ -295,6 +296,7 @@ class Network::Impl {
   const ModelShape shape_;
   ModelPlan plan_;
   const DType dtype_;
+  const std::uint64_t seed_;
   std::vector<Tensor> buffers_;
   GradientReady ready_;
   std::vector<Tensor> parameters_;
@@ -315,8 +317,8 @@ std::size_t Network::numbers() const noexcept { return impl_->outputs_of_numbers
 void Network::bind(const Buckets& buckets, GradientReady ready) {
   translating_errors([&] { impl_->bind(buckets, std::move(ready)); });
 }
-double Network::forward(const Samples& samples, const Draw& draw) {
-  return translating_errors([&] { return impl_->forward(samples, draw); });
+double Network::forward(const Samples& samples) {
+  return translating_errors([&] { return impl_->forward(samples); });
 }
 void Network::backward(double weight) {
   translating_errors([&] { impl_->backward(weight); });

@@ -24,8 +24,11 @@ struct Samples {
   ConstBuffer inputs;
   std::span<const std::int64_t> labels;
   ConstBuffer targets = {};
-  std::vector<ConstBuffer> further = {};    ///< inputs behind the first
-  std::span<const std::uint64_t> ids = {};  ///< only a model with dropout needs them, in training
+  std::vector<ConstBuffer> further = {};  ///< inputs behind the first
+
+  // What masks of dropout are made from; only a model with dropout needs them, in training.
+  std::span<const std::uint64_t> ids = {};  ///< of the samples
+  std::uint64_t draw = 0;                   ///< another number each time that a sample comes round
 };
 
 /// What a model sees of one sample, and what it is to tell.
@@ -41,6 +44,7 @@ struct Task {
   std::size_t numbers = 0;          ///< of one sample's target
   bool integers = false;            ///< the first input is to be integers (i64), not scaled
   std::vector<Input> further = {};  ///< inputs behind the first; never scaled
+  std::uint64_t seed = 0;           ///< of dropout
 };
 
 /// A tensor beside the parameters, such as running statistics, in the network's memory.
@@ -54,12 +58,6 @@ struct NamedBuffer {
 struct Narrowest {
   std::string name;
   std::int64_t values = 0;
-};
-
-/// What random numbers of a step are made from, with the ids of its samples.
-struct Draw {
-  std::uint64_t seed = 0;
-  std::uint64_t step = 0;
 };
 
 /// What becomes of an input before the model sees it: (input / scale - mean) / std.
@@ -107,7 +105,7 @@ class Network {
   void bind(const Buckets& buckets, GradientReady ready);
 
   /// Sum over the samples of the loss of each. Keeps what backward() needs. No samples: 0. Requires bind().
-  double forward(const Samples& samples, const Draw& draw = {});
+  double forward(const Samples& samples);
 
   /// Adds `weight` times the gradient of the last forward() to the gradient memory, and forgets that forward().
   /// Without samples it does nothing. What `ready` throws comes out here.

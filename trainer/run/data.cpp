@@ -114,7 +114,8 @@ Samples LabelledData::samples(const io::Batch& batch, std::vector<std::int64_t>&
     const io::Field& field = dataset_.fields()[index];
     return ConstBuffer(batch.data[index].data(), batch.ids.size() * field.elements(), field.dtype);
   };
-  Samples samples{.inputs = all_of(inputs_.front()), .labels = {}, .ids = batch.ids};
+  Samples samples{
+      .inputs = all_of(inputs_.front()), .labels = {}, .ids = batch.ids, .draw = (batch.epoch << 32) + batch.index};
   for (std::size_t i = 1; i < inputs_.size(); ++i) samples.further.push_back(all_of(inputs_[i]));
   if (kind_ == TargetKind::numbers) samples.targets = all_of(target_);
   if (kind_ == TargetKind::labels) {

@@ -40,7 +40,8 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
                                                              .classes = task.classes,
                                                              .numbers = task.numbers,
                                                              .integers = task.integers,
-                                                             .further = task.further});
+                                                             .further = task.further,
+                                                             .seed = static_cast<std::uint64_t>(config.train.seed)});
                      })),
       optimizer_(agree(comm, [&] { return make_optimizer(config.optimizer); })),
       buckets_(agree(comm,
@@ -94,10 +95,10 @@ void StepLoop::begin_step() {
   exchange_->begin();
 }
 
-void StepLoop::accumulate(const Samples& samples, std::uint64_t step, std::uint64_t global_samples) {
+void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) {
   begin_step();
   attempt([&] {
-    local_loss_ += network_->forward(samples, draw(step));
+    local_loss_ += network_->forward(samples);
     network_->backward(1.0 / static_cast<double>(global_samples));
   });
 }
@@ -107,7 +108,7 @@ void StepLoop::accumulate(const Samples& samples, std::uint64_t step, std::uint6
 StepReport StepLoop::train_step(const StepInput& input, const std::function<bool()>& stop) {
   begin_step();
   in_step_ = false;
-  attempt([&] { local_loss_ += network_->forward(input.samples, draw(input.step)); });
+  attempt([&] { local_loss_ += network_->forward(input.samples); });
   const bool asked_to_stop = stop && stop();
   sums_ = {local_loss_, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
   loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);

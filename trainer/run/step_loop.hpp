@@ -79,10 +79,10 @@ class StepLoop {
   }
   void settle_failures() { settle(comm_, failure_); }
 
-  /// A micro-batch of `step`, which the next train_step() ends: its gradients are added to those of this rank, and
+  /// A micro-batch of the step that the next train_step() ends: its gradients are added to those of this rank, and
   /// nothing is exchanged. `global_samples` is that of the whole step, over all its micro-batches and ranks. Local;
   /// what fails is told as what an attempt() throws.
-  void accumulate(const Samples& samples, std::uint64_t step, std::uint64_t global_samples);
+  void accumulate(const Samples& samples, std::uint64_t global_samples);
 
   /// Runs `work` while the network has the average of the parameters (optimizer.ema_decay) in their place.
   template <class Work>
@@ -106,7 +106,6 @@ class StepLoop {
  private:
   void begin_step();
   void keep_failure();
-  Draw draw(std::uint64_t step) const { return {.seed = static_cast<std::uint64_t>(config_.train.seed), .step = step}; }
   std::string memory_text() const;
   std::string step_text(std::uint64_t step) const;
   [[noreturn]] void stop_at_loss(const StepInput& input, double local_loss, double loss);

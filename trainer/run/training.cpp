@@ -248,7 +248,7 @@ StepReport Training::make_step(io::Loader& loader, io::Batch& batch) {
   Samples samples;
   ids_.clear();
   for (std::uint64_t i = 0; i < batches; ++i) {
-    if (i > 0) loop_.accumulate(samples, position_.step, global_samples);
+    if (i > 0) loop_.accumulate(samples, global_samples);
     samples = {};
     loop_.attempt([&] {
       auto next = loader.next();
