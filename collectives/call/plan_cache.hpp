@@ -31,8 +31,8 @@ struct CallKey {
   std::uint64_t root_and_radix;
   std::uint64_t kinds;  ///< collective, operator, types, spaces, and which buffers there are; a byte each, or a bit
 
-  /// `of_table` is that of the algorithms.
-  CallKey(const void* of_table, const Call& call) noexcept
+  /// `of_table` is that of the algorithms. A stage of another operation runs otherwise than the same call as a whole.
+  CallKey(const void* of_table, const Call& call, bool is_stage) noexcept
       : table(of_table),
         data_count(call.data_count),
         input_count(call.input.count),
@@ -40,7 +40,8 @@ struct CallKey {
         segment_bytes(call.options.segment_bytes),
         root_and_radix(
             joined(static_cast<std::uint32_t>(call.root), static_cast<std::uint32_t>(call.options.radix), 32)),
-        kinds(call.input.data != nullptr ? 1 : 0) {
+        kinds(is_stage ? 1 : 0) {
+    kinds = joined(kinds, call.input.data != nullptr ? 1 : 0, 1);
     kinds = joined(kinds, call.output.data != nullptr ? 1 : 0, 1);
     kinds = joined(kinds, static_cast<std::uint64_t>(call.input.space), 3);
     kinds = joined(kinds, static_cast<std::uint64_t>(call.output.space), 3);

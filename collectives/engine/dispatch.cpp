@@ -45,9 +45,9 @@ class CompleteTask final : public Task {
 /// is wrong.
 template <class PlanInto>
 const CallPlan& require_plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
-                             std::uint64_t sequence, std::optional<CallPlan>& found, PlanInto plan_into) {
+                             std::uint64_t sequence, Role role, std::optional<CallPlan>& found, PlanInto plan_into) {
   const bool has_kind = CallKey::describes(call);
-  const CallKey kind(table.data(), call);
+  const CallKey kind(table.data(), call, role == Role::stage);
   if (has_kind) {
     const CallPlan* const known = group.plans().find(kind);
     if (known != nullptr && (call.input.data == nullptr || !overlaps(call, group.number()))) return *known;
@@ -59,9 +59,9 @@ const CallPlan& require_plan(const Communicator& comm, RankGroup& group, Algorit
 }
 
 const CallPlan& require_plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
-                             std::uint64_t sequence, std::optional<CallPlan>& found) {
-  return require_plan(comm, group, table, call, sequence, found,
-                      [&](CallPlan& planned) { return plan_call(comm, group, table, call, planned); });
+                             std::uint64_t sequence, Role role, std::optional<CallPlan>& found) {
+  return require_plan(comm, group, table, call, sequence, role, found,
+                      [&](CallPlan& planned) { return plan_call(comm, group, table, call, role, planned); });
 }
 
 /// Starts a call by its plan; null if this rank is alone: then all is done.
@@ -120,7 +120,7 @@ std::unique_ptr<Task> start_collective(const Communicator& comm, AlgorithmTable 
   RankGroup& group = comm.state().everyone();
   const std::uint64_t sequence = comm.state().take_sequence();
   std::optional<CallPlan> found;
-  const CallPlan& plan = require_plan(comm, group, table, call, sequence, found);
+  const CallPlan& plan = require_plan(comm, group, table, call, sequence, Role::whole, found);
   return or_complete(start(comm, group, plan, std::move(call), sequence, Role::whole));
 }
 
@@ -129,7 +129,7 @@ void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call)
   RankGroup& group = comm.state().everyone();
   const std::uint64_t sequence = comm.state().take_sequence();
   std::optional<CallPlan> found;
-  const CallPlan& plan = require_plan(comm, group, table, call, sequence, found);
+  const CallPlan& plan = require_plan(comm, group, table, call, sequence, Role::whole, found);
   if (const auto* const in_node = std::get_if<CachedNodePlan>(&plan)) {
     return run_in_node(comm, call, *in_node, sequence);
   }
@@ -140,7 +140,7 @@ void run_collective(const Communicator& comm, AlgorithmTable table, Call&& call)
 std::unique_ptr<WaitingTask> start_stage(const Communicator& comm, RankGroup& group, AlgorithmTable table, Call&& call,
                                          std::uint64_t sequence) {
   std::optional<CallPlan> found;
-  const CallPlan& plan = require_plan(comm, group, table, call, sequence, found);
+  const CallPlan& plan = require_plan(comm, group, table, call, sequence, Role::stage, found);
   return start(comm, group, plan, std::move(call), sequence, Role::stage);
 }
 
@@ -148,7 +148,7 @@ std::function<std::unique_ptr<Task>()> prepare_collective(const Communicator& co
   take_rule(comm, table, call);
   RankGroup& group = comm.state().everyone();
   CallPlan found;
-  const std::string problem = plan_call(comm, group, table, call, found);
+  const std::string problem = plan_call(comm, group, table, call, Role::whole, found);
   if (!problem.empty()) refuse(comm, call, comm.state().take_sequence(), problem);
   call.options = {};
   return [comm, found, call = std::move(call)] {
@@ -165,11 +165,12 @@ bool run_if_all_can(const Communicator& comm, const Call* call) {
   const Call& own = call != nullptr ? *call : none;
   std::optional<CallPlan> found;
   // Under no table: calls like it may be ruled out of the node's memory.
-  const CallPlan& plan = require_plan(comm, state.everyone(), {}, own, sequence, found, [&](CallPlan& planned) {
-    std::string problem = find_problem(own, comm.rank(), comm.size());
-    if (problem.empty()) planned = plan_node_call(comm, own);
-    return problem;
-  });
+  const CallPlan& plan =
+      require_plan(comm, state.everyone(), {}, own, sequence, Role::whole, found, [&](CallPlan& planned) {
+        std::string problem = find_problem(own, comm.rank(), comm.size());
+        if (problem.empty()) planned = plan_node_call(comm, own);
+        return problem;
+      });
   if (run_in_node_if_all_can(comm, own, std::get<CachedNodePlan>(plan), sequence, call != nullptr)) {
     tell_in_node(comm, own);
     return true;

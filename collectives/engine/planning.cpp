@@ -143,7 +143,7 @@ void tell_in_node(const Communicator& comm, const Call& call) {
   if (log != nullptr) log->say_call(call, "node memory", "all ranks share the memory of a node");
 }
 
-std::string plan_call(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
+std::string plan_call(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call, Role role,
                       CallPlan& found) {
   std::string problem = find_problem(call, group.number(), group.size());
   if (problem.empty() && call.function && comm.state().queue() != nullptr) {
@@ -151,7 +151,7 @@ std::string plan_call(const Communicator& comm, RankGroup& group, AlgorithmTable
   }
   if (problem.empty()) problem = find_algorithm_problem(comm, group, table, call);
   if (!problem.empty() || group.size() == 1) return problem;
-  if (&group == &comm.state().everyone() && runs_in_node(comm, call)) {
+  if (role == Role::whole && &group == &comm.state().everyone() && runs_in_node(comm, call)) {
     found = plan_node_call(comm, call);
     tell_in_node(comm, call);
     return {};

@@ -8,6 +8,7 @@
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/communicator/call_plan.hpp>
 #include <tutti/collectives/communicator/rank_group.hpp>
+#include <tutti/collectives/engine/waiting_task.hpp>
 #include <tutti/collectives/schedule/schedule.hpp>
 
 namespace tutti::detail {
@@ -20,8 +21,9 @@ using AlgorithmTable = std::span<const Algorithm* const>;
 void take_rule(const Communicator& comm, AlgorithmTable table, Call& call);
 
 /// What is wrong with the call; otherwise empty, and `found` is how it runs among the ranks of `group`, which the log
-/// is told.
-std::string plan_call(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
+/// is told. Stages never run in the memory of the node, where all ranks begin their collectives in one order: they
+/// begin when those before are complete (but Stage::start_in_node, which takes its place before).
+std::string plan_call(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call, Role role,
                       CallPlan& found);
 
 /// Tells the log of a call that runs in the memory of the node.
