@@ -9,6 +9,7 @@
 #include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/system/leak_until_exit.hpp>
+#include <tutti/collectives/system/task.hpp>
 
 namespace tutti {
 namespace {
