@@ -19,8 +19,8 @@ void add_trace_command(CLI::App& app);
 /// exec_trainer().
 void add_train_command(CLI::App& app);
 
-/// Becomes tutti-train, which lies beside this program, with the arguments behind the command. Returns only by throwing.
-/// \throws DataError if the trainer was not built or cannot be started.
+/// Becomes tutti-train, which lies beside this program, with the arguments behind the command. Returns only by
+/// throwing. \throws DataError if the trainer was not built or cannot be started.
 [[noreturn]] void exec_trainer(int argc, char** argv);
 
 /// `preload` with a program is main()'s too, see exec_preloaded().

@@ -171,7 +171,7 @@ static void test_algorithm(void) {
   EXPECT(tutti_comm_set_algorithm(comm, "recursive_doubling", size > 1 ? size : 2, 0) == TUTTI_SUCCESS);
   expect_sum(comm);
   EXPECT(tutti_comm_set_algorithm(comm, "snail", 0, 0) == TUTTI_SUCCESS);
-  EXPECT(tutti_allreduce(comm, data, 3, TUTTI_F32, TUTTI_SUM) == invalid && says("no algorithm 'snail'"));
+  EXPECT(tutti_allreduce(comm, data, 3, TUTTI_F32, TUTTI_SUM) == invalid && says("unknown algorithm 'snail'"));
   EXPECT(tutti_iallreduce(comm, data, 3, TUTTI_F32, TUTTI_SUM, &operation) == invalid && says("snail"));
   EXPECT(tutti_broadcast_init(comm, data, 3, TUTTI_F32, 0, &operation) == invalid && says("snail"));
   EXPECT(tutti_barrier(comm) == invalid && says("snail"));
