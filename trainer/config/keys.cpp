@@ -59,7 +59,7 @@ Keys data_keys() {
 Keys model_keys() {
   return {
       {.name = "model.name",
-       .meaning = "the model: `tutti models` describes them",
+       .meaning = "see `tutti models`",
        .slot = [](Config& c) -> Slot { return &c.model.name; },
        .choices = list(model_names()),
        .on_resume = OnResume::refuse},
