@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/kernels/error.hpp>
 #include <tutti/kernels/philox.hpp>
 #include <tutti/trainer/models/layers.hpp>
 #include <tutti/trainer/models/loss.hpp>
