@@ -8,22 +8,22 @@ namespace tutti::detail {
 
 /// What `peer` is told, or has to tell.
 CallHeader SignatureExchange::header_for(int peer, std::span<const std::size_t> offsets) const noexcept {
-  CallHeader told = header_;
+  CallHeader header = header_;
   const auto at = static_cast<std::size_t>(peer);
-  if (!offsets.empty()) told.count = offsets[at + 1] - offsets[at];
-  return told;
+  if (!offsets.empty()) header.count = offsets[at + 1] - offsets[at];
+  return header;
 }
 
-Signature SignatureExchange::signature_of(const CallHeader& told) const noexcept {
+Signature SignatureExchange::signature_of(const CallHeader& header) const noexcept {
   Signature call = own_;
-  const bool by_pair = told.root == CallHeader::kByPair;
+  const bool by_pair = header.root == CallHeader::kByPair;
   if (by_pair != (header_.root == CallHeader::kByPair)) call.variant = by_pair ? kCountedByPair : 0;
-  call.count = told.count;
-  call.root = by_pair ? 0 : told.root;
-  call.collective = told.collective;
-  call.dtype = told.dtype;
-  call.op = told.op;
-  call.algorithm = told.algorithm;
+  call.count = header.count;
+  call.root = by_pair ? 0 : header.root;
+  call.collective = header.collective;
+  call.dtype = header.dtype;
+  call.op = header.op;
+  call.algorithm = header.algorithm;
   return call;
 }
 
@@ -41,9 +41,9 @@ void SignatureExchange::begin(const Signature& own, std::uint64_t digest, int si
   sent_offsets_ = sent_offsets;
   awaited_offsets_ = awaited_offsets;
   ++operation_;
-  if (greeted_.empty()) {
-    greeted_.resize(static_cast<std::size_t>(size));
-    greeted_by_.resize(static_cast<std::size_t>(size));
+  if (sent_to_.empty()) {
+    sent_to_.resize(static_cast<std::size_t>(size));
+    awaited_from_.resize(static_cast<std::size_t>(size));
   }
   awaited_count_ = 0;
   sent_count_ = 0;
@@ -51,20 +51,20 @@ void SignatureExchange::begin(const Signature& own, std::uint64_t digest, int si
 }
 
 void SignatureExchange::send(Transport& transport, int peer, std::span<const std::byte> payload, Pending& pending) {
-  std::uint64_t& greeted = greeted_[static_cast<std::size_t>(peer)];
-  if (greeted != operation_) {
-    greeted = operation_;
+  std::uint64_t& sent_in = sent_to_[static_cast<std::size_t>(peer)];
+  if (sent_in != operation_) {
+    sent_in = operation_;
     const std::size_t inlined = payload.size() <= kPackedBytes ? payload.size() : 0;
-    const std::size_t told = header_bytes();
-    const std::size_t size = told + inlined;
+    const std::size_t header = header_bytes();
+    const std::size_t size = header + inlined;
     if (sent_count_ == sent_.size()) sent_.emplace_back();
     std::vector<std::byte>& message = sent_[sent_count_++];
     if (message.size() < size) message.resize(size);
-    if (told > 0) {
+    if (header > 0) {
       const CallHeader call = header_for(peer, sent_offsets_);
       std::memcpy(message.data(), &call, sizeof(call));
     }
-    if (inlined > 0) std::memcpy(message.data() + told, payload.data(), inlined);
+    if (inlined > 0) std::memcpy(message.data() + header, payload.data(), inlined);
     transport.send(peer, tag_, {message.data(), size}, pending);
     payload = payload.subspan(inlined);
   }
@@ -74,9 +74,9 @@ void SignatureExchange::send(Transport& transport, int peer, std::span<const std
 const FirstMessage* SignatureExchange::receive(Transport& transport, int peer, std::span<std::byte> payload,
                                                Pending& pending) {
   const FirstMessage* first = nullptr;
-  std::uint64_t& greeted_by = greeted_by_[static_cast<std::size_t>(peer)];
-  if (greeted_by != operation_) {
-    greeted_by = operation_;
+  std::uint64_t& awaited_in = awaited_from_[static_cast<std::size_t>(peer)];
+  if (awaited_in != operation_) {
+    awaited_in = operation_;
     if (awaited_count_ == awaited_.size()) awaited_.push_back(std::make_unique_for_overwrite<FirstMessage>());
     FirstMessage& first_message = *awaited_[awaited_count_++];
     first_message.peer = peer;
@@ -97,8 +97,8 @@ std::optional<SignatureExchange::Mismatch> SignatureExchange::verify() {
     if (first_message.verified || first_message.pending.messages > 0) continue;
     if (compares_) {
       const CallHeader own = header_for(first_message.peer, awaited_offsets_);
-      if (first_message.told != own) {
-        const Mismatch mismatch = {first_message.peer, signature_of(own), signature_of(first_message.told)};
+      if (first_message.header != own) {
+        const Mismatch mismatch = {first_message.peer, signature_of(own), signature_of(first_message.header)};
         if (!found || (found->own == found->theirs && mismatch.own != mismatch.theirs)) found = mismatch;
         continue;
       }

@@ -41,15 +41,15 @@ struct FirstMessage {
   int peer = 0;
   bool verified = false;
   Pending pending;
-  CallHeader told;
+  CallHeader header;
   std::byte payload[kPackedBytes];
 
   /// Where it arrives, behind as many bytes as do not come.
   std::span<std::byte> bytes(std::size_t missing) noexcept {
-    return std::span(reinterpret_cast<std::byte*>(&told), sizeof(CallHeader) + kPackedBytes).subspan(missing);
+    return std::span(reinterpret_cast<std::byte*>(&header), sizeof(CallHeader) + kPackedBytes).subspan(missing);
   }
 };
-static_assert(offsetof(FirstMessage, payload) == offsetof(FirstMessage, told) + sizeof(CallHeader));
+static_assert(offsetof(FirstMessage, payload) == offsetof(FirstMessage, header) + sizeof(CallHeader));
 
 /// Sends and receives the messages of one operation at a time; kept and reused from operation to operation. Addresses
 /// of first messages stay. All memory is MPI's until the operation ends.
@@ -85,7 +85,7 @@ class SignatureExchange {
 
  private:
   CallHeader header_for(int peer, std::span<const std::size_t> offsets) const noexcept;
-  Signature signature_of(const CallHeader& told) const noexcept;
+  Signature signature_of(const CallHeader& header) const noexcept;
   std::size_t header_bytes() const noexcept { return compares_ ? sizeof(CallHeader) : 0; }
 
   bool compares_ = true;
@@ -94,9 +94,9 @@ class SignatureExchange {
   int tag_ = 0;
   std::span<const std::size_t> sent_offsets_;
   std::span<const std::size_t> awaited_offsets_;
-  std::uint64_t operation_ = 0;            // counts begin()
-  std::vector<std::uint64_t> greeted_;     // by peer: the last operation in which our signature was sent
-  std::vector<std::uint64_t> greeted_by_;  // by peer: the last operation in which its signature was awaited
+  std::uint64_t operation_ = 0;              // counts begin()
+  std::vector<std::uint64_t> sent_to_;       // by peer: the last operation in which our signature was sent
+  std::vector<std::uint64_t> awaited_from_;  // by peer: the last operation in which its signature was awaited
   std::vector<std::unique_ptr<FirstMessage>> awaited_;  // the first awaited_count_ are in use
   std::vector<std::vector<std::byte>> sent_;            // the first sent_count_ are in use
   std::size_t awaited_count_ = 0;

@@ -39,11 +39,11 @@ std::uint64_t new_stamp(const ProcessId& process) noexcept {
 
 RankTopology::RankTopology(Bootstrap& ranks, const CommunicatorOptions& options, const SelectionFacts* inherited)
     : rank_(ranks.rank()), size_(ranks.size()) {
-  CreationCheck agreement(options, inherited);
+  CreationCheck check(options, inherited);
   Entry own{.machine = own_machine(),
-            .digest = agreement.digest(),
+            .digest = check.digest(),
             .stamp = 0,
-            .flags = agreement.flags(),
+            .flags = check.flags(),
             .pretended_node = kNotPretended,
             .process = {},
             .cores = {}};
@@ -55,11 +55,11 @@ RankTopology::RankTopology(Bootstrap& ranks, const CommunicatorOptions& options,
   const std::vector<Entry> entries = ranks.all_gather(own);
   // All learn the first one's stamp, which tells this communicator from all others.
   stamp_ = entries.front().stamp;
-  for (const Entry& entry : entries) agreement.add(entry.flags, entry.digest);
+  for (const Entry& entry : entries) check.add(entry.flags, entry.digest);
   find_nodes(entries);
-  for (const int key : node_keys_) agreement.add_node(key);
+  for (const int key : node_keys_) check.add_node(key);
   look_at_machine(ranks, entries);
-  facts_ = agreement.conclude(ranks);
+  facts_ = check.conclude(ranks);
 }
 
 void RankTopology::find_nodes(std::span<const Entry> entries) {
@@ -71,18 +71,18 @@ void RankTopology::find_nodes(std::span<const Entry> entries) {
     node_keys_.push_back(entry.pretended_node == kNotPretended ? on_machine : entry.pretended_node);
   }
   const int own_key = node_keys_[static_cast<std::size_t>(rank_)];
-  place_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
+  topology_ = {.node = 0, .nodes = 0, .local_rank = 0, .local_size = 0};
   node_of_.resize(entries.size());
   for (int r = 0; r < size_; ++r) {
     const int key = node_keys_[static_cast<std::size_t>(r)];
-    node_of_[static_cast<std::size_t>(r)] = key == r ? place_.nodes : node_of_[static_cast<std::size_t>(key)];
+    node_of_[static_cast<std::size_t>(r)] = key == r ? topology_.nodes : node_of_[static_cast<std::size_t>(key)];
     if (key == r) {
-      if (key == own_key) place_.node = place_.nodes;
-      ++place_.nodes;
+      if (key == own_key) topology_.node = topology_.nodes;
+      ++topology_.nodes;
     }
     if (key == own_key) {
-      if (r < rank_) ++place_.local_rank;
-      ++place_.local_size;
+      if (r < rank_) ++topology_.local_rank;
+      ++topology_.local_size;
     }
   }
   two_levels_ = detail::has_two_levels(node_of_);
@@ -120,7 +120,7 @@ void RankTopology::set_shared_memory(bool shares) noexcept {
 int RankTopology::most_on_node() const { return largest_node(node_of_); }
 
 RankGroup RankTopology::everyone() const {
-  const bool one_node = place_.nodes == 1;
+  const bool one_node = topology_.nodes == 1;
   return {size_, rank_, one_node ? facts_.costs.node : shared_link_costs(), one_node ? CostContext{} : cost_context()};
 }
 
@@ -128,14 +128,14 @@ std::vector<bool> RankTopology::ranks_over_tcp() const {
   if (facts_.network != NetworkClass::tcp) return {};
   std::vector<bool> far;
   far.reserve(node_of_.size());
-  for (const int node : node_of_) far.push_back(node != place_.node);
+  for (const int node : node_of_) far.push_back(node != topology_.node);
   return far;
 }
 
 CostContext RankTopology::cost_context() const {
   if (!are_nodes_contiguous(node_of_)) return {};
   const int most = largest_node(node_of_);
-  const bool even = size_ == place_.nodes * most;
+  const bool even = size_ == topology_.nodes * most;
   return {.ranks_per_node = most,
           .node_byte = facts_.costs.node.byte,
           .network = even ? facts_.description : NetworkDescription{}};

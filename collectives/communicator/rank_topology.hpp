@@ -22,7 +22,7 @@ class RankTopology {
   /// over `ranks`. \throws InvalidArgument on every rank if options are wrong on any, or differ; CommunicationError
   RankTopology(Bootstrap& ranks, const CommunicatorOptions& options, const SelectionFacts* inherited);
 
-  const Topology& topology() const noexcept { return place_; }
+  const Topology& topology() const noexcept { return topology_; }
 
   /// Node of every rank.
   std::span<const int> node_of() const noexcept { return node_of_; }
@@ -61,7 +61,7 @@ class RankTopology {
 
   int rank_ = 0;
   int size_ = 1;
-  Topology place_;
+  Topology topology_;
   std::vector<int> node_keys_;  // of every rank the lowest one of its node
   std::vector<int> node_of_;
   bool two_levels_ = false;

@@ -41,20 +41,20 @@ class CompleteTask final : public Task {
 }
 
 /// How the call runs under this sequence number: remembered from calls like it, or else found by `plan_into`, and kept
-/// in `found` if calls like it cannot be told by their kind. \throws InvalidArgument, and tells the other ranks, if it
+/// in `found` if calls like it have no key. \throws InvalidArgument, and tells the other ranks, if it
 /// is wrong.
 template <class PlanInto>
 const CallPlan& require_plan(const Communicator& comm, RankGroup& group, AlgorithmTable table, const Call& call,
                              std::uint64_t sequence, Role role, std::optional<CallPlan>& found, PlanInto plan_into) {
-  const bool has_kind = CallKey::describes(call);
-  const CallKey kind(table.data(), call, role == Role::stage);
-  if (has_kind) {
-    const CallPlan* const known = group.plans().find(kind);
+  const bool has_key = CallKey::describes(call);
+  const CallKey key(table.data(), call, role == Role::stage);
+  if (has_key) {
+    const CallPlan* const known = group.plans().find(key);
     if (known != nullptr && (call.input.data == nullptr || !overlaps(call, group.number()))) return *known;
   }
   CallPlan planned;
   if (const std::string problem = plan_into(planned); !problem.empty()) refuse(comm, call, sequence, problem);
-  if (has_kind) return group.plans().remember(kind, planned);
+  if (has_key) return group.plans().remember(key, planned);
   return found.emplace(std::move(planned));
 }
 

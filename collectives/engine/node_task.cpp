@@ -22,7 +22,7 @@ namespace tutti::detail {
 namespace {
 
 /// In place of an algorithm's row and digest in signatures.
-const SchedulePlan kWay = {.schedule = nullptr, .segments = 1, .row = UINT8_MAX - 1, .digest = 0xD1BEC7};
+const SchedulePlan kNodeMemoryPlan = {.schedule = nullptr, .segments = 1, .row = UINT8_MAX - 1, .digest = 0xD1BEC7};
 
 /// Its header stays for 63 operations more.
 NodeCollective make_work(const Communicator& comm, const Call& call, const CachedNodePlan& kind, std::uint64_t sequence,
@@ -97,7 +97,8 @@ class NodeTask final : public WaitingTask, public PooledTask<NodeTask> {
 
   // Stages begin when they can, not in one order on all ranks.
   NodeCollective make_stage(const ReservedSlot& slot) {
-    const Header header = {.call = signature(call_, kWay, sequence(), 0), .before = state().calls().last_call()};
+    const Header header = {.call = signature(call_, kNodeMemoryPlan, sequence(), 0),
+                           .before = state().calls().last_call()};
     const std::uint64_t digest = state().calls().record(header, false, false);
     header_ = {.header = header};
     return {*state().node(), call_, &header_, digest, slot};
@@ -127,7 +128,7 @@ class NodeTask final : public WaitingTask, public PooledTask<NodeTask> {
   }
 
   std::string label() const override {
-    const Signature call = signature(work_.call(), kWay, sequence(), 0);
+    const Signature call = signature(work_.call(), kNodeMemoryPlan, sequence(), 0);
     return text(name(call.collective), " #", sequence(), " (", describe(call), ", in the node's memory)");
   }
 
@@ -180,7 +181,7 @@ bool completes_soon(const Communicator& comm, std::uint64_t sequence, NodeCollec
 }  // namespace
 
 CachedNodePlan plan_node_call(const Communicator& comm, const Call& call) noexcept {
-  const Signature call_signature = signature(call, kWay, 0, 0);
+  const Signature call_signature = signature(call, kNodeMemoryPlan, 0, 0);
   return {.plan = plan_in_node(call, comm.state().node()->number(), comm.size()),
           .signature = call_signature,
           .digest = kind_digest_of(call_signature),

@@ -42,7 +42,7 @@ class LocalRanks {
   virtual BufferHandle handle_of(const void* data, std::size_t bytes) = 0;
 
   /// Where bytes of another rank lie for this one. \throws std::bad_alloc if they cannot be mapped.
-  virtual std::byte* address_of(int number, const BufferHandle& place) = 0;
+  virtual std::byte* address_of(int number, const BufferHandle& handle) = 0;
 
   /// Copies bytes of another rank, at an address of its own, to `to`. Zero, or what errno says.
   virtual int read(int number, std::uint64_t address, void* to, std::size_t bytes) const = 0;

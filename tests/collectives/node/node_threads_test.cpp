@@ -70,11 +70,11 @@ struct Node {
     }
   }
   std::unique_ptr<ThreadRanks> peers(int number) const {
-    std::vector<RankBlock*> all_boards;
+    std::vector<RankBlock*> all_blocks;
     std::vector<Staging*> all_staging;
-    for (const auto& rank_block : rank_blocks) all_boards.push_back(rank_block.get());
+    for (const auto& rank_block : rank_blocks) all_blocks.push_back(rank_block.get());
     for (const auto& stage : staging) all_staging.push_back(stage.get());
-    return std::make_unique<ThreadRanks>(number, std::move(all_boards), std::move(all_staging));
+    return std::make_unique<ThreadRanks>(number, std::move(all_blocks), std::move(all_staging));
   }
 };
 
