@@ -67,7 +67,7 @@ bool CollectiveTask::progress() {
     calls_match();  // calls or messages that differ explain most failures, and say more
     state().progress().advance_messages();
     state().poll_control_messages();  // so does a rank that failed and then left
-    if (!state().failures().is_imminent()) fail(error.what());
+    if (!state().failures().is_imminent()) fail_of_transport(error.what());
     return false;
   }
 }

@@ -140,7 +140,7 @@ Task::Progress QueuedTask::advance() {
   try {
     any = state().queue()->progress() || any;
   } catch (const CommunicationError& error) {
-    fail(error.what());
+    fail_of_transport(error.what());
   }
   if (enqueued_->mark.messages == 0 && enqueued_->first_messages.messages == 0 &&
       std::all_of(awaited_.begin(), awaited_.end(), [](const FirstMessage* g) { return g->verified; })) {

@@ -49,6 +49,9 @@ bool ScheduleTask::take_steps_or_fail() {
     const bool any = take_steps();
     seen_ = state().transport().completions();
     return any;
+  } catch (const CommunicationError& error) {
+    if (state().failures().unusable()) throw;
+    fail_of_transport(error.what());
   } catch (const std::exception& error) {
     // What is reduced half must not be reduced again.
     if (!state().failures().unusable()) state().failures().fail(sequence(), text(label(), ": ", error.what()));

@@ -54,6 +54,8 @@ class WaitingTask : public Task, public Driven, private WatchedOperation {
 
   /// Makes the communicator unusable, tells the other ranks and throws CommunicationError.
   [[noreturn]] void fail(const std::string& why) { watchdog_.fail(why); }
+  /// The same, of what MPI or UCX says: of a connection that broke, whose rank has died.
+  [[noreturn]] void fail_of_transport(const std::string& what) { watchdog_.fail_of_transport(what); }
 
   const Communicator& comm() const noexcept { return comm_; }
   CommunicatorState& state() const noexcept { return comm_.state(); }

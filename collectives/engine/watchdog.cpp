@@ -1,6 +1,7 @@
 // Watching a wait; see watchdog.hpp.
 #include <algorithm>
 #include <cstdio>
+#include <thread>
 
 #include <tutti/collectives/engine/watchdog.hpp>
 #include <tutti/kernels/error.hpp>
@@ -144,6 +145,22 @@ std::string Watchdog::waiting_for() const {
     out += text("; rank ", peer, " ", answer.empty() ? "has not entered any collective" : answer);
   }
   return out;
+}
+
+void Watchdog::fail_of_transport(const std::string& what) {
+  const Clock::time_point limit = Clock::now() + 2 * kGoneGrace;
+  std::string why;
+  do {
+    try {
+      state_.poll_control_messages();  // a rank that failed and then left says more
+    } catch (const CommunicationError&) {
+      if (state_.failures().unusable()) throw;
+    }
+    state_.liveness().look(Clock::now());
+    for (const auto& [rank, gone] : state_.liveness().gone()) why += gone.words + "; ";
+    if (!kSimulated && why.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  } while (!kSimulated && why.empty() && Clock::now() < limit);
+  fail(why + what);
 }
 
 void Watchdog::fail(const std::string& why) {

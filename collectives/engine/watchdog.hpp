@@ -56,6 +56,10 @@ class Watchdog {
   /// Makes the communicator unusable, tells the other ranks and throws CommunicationError.
   [[noreturn]] void fail(const std::string& why);
 
+  /// The same of what MPI or UCX says. A connection may break a little before it is seen that the process at its other
+  /// end has died: this waits for that, at most 2 kGoneGrace, and names the rank.
+  [[noreturn]] void fail_of_transport(const std::string& what);
+
  private:
   void check_gone(Clock::time_point now);
   void check_limits(Clock::time_point now);

@@ -33,7 +33,7 @@ void MessageTask::start(Start start, int* source, std::uint64_t flight) {
   try {
     parts_.push_back({start(), source, flight});
   } catch (const CommunicationError& error) {
-    fail(error.what());
+    fail_of_transport(error.what());
   }
 }
 
@@ -62,7 +62,7 @@ Task::Progress MessageTask::advance() {
     state().transport().progress();
   } catch (const CommunicationError& error) {
     state().progress().advance_others(*this);  // messages and calls that differ explain most failures, and say more
-    if (!state().failures().is_imminent()) fail(error.what());
+    if (!state().failures().is_imminent()) fail_of_transport(error.what());
   }
   const bool any = mailbox_of(state()).advance_beside();
   const std::size_t completed = std::erase_if(parts_, [&](Part& part) {
