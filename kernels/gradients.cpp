@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <span>
 
 #include <tutti/kernels/update/arguments.hpp>
 
@@ -53,6 +54,18 @@ double sum_as(const ConstBuffer& values) {
   return sum;
 }
 
+template <class T>
+void block_sums_as(const ConstBuffer& values, std::span<double> sums) {
+  for (std::size_t b = 0; b < sums.size(); ++b)
+    sums[b] =
+        block_sum_of_squares(elements<T>(values) + b * kNormBlock, std::min(kNormBlock, values.count - b * kNormBlock));
+}
+
+void block_sums_on_target(const ConstBuffer& values, std::span<double> sums) {
+  if (values.dtype == DType::f32) return block_sums_as<float>(values, sums);
+  block_sums_as<double>(values, sums);
+}
+
 template <class T, class Element>
 void sweep_one(const Element& element, const Buffer& state, const ConstBuffer& input) {
   sweep(element, std::array<T*, 1>{elements<T>(state)}, std::array<const T*, 1>{elements<T>(input)}, state.count);
@@ -86,6 +99,7 @@ HWY_AFTER_NAMESPACE();
 namespace tutti {
 
 HWY_EXPORT(sum_on_target);
+HWY_EXPORT(block_sums_on_target);
 HWY_EXPORT(scale_on_target);
 HWY_EXPORT(clamp_on_target);
 HWY_EXPORT(average_on_target);
@@ -93,6 +107,12 @@ HWY_EXPORT(average_on_target);
 double sum_of_squares(ConstBuffer values) {
   require_floats("sum_of_squares", values);
   return HWY_DYNAMIC_DISPATCH(sum_on_target)(values);
+}
+
+void block_sums_of_squares(ConstBuffer values, std::span<double> sums) {
+  require_floats("block_sums_of_squares", values);
+  require_blocks("block_sums_of_squares", values, sums);
+  HWY_DYNAMIC_DISPATCH(block_sums_on_target)(values, sums);
 }
 
 void scale(Buffer values, double factor) {

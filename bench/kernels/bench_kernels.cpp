@@ -208,13 +208,21 @@ void add_updates() {
   add_update(
       "lars",
       [](Memory p, Memory g, Memory a, Memory, Memory) {
+        std::vector<double> squares(p.count / kNormBlock + 1);
+        const std::span<double> blocks(squares.data(), (p.count + kNormBlock - 1) / kNormBlock);
+        block_sums_of_squares(p, blocks);
+        block_sums_of_squares(g, blocks);
         lars_update(p, g, a, {.learning_rate = 1e-9, .weight_decay = 1e-4});
       },
       7);
   add_update(
       "lamb",
       [](Memory p, Memory g, Memory a, Memory b, Memory) {
-        lamb_update(p, g, a, b, {.learning_rate = 1e-9, .weight_decay = 0.01, .number = 10});
+        const LambStep step{.learning_rate = 1e-9, .weight_decay = 0.01, .number = 10};
+        std::vector<double> squares(p.count / kNormBlock + 1);
+        const std::span<double> blocks(squares.data(), (p.count + kNormBlock - 1) / kNormBlock);
+        lamb_moments(p, g, a, b, step, blocks, blocks);
+        lamb_update(p, a, b, step);
       },
       10);
   add_update(

@@ -1,6 +1,9 @@
 #include <tutti/kernels/update/arguments.hpp>
 
+#include <cstddef>
+
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/gradients.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti {
@@ -24,6 +27,12 @@ void require_like(std::string_view kernel, std::string_view what, const ConstBuf
   if (buffer.space != parameters.space) {
     throw InvalidArgument(text(kernel, ": ", what, " and parameters are not in the same memory space"));
   }
+}
+
+void require_blocks(std::string_view kernel, const ConstBuffer& parameters, std::span<const double> sums) {
+  const std::size_t blocks = parameters.count / kNormBlock + (parameters.count % kNormBlock != 0 ? 1 : 0);
+  if (sums.size() != blocks)
+    throw InvalidArgument(text(kernel, ": room for ", sums.size(), " sums, and ", blocks, " blocks of ", kNormBlock));
 }
 
 void require_in(std::string_view kernel, std::string_view what, double value, double low, double high) {

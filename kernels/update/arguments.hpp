@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include <tutti/kernels/buffer.hpp>
@@ -14,6 +15,9 @@ void require_floats(std::string_view kernel, const ConstBuffer& parameters, Memo
 /// `buffer` has the count, dtype and memory space of the parameters. \throws InvalidArgument naming `what`
 void require_like(std::string_view kernel, std::string_view what, const ConstBuffer& buffer,
                   const ConstBuffer& parameters);
+
+/// `sums` has an element for each block of kNormBlock parameters (gradients.hpp). \throws InvalidArgument
+void require_blocks(std::string_view kernel, const ConstBuffer& parameters, std::span<const double> sums);
 
 /// `value` is in [low, high). \throws InvalidArgument naming `what`
 void require_in(std::string_view kernel, std::string_view what, double value, double low, double high);

@@ -7,8 +7,10 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <span>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 #include <tutti/kernels/update/arguments.hpp>
 
 #undef HWY_TARGET_INCLUDE
@@ -75,32 +77,41 @@ struct LambElement {
 };
 
 template <class T>
-void lamb_as(const Buffer& parameters, const ConstBuffer& gradients, const Buffer& mean, const Buffer& square,
-             const LambStep& step) {
-  T* const p = elements<T>(parameters);
+void moments_as(const ConstBuffer& parameters, const ConstBuffer& gradients, const Buffer& mean, const Buffer& square,
+                const LambStep& step, std::span<double> parameter_squares, std::span<double> direction_squares) {
+  const T* const p = elements<T>(parameters);
+  const T* const g = elements<T>(gradients);
   T* const m = elements<T>(mean);
   T* const v = elements<T>(square);
-  const T* const g = elements<T>(gradients);
   const LambMoments<T> moments(step);
   T direction[kNormBlock] = {};
-  double weights = 0.0;
-  double directions = 0.0;
-  for (std::size_t i = 0; i < parameters.count; i += kNormBlock) {
+  for (std::size_t b = 0; b < parameter_squares.size(); ++b) {
+    const std::size_t i = b * kNormBlock;
     const std::size_t n = std::min(kNormBlock, parameters.count - i);
     sweep(moments, std::array<T*, 3>{m + i, v + i, direction}, std::array<const T*, 2>{g + i, p + i}, n);
-    weights += block_sum_of_squares(p + i, n);
-    directions += block_sum_of_squares(direction, n);
+    parameter_squares[b] = block_sum_of_squares(p + i, n);
+    direction_squares[b] = block_sum_of_squares(direction, n);
   }
-  const bool adapts = step.adapts && weights > 0.0 && directions > 0.0;
-  const double ratio = adapts ? std::sqrt(weights) / std::sqrt(directions) : 1.0;
-  const LambElement<T> element{all<T>(step.learning_rate * ratio), LambDirection<T>(step)};
-  sweep(element, std::array<T*, 1>{p}, std::array<const T*, 2>{m, v}, parameters.count);
 }
 
-void lamb_on_target(const Buffer& parameters, const ConstBuffer& gradients, const Buffer& mean, const Buffer& square,
-                    const LambStep& step) {
-  const auto use = parameters.dtype == DType::f32 ? &lamb_as<float> : &lamb_as<double>;
-  use(parameters, gradients, mean, square, step);
+void moments_on_target(const ConstBuffer& parameters, const ConstBuffer& gradients, const Buffer& mean,
+                       const Buffer& square, const LambStep& step, std::span<double> parameter_squares,
+                       std::span<double> direction_squares) {
+  const auto use = parameters.dtype == DType::f32 ? &moments_as<float> : &moments_as<double>;
+  use(parameters, gradients, mean, square, step, parameter_squares, direction_squares);
+}
+
+template <class T>
+void update_as(const Buffer& parameters, const ConstBuffer& mean, const ConstBuffer& square, const LambStep& step) {
+  const LambElement<T> element{all<T>(step.learning_rate * step.trust_ratio), LambDirection<T>(step)};
+  sweep(element, std::array<T*, 1>{elements<T>(parameters)},
+        std::array<const T*, 2>{elements<T>(mean), elements<T>(square)}, parameters.count);
+}
+
+void update_on_target(const Buffer& parameters, const ConstBuffer& mean, const ConstBuffer& square,
+                      const LambStep& step) {
+  if (parameters.dtype == DType::f32) return update_as<float>(parameters, mean, square, step);
+  update_as<double>(parameters, mean, square, step);
 }
 
 }  // namespace tutti::HWY_NAMESPACE
@@ -109,22 +120,42 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tutti {
 
-HWY_EXPORT(lamb_on_target);
+HWY_EXPORT(moments_on_target);
+HWY_EXPORT(update_on_target);
 
-void lamb_update(Buffer parameters, ConstBuffer gradients, Buffer mean, Buffer square, const LambStep& step) {
-  constexpr const char* kName = "lamb_update";
+namespace {
+
+void require_lamb(const char* name, const ConstBuffer& parameters, const ConstBuffer& mean, const ConstBuffer& square,
+                  const LambStep& step) {
   constexpr double kAny = std::numeric_limits<double>::infinity();
-  require_floats(kName, parameters);
+  require_floats(name, parameters);
+  require_like(name, "means", mean, parameters);
+  require_like(name, "squares", square, parameters);
+  require_in(name, "beta1", step.beta1, 0.0, 1.0);
+  require_in(name, "beta2", step.beta2, 0.0, 1.0);
+  require_in(name, "epsilon", step.epsilon, std::numeric_limits<double>::min(), kAny);
+  require_in(name, "weight decay", step.weight_decay, 0.0, kAny);
+  if (step.number == 0) throw InvalidArgument(text(name, ": steps are counted from 1"));
+}
+
+}  // namespace
+
+void lamb_moments(ConstBuffer parameters, ConstBuffer gradients, Buffer mean, Buffer square, const LambStep& step,
+                  std::span<double> parameter_squares, std::span<double> direction_squares) {
+  constexpr const char* kName = "lamb_moments";
+  require_lamb(kName, parameters, mean, square, step);
   require_like(kName, "gradients", gradients, parameters);
-  require_like(kName, "means", mean, parameters);
-  require_like(kName, "squares", square, parameters);
-  require_in(kName, "beta1", step.beta1, 0.0, 1.0);
-  require_in(kName, "beta2", step.beta2, 0.0, 1.0);
-  require_in(kName, "epsilon", step.epsilon, std::numeric_limits<double>::min(), kAny);
-  require_in(kName, "weight decay", step.weight_decay, 0.0, kAny);
-  if (step.number == 0) throw InvalidArgument("lamb_update: steps are counted from 1");
+  require_blocks(kName, parameters, parameter_squares);
+  require_blocks(kName, parameters, direction_squares);
+  HWY_DYNAMIC_DISPATCH(moments_on_target)
+  (parameters, gradients, mean, square, step, parameter_squares, direction_squares);
+}
+
+void lamb_update(Buffer parameters, ConstBuffer mean, ConstBuffer square, const LambStep& step) {
+  constexpr const char* kName = "lamb_update";
+  require_lamb(kName, parameters, mean, square, step);
   if (parameters.count == 0) return;
-  HWY_DYNAMIC_DISPATCH(lamb_on_target)(parameters, gradients, mean, square, step);
+  HWY_DYNAMIC_DISPATCH(update_on_target)(parameters, mean, square, step);
 }
 
 }  // namespace tutti

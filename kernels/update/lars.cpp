@@ -1,12 +1,10 @@
-// The step of LARS. Per element of size s it reads 3s bytes and writes 2s, after 2s that are read for the norms.
+// The step of LARS. Per element of size s it reads 3s bytes and writes 2s.
 #include <tutti/kernels/update/lars.hpp>
 
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <limits>
 
-#include <tutti/kernels/gradients.hpp>
 #include <tutti/kernels/update/arguments.hpp>
 
 #undef HWY_TARGET_INCLUDE
@@ -34,17 +32,17 @@ struct LarsElement {
 };
 
 template <class T>
-void lars_as(const Buffer& parameters, const ConstBuffer& gradients, const Buffer& velocity, const LarsStep& step,
-             double rate) {
-  const LarsElement<T> element{all<T>(step.momentum), all<T>(rate), all<T>(step.weight_decay)};
+void lars_as(const Buffer& parameters, const ConstBuffer& gradients, const Buffer& velocity, const LarsStep& step) {
+  const LarsElement<T> element{all<T>(step.momentum), all<T>(step.learning_rate * step.trust_ratio),
+                               all<T>(step.weight_decay)};
   sweep(element, std::array<T*, 2>{elements<T>(parameters), elements<T>(velocity)},
         std::array<const T*, 1>{elements<T>(gradients)}, parameters.count);
 }
 
 void lars_on_target(const Buffer& parameters, const ConstBuffer& gradients, const Buffer& velocity,
-                    const LarsStep& step, double rate) {
+                    const LarsStep& step) {
   const auto use = parameters.dtype == DType::f32 ? &lars_as<float> : &lars_as<double>;
-  use(parameters, gradients, velocity, step, rate);
+  use(parameters, gradients, velocity, step);
 }
 
 }  // namespace tutti::HWY_NAMESPACE
@@ -55,6 +53,12 @@ namespace tutti {
 
 HWY_EXPORT(lars_on_target);
 
+double lars_trust_ratio(double parameter_norm, double gradient_norm, double trust_coefficient,
+                        double weight_decay) noexcept {
+  if (!(parameter_norm > 0.0) || !(gradient_norm > 0.0)) return 1.0;
+  return trust_coefficient * parameter_norm / (gradient_norm + weight_decay * parameter_norm);
+}
+
 void lars_update(Buffer parameters, ConstBuffer gradients, Buffer velocity, const LarsStep& step) {
   constexpr const char* kName = "lars_update";
   constexpr double kAny = std::numeric_limits<double>::infinity();
@@ -63,16 +67,8 @@ void lars_update(Buffer parameters, ConstBuffer gradients, Buffer velocity, cons
   require_like(kName, "velocities", velocity, parameters);
   require_in(kName, "momentum", step.momentum, 0.0, 1.0);
   require_in(kName, "weight decay", step.weight_decay, 0.0, kAny);
-  require_in(kName, "trust coefficient", step.trust_coefficient, std::numeric_limits<double>::min(), kAny);
   if (parameters.count == 0) return;
-  double ratio = 1.0;
-  if (step.adapts) {
-    const double weight = std::sqrt(sum_of_squares(parameters));
-    const double gradient = std::sqrt(sum_of_squares(gradients));
-    if (weight > 0.0 && gradient > 0.0)
-      ratio = step.trust_coefficient * weight / (gradient + step.weight_decay * weight);
-  }
-  HWY_DYNAMIC_DISPATCH(lars_on_target)(parameters, gradients, velocity, step, step.learning_rate * ratio);
+  HWY_DYNAMIC_DISPATCH(lars_on_target)(parameters, gradients, velocity, step);
 }
 
 }  // namespace tutti

@@ -18,11 +18,11 @@
 #include <hwy/highway.h>
 
 #include <tutti/kernels/floats-inl.hpp>
+#include <tutti/kernels/gradients.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-inline constexpr std::size_t kNormBlock = 1024;
 inline constexpr std::size_t kNormColumns = 16;
 
 /// As many elements as doubles fit a vector, as doubles.

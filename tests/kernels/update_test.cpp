@@ -125,13 +125,49 @@ void naive_rmsprop(Arrays<T>& a, const RmspropStep& s, bool centered) {
   }
 }
 
+constexpr double kTrust = 0.001;
+
+/// Both norms, then the update.
 template <class T>
-void naive_lars(Arrays<T>& a, const LarsStep& s) {
+void whole_lars(Arrays<T>& a, LarsStep step, bool adapts) {
+  if (adapts)
+    step.trust_ratio = lars_trust_ratio(std::sqrt(sum_of_squares(a.all())), std::sqrt(sum_of_squares(a.given())),
+                                        kTrust, step.weight_decay);
+  lars_update(a.all(), a.given(), a.slot(0), step);
+}
+
+/// Both halves, the first in two parts.
+template <class T>
+void whole_lamb(Arrays<T>& a, LambStep step, bool adapts) {
+  const std::size_t count = a.all().count;
+  const std::size_t blocks = (count + kNormBlock - 1) / kNormBlock;
+  const std::size_t half = std::min(blocks / 2 * kNormBlock, count);
+  std::vector<double> squares(2 * blocks);
+  const auto part = [&](std::size_t first, std::size_t n) {
+    const std::size_t begin = first / kNormBlock;
+    const std::size_t its = (n + kNormBlock - 1) / kNormBlock;
+    lamb_moments(a.all().slice(first, n), a.given().slice(first, n), a.slot(0).slice(first, n),
+                 a.slot(1).slice(first, n), step, std::span(squares).subspan(begin, its),
+                 std::span(squares).subspan(blocks + begin, its));
+  };
+  part(0, half);
+  part(half, count - half);
+  double weights = 0.0;
+  double directions = 0.0;
+  for (std::size_t b = 0; b < blocks; ++b) {
+    weights += squares[b];
+    directions += squares[blocks + b];
+  }
+  if (adapts && weights > 0 && directions > 0) step.trust_ratio = std::sqrt(weights) / std::sqrt(directions);
+  lamb_update(a.all(), a.slot(0), a.slot(1), step);
+}
+
+template <class T>
+void naive_lars(Arrays<T>& a, const LarsStep& s, bool adapts) {
   const double weight = std::sqrt(naive_sum_of_squares(a.parameters));
   const double gradient = std::sqrt(naive_sum_of_squares(a.gradients));
   double ratio = 1.0;
-  if (s.adapts && weight > 0 && gradient > 0)
-    ratio = s.trust_coefficient * weight / (gradient + s.weight_decay * weight);
+  if (adapts && weight > 0 && gradient > 0) ratio = kTrust * weight / (gradient + s.weight_decay * weight);
   for (std::size_t i = 0; i < a.parameters.size(); ++i) {
     T& p = a.parameters[i];
     T& v = a.slots[0][i];
@@ -142,7 +178,7 @@ void naive_lars(Arrays<T>& a, const LarsStep& s) {
 }
 
 template <class T>
-void naive_lamb(Arrays<T>& a, const LambStep& s) {
+void naive_lamb(Arrays<T>& a, const LambStep& s, bool wants_to) {
   const T correction1 = static_cast<T>(1.0 / bias_correction(s.beta1, s.number));
   const T correction2 = static_cast<T>(1.0 / std::sqrt(bias_correction(s.beta2, s.number)));
   std::vector<T> u(a.parameters.size());
@@ -157,7 +193,7 @@ void naive_lamb(Arrays<T>& a, const LambStep& s) {
   }
   const double weights = naive_sum_of_squares(a.parameters);
   const double directions = naive_sum_of_squares(u);
-  const bool adapts = s.adapts && weights > 0 && directions > 0;
+  const bool adapts = wants_to && weights > 0 && directions > 0;
   const double ratio = adapts ? std::sqrt(weights) / std::sqrt(directions) : 1.0;
   for (std::size_t i = 0; i < u.size(); ++i)
     a.parameters[i] = one_nan(a.parameters[i] - static_cast<T>(s.learning_rate * ratio) * u[i]);
@@ -208,12 +244,12 @@ std::vector<Update<T>> all_updates() {
       }
   for (const double decay : {0.0, 0.01})
     for (const bool adapts : {false, true}) {
-      const LarsStep lars{.learning_rate = 0.3, .weight_decay = decay, .adapts = adapts};
-      updates.push_back({"lars", [=](Arrays<T>& a) { lars_update(a.all(), a.given(), a.slot(0), lars); },
-                         [=](Arrays<T>& a) { naive_lars(a, lars); }});
-      const LambStep lamb{.learning_rate = 0.3, .weight_decay = decay, .adapts = adapts, .number = 3};
-      updates.push_back({"lamb", [=](Arrays<T>& a) { lamb_update(a.all(), a.given(), a.slot(0), a.slot(1), lamb); },
-                         [=](Arrays<T>& a) { naive_lamb(a, lamb); }});
+      const LarsStep lars{.learning_rate = 0.3, .weight_decay = decay};
+      updates.push_back({"lars", [=](Arrays<T>& a) { whole_lars(a, lars, adapts); },
+                         [=](Arrays<T>& a) { naive_lars(a, lars, adapts); }});
+      const LambStep lamb{.learning_rate = 0.3, .weight_decay = decay, .number = 3};
+      updates.push_back({"lamb", [=](Arrays<T>& a) { whole_lamb(a, lamb, adapts); },
+                         [=](Arrays<T>& a) { naive_lamb(a, lamb, adapts); }});
     }
   updates.push_back({"scale", [](Arrays<T>& a) { scale(a.all(), 0.3); },
                      [](Arrays<T>& a) {
@@ -317,8 +353,12 @@ TEST(Updates, RefuseWrongArguments) {
   EXPECT_THROW(rmsprop_update(buffer(p), buffer(g), buffer(m), {}, {}, {.momentum = 0.5}), InvalidArgument);
   EXPECT_THROW(rmsprop_update(buffer(p), buffer(g), buffer(m), {}, {}, {.alpha = 1}), InvalidArgument);
   EXPECT_THROW(lars_update(buffer(p), buffer(g), buffer(short_one), {}), InvalidArgument);
-  EXPECT_THROW(lars_update(buffer(p), buffer(g), buffer(m), {.trust_coefficient = 0}), InvalidArgument);
-  EXPECT_THROW(lamb_update(buffer(p), buffer(g), buffer(m), buffer(d), {}), InvalidArgument);
+  EXPECT_THROW(lars_update(buffer(p), buffer(g), buffer(m), {.momentum = 1}), InvalidArgument);
+  EXPECT_THROW(lamb_update(buffer(p), buffer(m), buffer(d), {}), InvalidArgument);
+  std::vector<double> one(1), two(2);
+  EXPECT_THROW(lamb_moments(buffer(p), buffer(g), buffer(m), buffer(v), {}, one, two), InvalidArgument);
+  EXPECT_THROW(lamb_moments(buffer(p), buffer(g), buffer(m), buffer(v), {.number = 0}, one, one), InvalidArgument);
+  EXPECT_THROW(block_sums_of_squares(buffer(p), two), InvalidArgument);
   EXPECT_THROW(update_average(buffer(p), buffer(d), 0.5), InvalidArgument);
   EXPECT_THROW(update_average(buffer(p), buffer(g), 1.0), InvalidArgument);
   std::vector<std::int32_t> integers(4);

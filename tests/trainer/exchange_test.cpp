@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -15,6 +16,7 @@
 #include <tutti/kernels/error.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
 #include <tutti/trainer/optimizers/optimizer.hpp>
+#include <tutti/trainer/run/replicas.hpp>
 #include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer::test {
@@ -55,7 +57,7 @@ TEST_F(ExchangeTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
       }
       for (std::size_t b = 0; b < buckets.size(); ++b) {
         exchange->wait(b);
-        for (const std::size_t parameter : buckets.plan().buckets[b].parameters) {
+        for (const auto& [parameter, first, count] : buckets.plan().buckets[b].pieces) {
           std::size_t weights = 1 + 2 + 3;
           if (parameter < 3) weights -= parameter + 1;
           const auto expected = static_cast<float>(weights * (parameter + 1));
@@ -99,6 +101,107 @@ TEST_F(ExchangeTest, DiscardMayFollowSomeWaits) {
     allreduce(world_, std::span<std::int32_t>(one), ReduceOp::sum);  // calls still match
     EXPECT_EQ(one[0], 3);
   }
+}
+
+// Whoever owns what, and however buckets are cut, an update has the bits of the whole one: with any optimizer, with
+// clipping, averages and groups, for parameters larger than a bucket and for parts without an element.
+TEST_F(ExchangeTest, AShardedUpdateHasTheBitsOfAWholeOne) {
+  const std::vector<ParameterInfo> infos{{"a", {5000}, 0}, {"b", {7}, 0}, {"c", {3000}, 0}, {"d", {1}, 0}};
+  const Communicator comm(MPI_COMM_WORLD,
+                          {.reproducibility = Reproducibility::layout, .timeout = std::chrono::seconds(60)});
+  std::vector<OptimizerOptions> all;
+  for (const auto kind : optimizer_names())
+    for (const double clip : {0.0, 0.5})
+      all.push_back({.kind = std::string(kind),
+                     .clip_norm = clip,
+                     .ema_decay = 0.9,
+                     .groups = {{.match = "?", .weight_decay = 0.1}}});
+  all.push_back({.clip_value = 0.001});
+  for (const OptimizerOptions& options : all) {
+    const auto optimizer = make_optimizer(options);
+    const auto trained = [&](const std::string& kind, std::size_t bucket_bytes) {
+      const ExchangeOptions how{.kind = kind};
+      const Buckets buckets(comm, plan_buckets(infos, DType::f32, bucket_bytes), DType::f32,
+                            update_slots(*optimizer, options), ownership_of(how, comm));
+      const auto exchange = make_exchange({comm, buckets, how});
+      Update update(*optimizer, options, infos, buckets);
+      std::vector<float> values;
+      for (std::size_t i = 0; i < infos.size(); ++i)
+        for (std::size_t k = 0; k < infos[i].count(); ++k)
+          static_cast<float*>(buckets.parameter(i).data)[k] = 0.01F * static_cast<float>(k % 17);
+      for (std::uint64_t step = 1; step <= 3; ++step) {
+        exchange->begin();
+        for (std::size_t i = 0; i < infos.size(); ++i)
+          for (std::size_t k = 0; k < infos[i].count(); ++k)
+            static_cast<float*>(buckets.gradient(i).data)[k] =
+                std::sin(static_cast<float>(step * 7919 + k * (i + 1)) + static_cast<float>(comm.rank()));
+        const auto outcome = update.run(*exchange, {.learning_rate = 0.1, .number = step, .norm = true});
+        EXPECT_FALSE(outcome.not_finite);
+        values.push_back(static_cast<float>(outcome.gradient_norm.value_or(-1)));
+      }
+      for (int swap = 0; swap < 2; ++swap) {
+        for (std::size_t i = 0; i < infos.size(); ++i) {
+          const auto* its = static_cast<const float*>(buckets.parameter(i).data);
+          values.insert(values.end(), its, its + infos[i].count());
+        }
+        if (options.ema_decay == 0.0) continue;
+        update.swap_average();
+        for (std::size_t b = 0; b < buckets.size(); ++b) exchange->updated(b);
+        exchange->finish();
+      }
+      const WholeSlots slots(buckets, comm.rank() == 0);
+      gather_slots(comm, buckets, slots);
+      for (const Buffer slot : slots.arrays())
+        for (std::size_t i = 0; i < infos.size() && comm.rank() == 0; ++i) {
+          const Buffer part = slot.slice(buckets.plan().places[i].offset, infos[i].count());
+          values.insert(values.end(), static_cast<const float*>(part.data),
+                        static_cast<const float*>(part.data) + part.count);
+        }
+      return values;
+    };
+    const auto whole = trained("allreduce", 1 << 20);
+    for (const std::size_t bucket_bytes : {1U, 8192U, 1U << 20U})
+      EXPECT_TRUE(trained("sharded", bucket_bytes) == whole)
+          << options.kind << ", " << bucket_bytes << " bytes a bucket";
+    EXPECT_TRUE(trained("allreduce", 8192) == whole) << options.kind;
+  }
+}
+
+// One rank alone has a NaN in what it owns: all ranks name its parameter, and go on.
+TEST_F(ExchangeTest, AShardedGradientThatIsNotFiniteIsNamedOnAllRanks) {
+  const std::vector<ParameterInfo> infos{{"a", {5000}, 0}, {"b", {7}, 0}};
+  for (const auto* const kind : {"sgd", "lamb"})
+    for (const double clip : {0.0, 1.0}) {
+      const OptimizerOptions options{.kind = kind, .clip_norm = clip};
+      const auto optimizer = make_optimizer(options);
+      const ExchangeOptions how{.kind = "sharded"};
+      const Buckets buckets(world_, plan_buckets(infos, DType::f32, 4096), DType::f32, optimizer->slots(),
+                            ownership_of(how, world_));
+      const auto exchange = make_exchange({world_, buckets, how});
+      Update update(*optimizer, options, infos, buckets);
+      for (const bool wrong : {true, false}) {
+        exchange->begin();
+        for (std::size_t i = 0; i < infos.size(); ++i) fill(buckets.gradient(i), 1.0F);
+        if (wrong && world_.rank() == 1)
+          static_cast<float*>(buckets.gradient(0).data)[1500] = std::numeric_limits<float>::quiet_NaN();
+        const auto outcome = update.run(*exchange, {.learning_rate = 0.1});
+        EXPECT_EQ(outcome.not_finite.has_value(), wrong);
+        if (!wrong) continue;
+        EXPECT_EQ(outcome.not_finite.value_or(9), 0U);
+        EXPECT_FALSE(outcome.norm_overflows);
+        exchange->discard();
+        std::vector<std::int32_t> one{1};
+        allreduce(world_, std::span<std::int32_t>(one), ReduceOp::sum);  // calls still match
+        EXPECT_EQ(one[0], 3);
+      }
+    }
+}
+
+TEST_F(ExchangeTest, ShardedRefusesWhatItCannotDo) {
+  const Buckets buckets = make_buckets(200);
+  for (const ExchangeOptions& options : {ExchangeOptions{.kind = "sharded", .compression = "bf16"},
+                                         ExchangeOptions{.kind = "sharded", .algorithm = "ring"}})
+    EXPECT_THROW(make_exchange({world_, buckets, options}), InvalidArgument);
 }
 
 TEST_F(ExchangeTest, UnknownStrategyIsNamed) {

@@ -77,20 +77,34 @@ std::vector<std::string> texts(const std::vector<Sweep>& sweeps) {
 TEST(Sweeps, AreRunsOfEqualSettings) {
   using Texts = std::vector<std::string>;
   const BucketPlan one = plan_buckets(kLayers, DType::f32, 1 << 20);
-  const auto plan = [&](const BucketPlan& buckets, std::vector<ParameterGroup> groups, bool per_tensor = false) {
-    return plan_sweeps(buckets, parameter_settings(kLayers, {.weight_decay = 1, .groups = std::move(groups)}),
-                       per_tensor);
+  const auto plan = [&](const BucketPlan& buckets, std::vector<ParameterGroup> groups, std::size_t bucket = 0) {
+    return plan_sweeps(buckets, bucket, 0, buckets.buckets[bucket].count,
+                       parameter_settings(kLayers, {.weight_decay = 1, .groups = std::move(groups)}));
   };
-  EXPECT_EQ(texts(plan(one, {})[0]), (Texts{"0+112:1"}));
-  EXPECT_EQ(texts(plan(one, {{.match = "*.bias", .weight_decay = 1.0}})[0]), (Texts{"0+112:1"}));
-  EXPECT_EQ(texts(plan(one, {{.match = "*.bias", .weight_decay = 0.0}})[0]),
+  EXPECT_EQ(texts(plan(one, {})), (Texts{"0+112:1"}));
+  EXPECT_EQ(texts(plan(one, {{.match = "*.bias", .weight_decay = 1.0}})), (Texts{"0+112:1"}));
+  EXPECT_EQ(texts(plan(one, {{.match = "*.bias", .weight_decay = 0.0}})),
             (Texts{"0+16:0", "16+32:1", "48+16:0", "64+48:1"}));
-  EXPECT_EQ(texts(plan(one, {{.match = "norm*", .weight_decay = 0.0}})[0]), (Texts{"0+48:0", "48+64:1"}));
-  EXPECT_EQ(texts(plan(one, {}, true)[0]), (Texts{"0+1:1", "16+20:1", "48+3:1", "64+40:1"}));
-  const auto two = plan(plan_buckets(kLayers, DType::f32, 256), {{.match = "*.weight", .weight_decay = 0.0}});
-  ASSERT_EQ(two.size(), 2U);
-  EXPECT_EQ(texts(two[0]), (Texts{"0+16:1", "16+32:0", "48+16:1"}));
-  EXPECT_EQ(texts(two[1]), (Texts{"0+48:0"}));
+  EXPECT_EQ(texts(plan(one, {{.match = "norm*", .weight_decay = 0.0}})), (Texts{"0+48:0", "48+64:1"}));
+  const BucketPlan two = plan_buckets(kLayers, DType::f32, 256);
+  ASSERT_EQ(two.buckets.size(), 2U);
+  EXPECT_EQ(texts(plan(two, {{.match = "*.weight", .weight_decay = 0.0}}, 0)), (Texts{"0+16:1", "16+32:0", "48+16:1"}));
+  EXPECT_EQ(texts(plan(two, {{.match = "*.weight", .weight_decay = 0.0}}, 1)), (Texts{"0+48:0"}));
+}
+
+TEST(Sweeps, OfAPartOfABucket) {
+  const std::vector<ParameterInfo> layers{{"a.weight", {3000}, 0}, {"a.bias", {5}, 0}};  // bias 0, weight 16, end 3024
+  const BucketPlan plan = plan_buckets(layers, DType::f32, 1 << 20);
+  const auto settings =
+      parameter_settings(layers, {.weight_decay = 1, .groups = {{.match = "*.bias", .weight_decay = 0.0}}});
+  EXPECT_EQ(texts(plan_sweeps(plan, 0, 0, 1040, settings)), (std::vector<std::string>{"0+16:0", "16+1024:1"}));
+  EXPECT_EQ(texts(plan_sweeps(plan, 0, 1040, 3024, settings)), (std::vector<std::string>{"1040+1984:1"}));
+  EXPECT_TRUE(plan_sweeps(plan, 0, 1040, 1040, settings).empty());
+  const auto pieces = pieces_within(plan, 0, 1040, 3024);
+  ASSERT_EQ(pieces.size(), 1U);
+  EXPECT_EQ(pieces[0].parameter, 0U);
+  EXPECT_EQ(pieces[0].first, 1024U);
+  EXPECT_EQ(pieces[0].count, 1976U);
 }
 
 }  // namespace

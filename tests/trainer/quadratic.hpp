@@ -28,8 +28,10 @@ struct Quadratic {
     const Point g = gradient();
     std::vector<Buffer> buffers;
     for (Point& slot : slots) buffers.emplace_back(std::span<double>(slot));
-    optimizer.update({Buffer(std::span<double>(w)), ConstBuffer(std::span<const double>(g)), buffers},
-                     {.learning_rate = rate, .weight_decay = decay, .adapts = adapts, .number = ++steps});
+    const UpdateMemory memory{Buffer(std::span<double>(w)), ConstBuffer(std::span<const double>(g)), buffers};
+    UpdateStep step{.learning_rate = rate, .weight_decay = decay, .adapts = adapts, .number = ++steps};
+    optimizer.prepare(memory, step, {std::span(&step.parameter_square, 1), std::span(&step.direction_square, 1)});
+    optimizer.update(memory, step);
   }
 };
 

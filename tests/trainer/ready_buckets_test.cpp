@@ -30,6 +30,19 @@ TEST_F(ReadyBucketsTest, ABucketCountsOnceAllBeforeItAreComplete) {
   EXPECT_EQ(ready.complete(), 3U);
 }
 
+TEST_F(ReadyBucketsTest, APartOfAParameterCompletesItsBuckets) {
+  const std::vector<ParameterInfo> infos{{"a", {5000}, 0}};
+  const BucketPlan plan = plan_buckets(infos, DType::f32, 4096);
+  ASSERT_EQ(plan.buckets.size(), 5U);
+  ReadyBuckets ready(plan);
+  ready.gradient_ready(0, 0, 2048);
+  EXPECT_EQ(ready.complete(), 2U);
+  ready.gradient_ready(0, 4096, 904);
+  EXPECT_EQ(ready.complete(), 2U);
+  ready.gradient_ready(0, 2048, 2048);
+  EXPECT_EQ(ready.complete(), 5U);
+}
+
 TEST_F(ReadyBucketsTest, AStepBeginsWithNone) {
   ReadyBuckets ready(plan_);
   ready.gradient_ready(3);

@@ -142,7 +142,7 @@ TEST_F(StepLoopTest, WrongOptionsAreTheSameErrorOnAllRanks) {
   expect_error("exchange.algorithm = \"pigeon\": there is no such allreduce");
   config_ = right;
   config_.exchange.kind = "gossip";
-  expect_error("unknown exchange 'gossip'; known: allreduce");
+  expect_error("unknown exchange 'gossip'; known: allreduce, sharded");
   config_ = right;
   config_.optimizer.kind = "newton";
   expect_error("unknown optimizer 'newton'; known: sgd, adam, adamw, adagrad, rmsprop, lars, lamb");

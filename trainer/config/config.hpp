@@ -46,6 +46,9 @@ struct Config {
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   ExchangeOptions exchange;
+  struct Numerics {
+    std::string reproducible = "run";
+  } numerics;
   struct Run {
     std::string dir;
     std::int64_t checkpoint_every = 0;

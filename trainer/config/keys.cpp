@@ -259,9 +259,20 @@ Keys run_keys() {
   };
 }
 
+Keys numerics_keys() {
+  return {
+      {.name = "numerics.reproducible",
+       .meaning = "what gives the same bits again: see Reproducibility",
+       .slot = [](Config& c) -> Slot { return &c.numerics.reproducible; },
+       .choices = {"run", "layout"},
+       .on_resume = OnResume::note},
+  };
+}
+
 Keys all_keys() {
   Keys table;
-  for (const auto section : {data_keys, model_keys, train_keys, optimizer_keys, schedule_keys, exchange_keys, run_keys})
+  for (const auto section :
+       {data_keys, model_keys, train_keys, optimizer_keys, schedule_keys, exchange_keys, numerics_keys, run_keys})
     for (Key& key : section()) table.push_back(std::move(key));
   return table;
 }

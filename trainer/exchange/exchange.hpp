@@ -1,11 +1,13 @@
 // How replicas learn from each other: the interface of exchange strategies, and their table.
 //
-// An exchange makes gradients of one rank's samples into gradients of the global batch, bucket by bucket. It updates
-// nothing, so every strategy goes with every optimizer; the training loop calls both (run/update.hpp).
+// An exchange makes gradients of one rank's samples into gradients of the global batch, bucket by bucket, on the ranks
+// that own them, and gives updated parameters to the ranks that do not. It updates nothing, so every strategy goes with
+// every optimizer; the training loop calls both (run/update.hpp).
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <span>
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/trainer/exchange/options.hpp>
@@ -13,8 +15,9 @@
 
 namespace tutti::trainer {
 
-/// Collective: all ranks call begin(), gradient_ready() any number of times (also none), and either wait() for every
-/// bucket, in order, or discard(), step after step. discard() may also follow some of the waits.
+/// Collective: all ranks call begin(), gradient_ready() any number of times (also none), wait() and then updated() for
+/// every bucket, in order, and finish(); or discard() in place of what is left, at the same point on all ranks. Step
+/// after step.
 class Exchange {
  public:
   Exchange() = default;
@@ -29,14 +32,25 @@ class Exchange {
   /// This rank's gradient of `parameter` is complete. May start communication; never waits. \throws CommunicationError
   virtual void gradient_ready(std::size_t parameter) = 0;
 
-  /// Waits until the gradients of `bucket` are those of the global batch, the same bits on all ranks. Buckets after it
-  /// may be on their way still: what is done between two waits is done meanwhile. The first wait says that backward has
-  /// ended: gradients that were not announced are what their memory holds, zeros unless it was added to. \throws
-  /// CommunicationError
+  /// Waits until the gradients of what this rank owns of `bucket` are those of the global batch, the same bits on all
+  /// ranks that own it. Buckets after it may be on their way still: what is done between two waits is done meanwhile.
+  /// The first wait says that backward has ended: gradients that were not announced are what their memory holds, zeros
+  /// unless it was added to. \throws CommunicationError
   virtual void wait(std::size_t bucket) = 0;
 
-  /// Ends the exchange without its result: afterwards no communication of the step is under way.
+  /// This rank has updated what it owns of the parameters of `bucket`. May come later than the waits of other buckets,
+  /// in the same order on all ranks. \throws CommunicationError
+  virtual void updated(std::size_t /*bucket*/) {}
+
+  /// Waits until all ranks have all parameters of buckets that were updated(). \throws CommunicationError
+  virtual void finish() {}
+
+  /// Adds up numbers that each rank has of what it owns, so that all ranks have those of everything: with one owner
+  /// they are that already. Every element is zero on all ranks but one, so nothing is rounded.
   /// \throws CommunicationError
+  virtual void combine(std::span<double> /*sums*/) {}
+
+  /// Ends the step without its result: afterwards none of its communication is under way. \throws CommunicationError
   virtual void discard() = 0;
 
   /// Seconds spent inside the exchange's communication since begin(): starting, polling and waiting.
@@ -54,7 +68,11 @@ struct ExchangeParts {
 /// unknown.
 std::unique_ptr<Exchange> make_exchange(const ExchangeParts& parts);
 
-/// allreduce.cpp
+/// Who owns what with the strategy named options.kind. \throws InvalidArgument naming the known ones
+Ownership ownership_of(const ExchangeOptions& options, const Communicator& comm);
+
+// Each in the source of its name.
 std::unique_ptr<Exchange> make_allreduce_exchange(const ExchangeParts& parts);
+std::unique_ptr<Exchange> make_sharded_exchange(const ExchangeParts& parts);
 
 }  // namespace tutti::trainer

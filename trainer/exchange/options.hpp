@@ -14,7 +14,7 @@ struct ExchangeOptions {
   std::string kind = "allreduce";
   std::int64_t bucket_bytes = 262144;
   std::string compression = "none";
-  std::string algorithm;
+  std::string algorithm = {};
 };
 
 /// Those of the table in exchange.cpp.

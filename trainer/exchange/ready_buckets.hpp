@@ -13,13 +13,15 @@ namespace tutti::trainer {
 class ReadyBuckets {
  public:
   /// `plan` outlives it.
-  explicit ReadyBuckets(const BucketPlan& plan) : plan_(plan), missing_(plan.buckets.size()) { begin(); }
+  explicit ReadyBuckets(const BucketPlan& plan);
 
   /// A new step: no gradient is ready.
   void begin() noexcept;
 
-  /// At most once a step for each parameter.
-  void gradient_ready(std::size_t parameter) noexcept;
+  /// At most once a step for each element of a parameter: elements [first, first + count) of it are complete. A part
+  /// begins where a piece of the plan does, and ends where one does.
+  void gradient_ready(std::size_t parameter, std::size_t first, std::size_t count) noexcept;
+  void gradient_ready(std::size_t parameter) noexcept { gradient_ready(parameter, 0, plan_.places[parameter].count); }
 
   /// No more gradients will come: what is missing stays zero.
   void all_ready() noexcept { complete_ = missing_.size(); }
@@ -29,7 +31,12 @@ class ReadyBuckets {
 
  private:
   const BucketPlan& plan_;
-  std::vector<std::size_t> missing_;  // per bucket: parameters whose gradient is not ready
+  struct Part {
+    std::size_t bucket = 0;
+    BucketPlan::Piece piece;
+  };
+  std::vector<std::vector<Part>> parts_;  // by parameter
+  std::vector<std::size_t> missing_;      // by bucket: pieces whose gradient is not ready
   std::size_t complete_ = 0;
 };
 

@@ -57,22 +57,28 @@ std::vector<ParameterSettings> parameter_settings(std::span<const ParameterInfo>
                              "\" matches no parameter; there are ", names));
 }
 
-std::vector<std::vector<Sweep>> plan_sweeps(const BucketPlan& plan, std::span<const ParameterSettings> settings,
-                                            bool per_tensor) {
-  std::vector<std::vector<Sweep>> sweeps;
-  for (const BucketPlan::Bucket& bucket : plan.buckets) {
-    std::vector<Sweep> parts;
-    for (const std::size_t parameter : bucket.parameters) {
-      const auto& place = plan.places[parameter];
-      if (per_tensor)
-        parts.push_back({place.offset, place.count, settings[parameter]});
-      else if (parts.empty() || parts.back().settings != settings[parameter])
-        parts.push_back({place.offset, 0, settings[parameter]});
-    }
-    for (std::size_t i = 0; i < parts.size() && !per_tensor; ++i)
-      parts[i].count = (i + 1 < parts.size() ? parts[i + 1].offset : bucket.count) - parts[i].offset;
-    sweeps.push_back(std::move(parts));
+std::vector<BucketPlan::Piece> pieces_within(const BucketPlan& plan, std::size_t bucket, std::size_t begin,
+                                             std::size_t end) {
+  std::vector<BucketPlan::Piece> pieces;
+  const BucketPlan::Bucket& cut = plan.buckets[bucket];
+  for (const BucketPlan::Piece& piece : cut.pieces) {
+    const std::size_t its = plan.offset_of(piece) - cut.offset;
+    const std::size_t low = std::max(begin, its);
+    const std::size_t high = std::min(end, its + piece.count);
+    if (low < high)
+      pieces.push_back({.parameter = piece.parameter, .first = piece.first + (low - its), .count = high - low});
   }
+  return pieces;
+}
+
+std::vector<Sweep> plan_sweeps(const BucketPlan& plan, std::size_t bucket, std::size_t begin, std::size_t end,
+                               std::span<const ParameterSettings> settings) {
+  std::vector<Sweep> sweeps;
+  for (const BucketPlan::Piece& piece : pieces_within(plan, bucket, begin, end))
+    if (sweeps.empty() || sweeps.back().settings != settings[piece.parameter])
+      sweeps.push_back({plan.offset_of(piece) - plan.buckets[bucket].offset, 0, settings[piece.parameter]});
+  for (std::size_t i = 0; i < sweeps.size(); ++i)
+    sweeps[i].count = (i + 1 < sweeps.size() ? sweeps[i + 1].offset : end) - sweeps[i].offset;
   return sweeps;
 }
 

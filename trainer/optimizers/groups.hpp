@@ -36,10 +36,15 @@ struct Sweep {
   ParameterSettings settings;
 };
 
-/// The sweeps of each bucket, without overlap, in the order they lie. Neighbours with equal settings are one sweep, and
-/// the gaps that align parameters belong to it, so that a bucket of equal settings is one. With `per_tensor` every
-/// parameter is a sweep by itself, without gaps.
-std::vector<std::vector<Sweep>> plan_sweeps(const BucketPlan& plan, std::span<const ParameterSettings> settings,
-                                            bool per_tensor);
+/// The sweeps over elements [begin, end) of a bucket, which lie between blocks as owned_counts() cuts: without overlap,
+/// in the order they lie. Neighbours with equal settings are one sweep, and the gaps that align parameters belong to
+/// it, so that a bucket of equal settings is one.
+std::vector<Sweep> plan_sweeps(const BucketPlan& plan, std::size_t bucket, std::size_t begin, std::size_t end,
+                               std::span<const ParameterSettings> settings);
+
+/// The pieces of parameters in the same range, without gaps; their places in the bucket are offset_of() less the
+/// bucket's own.
+std::vector<BucketPlan::Piece> pieces_within(const BucketPlan& plan, std::size_t bucket, std::size_t begin,
+                                             std::size_t end);
 
 }  // namespace tutti::trainer

@@ -1,8 +1,9 @@
-// LAMB, tensor by tensor: kernels/update/lamb.hpp states the arithmetic. The norms are those of a step by the gradient
+// LAMB: kernels/update/lamb.hpp states the arithmetic. The norms are those of a step by the gradient
 // of the global batch.
 //
 // Slots: `mean` and `square`, the moments without correction.
 #include <array>
+#include <cmath>
 
 #include <tutti/kernels/update/lamb.hpp>
 #include <tutti/trainer/optimizers/optimizer.hpp>
@@ -17,19 +18,30 @@ class Lamb final : public Optimizer {
       : step_{.beta1 = options.beta1, .beta2 = options.beta2, .epsilon = options.epsilon} {}
 
   std::span<const std::string_view> slots() const noexcept override { return kSlots; }
-  bool per_tensor() const noexcept override { return true; }
+  bool needs_norms() const noexcept override { return true; }
+
+  void prepare(const UpdateMemory& memory, const UpdateStep& step, const NormBlocks& norms) const override {
+    lamb_moments(memory.parameters, memory.gradients, memory.slots[0], memory.slots[1], at(step),
+                 norms.parameter_squares, norms.direction_squares);
+  }
 
   void update(const UpdateMemory& memory, const UpdateStep& step) const override {
-    LambStep now = step_;
-    now.learning_rate = step.learning_rate;
-    now.weight_decay = step.weight_decay;
-    now.adapts = step.adapts;
-    now.number = step.number;
-    lamb_update(memory.parameters, memory.gradients, memory.slots[0], memory.slots[1], now);
+    LambStep now = at(step);
+    if (step.adapts && step.parameter_square > 0.0 && step.direction_square > 0.0)
+      now.trust_ratio = std::sqrt(step.parameter_square) / std::sqrt(step.direction_square);
+    lamb_update(memory.parameters, memory.slots[0], memory.slots[1], now);
   }
 
  private:
   static constexpr std::array<std::string_view, 2> kSlots{"mean", "square"};
+
+  LambStep at(const UpdateStep& step) const {
+    LambStep now = step_;
+    now.learning_rate = step.learning_rate;
+    now.weight_decay = step.weight_decay;
+    now.number = step.number;
+    return now;
+  }
 
   const LambStep step_;  // without what each update states
 };

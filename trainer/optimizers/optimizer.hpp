@@ -14,8 +14,8 @@
 
 namespace tutti::trainer {
 
-/// What an update reads and writes: all of one count and dtype, without overlap. A bucket, or a part of one; exactly
-/// one parameter tensor where the optimizer is per_tensor().
+/// What an update reads and writes: all of one count and dtype, without overlap. A bucket, or a part of one; whole
+/// blocks of kNormBlock elements of one parameter tensor where the optimizer needs norms.
 struct UpdateMemory {
   Buffer parameters;
   ConstBuffer gradients;          ///< over all samples of the global batch
@@ -28,6 +28,16 @@ struct UpdateStep {
   double weight_decay = 0.0;
   bool adapts = true;        ///< lars, lamb: false for a trust ratio of 1
   std::uint64_t number = 1;  ///< of the step, counted from 1 over the whole run: what bias corrections need
+
+  /// Of the whole tensor, where the optimizer needs norms: what prepare() summed, from all parts of it.
+  double parameter_square = 0.0;
+  double direction_square = 0.0;
+};
+
+/// Room for the sums of squares of each block of a part.
+struct NormBlocks {
+  std::span<double> parameter_squares;
+  std::span<double> direction_squares;
 };
 
 class Optimizer {
@@ -41,8 +51,11 @@ class Optimizer {
   /// checkpoints.
   virtual std::span<const std::string_view> slots() const noexcept = 0;
 
-  /// Whether an update needs norms, and so the whole of each parameter tensor by itself.
-  virtual bool per_tensor() const noexcept { return false; }
+  /// Whether an update needs norms of parameter tensors: prepare() comes first then, for all parts of a tensor.
+  virtual bool needs_norms() const noexcept { return false; }
+
+  /// The first half of an update that needs norms: all but the change of the parameters.
+  virtual void prepare(const UpdateMemory& /*memory*/, const UpdateStep& /*step*/, const NormBlocks& /*norms*/) const {}
 
   /// Local, a function of its arguments alone: the same bits on every rank that has the same memory.
   virtual void update(const UpdateMemory& memory, const UpdateStep& step) const = 0;

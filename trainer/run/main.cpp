@@ -149,6 +149,7 @@ int run(const CommandLine& line, std::string& run_folder) {
     const Config config = shared_config(startup, line);
     status_of_error = kFailed;
     options.timeout = std::chrono::duration<double>(config.train.timeout_s);
+    if (config.numerics.reproducible == "layout") options.reproducibility = Reproducibility::layout;
     const Communicator comm(MPI_COMM_WORLD, options);
     TrainingResult result;
     try {

@@ -15,7 +15,6 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
-#include <tutti/kernels/finite.hpp>
 #include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer {
@@ -49,9 +48,9 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
                        const DType dtype = dtype_from_name(config.model.dtype);
                        const auto bucket_bytes = static_cast<std::size_t>(config.exchange.bucket_bytes);
                        try {
-                         return std::make_unique<Buckets>(comm,
-                                                          plan_buckets(network_->parameters(), dtype, bucket_bytes),
-                                                          dtype, update_slots(*optimizer_, config.optimizer));
+                         return std::make_unique<Buckets>(
+                             comm, plan_buckets(network_->parameters(), dtype, bucket_bytes), dtype,
+                             update_slots(*optimizer_, config.optimizer), ownership_of(config.exchange, comm));
                        } catch (const std::bad_alloc& error) {
                          throw Error(fmt::format("not enough memory for {} ({})", memory_text(), error.what()));
                        }
@@ -128,7 +127,7 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
   const double rate = learning_rate_->rate(input.step);
   const UpdateOutcome outcome = update_->run(
       *exchange_, {.learning_rate = rate, .number = input.step + 1, .norm = config_.run.log_gradient_norm});
-  if (outcome.not_finite) stop_at_gradient(input, *outcome.not_finite);
+  if (outcome.not_finite) stop_at_gradient(input, outcome);
   return {.step = input.step + 1,
           .epoch = input.step / steps_per_epoch_ + 1,
           .loss = loss,
@@ -140,19 +139,25 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
           .stop = sums_[2] != 0.0};
 }
 
+void StepLoop::swap_average() {
+  update_->swap_average();
+  for (std::size_t b = 0; b < buckets_->size(); ++b) exchange_->updated(b);
+  exchange_->finish();
+}
+
 std::string StepLoop::step_text(std::uint64_t step) const {
   return fmt::format("step {} (batch {} of epoch {})", step + 1, step % steps_per_epoch_ + 1,
                      step / steps_per_epoch_ + 1);
 }
 
 /// All ranks come here in the same step, because all have the same sums.
-void StepLoop::stop_at_gradient(const StepInput& input, std::size_t parameter) {
+void StepLoop::stop_at_gradient(const StepInput& input, const UpdateOutcome& outcome) {
   exchange_->discard();
   const std::string& compression = config_.exchange.compression;
   const std::string cause =
       compression == "f16" ? "; exchange.compression = \"f16\" holds no value beyond 65504: bf16 does" : "";
-  const char* what = all_finite(buckets_->gradient(parameter)) ? "norm of the gradient" : "gradient";
-  throw NotFiniteError(fmt::format("the {} of {} is not finite at {}{}", what, parameters()[parameter].name,
+  const char* what = outcome.norm_overflows ? "norm of the gradient" : "gradient";
+  throw NotFiniteError(fmt::format("the {} of {} is not finite at {}{}", what, parameters()[*outcome.not_finite].name,
                                    step_text(input.step), cause));
 }
 

@@ -84,17 +84,19 @@ class StepLoop {
   /// what fails is told as what an attempt() throws.
   void accumulate(const Samples& samples, std::uint64_t global_samples);
 
-  /// Runs `work` while the network has the average of the parameters (optimizer.ema_decay) in their place.
+  /// Collective: runs `work` while the network has the average of the parameters (optimizer.ema_decay) in their place.
+  /// If it throws, what this rank owns is as before.
   template <class Work>
   auto with_average(Work work) {
-    struct Swap {
-      explicit Swap(Update& u) : update(u) { update.swap_average(); }
-      ~Swap() { update.swap_average(); }
-      Swap(const Swap&) = delete;
-      Swap& operator=(const Swap&) = delete;
-      Update& update;
-    } const swap(*update_);
-    return work();
+    swap_average();
+    try {
+      auto result = work();
+      swap_average();
+      return result;
+    } catch (...) {
+      update_->swap_average();
+      throw;
+    }
   }
 
   /// Collective: every rank calls this for every global batch, also without samples of its own. `stop`, which may be
@@ -105,11 +107,12 @@ class StepLoop {
 
  private:
   void begin_step();
+  void swap_average();
   void keep_failure();
   std::string memory_text() const;
   std::string step_text(std::uint64_t step) const;
   [[noreturn]] void stop_at_loss(const StepInput& input, double local_loss, double loss);
-  [[noreturn]] void stop_at_gradient(const StepInput& input, std::size_t parameter);
+  [[noreturn]] void stop_at_gradient(const StepInput& input, const UpdateOutcome& outcome);
 
   const Communicator& comm_;
   const Config& config_;

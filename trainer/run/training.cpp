@@ -186,11 +186,13 @@ void Training::begin_run() {
 void Training::resume_run() {
   phase_ = fmt::format("rank 0 reads a checkpoint in {}", config_.run.dir);
   std::vector<std::string> notes;
+  std::optional<WholeSlots> slots;
   agree_at_root(comm_, [&] {
     log_.folder.emplace(RunFolder::open(config_.run.dir));
     std::filesystem::path file;
     const io::Checkpoint checkpoint = log_.folder->newest_checkpoint(file);
-    position_ = restore_checkpoint(file, checkpoint, identity(), loop_.buckets(), notes);
+    slots.emplace(loop_.buckets(), true);
+    position_ = restore_checkpoint(file, checkpoint, identity(), loop_.buckets(), *slots, notes);
     if (position_.step > steps_)
       throw Error(fmt::format("{}: the run has done {} steps ({:g} epochs), {} steps are asked for", config_.run.dir,
                               position_.step,
@@ -200,6 +202,9 @@ void Training::resume_run() {
   seconds_before_ = position_.train_seconds;
   saved_step_ = position_.step;
   share_parameters(comm_, loop_.buckets());
+  if (!slots) slots.emplace(loop_.buckets(), false);
+  share_slots(comm_, loop_.buckets(), *slots);
+  slots.reset();
   share_buffers(comm_, loop_.network());
   agree_at_root(comm_, [&] { log_.folder->resume_at(position_.step, to_toml(config_), position_.step < steps_); });
   for (const auto& note : notes) log_.say("note: " + note + "; the run goes on with other bits than it would have had");
@@ -318,10 +323,13 @@ void Training::save() {
                     "newest is that of step {}",
                     position_.step, saved_step_.value_or(0)));
   phase_ = fmt::format("rank 0 writes the checkpoint of step {} in {}", position_.step, config_.run.dir);
+  const WholeSlots slots = agree(comm_, [&] { return WholeSlots(loop_.buckets(), is_root()); });
+  gather_slots(comm_, loop_.buckets(), slots);
   agree_at_root(comm_, [&] {
     Position now = position_;
     now.train_seconds = train_seconds();
-    log_.folder->write_checkpoint(position_.step, make_checkpoint(identity(), now, loop_.buckets()), config_.run.keep);
+    log_.folder->write_checkpoint(position_.step, make_checkpoint(identity(), now, loop_.buckets(), slots),
+                                  config_.run.keep);
   });
   saved_step_ = position_.step;
 }

@@ -71,7 +71,11 @@ json buckets_json(const RunIdentity& run, const BucketPlan& plan) {
   json list = json::array();
   for (const auto& bucket : plan.buckets) {
     json names = json::array();
-    for (const auto index : bucket.parameters) names.push_back(run.parameters[index].name);
+    for (const BucketPlan::Piece& piece : bucket.pieces) {
+      const std::string& name = run.parameters[piece.parameter].name;
+      const bool is_whole = piece.count == plan.places[piece.parameter].count;
+      names.push_back(is_whole ? name : fmt::format("{}[{}:{}]", name, piece.first, piece.first + piece.count));
+    }
     list.push_back(names);
   }
   return list;
@@ -140,7 +144,8 @@ const io::NamedTensor& matching_tensor(const std::filesystem::path& file, const 
 
 }  // namespace
 
-io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position, const Buckets& buckets) {
+io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position, const Buckets& buckets,
+                               const WholeSlots& slots) {
   const json description = {
       {"kind", "tutti training"},
       {"version", kVersion},
@@ -157,8 +162,8 @@ io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position,
     const auto& info = run.parameters[i];
     checkpoint.tensors.push_back(tensor_of(parameter_tensor(info.name), info.shape, buckets.parameter(i)));
     for (std::size_t slot = 0; slot < buckets.slot_names().size(); ++slot)
-      checkpoint.tensors.push_back(
-          tensor_of(slot_tensor(kVersion, buckets.slot_names()[slot], info.name), info.shape, buckets.slot(slot, i)));
+      checkpoint.tensors.push_back(tensor_of(slot_tensor(kVersion, buckets.slot_names()[slot], info.name), info.shape,
+                                             slots.slot(slot, buckets.plan().places[i])));
   }
   for (const NamedBuffer& buffer : run.buffers)
     checkpoint.tensors.push_back(tensor_of(buffer_tensor(buffer.name), buffer.shape, buffer.values));
@@ -166,7 +171,7 @@ io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position,
 }
 
 Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpoint& checkpoint, const RunIdentity& run,
-                            const Buckets& buckets, std::vector<std::string>& notes) {
+                            const Buckets& buckets, const WholeSlots& slots, std::vector<std::string>& notes) {
   Position position;
   int version = 0;
   try {
@@ -189,7 +194,7 @@ Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpo
     const auto& name = run.parameters[i].name;
     copy(parameter_tensor(name), buckets.parameter(i));
     for (std::size_t slot = 0; slot < buckets.slot_names().size(); ++slot)
-      copy(slot_tensor(version, buckets.slot_names()[slot], name), buckets.slot(slot, i));
+      copy(slot_tensor(version, buckets.slot_names()[slot], name), slots.slot(slot, buckets.plan().places[i]));
   }
   for (const NamedBuffer& buffer : run.buffers) copy(buffer_tensor(buffer.name), buffer.values);
   for (const auto& [from, to] : copies) std::memcpy(to.data, from.bytes.data(), to.size_bytes());

@@ -11,6 +11,7 @@
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/run/data.hpp>
+#include <tutti/trainer/run/replicas.hpp>
 
 namespace tutti::trainer {
 
@@ -37,14 +38,16 @@ struct RunIdentity {
   std::vector<NamedBuffer> buffers = {};  ///< of the model, beside its parameters
 };
 
-io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position, const Buckets& buckets);
+/// `slots`: those of all owners, gathered.
+io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position, const Buckets& buckets,
+                               const WholeSlots& slots);
 
-/// Fills parameters and slots of `buckets` and the buffers of `run` and returns the position. Settings that differ but
-/// may are listed in `notes`. \throws DataError naming `file` and what differs: the model (its first differing
+/// Fills the parameters of `buckets`, `slots` and the buffers of `run` and returns the position. Settings that differ
+/// but may are listed in `notes`. \throws DataError naming `file` and what differs: the model (its first differing
 /// parameter), the data set, a setting that
 ///         makes it another run; nothing is changed then.
 Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpoint& checkpoint, const RunIdentity& run,
-                            const Buckets& buckets, std::vector<std::string>& notes);
+                            const Buckets& buckets, const WholeSlots& slots, std::vector<std::string>& notes);
 
 /// A position as JSON, to be sent to other ranks, and back.
 std::string to_json(const Position& position);

@@ -1,6 +1,7 @@
 // Where exchange and optimizer meet: the second half of a step.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,10 +28,27 @@ struct UpdateRequest {
 
 struct UpdateOutcome {
   std::optional<std::size_t> not_finite;  ///< a parameter whose gradient is not finite: nothing else is told then
+  bool norm_overflows = false;            ///< that gradient is finite, the square of its norm is not
   std::optional<double> gradient_norm;    ///< of the gradient of the global batch, before clipping
 };
 
-/// Updates the parameters of one replica, and their average.
+/// Sums of the squares of each block of kNormBlock elements of each parameter. Norms made from them have the same bits
+/// however parameters are cut and whoever owns the parts.
+class NormSums {
+ public:
+  explicit NormSums(const BucketPlan& plan);
+
+  void clear() noexcept { std::fill(sums_.begin(), sums_.end(), 0.0); }
+  std::span<double> blocks(const BucketPlan::Piece& piece) noexcept;
+  std::span<double> all() noexcept { return sums_; }
+  double of(std::size_t parameter) const noexcept;  ///< the square of the parameter's norm
+
+ private:
+  std::vector<std::size_t> begin_;  // by parameter, and one more
+  std::vector<double> sums_;
+};
+
+/// Updates what this rank owns of the parameters of one replica, and of their average.
 class Update {
  public:
   /// Local. What is passed outlives it; `buckets` has the slots of update_slots().
@@ -40,12 +58,13 @@ class Update {
 
   /// Collective, after backward: waits for the gradients of one bucket after another and updates its parameters, while
   /// later buckets are exchanged. With optimizer.clip_norm updates begin when all buckets have come, because the norm
-  /// is that of all. If a gradient that all ranks have is not finite, the outcome names its parameter, the same on all
-  /// ranks: no parameter of its bucket is updated then (none at all with clip_norm), and the exchange is to be ended
-  /// by discard(). Apart from that the gradients are those after clipping. \throws CommunicationError
+  /// is that of all. If a gradient is not finite, the outcome names its parameter, the same on all ranks: this rank has
+  /// updated nothing of its bucket then (nothing at all with clip_norm), and the exchange is to be ended by discard().
+  /// Apart from that the gradients are those after clipping. \throws CommunicationError
   [[nodiscard]] UpdateOutcome run(Exchange& exchange, const UpdateRequest& request);
 
-  /// Exchanges parameters and averages; twice is not at all, bit for bit. Only with optimizer.ema_decay.
+  /// Exchanges parameters and averages of what this rank owns; twice is not at all, bit for bit. Only with
+  /// optimizer.ema_decay.
   void swap_average() noexcept;
 
  private:
@@ -53,11 +72,17 @@ class Update {
     UpdateMemory memory;
     std::vector<Buffer> slots;
     ParameterSettings settings;
+    std::optional<BucketPlan::Piece> piece;  // of one parameter, where the optimizer needs norms
   };
-  void add_norms(std::size_t bucket);
-  double norm() const noexcept;
+  Part part(std::size_t bucket, std::size_t offset, std::size_t count, const ParameterSettings& settings) const;
+  bool is_finite(std::size_t bucket);
+  void add_gradient_norms(std::size_t bucket);
+  double gradient_norm() const noexcept;
   std::size_t largest_gradient() const noexcept;
-  void update_bucket(std::size_t bucket, const UpdateRequest& request, double factor);
+  UpdateOutcome agreed_outcome(Exchange& exchange);
+  void begin_update(Exchange& exchange, std::size_t bucket, const UpdateRequest& request, double factor);
+  void finish_update(Exchange& exchange, std::size_t bucket, const UpdateRequest& request);
+  static UpdateStep step_for(const Part& part, const UpdateRequest& request);
   Buffer average(std::size_t bucket) const noexcept { return buckets_.slots(bucket).back(); }
 
   const Optimizer& optimizer_;
@@ -65,8 +90,11 @@ class Update {
   const double clip_value_;
   const double ema_decay_;
   const Buckets& buckets_;
-  std::vector<std::vector<Part>> parts_;  // by bucket
-  std::vector<double> squares_;           // by parameter: sum of the squares of its gradient
+  std::vector<std::vector<Part>> parts_;                    // by bucket
+  std::vector<std::vector<BucketPlan::Piece>> own_pieces_;  // by bucket
+  NormSums gradients_;
+  NormSums weights_, directions_;   // where the optimizer needs norms
+  std::vector<double> not_finite_;  // by parameter: 1 where a gradient that this rank owns is not finite
 };
 
 }  // namespace tutti::trainer

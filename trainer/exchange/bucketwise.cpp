@@ -1,0 +1,45 @@
+#include <tutti/trainer/exchange/bucketwise.hpp>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace tutti::trainer {
+
+BucketwiseExchange::BucketwiseExchange(const Buckets& buckets)
+    : buckets_(buckets), ready_(buckets.plan()), operations_(buckets.size()) {}
+
+void BucketwiseExchange::begin() {
+  exposed_ = Clock::duration::zero();
+  started_ = 0;
+  ended_ = 0;
+  ready_.begin();
+  for (std::size_t b = 0; b < buckets_.size(); ++b) {
+    const Buffer gradients = buckets_.gradients(b);
+    std::fill_n(static_cast<std::byte*>(gradients.data), gradients.size_bytes(), std::byte{0});
+  }
+}
+
+void BucketwiseExchange::gradient_ready(std::size_t parameter) {
+  ready_.gradient_ready(parameter);
+  const Stopwatch exposed(*this);
+  start_ready();
+  while (ended_ < started_ && operations_[ended_].test()) ++ended_;
+}
+
+void BucketwiseExchange::wait(std::size_t bucket) {
+  const Stopwatch exposed(*this);
+  ready_.all_ready();
+  start_ready();
+  for (; ended_ <= bucket; ++ended_) operations_[ended_].wait();
+  while (ended_ < started_ && operations_[ended_].test()) ++ended_;
+}
+
+void BucketwiseExchange::discard() {
+  if (buckets_.size() > 0) wait(buckets_.size() - 1);
+}
+
+void BucketwiseExchange::start_ready() {
+  for (; started_ < ready_.complete(); ++started_) operations_[started_] = start(started_);
+}
+
+}  // namespace tutti::trainer

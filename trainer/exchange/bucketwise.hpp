@@ -1,0 +1,57 @@
+// What strategies have in common that exchange one bucket after another while backward goes on.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+#include <tutti/collectives/request.hpp>
+#include <tutti/trainer/exchange/exchange.hpp>
+#include <tutti/trainer/exchange/ready_buckets.hpp>
+
+namespace tutti::trainer {
+
+class BucketwiseExchange : public Exchange {
+ public:
+  void begin() override;
+  void gradient_ready(std::size_t parameter) override;
+  void wait(std::size_t bucket) override;
+  void discard() override;
+  double exposed_seconds() const noexcept override { return std::chrono::duration<double>(exposed_).count(); }
+
+ protected:
+  using Clock = std::chrono::steady_clock;
+
+  explicit BucketwiseExchange(const Buckets& buckets);
+
+  /// Starts to exchange the gradients of a bucket, which are complete on this rank. In the order of buckets, all before
+  /// the first wait ends: what a strategy starts later comes after them on every rank.
+  virtual Request start(std::size_t bucket) = 0;
+
+  const Buckets& buckets() const noexcept { return buckets_; }
+
+  /// Adds the time of its own life to the exposed time.
+  class Stopwatch {
+   public:
+    explicit Stopwatch(BucketwiseExchange& exchange) : sum_(exchange.exposed_), begin_(Clock::now()) {}
+    ~Stopwatch() { sum_ += Clock::now() - begin_; }
+    Stopwatch(const Stopwatch&) = delete;
+    Stopwatch& operator=(const Stopwatch&) = delete;
+
+   private:
+    Clock::duration& sum_;
+    Clock::time_point begin_;
+  };
+
+ private:
+  void start_ready();
+
+  const Buckets& buckets_;
+  ReadyBuckets ready_;
+  std::vector<Request> operations_;  // by bucket
+  std::size_t started_ = 0;          // buckets [0, started_) are exchanged or being so
+  std::size_t ended_ = 0;            // buckets [0, ended_) are exchanged
+  Clock::duration exposed_ = Clock::duration::zero();
+};
+
+}  // namespace tutti::trainer
