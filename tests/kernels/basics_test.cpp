@@ -260,18 +260,18 @@ TEST(Text, KnowsUtf8) {
 // Every position in blocks and rests of blocks, and the values next to those that are not finite.
 TEST(Finite, FindsTheFirst) {
   const auto check = [](auto zero, auto largest, std::vector<decltype(zero)> wrong, DType dtype) {
-    std::vector<decltype(zero)> values(2500, largest);
+    std::vector<decltype(zero)> values(10007, largest);
     values[7] = zero;
     const ConstBuffer all(values.data(), values.size(), dtype);
     EXPECT_TRUE(all_finite(all)) << name(dtype);
     EXPECT_TRUE(all_finite(all.slice(0, 0)));
     for (const auto bad : wrong) {
-      for (const std::size_t at : {0, 1, 1023, 1024, 2047, 2048, 2499}) {
-        values[at] = values[2499] = bad;
+      for (const std::size_t at : {0, 1, 4095, 4096, 8191, 8192, 10006}) {
+        values[at] = values[10006] = bad;
         EXPECT_EQ(first_not_finite(all), at) << name(dtype);
         EXPECT_TRUE(all_finite(all.slice(0, at)));
         EXPECT_EQ(first_not_finite(all.slice(at, 1)), 0U);
-        values[at] = values[2499] = largest;
+        values[at] = values[10006] = largest;
       }
     }
   };

@@ -49,11 +49,12 @@ TEST_F(ExchangeTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
     const auto exchange = make_exchange({world_, buckets, options});
     for (std::size_t step = 0; step < 3; ++step) {
       exchange->begin();
+      for (std::size_t i = 0; i < infos_.size(); ++i) fill(buckets.gradient(i), 0.0F);
       for (std::size_t i = 0; i < infos_.size(); ++i) {
         const std::size_t parameter = (i + rank + step) % infos_.size();  // another order on every rank
         if (parameter == rank) continue;                                  // rank r has no gradient of parameter r
         fill(buckets.gradient(parameter), static_cast<float>((rank + 1) * (parameter + 1)));
-        exchange->gradient_ready(parameter);
+        exchange->gradient_ready(parameter, 0, infos_[parameter].count());
       }
       for (std::size_t b = 0; b < buckets.size(); ++b) {
         exchange->wait(b);
@@ -79,7 +80,7 @@ TEST_F(ExchangeTest, ChangesNoParameterAndNoSlot) {
   }
   exchange->begin();
   fill(buckets.gradient(0), 1.0F);
-  exchange->gradient_ready(0);
+  exchange->gradient_ready(0, 0, infos_[0].count());
   for (std::size_t b = 0; b < buckets.size(); ++b) exchange->wait(b);
   for (std::size_t i = 0; i < infos_.size(); ++i) {
     EXPECT_EQ(at(buckets.parameter(i), 0), 7.0F);
@@ -94,7 +95,7 @@ TEST_F(ExchangeTest, DiscardMayFollowSomeWaits) {
   const auto exchange = make_exchange({world_, buckets, options});
   for (const std::size_t waits : {0U, 2U}) {
     exchange->begin();
-    if (world_.rank() == 1) exchange->gradient_ready(3);
+    if (world_.rank() == 1) exchange->gradient_ready(3, 0, infos_[3].count());
     for (std::size_t b = 0; b < waits; ++b) exchange->wait(b);
     exchange->discard();
     std::vector<std::int32_t> one{1};
@@ -218,7 +219,7 @@ TEST_F(ExchangeTest, AnUpdateTakesTheSumOfAllRanks) {
   exchange->begin();
   for (std::size_t i = 0; i < infos_.size(); ++i) {
     fill(buckets.gradient(i), static_cast<float>(i) + static_cast<float>(world_.rank()));
-    exchange->gradient_ready(i);
+    exchange->gradient_ready(i, 0, infos_[i].count());
   }
   ASSERT_FALSE(update(*exchange, buckets, 2.0).not_finite);
   for (std::size_t i = 0; i < infos_.size(); ++i)
@@ -236,6 +237,7 @@ TEST_F(ExchangeTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
       const bool overflows = compression == "f16" ? large > 65504 : large > 1e38F;
       for (std::size_t b = 0; b < buckets.size(); ++b) fill(buckets.parameters(b), 7.0F);
       exchange->begin();
+      for (std::size_t i = 0; i < infos_.size(); ++i) fill(buckets.gradient(i), 0.0F);
       static_cast<float*>(buckets.gradient(2).data)[32] = world_.rank() == 2   ? large
                                                           : world_.rank() == 1 ? large / 2
                                                                                : 0;

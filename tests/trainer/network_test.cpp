@@ -83,13 +83,17 @@ class NetworkTest : public testing::TestWithParam<const char*> {
 
 TEST_P(NetworkTest, GradientsAreAddedToTheBucketsMemory) {
   std::vector<std::size_t> ready;
-  network_->bind(*buckets_, [&](std::size_t parameter) {
+  network_->bind(*buckets_, [&](std::size_t parameter, std::size_t first, std::size_t count) {
     ready.push_back(parameter);
     double sum = 0.0;  // what is announced is there
-    for (std::size_t j = 0; j < buckets_->gradient(parameter).count; ++j)
-      sum += std::abs(values(buckets_->gradient(parameter))[j]);
+    for (std::size_t j = first; j < first + count; ++j) sum += std::abs(values(buckets_->gradient(parameter))[j]);
     EXPECT_GT(sum, 0.0) << network_->parameters()[parameter].name;
   });
+  for (std::size_t b = 0; b < buckets_->size(); ++b) {
+    const Buffer gradients = buckets_->gradients(b);  // of the step before
+    std::fill_n(static_cast<double*>(gradients.data), gradients.count, 1e300);
+  }
+  network_->begin_gradients();
   const auto own = own_parameters();
   const at::Tensor loss = own_loss(own);
   loss.backward();
@@ -97,7 +101,7 @@ TEST_P(NetworkTest, GradientsAreAddedToTheBucketsMemory) {
   network_->backward(1.0 / static_cast<double>(kSamplesUsed));
   expect_equal(own, true);
   EXPECT_EQ(ready.size(), own.size());
-  EXPECT_GT(ready.front(), ready.back());  // the last layer is ready first
+  EXPECT_GE(ready.front() / 2, ready.back() / 2);  // of weights and biases those of the last layer are ready first
 
   // A second pass adds: the memory is the gradient, not a copy made at the end.
   network_->forward(samples());
@@ -117,7 +121,9 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
     const OptimizerOptions own_options{.momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.01};
     const auto sgd = make_optimizer(own_options);
     Update update(*sgd, own_options, network_->parameters(), *buckets_);
-    network_->bind(*buckets_, [&](std::size_t parameter) { exchange->gradient_ready(parameter); });
+    network_->bind(*buckets_, [&](std::size_t parameter, std::size_t first, std::size_t count) {
+      exchange->gradient_ready(parameter, first, count);
+    });
     auto own = own_parameters();
     torch::optim::SGD optimizer(own, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.01).nesterov(nesterov));
     for (int step = 0; step < 5; ++step) {
@@ -125,6 +131,7 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
       own_loss(own).backward();
       optimizer.step();
       exchange->begin();
+      network_->begin_gradients();
       network_->forward(samples());
       network_->backward(1.0 / static_cast<double>(kSamplesUsed));
       ASSERT_FALSE(update.run(*exchange, {.learning_rate = 0.1}).not_finite);
@@ -135,15 +142,34 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
 
 TEST_P(NetworkTest, NoSamplesIsNoLossAndNoGradient) {
   bool called = false;
-  network_->bind(*buckets_, [&](std::size_t) { called = true; });
+  network_->bind(*buckets_, [&](std::size_t, std::size_t, std::size_t) { called = true; });
   EXPECT_EQ(network_->forward({.inputs = {}, .labels = {}}), 0.0);
   network_->backward(1.0);
   EXPECT_FALSE(called);
   EXPECT_EQ(network_->evaluate({.inputs = {}, .labels = {}}).score.samples, 0U);
+  const Buffer gradient = buckets_->gradient(0);
+  static_cast<double*>(gradient.data)[1] = 5.0;  // of the step before
+  network_->begin_gradients();
+  network_->end_gradients();
+  EXPECT_EQ(values(gradient)[1], 0.0);
+}
+
+// The order in which backward completes gradients, before the memory is there.
+TEST_P(NetworkTest, TellsInWhichOrderGradientsCome) {
+  const std::vector<std::size_t> order = network_->arrival_order();
+  std::vector<std::size_t> seen;
+  network_->bind(*buckets_, [&](std::size_t parameter, std::size_t, std::size_t) { seen.push_back(parameter); });
+  network_->begin_gradients();
+  network_->forward(samples());
+  network_->backward(1.0);
+  EXPECT_EQ(order, seen);
+  if (std::string(GetParam()) == "mlp") {
+    EXPECT_EQ(order, (std::vector<std::size_t>{2, 3, 0, 1}));
+  }
 }
 
 TEST_P(NetworkTest, ErrorsOfTheHookComeOutAsTheyAre) {
-  network_->bind(*buckets_, [](std::size_t) { throw CommunicationError("rank 2 is gone"); });
+  network_->bind(*buckets_, [](std::size_t, std::size_t, std::size_t) { throw CommunicationError("rank 2 is gone"); });
   network_->forward(samples());
   EXPECT_THROW(network_->backward(1.0), CommunicationError);
 }
@@ -166,6 +192,45 @@ TEST_P(NetworkTest, EvaluationCountsRightAnswers) {
 
 INSTANTIATE_TEST_SUITE_P(Models, NetworkTest, testing::Values("softmax", "mlp", "convnet"),
                          [](const auto& row) { return std::string(row.param); });
+
+/// Keeps what it is given.
+class Sink final : public GradientSink {
+ public:
+  explicit Sink(const std::vector<ParameterInfo>& infos, at::ScalarType type) {
+    for (const ParameterInfo& info : infos) gradients.push_back(at::zeros(info.shape, type));
+  }
+  void put(std::size_t parameter, std::int64_t first, const at::Tensor& gradient) override {
+    gradients[parameter].narrow(0, first, gradient.size(0)).add_(gradient);
+    order.emplace_back(parameter, first);
+  }
+
+  std::vector<at::Tensor> gradients;
+  std::vector<std::pair<std::size_t, std::int64_t>> order;
+};
+
+// The gradient of a large weight comes in blocks of rows, the same as in one piece.
+TEST(Model, GradientsOfDenseLayersComeInPieces) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    const ModelOptions options{.name = "mlp", .hidden = 600, .dtype = type == at::kFloat ? "f32" : "f64"};
+    const ModelPlan model = plan_model({.input = {2000}, .outputs = 10}, options);
+    std::vector<at::Tensor> parameters;
+    for (const ParameterInfo& info : model.parameters)
+      parameters.push_back((at::arange(static_cast<double>(info.count()), type).sin().reshape(info.shape) * 0.05)
+                               .set_requires_grad(true));
+    const at::Tensor input = at::arange(3 * 2000, type).reshape({3, 2000}).cos().set_requires_grad(true);
+    model.forward(input, {.parameters = parameters, .training = true}).square().sum().backward();
+    const at::Tensor input_gradient = input.grad().clone();
+    input.mutable_grad().reset();
+    Sink sink(model.parameters, type);
+    model.forward(input, {.parameters = parameters, .training = true, .gradients = &sink}).square().sum().backward();
+    const double tolerance = type == at::kFloat ? 1e-4 : 1e-11;
+    EXPECT_LT((input.grad() - input_gradient).abs().max().item<double>(), tolerance);
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      EXPECT_LT((parameters[i].grad() - sink.gradients[i]).abs().max().item<double>(), tolerance) << i;
+    using Pieces = std::vector<std::pair<std::size_t, std::int64_t>>;
+    EXPECT_EQ(sink.order, (Pieces{{2, 0}, {3, 0}, {0, 0}, {0, 240}, {0, 480}, {1, 0}}));
+  }
+}
 
 // Dense layers take another path in f32 (oneDNN) than in f64: both are the same layer.
 TEST(Model, DenseLayersOfBothTypesAgree) {

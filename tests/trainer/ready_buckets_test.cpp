@@ -39,7 +39,9 @@ TEST_F(ReadyBucketsTest, APartOfAParameterCompletesItsBuckets) {
   EXPECT_EQ(ready.complete(), 2U);
   ready.gradient_ready(0, 4096, 904);
   EXPECT_EQ(ready.complete(), 2U);
-  ready.gradient_ready(0, 2048, 2048);
+  ready.gradient_ready(0, 2048, 1000);
+  EXPECT_EQ(ready.complete(), 2U);
+  ready.gradient_ready(0, 3048, 1048);
   EXPECT_EQ(ready.complete(), 5U);
 }
 

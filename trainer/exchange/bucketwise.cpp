@@ -1,6 +1,5 @@
 #include <tutti/trainer/exchange/bucketwise.hpp>
 
-#include <algorithm>
 #include <cstddef>
 
 namespace tutti::trainer {
@@ -13,14 +12,10 @@ void BucketwiseExchange::begin() {
   started_ = 0;
   ended_ = 0;
   ready_.begin();
-  for (std::size_t b = 0; b < buckets_.size(); ++b) {
-    const Buffer gradients = buckets_.gradients(b);
-    std::fill_n(static_cast<std::byte*>(gradients.data), gradients.size_bytes(), std::byte{0});
-  }
 }
 
-void BucketwiseExchange::gradient_ready(std::size_t parameter) {
-  ready_.gradient_ready(parameter);
+void BucketwiseExchange::gradient_ready(std::size_t parameter, std::size_t first, std::size_t count) {
+  ready_.gradient_ready(parameter, first, count);
   const Stopwatch exposed(*this);
   start_ready();
   while (ended_ < started_ && operations_[ended_].test()) ++ended_;

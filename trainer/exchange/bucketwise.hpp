@@ -14,7 +14,7 @@ namespace tutti::trainer {
 class BucketwiseExchange : public Exchange {
  public:
   void begin() override;
-  void gradient_ready(std::size_t parameter) override;
+  void gradient_ready(std::size_t parameter, std::size_t first, std::size_t count) override;
   void wait(std::size_t bucket) override;
   void discard() override;
   double exposed_seconds() const noexcept override { return std::chrono::duration<double>(exposed_).count(); }

@@ -25,17 +25,17 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
   virtual ~Exchange() = default;
 
-  /// A new step: gradient memory is zeros from here on, and belongs to the model until it says that a gradient is
-  /// ready.
+  /// A new step: the gradient memory belongs to the model until it says that a gradient is ready.
   virtual void begin() = 0;
 
-  /// This rank's gradient of `parameter` is complete. May start communication; never waits. \throws CommunicationError
-  virtual void gradient_ready(std::size_t parameter) = 0;
+  /// Elements [first, first + count) of this rank's gradient of `parameter` are complete; each at most once a step. May
+  /// start communication; never waits. \throws CommunicationError
+  virtual void gradient_ready(std::size_t parameter, std::size_t first, std::size_t count) = 0;
 
   /// Waits until the gradients of what this rank owns of `bucket` are those of the global batch, the same bits on all
   /// ranks that own it. Buckets after it may be on their way still: what is done between two waits is done meanwhile.
-  /// The first wait says that backward has ended: gradients that were not announced are what their memory holds, zeros
-  /// unless it was added to. \throws CommunicationError
+  /// The first wait says that backward has ended: gradients that were not announced are what their memory holds.
+  /// \throws CommunicationError
   virtual void wait(std::size_t bucket) = 0;
 
   /// This rank has updated what it owns of the parameters of `bucket`. May come later than the waits of other buckets,

@@ -12,7 +12,7 @@ namespace tutti::trainer {
 /// Section `exchange` of a configuration; what the keys mean: config/keys.cpp.
 struct ExchangeOptions {
   std::string kind = "allreduce";
-  std::int64_t bucket_bytes = 262144;
+  std::int64_t bucket_bytes = 0;
   std::string compression = "none";
   std::string algorithm = {};
 };

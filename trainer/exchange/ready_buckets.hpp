@@ -18,8 +18,7 @@ class ReadyBuckets {
   /// A new step: no gradient is ready.
   void begin() noexcept;
 
-  /// At most once a step for each element of a parameter: elements [first, first + count) of it are complete. A part
-  /// begins where a piece of the plan does, and ends where one does.
+  /// At most once a step for each element of a parameter: elements [first, first + count) of it are complete.
   void gradient_ready(std::size_t parameter, std::size_t first, std::size_t count) noexcept;
   void gradient_ready(std::size_t parameter) noexcept { gradient_ready(parameter, 0, plan_.places[parameter].count); }
 
@@ -36,7 +35,7 @@ class ReadyBuckets {
     BucketPlan::Piece piece;
   };
   std::vector<std::vector<Part>> parts_;  // by parameter
-  std::vector<std::size_t> missing_;      // by bucket: pieces whose gradient is not ready
+  std::vector<std::size_t> missing_;      // by bucket: elements whose gradient is not ready
   std::size_t complete_ = 0;
 };
 

@@ -63,7 +63,7 @@ class Gpt {
     model_.stage("output");
     norm("norm");
     model_.use(bytes);
-    model_.add([bytes](const Tensor& x, const Pass& pass) { return rows(x, pass.parameters[bytes], {}); },
+    model_.add([bytes](const Tensor& x, const Pass& pass) { return at::linear(x, pass.parameters[bytes]); },
                {positions_, kBytes}, work(width_ * kBytes));
     return model_.finish();
   }
@@ -71,12 +71,6 @@ class Gpt {
  private:
   std::uint64_t work(std::int64_t of_a_position) const {
     return static_cast<std::uint64_t>(positions_) * static_cast<std::uint64_t>(of_a_position);
-  }
-
-  /// Every position of {n, T, inputs} times weight.
-  static Tensor rows(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-    if (!bias.defined()) return at::linear(x, weight);
-    return trainer::dense(x.reshape({-1, x.size(-1)}), weight, bias).view({x.size(0), x.size(1), weight.size(0)});
   }
 
   std::size_t embedding() {
@@ -105,8 +99,11 @@ class Gpt {
     const std::int64_t inputs = model_.shape().back();
     const std::size_t w = model_.parameter({.name = name + ".weight", .shape = {outputs, inputs}, .initial_std = std});
     const std::size_t b = model_.parameter({.name = name + ".bias", .shape = {outputs}});
-    model_.add([w, b](const Tensor& x, const Pass& pass) { return rows(x, pass.parameters[w], pass.parameters[b]); },
-               {positions_, outputs}, work(inputs * outputs));
+    model_.add(
+        [w, b, outputs](const Tensor& x, const Pass& pass) {
+          return trainer::dense(x.reshape({-1, x.size(-1)}), w, b, pass).view({x.size(0), x.size(1), outputs});
+        },
+        {positions_, outputs}, work(inputs * outputs));
   }
 
   void attention(const std::string& name) {

@@ -1,14 +1,9 @@
-// Dense layers of f32 are asked of oneDNN by name. libtorch would ask the BLAS library, which on a plain Debian is the
-// reference one and several times slower (figures in README.md).
 #include <tutti/trainer/models/layers.hpp>
 
-#include <ATen/Context.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
-#include <ATen/ops/mkldnn_linear.h>
 #include <ATen/ops/relu.h>
 
 #include <cmath>
@@ -23,13 +18,6 @@ std::int64_t element_count(const Extents& extents) {
   std::int64_t result = 1;
   for (const auto extent : extents) result *= extent;
   return result;
-}
-
-at::Tensor dense(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
-  const at::Tensor rows = input.flatten(1);
-  if (input.scalar_type() != at::kFloat || !at::globalContext().userEnabledMkldnn())
-    return at::linear(rows, weight, bias);
-  return at::mkldnn_linear(rows.to_mkldnn(), weight, bias).to_dense();
 }
 
 namespace {
@@ -93,9 +81,8 @@ void ModelBuilder::dense(const std::string& name, std::int64_t outputs, Start st
   auto [weight, bias] = started(name, {outputs, inputs}, start);
   const std::size_t w = parameter(std::move(weight));
   const std::size_t b = parameter(std::move(bias));
-  add([w, b](const at::Tensor& x,
-             const Pass& pass) { return trainer::dense(x, pass.parameters[w], pass.parameters[b]); },
-      {outputs}, static_cast<std::uint64_t>(inputs) * static_cast<std::uint64_t>(outputs));
+  add([w, b](const at::Tensor& x, const Pass& pass) { return trainer::dense(x, w, b, pass); }, {outputs},
+      static_cast<std::uint64_t>(inputs) * static_cast<std::uint64_t>(outputs));
 }
 
 Extents ModelBuilder::convolved(const std::string& name, std::int64_t channels, std::int64_t kernel,

@@ -33,8 +33,10 @@ struct Convolution {
   bool bias = true;
 };
 
-/// input {n, ...} flattened, times weight {outputs, inputs}, plus bias.
-at::Tensor dense(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias);
+/// input {n, ...} flattened, times weight {outputs, inputs}, plus bias: parameters of those numbers. In passes that
+/// train, the gradient of the weight goes to the pass's sink in blocks of rows, so that its first rows travel while the
+/// last ones are computed.
+at::Tensor dense(const at::Tensor& input, std::size_t weight, std::size_t bias, const Pass& pass);
 
 /// Makes a plan layer by layer and keeps track of the shape of one sample. Layers belong to the stage begun last; names
 /// of tensors begin with the name of their layer.

@@ -39,12 +39,26 @@ struct BufferInfo {
   double initial_value = 0.0;
 };
 
+/// Where a layer puts gradients that it computes by itself, piece by piece, instead of leaving them to autograd.
+class GradientSink {
+ public:
+  GradientSink() = default;
+  GradientSink(const GradientSink&) = delete;
+  GradientSink& operator=(const GradientSink&) = delete;
+  virtual ~GradientSink() = default;
+
+  /// Rows [first, first + gradient.size(0)) of the gradient of a parameter: written, or added if a pass of this step
+  /// has written it before. Every row once a pass, in rising order. Whoever waits for that piece is told.
+  virtual void put(std::size_t parameter, std::int64_t first, const at::Tensor& gradient) = 0;
+};
+
 /// One pass over a model: its tensors, and what the pass is for.
 struct Pass {
   std::span<const at::Tensor> parameters = {};  ///< of the whole model, as in its plan
   std::span<const at::Tensor> buffers = {};     ///< of the whole model; changed by passes that train
   bool training = false;
   std::span<const at::Tensor> inputs = {};  ///< all inputs of a model of a file
+  GradientSink* gradients = nullptr;        ///< in passes that train; outlives their backward pass
 
   // What masks of dropout are made from, in training.
   std::uint64_t seed = 0;

@@ -1,12 +1,17 @@
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -26,6 +31,9 @@ namespace {
 
 using at::Tensor;
 using torch::autograd::variable_list;
+
+/// Samples of the pass that finds out in which order gradients come: two, so that a channel has a variance.
+constexpr std::array<std::uint64_t, 2> kTried{0, 1};
 
 /// A parameter of more elements than this is a mistake somewhere, and its sizes may wrap.
 constexpr double kMostElements = 1e12;
@@ -105,7 +113,13 @@ auto translating_errors(Body body) {
 
 void set_arithmetic_threads(int threads) { at::set_num_threads(threads); }
 
-class Network::Impl {
+class Network::Impl : private GradientSink {
+  /// Samples as a model sees them.
+  struct Given {
+    std::vector<Tensor> inputs;
+    Tensor targets;
+  };
+
  public:
   Impl(const ModelOptions& options, const InputScaling& scaling, const Task& task)
       : options_(options),
@@ -125,6 +139,31 @@ class Network::Impl {
 
   const ModelPlan& plan() const noexcept { return plan_; }
 
+  /// One pass over samples of zeros, with parameters of zeros. It changes nothing that lasts.
+  std::vector<std::size_t> arrival_order() {
+    std::vector<Tensor> kept;
+    for (const Tensor& buffer : buffers_) kept.push_back(buffer.clone());
+    std::vector<Tensor> parameters;
+    std::vector<Tensor> gradients;
+    for (const ParameterInfo& info : plan_.parameters) {
+      parameters.push_back(at::zeros(info.shape, at::TensorOptions(torch_type(dtype_))));
+      gradients.push_back(at::empty(info.shape, at::TensorOptions(torch_type(dtype_))));
+    }
+    std::vector<std::size_t> order;
+    std::vector<bool> seen(parameters.size());
+    const auto note = [&](std::size_t parameter) {
+      if (!seen[parameter]) order.push_back(parameter);
+      seen[parameter] = true;
+    };
+    bind(std::move(parameters), std::move(gradients),
+         [&](std::size_t parameter, std::size_t, std::size_t) { note(parameter); });
+    learn(zeros_given(), 0, kTried);
+    backward(1.0);
+    for (std::size_t i = plan_.parameters.size(); i-- > 0;) note(i);
+    for (std::size_t i = 0; i < kept.size(); ++i) buffers_[i].copy_(kept[i]);
+    return order;
+  }
+
   std::vector<NamedBuffer> buffers() const {
     std::vector<NamedBuffer> named;
     for (std::size_t i = 0; i < buffers_.size(); ++i)
@@ -140,20 +179,32 @@ class Network::Impl {
   }
 
   void bind(const Buckets& buckets, GradientReady ready) {
-    ready_ = std::move(ready);
-    parameters_.clear();
-    accumulators_.clear();
+    std::vector<Tensor> parameters;
+    std::vector<Tensor> gradients;
     for (std::size_t i = 0; i < plan_.parameters.size(); ++i) {
       const Extents& shape = plan_.parameters[i].shape;
-      Tensor parameter = view(buckets.parameter(i).data, shape, dtype_);
+      parameters.push_back(view(buckets.parameter(i).data, shape, dtype_));
+      gradients.push_back(view(buckets.gradient(i).data, shape, dtype_));
+    }
+    bind(std::move(parameters), std::move(gradients), std::move(ready));
+  }
+
+  void bind(std::vector<Tensor> parameters, std::vector<Tensor> gradients, GradientReady ready) {
+    ready_ = std::move(ready);
+    parameters_.clear();
+    gradients_ = std::move(gradients);
+    accumulators_.clear();
+    written_.assign(plan_.parameters.size(), false);
+    for (std::size_t i = 0; i < plan_.parameters.size(); ++i) {
+      Tensor parameter = std::move(parameters[i]);
       if (!plan_.own_parameters.empty()) {
         plan_.own_parameters[i].set_data(parameter);
         parameter = plan_.own_parameters[i];
       }
       parameter.set_requires_grad(true);
-      parameter.mutable_grad() = view(buckets.gradient(i).data, shape, dtype_);
+      parameter.mutable_grad() = Tensor();
       auto accumulator = torch::autograd::impl::grad_accumulator(parameter);
-      accumulator->add_post_hook(std::make_unique<ReadyHook>([this, i] { notify(i); }));
+      accumulator->add_post_hook(std::make_unique<ReadyHook>([this, i] { take_gradient(i); }));
       accumulators_.push_back(std::move(accumulator));  // the tensor itself keeps it only weakly
       parameters_.push_back(std::move(parameter));
     }
@@ -161,12 +212,16 @@ class Network::Impl {
 
   double forward(const Samples& samples) {
     if (count(samples) == 0) return 0.0;
-    const Given given = given_by(samples);
+    return learn(given_by(samples), samples.draw, samples.ids);
+  }
+
+  double learn(const Given& given, std::uint64_t draw = 0, std::span<const std::uint64_t> ids = {}) {
     Pass pass = pass_over(given);
     pass.training = true;
+    pass.gradients = this;
     pass.seed = seed_;
-    pass.draw = samples.draw;
-    pass.ids = samples.ids;
+    pass.draw = draw;
+    pass.ids = ids;
     loss_ = loss_row_.sum(plan_.forward(given.inputs.front(), pass), given.targets, options_);
     return loss_.item().toDouble();
   }
@@ -177,6 +232,13 @@ class Network::Impl {
     const Tensor loss = std::exchange(loss_, Tensor());
     loss.backward(at::full({}, weight, loss.options().requires_grad(false)));
     if (failure_) std::rethrow_exception(failure_);
+  }
+
+  void begin_gradients() noexcept { std::fill(written_.begin(), written_.end(), false); }
+
+  void end_gradients() noexcept {
+    for (std::size_t i = 0; i < written_.size(); ++i)
+      if (!written_[i]) std::memset(gradients_[i].data_ptr(), 0, gradients_[i].nbytes());
   }
 
   Evaluated evaluate(const Samples& samples) {
@@ -199,12 +261,6 @@ class Network::Impl {
   }
 
  private:
-  /// Samples as a model sees them.
-  struct Given {
-    std::vector<Tensor> inputs;
-    Tensor targets;
-  };
-
   std::size_t count(const Samples& samples) const {
     return samples.inputs.count / static_cast<std::size_t>(product(input_shape_));
   }
@@ -218,6 +274,20 @@ class Network::Impl {
   Tensor arithmetic(ConstBuffer values, const Extents& shape, bool integers = false) const {
     return trainer::numbers(values, shape)
         .to(integers ? at::kLong : torch_type(dtype_), /*non_blocking=*/false, /*copy=*/true);
+  }
+
+  Given zeros_given() const {
+    const auto zeros = [](const Extents& shape, at::ScalarType type) {
+      return at::zeros(rows(kTried.size(), shape), at::TensorOptions(type));
+    };
+    Given given;
+    for (const auto& input : shape_.inputs)
+      given.inputs.push_back(
+          zeros(input.extents, input.integers || kind_ == TargetKind::next_byte ? at::kLong : torch_type(dtype_)));
+    if (kind_ == TargetKind::labels) given.targets = zeros({}, at::kLong);
+    if (kind_ == TargetKind::next_byte) given.targets = zeros(shape_.input, at::kLong);
+    if (kind_ == TargetKind::numbers) given.targets = zeros({shape_.outputs}, torch_type(dtype_));
+    return given;
   }
 
   Given given_by(const Samples& samples) const {
@@ -277,12 +347,36 @@ class Network::Impl {
     return score;
   }
 
+  /// autograd has the whole gradient of a parameter, in memory of its own: copied, it is written once, where zeros to
+  /// be added to would be written, read and written.
+  void take_gradient(std::size_t parameter) {
+    Tensor& gradient = parameters_[parameter].mutable_grad();
+    if (!gradient.defined()) return;  // the layer has put it already
+    put(parameter, 0, gradient);
+    gradient.reset();
+  }
+
+  void put(std::size_t parameter, std::int64_t first, const Tensor& gradient) override {
+    const bool is_scalar = gradient.dim() == 0;
+    const Tensor memory = is_scalar ? gradients_[parameter] : gradients_[parameter].narrow(0, first, gradient.size(0));
+    if (written_[parameter])
+      memory.add_(gradient);
+    else
+      memory.copy_(gradient);
+    const std::int64_t elements = gradients_[parameter].numel();
+    const std::int64_t row = is_scalar || gradient.size(0) == 0 ? elements : gradient.numel() / gradient.size(0);
+    const std::int64_t begin = first * row;
+    const bool is_last = begin + gradient.numel() == elements;
+    notify(parameter, static_cast<std::size_t>(begin), static_cast<std::size_t>(gradient.numel()));
+    if (is_last) written_[parameter] = true;
+  }
+
   // An exception must not unwind through the autograd engine, which would wrap it: it is kept until backward() has
   // ended.
-  void notify(std::size_t parameter) noexcept {
+  void notify(std::size_t parameter, std::size_t first, std::size_t count) noexcept {
     if (failure_ || !ready_) return;
     try {
-      ready_(parameter);
+      ready_(parameter, first, count);
     } catch (...) {
       failure_ = std::current_exception();
     }
@@ -300,6 +394,8 @@ class Network::Impl {
   std::vector<Tensor> buffers_;
   GradientReady ready_;
   std::vector<Tensor> parameters_;
+  std::vector<Tensor> gradients_;  // views of the gradient memory
+  std::vector<bool> written_;      // by parameter: by a backward pass of this step
   std::vector<std::shared_ptr<torch::autograd::Node>> accumulators_;
   Tensor loss_;  // of the last forward, with its graph
   std::exception_ptr failure_;
@@ -314,12 +410,17 @@ std::vector<NamedBuffer> Network::buffers() const { return impl_->buffers(); }
 Narrowest Network::narrowest() const { return {impl_->plan().narrowest.name, impl_->plan().narrowest.values}; }
 std::size_t Network::numbers() const noexcept { return impl_->outputs_of_numbers(); }
 
+std::vector<std::size_t> Network::arrival_order() {
+  return translating_errors([&] { return impl_->arrival_order(); });
+}
 void Network::bind(const Buckets& buckets, GradientReady ready) {
   translating_errors([&] { impl_->bind(buckets, std::move(ready)); });
 }
 double Network::forward(const Samples& samples) {
   return translating_errors([&] { return impl_->forward(samples); });
 }
+void Network::begin_gradients() noexcept { impl_->begin_gradients(); }
+void Network::end_gradients() noexcept { impl_->end_gradients(); }
 void Network::backward(double weight) {
   translating_errors([&] { impl_->backward(weight); });
 }

@@ -78,9 +78,10 @@ void set_arithmetic_threads(int threads);
 
 class Network {
  public:
-  /// Called when the gradient of a parameter is complete in its memory, during backward(), in the calling thread, in
-  /// the order in which backward produces them. Not called for parameters that got no gradient.
-  using GradientReady = std::function<void(std::size_t parameter)>;
+  /// Called when elements [first, first + count) of the gradient of a parameter are complete in its memory, during
+  /// backward(), in the calling thread, in the order in which backward produces them. Every element once a backward
+  /// pass; not called for parameters that got no gradient.
+  using GradientReady = std::function<void(std::size_t parameter, std::size_t first, std::size_t count)>;
 
   /// The model of `options` for such a task.
   /// \throws InvalidArgument if there is no such model or loss, or it cannot take such inputs or give such outputs.
@@ -100,6 +101,10 @@ class Network {
   /// Outputs that are numbers to be met, 0 if they tell classes: as many as Score::targets has.
   std::size_t numbers() const noexcept;
 
+  /// The parameters in the order in which backward completes their gradients, as one pass over made-up samples finds
+  /// it; those without a gradient come last. Before bind(), which it undoes; takes the memory of a replica meanwhile.
+  std::vector<std::size_t> arrival_order();
+
   /// Makes parameters and gradients views of `buckets`, which must outlive the network and be of its parameters and
   /// dtype.
   void bind(const Buckets& buckets, GradientReady ready);
@@ -107,9 +112,15 @@ class Network {
   /// Sum over the samples of the loss of each. Keeps what backward() needs. No samples: 0. Requires bind().
   double forward(const Samples& samples);
 
-  /// Adds `weight` times the gradient of the last forward() to the gradient memory, and forgets that forward().
-  /// Without samples it does nothing. What `ready` throws comes out here.
+  /// A new step: the gradients are zero from here on, whatever the gradient memory holds until end_gradients().
+  void begin_gradients() noexcept;
+
+  /// Adds `weight` times the gradient of the last forward() to the gradients, and forgets that forward(). Without
+  /// samples it does nothing. What `ready` throws comes out here.
   void backward(double weight);
+
+  /// After the last backward() of a step: writes zeros where no gradient was written.
+  void end_gradients() noexcept;
 
   /// Loss and right answers, without gradients; changes nothing. Requires bind().
   Evaluated evaluate(const Samples& samples);

@@ -15,6 +15,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/trainer/exchange/bucket_size.hpp>
 #include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer {
@@ -43,18 +44,7 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
                                                              .seed = static_cast<std::uint64_t>(config.train.seed)});
                      })),
       optimizer_(agree(comm, [&] { return make_optimizer(config.optimizer); })),
-      buckets_(agree(comm,
-                     [&] {
-                       const DType dtype = dtype_from_name(config.model.dtype);
-                       const auto bucket_bytes = static_cast<std::size_t>(config.exchange.bucket_bytes);
-                       try {
-                         return std::make_unique<Buckets>(
-                             comm, plan_buckets(network_->parameters(), dtype, bucket_bytes), dtype,
-                             update_slots(*optimizer_, config.optimizer), ownership_of(config.exchange, comm));
-                       } catch (const std::bad_alloc& error) {
-                         throw Error(fmt::format("not enough memory for {} ({})", memory_text(), error.what()));
-                       }
-                     })),
+      buckets_(make_buckets()),
       exchange_(agree(comm,
                       [&] {
                         return make_exchange({comm, *buckets_, config.exchange});
@@ -62,10 +52,36 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
       update_(agree(comm, [&] {
         return std::make_unique<Update>(*optimizer_, config.optimizer, network_->parameters(), *buckets_);
       })) {
-  network_->bind(*buckets_, [this](std::size_t parameter) {
+  network_->bind(*buckets_, [this](std::size_t parameter, std::size_t first, std::size_t count) {
     if (!announces_) return;
-    exchange_->gradient_ready(parameter);
+    exchange_->gradient_ready(parameter, first, count);
     loss_operation_.test();
+  });
+}
+
+/// Parameters lie in the order in which rank 0 finds their gradients to come.
+std::unique_ptr<Buckets> StepLoop::make_buckets() {
+  std::vector<std::uint64_t> order(parameters().size());
+  agree_at_root(comm_, [&] {
+    const auto found = network_->arrival_order();
+    std::copy(found.begin(), found.end(), order.begin());
+  });
+  broadcast(comm_, order, 0);
+  return agree(comm_, [&] {
+    const DType dtype = dtype_from_name(config_.model.dtype);
+    std::size_t elements = 0;
+    for (const ParameterInfo& parameter : parameters()) elements += parameter.count();
+    const std::size_t bucket_bytes = config_.exchange.bucket_bytes > 0
+                                         ? static_cast<std::size_t>(config_.exchange.bucket_bytes)
+                                         : bucket_bytes_for(shape_of(comm_), elements * size_of(dtype));
+    const std::vector<std::size_t> places(order.begin(), order.end());
+    try {
+      return std::make_unique<Buckets>(comm_, plan_buckets(parameters(), dtype, bucket_bytes, places), dtype,
+                                       update_slots(*optimizer_, config_.optimizer),
+                                       ownership_of(config_.exchange, comm_));
+    } catch (const std::bad_alloc& error) {
+      throw Error(fmt::format("not enough memory for {} ({})", memory_text(), error.what()));
+    }
   });
 }
 
@@ -91,6 +107,7 @@ void StepLoop::begin_step() {
   if (in_step_) return;
   in_step_ = true;
   local_loss_ = 0.0;
+  network_->begin_gradients();
   exchange_->begin();
 }
 
@@ -115,6 +132,7 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
   announces_ = true;
   if (!failure_) network_->backward(weight);
   announces_ = false;
+  network_->end_gradients();
   const auto begin = std::chrono::steady_clock::now();
   loss_operation_.wait();
   const std::chrono::duration<double> loss_exposed = std::chrono::steady_clock::now() - begin;

@@ -106,6 +106,7 @@ class StepLoop {
   StepReport train_step(const StepInput& input, const std::function<bool()>& stop = {});
 
  private:
+  std::unique_ptr<Buckets> make_buckets();
   void begin_step();
   void swap_average();
   void keep_failure();
