@@ -11,6 +11,7 @@
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/trainer/models/synchronised_norm.hpp>
 
 namespace tutti::trainer {
 
@@ -123,8 +124,14 @@ void ModelBuilder::batch_norm(const std::string& name, double gamma) {
   const std::size_t shift = parameter({.name = name + ".bias", .shape = {channels}});
   const std::size_t mean = buffer({.name = name + ".running_mean", .shape = {channels}});
   const std::size_t variance = buffer({.name = name + ".running_var", .shape = {channels}, .initial_value = 1.0});
+  plan_.batch_norms.push_back({.name = name,
+                               .channels = static_cast<std::size_t>(channels),
+                               .running_mean = mean,
+                               .running_variance = variance});
   add(
-      [=](const at::Tensor& x, const Pass& pass) {
+      [=, layer = plan_.batch_norms.back()](const at::Tensor& x, const Pass& pass) {
+        if (pass.training && pass.statistics != nullptr)
+          return synchronised_batch_norm(x, pass.parameters[scale], pass.parameters[shift], layer, pass);
         if (pass.training && x.numel() == channels)
           throw InvalidArgument(
               text("batch normalisation of ", name, " got one value per channel: a batch of one sample"));

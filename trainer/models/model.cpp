@@ -63,6 +63,8 @@ ModelPlan plan_model(const ModelShape& shape, const ModelOptions& options) {
     if (options.dropout > 0.0 && !plan.has_dropout) throw InvalidArgument("has no dropout: model.dropout must be 0");
     if (options.batch_norm && plan.buffers.empty())
       throw InvalidArgument("has no batch normalisation: model.batch_norm must be false");
+    if (options.batch_norm_statistics != "local" && plan.batch_norms.empty())
+      throw InvalidArgument("has no batch normalisation: model.batch_norm_statistics must be \"local\"");
     return plan;
   } catch (const InvalidArgument& error) {
     throw InvalidArgument(text("model.name = \"", model.name, "\" ", error.what()));

@@ -17,6 +17,8 @@
 
 namespace tutti::trainer {
 
+class SharedStatistics;
+
 using Extents = std::vector<std::int64_t>;
 
 /// What goes in and what comes out.
@@ -57,6 +59,7 @@ struct Pass {
   std::span<const at::Tensor> parameters = {};  ///< of the whole model, as in its plan
   std::span<const at::Tensor> buffers = {};     ///< of the whole model; changed by passes that train
   bool training = false;
+  SharedStatistics* statistics = nullptr;   ///< of batch normalisation, in training; null: those of this rank's samples
   std::span<const at::Tensor> inputs = {};  ///< all inputs of a model of a file
   GradientSink* gradients = nullptr;        ///< in passes that train; outlives their backward pass
 
@@ -81,11 +84,21 @@ struct Stage {
   at::Tensor forward(const at::Tensor& input, const Pass& pass) const;
 };
 
+/// A layer of batch normalisation.
+struct BatchNormLayer {
+  std::string name;
+  std::size_t channels = 0;
+  std::size_t running_mean = 0;  ///< numbers of buffers in the plan
+  std::size_t running_variance = 0;
+};
+
 /// A model for inputs of one shape.
 struct ModelPlan {
   std::vector<ParameterInfo> parameters = {};  ///< first layer first
   std::vector<BufferInfo> buffers = {};
   std::vector<Stage> stages = {};
+
+  std::vector<BatchNormLayer> batch_norms = {};  ///< in the order of forward
 
   /// The layer of batch normalisation that sees the fewest values of a channel in one sample.
   struct Narrowest {

@@ -19,6 +19,7 @@ struct ModelOptions {
   std::int64_t depth = 1;
   std::string stem = "small";
   bool batch_norm = false;
+  std::string batch_norm_statistics = "local";
   double dropout = 0.0;
   std::int64_t layers = 4;
   std::int64_t heads = 4;

@@ -205,8 +205,8 @@ void add_buffers(ModelPlan& plan, const Module& module, const ModelOptions& opti
 }  // namespace
 
 ModelPlan plan_torchscript(const ModelShape& shape, const ModelOptions& options) {
-  if (options.dropout > 0.0 || options.batch_norm)
-    refuse(options, "model.dropout and model.batch_norm are for models of the trainer");
+  if (options.dropout > 0.0 || options.batch_norm || options.batch_norm_statistics != "local")
+    refuse(options, "model.dropout, model.batch_norm and its statistics are for models of the trainer");
   torch::jit::getProfilingMode() = false;
   const torch::jit::GraphOptimizerEnabledGuard no_optimiser(false);
   const at::ScalarType type = options.dtype == "f64" ? at::kDouble : at::kFloat;

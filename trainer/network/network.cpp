@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +24,7 @@
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/models/loss.hpp>
 #include <tutti/trainer/models/model.hpp>
+#include <tutti/trainer/models/synchronised_norm.hpp>
 #include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/network/tensors.hpp>
 
@@ -121,7 +124,7 @@ class Network::Impl : private GradientSink {
   };
 
  public:
-  Impl(const ModelOptions& options, const InputScaling& scaling, const Task& task)
+  Impl(const ModelOptions& options, const InputScaling& scaling, const Task& task, StatisticsExchange* statistics)
       : options_(options),
         scaling_(scaling),
         loss_row_(find_loss(options)),
@@ -135,6 +138,10 @@ class Network::Impl : private GradientSink {
     if (buffers_.empty())
       for (const BufferInfo& info : plan_.buffers)
         buffers_.push_back(at::full(info.shape, info.initial_value, at::TensorOptions(torch_type(dtype_))));
+    if (statistics == nullptr) return;
+    std::vector<std::size_t> channels;
+    for (const BatchNormLayer& layer : plan_.batch_norms) channels.push_back(layer.channels);
+    statistics_.emplace(*statistics, std::move(channels));
   }
 
   const ModelPlan& plan() const noexcept { return plan_; }
@@ -157,7 +164,11 @@ class Network::Impl : private GradientSink {
     };
     bind(std::move(parameters), std::move(gradients),
          [&](std::size_t parameter, std::size_t, std::size_t) { note(parameter); });
-    learn(zeros_given(), 0, kTried);
+    const Given given = zeros_given();
+    Pass pass = training_pass(given.inputs);
+    pass.statistics = nullptr;  // this rank is alone
+    pass.ids = kTried;
+    learn(given, pass);
     backward(1.0);
     for (std::size_t i = plan_.parameters.size(); i-- > 0;) note(i);
     for (std::size_t i = 0; i < kept.size(); ++i) buffers_[i].copy_(kept[i]);
@@ -211,27 +222,40 @@ class Network::Impl : private GradientSink {
   }
 
   double forward(const Samples& samples) {
-    if (count(samples) == 0) return 0.0;
-    return learn(given_by(samples), samples.draw, samples.ids);
+    if (count(samples) == 0) {
+      if (statistics_) join_forward(plan_.batch_norms, training_pass({}), /*failed=*/false);
+      return 0.0;
+    }
+    const Given given = given_by(samples);
+    Pass pass = training_pass(given.inputs);
+    pass.draw = samples.draw;
+    pass.ids = samples.ids;
+    return learn(given, pass);
   }
 
-  double learn(const Given& given, std::uint64_t draw = 0, std::span<const std::uint64_t> ids = {}) {
-    Pass pass = pass_over(given);
-    pass.training = true;
-    pass.gradients = this;
-    pass.seed = seed_;
-    pass.draw = draw;
-    pass.ids = ids;
+  double learn(const Given& given, const Pass& pass) {
     loss_ = loss_row_.sum(plan_.forward(given.inputs.front(), pass), given.targets, options_);
     return loss_.item().toDouble();
   }
 
   void backward(double weight) {
-    if (!loss_.defined()) return;
-    failure_ = nullptr;
-    const Tensor loss = std::exchange(loss_, Tensor());
-    loss.backward(at::full({}, weight, loss.options().requires_grad(false)));
-    if (failure_) std::rethrow_exception(failure_);
+    if (loss_.defined()) {
+      failure_ = nullptr;
+      const Tensor loss = std::exchange(loss_, Tensor());
+      loss.backward(at::full({}, weight, loss.options().requires_grad(false)));
+      if (failure_) std::rethrow_exception(failure_);
+    } else if (statistics_) {
+      join_backward(*statistics_);
+    }
+    if (statistics_) statistics_->restart();
+  }
+
+  void skip() {
+    loss_ = Tensor();
+    if (!statistics_) return;
+    join_forward(plan_.batch_norms, training_pass({}), /*failed=*/true);
+    join_backward(*statistics_);
+    statistics_->restart();
   }
 
   void begin_gradients() noexcept { std::fill(written_.begin(), written_.end(), false); }
@@ -245,7 +269,7 @@ class Network::Impl : private GradientSink {
     if (count(samples) == 0) return {};
     const c10::NoGradGuard no_gradients;
     const Given given = given_by(samples);
-    const Tensor output = plan_.forward(given.inputs.front(), pass_over(given));
+    const Tensor output = plan_.forward(given.inputs.front(), pass_over(given.inputs));
     // The largest of a row with a NaN is the NaN's index, which may happen to be the label.
     Tensor finite = output.flatten(1).isfinite().all(1);
     if (kind_ == TargetKind::numbers) finite = finite.logical_and(given.targets.isfinite().all(1));
@@ -321,8 +345,17 @@ class Network::Impl : private GradientSink {
                          " has another"));
   }
 
-  Pass pass_over(const Given& given) const {
-    return {.parameters = parameters_, .buffers = buffers_, .inputs = given.inputs};
+  Pass pass_over(std::span<const Tensor> inputs) const {
+    return {.parameters = parameters_, .buffers = buffers_, .inputs = inputs};
+  }
+
+  Pass training_pass(std::span<const Tensor> inputs) {
+    Pass pass = pass_over(inputs);
+    pass.training = true;
+    pass.gradients = this;
+    pass.statistics = statistics_ ? &*statistics_ : nullptr;
+    pass.seed = seed_;
+    return pass;
   }
 
   Score score_of(const Tensor& output, const Tensor& targets) const {
@@ -392,6 +425,7 @@ class Network::Impl : private GradientSink {
   const DType dtype_;
   const std::uint64_t seed_;
   std::vector<Tensor> buffers_;
+  std::optional<SharedStatistics> statistics_;
   GradientReady ready_;
   std::vector<Tensor> parameters_;
   std::vector<Tensor> gradients_;  // views of the gradient memory
@@ -401,8 +435,9 @@ class Network::Impl : private GradientSink {
   std::exception_ptr failure_;
 };
 
-Network::Network(const ModelOptions& options, const InputScaling& scaling, const Task& task)
-    : impl_(translating_errors([&] { return std::make_unique<Impl>(options, scaling, task); })) {}
+Network::Network(const ModelOptions& options, const InputScaling& scaling, const Task& task,
+                 StatisticsExchange* statistics)
+    : impl_(translating_errors([&] { return std::make_unique<Impl>(options, scaling, task, statistics); })) {}
 Network::~Network() = default;
 
 const std::vector<ParameterInfo>& Network::parameters() const noexcept { return impl_->plan().parameters; }
@@ -423,6 +458,9 @@ void Network::begin_gradients() noexcept { impl_->begin_gradients(); }
 void Network::end_gradients() noexcept { impl_->end_gradients(); }
 void Network::backward(double weight) {
   translating_errors([&] { impl_->backward(weight); });
+}
+void Network::skip() {
+  translating_errors([&] { impl_->skip(); });
 }
 Evaluated Network::evaluate(const Samples& samples) {
   return translating_errors([&] { return impl_->evaluate(samples); });

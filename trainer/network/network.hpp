@@ -14,6 +14,7 @@
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/models/options.hpp>
+#include <tutti/trainer/models/shared_statistics.hpp>
 #include <tutti/trainer/network/score.hpp>
 
 namespace tutti::trainer {
@@ -83,9 +84,11 @@ class Network {
   /// pass; not called for parameters that got no gradient.
   using GradientReady = std::function<void(std::size_t parameter, std::size_t first, std::size_t count)>;
 
-  /// The model of `options` for such a task.
+  /// The model of `options` for such a task. With `statistics`, which outlives it, batch normalisation is over the
+  /// samples of all ranks: forward(), backward() and skip() are then collective, in the same order on all ranks.
   /// \throws InvalidArgument if there is no such model or loss, or it cannot take such inputs or give such outputs.
-  Network(const ModelOptions& options, const InputScaling& scaling, const Task& task);
+  Network(const ModelOptions& options, const InputScaling& scaling, const Task& task,
+          StatisticsExchange* statistics = nullptr);
   ~Network();
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
@@ -116,8 +119,12 @@ class Network {
   void begin_gradients() noexcept;
 
   /// Adds `weight` times the gradient of the last forward() to the gradients, and forgets that forward(). Without
-  /// samples it does nothing. What `ready` throws comes out here.
+  /// samples it gives no gradient. What `ready` throws comes out here.
   void backward(double weight);
+
+  /// After something has failed, in forward(), in backward() or before: takes the part of a rank without samples in
+  /// what is left of the two, for which other ranks wait. The statistics they get are NaN.
+  void skip();
 
   /// After the last backward() of a step: writes zeros where no gradient was written.
   void end_gradients() noexcept;

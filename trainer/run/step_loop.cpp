@@ -31,6 +31,8 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
                                  config.train.batch_size * config.train.accumulate,
                                  RunLength{.steps_per_epoch = task.steps_per_epoch, .steps = task.steps});
                            })),
+      statistics_(config.model.batch_norm_statistics == "local" ? nullptr
+                                                                : std::make_unique<CommunicatorStatistics>(comm)),
       network_(agree(comm,
                      [&] {
                        const auto& data = config.data;
@@ -41,7 +43,8 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
                                                              .numbers = task.numbers,
                                                              .integers = task.integers,
                                                              .further = task.further,
-                                                             .seed = static_cast<std::uint64_t>(config.train.seed)});
+                                                             .seed = static_cast<std::uint64_t>(config.train.seed)},
+                                                        statistics_.get());
                      })),
       optimizer_(agree(comm, [&] { return make_optimizer(config.optimizer); })),
       buckets_(make_buckets()),
@@ -117,6 +120,7 @@ void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) 
     local_loss_ += network_->forward(samples);
     network_->backward(1.0 / static_cast<double>(global_samples));
   });
+  if (failure_) network_->skip();
 }
 
 /// Losses and gradients are sums over a rank's samples, divided by the samples of the step, which all ranks know by
@@ -125,6 +129,7 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
   begin_step();
   in_step_ = false;
   attempt([&] { local_loss_ += network_->forward(input.samples); });
+  if (failure_) network_->skip();
   const bool asked_to_stop = stop && stop();
   sums_ = {local_loss_, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
   loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);
@@ -153,7 +158,8 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
           .gradient_norm = outcome.gradient_norm,
           .samples = input.global_samples,
           .ids = input.ids,
-          .exposed_seconds = exchange_->exposed_seconds() + loss_exposed.count(),
+          .exposed_seconds =
+              exchange_->exposed_seconds() + loss_exposed.count() + (statistics_ ? statistics_->take_seconds() : 0.0),
           .stop = sums_[2] != 0.0};
 }
 

@@ -14,6 +14,7 @@
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/request.hpp>
+#include <tutti/kernels/error.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
@@ -22,6 +23,7 @@
 #include <tutti/trainer/optimizers/optimizer.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
 #include <tutti/trainer/run/reports.hpp>
+#include <tutti/trainer/run/statistics.hpp>
 #include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer {
@@ -73,6 +75,8 @@ class StepLoop {
     if (failure_) return;
     try {
       work();
+    } catch (const CommunicationError&) {  // which the other ranks cannot be told in order
+      throw;
     } catch (...) {
       keep_failure();
     }
@@ -80,8 +84,9 @@ class StepLoop {
   void settle_failures() { settle(comm_, failure_); }
 
   /// A micro-batch of the step that the next train_step() ends: its gradients are added to those of this rank, and
-  /// nothing is exchanged. `global_samples` is that of the whole step, over all its micro-batches and ranks. Local;
-  /// what fails is told as what an attempt() throws.
+  /// no gradient is exchanged. `global_samples` is that of the whole step, over all its micro-batches and ranks.
+  /// Collective if statistics of batch normalisation are shared: all ranks make as many micro-batches. What fails is
+  /// told as what an attempt() throws. \throws CommunicationError
   void accumulate(const Samples& samples, std::uint64_t global_samples);
 
   /// Collective: runs `work` while the network has the average of the parameters (optimizer.ema_decay) in their place.
@@ -119,6 +124,7 @@ class StepLoop {
   const Config& config_;
   const std::uint64_t steps_per_epoch_;
   const std::unique_ptr<const LearningRate> learning_rate_;
+  const std::unique_ptr<CommunicatorStatistics> statistics_;  // null: each rank has its own
   const std::unique_ptr<Network> network_;
   const std::unique_ptr<Optimizer> optimizer_;
   const std::unique_ptr<Buckets> buckets_;

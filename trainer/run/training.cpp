@@ -108,7 +108,8 @@ std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
   return config.train.max_steps > 0 ? std::min(all, static_cast<std::uint64_t>(config.train.max_steps)) : all;
 }
 
-/// \throws ConfigError if a batch of every epoch leaves a rank with one value of a channel, which has no variance.
+/// \throws ConfigError if a batch of every epoch leaves a rank, or all ranks together where they share statistics, with
+/// one value of a channel, which has no variance.
 void require_batches_to_normalise(const Config& config, std::uint64_t samples, const Communicator& comm,
                                   const Network& network) {
   const Narrowest narrowest = network.narrowest();
@@ -116,6 +117,13 @@ void require_batches_to_normalise(const Config& config, std::uint64_t samples, c
   const auto batch = static_cast<std::uint64_t>(config.train.batch_size);
   const std::uint64_t last = samples % batch;
   const auto require = [&](std::uint64_t size, const std::string& which) {
+    if (config.model.batch_norm_statistics == "synchronised") {
+      if (size > 1) return;
+      throw ConfigError(
+          fmt::format("batch normalisation of {} needs two or more values of a channel: {} has 1 sample over all "
+                      "ranks; choose another train.batch_size",
+                      narrowest.name, which));
+    }
     for (int rank = 0; rank < comm.size(); ++rank)
       if (io::part_of({0, size}, rank, comm.size()).size() == 1)
         throw ConfigError(
