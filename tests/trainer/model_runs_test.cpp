@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -118,6 +119,33 @@ TEST_F(ModelRuns, StatisticsAreInCheckpointsAndGoOn) {
   EXPECT_GT(sum, 0.1) << "they have moved";
 }
 
+TEST_F(ModelRuns, SharedStatisticsMakeTheRunOfOneRankAndGoOn) {
+  Config c = config("mlp", "shared");
+  c.model.batch_norm = true;
+  c.model.batch_norm_statistics = "synchronised";
+  c.model.dtype = "f64";
+  c.train.batch_size = 9;  // 101 samples: two in the last batch, and a rank without
+  c.train.accumulate = 2;
+  c.train.epochs = 1;
+  std::optional<Outcome> alone;
+  std::optional<Outcome> together;
+  for (const int ranks : {1, 3}) {
+    c.run.dir = (path() / text("shared-", ranks)).string();
+    (ranks == 1 ? alone : together) = run(ranks, c);
+  }
+  c.run.dir = (path() / "shared-parts").string();
+  c.train.max_steps = 4;
+  run(3, c);
+  c.train.max_steps = 0;
+  const auto parts = run(3, c, true);
+  EXPECT_EQ(together->result.parameter_hash, parts->result.parameter_hash);
+  EXPECT_EQ(together->result.test->loss, parts->result.test->loss);
+  if (!alone) return;
+  ASSERT_EQ(alone->losses.size(), together->losses.size());
+  for (std::size_t i = 0; i < alone->losses.size(); ++i) EXPECT_NEAR(alone->losses[i], together->losses[i], 1e-9) << i;
+  EXPECT_NEAR(alone->result.test->loss, together->result.test->loss, 1e-9);
+}
+
 TEST_F(ModelRuns, ABatchThatLeavesOneValueToAChannelIsAnErrorBeforeTraining) {
   Config c = config("mlp", "narrow");
   c.model.batch_norm = true;
@@ -131,6 +159,11 @@ TEST_F(ModelRuns, ABatchThatLeavesOneValueToAChannelIsAnErrorBeforeTraining) {
   }
   c.train.batch_size = 4;  // two, one and one
   EXPECT_NE(agreed_error(c).find("each batch has 4 sample(s), one of them alone on rank 1"), std::string::npos);
+  c.model.batch_norm_statistics = "synchronised";  // then only the last batch is too small
+  EXPECT_EQ(
+      agreed_error(c),
+      "batch normalisation of hidden.norm needs two or more values of a channel: batch 26 of each epoch, the last, "
+      "has 1 sample over all ranks; choose another train.batch_size");
 }
 
 TEST_F(ModelRuns, RegressionIsScoredByItsError) {

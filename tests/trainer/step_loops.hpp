@@ -1,4 +1,4 @@
-// Steps without a data set and without a run folder, for the tests: two ranks, of which the first P train together.
+// Steps without a data set and without a run folder, for the tests: a few ranks, of which the first P train together.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,12 +31,12 @@ struct Part {
 
   Part(std::uint64_t step, int rank, int ranks) : Part(step * kBatch, kBatch, rank, ranks) {}
 
-  /// Of the samples [first, first + count).
-  Part(std::uint64_t first, std::uint64_t count, int rank, int ranks) {
+  /// Of the samples [first, first + count). With fewer samples than ranks, the last ranks have none.
+  Part(std::uint64_t first, std::uint64_t count, int rank, int ranks, std::size_t pixels = kPixels) {
     for (std::uint64_t i = 0; i < count; ++i) {
       if (static_cast<int>(i * static_cast<std::uint64_t>(ranks) / count) != rank) continue;
       const std::uint64_t id = first + i;
-      for (std::size_t pixel = 0; pixel < kPixels; ++pixel) images.push_back(pixel_of(id, pixel));
+      for (std::size_t pixel = 0; pixel < pixels; ++pixel) images.push_back(pixel_of(id, pixel));
       labels.push_back(label_of(id));
       ids.push_back(id);
     }
@@ -60,7 +60,7 @@ class StepLoopTest : public testing::Test {
 
   /// With initial parameters, the same on every rank.
   StepLoop& make(const Communicator& comm) {
-    loop_.emplace(comm, config_, TaskShape{.input = {kPixels}, .classes = kClasses, .steps_per_epoch = kStepsPerEpoch});
+    loop_.emplace(comm, config_, TaskShape{.input = input_, .classes = kClasses, .steps_per_epoch = kStepsPerEpoch});
     for (std::size_t i = 0; i < loop_->parameters().size(); ++i)
       initialise(loop_->parameters()[i], i, 1, loop_->buckets().parameter(i));
     return *loop_;
@@ -85,6 +85,7 @@ class StepLoopTest : public testing::Test {
 
   const Communicator world_{MPI_COMM_WORLD, {.timeout = std::chrono::seconds(30)}};
   Config config_;
+  std::vector<std::size_t> input_{kPixels};
   std::optional<StepLoop> loop_;
 };
 

@@ -107,7 +107,7 @@ Keys model_keys() {
        .slot = [](Config& c) -> Slot { return &c.model.batch_norm; },
        .on_resume = OnResume::refuse},
       {.name = "model.batch_norm_statistics",
-       .meaning = "of a rank's samples, or of all ranks' (mlp, vgg11, resnet*)",
+       .meaning = "of a rank's samples or of all (mlp, vgg11, resnet*)",
        .slot = [](Config& c) -> Slot { return &c.model.batch_norm_statistics; },
        .choices = {"local", "synchronised"},
        .on_resume = OnResume::note},
