@@ -1,6 +1,7 @@
 // Whole runs of models that have more than parameters, and of targets that are not classes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -144,6 +145,42 @@ TEST_F(ModelRuns, SharedStatisticsMakeTheRunOfOneRankAndGoOn) {
   ASSERT_EQ(alone->losses.size(), together->losses.size());
   for (std::size_t i = 0; i < alone->losses.size(); ++i) EXPECT_NEAR(alone->losses[i], together->losses[i], 1e-9) << i;
   EXPECT_NEAR(alone->result.test->loss, together->result.test->loss, 1e-9);
+}
+
+TEST_F(ModelRuns, InBf16TheyAreThoseOfF32UpToTheRounding) {
+  Config c = config("mlp", "exact");
+  const auto exact = run(3, c);
+  c.model.compute = "bf16";
+  c.run.dir = (path() / "bf16-alone").string();
+  const auto alone = run(1, c);
+  c.run.dir = (path() / "bf16").string();
+  const auto rounded = run(3, c);
+  EXPECT_NE(rounded->result.parameter_hash, exact->result.parameter_hash);
+  EXPECT_EQ(rounded->losses.size(), exact->losses.size());
+  double difference = 0.0;
+  double of_ranks = 0.0;
+  for (std::size_t i = 0; i < exact->losses.size(); ++i) {
+    difference = std::max(difference, std::abs(exact->losses[i] - rounded->losses[i]));
+    if (alone) of_ranks = std::max(of_ranks, std::abs(alone->losses[i] - rounded->losses[i]));
+  }
+  EXPECT_GT(difference, 0.0);
+  EXPECT_LT(difference, 0.05);
+  EXPECT_LT(of_ranks, 0.05);
+  EXPECT_NEAR(rounded->result.test->mean_loss(), exact->result.test->mean_loss(), 0.05);
+  EXPECT_NE(rounded->result.test->loss, exact->result.test->loss);
+  c.run.dir = (path() / "bf16-parts").string();
+  c.train.max_steps = 5;
+  run(3, c);
+  c.train.max_steps = 0;
+  EXPECT_EQ(run(3, c, true)->result.parameter_hash, rounded->result.parameter_hash);
+  if (world_.rank() == 0) {
+    EXPECT_EQ(result("bf16").at("compute"), "bf16");
+    EXPECT_EQ(result("exact").at("compute"), "f32");
+    EXPECT_EQ(io::read_checkpoint(path() / "bf16/checkpoints" / text("step-0000000000", 16, ".h5"))
+                  .tensor("parameters/hidden.weight")
+                  .dtype,
+              DType::f32);
+  }
 }
 
 TEST_F(ModelRuns, ABatchThatLeavesOneValueToAChannelIsAnErrorBeforeTraining) {

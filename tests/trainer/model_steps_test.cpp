@@ -2,6 +2,7 @@
 // to be told. Without data sets and without libtorch.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -184,10 +185,62 @@ TEST_P(NormalisedSteps, StatisticsOfRank0AreShared) {
   EXPECT_EQ(own == buffers(), world_.rank() == 0) << "each rank sees other samples";
 }
 
+class StepsInBf16 : public ModelSteps {
+ protected:
+  StepsInBf16() { config_.model.dtype = "f32"; }
+
+  struct Gradient {
+    double loss;
+    std::vector<std::vector<double>> of;  // each parameter
+  };
+
+  /// Of the first step, from the same parameters.
+  Gradient gradient(const Communicator& comm, const char* compute) {
+    config_.model.compute = compute;
+    make(comm);
+    Gradient gradient{.loss = step(comm, 0), .of = {}};
+    for (std::size_t i = 0; i < loop_->parameters().size(); ++i) {
+      const Buffer memory = loop_->buckets().gradient(i);
+      const auto* values = static_cast<const float*>(memory.data);
+      gradient.of.emplace_back(values, values + memory.count);
+    }
+    return gradient;
+  }
+
+  static double length_of(const std::vector<double>& values) {
+    double squares = 0.0;
+    for (const double value : values) squares += value * value;
+    return std::sqrt(squares);
+  }
+
+  /// The difference of each parameter against its gradient's length, or a hundredth of the longest: before a
+  /// normalisation the gradient of a bias is 0 but for the rounding.
+  void expect_near(const Gradient& a, const Gradient& b, double tolerance) const {
+    EXPECT_NEAR(a.loss, b.loss, tolerance * (1.0 + std::abs(b.loss)));
+    double longest = 0.0;
+    for (const auto& of : b.of) longest = std::max(longest, length_of(of));
+    for (std::size_t i = 0; i < a.of.size(); ++i) {
+      std::vector<double> difference = a.of[i];
+      for (std::size_t j = 0; j < difference.size(); ++j) difference[j] -= b.of[i][j];
+      EXPECT_LE(length_of(difference), tolerance * std::max(length_of(b.of[i]), 0.01 * longest))
+          << loop_->parameters()[i].name;
+    }
+  }
+};
+
+TEST_P(StepsInBf16, GradientsAreThoseOfF32UpToTheRounding) {
+  const Gradient exact = gradient(world_, "same");
+  const Gradient rounded = gradient(world_, "bf16");
+  expect_near(rounded, exact, 0.05);
+  EXPECT_NE(rounded.of, exact.of) << "nothing was computed in bf16";
+}
+
 constexpr auto kNameOf = [](const auto& row) { return std::string(row.param.name); };
 INSTANTIATE_TEST_SUITE_P(All, IndependentSteps, testing::ValuesIn(kFamilies), kNameOf);
 INSTANTIATE_TEST_SUITE_P(Independent, ModelSteps, testing::ValuesIn(kFamilies), kNameOf);
 INSTANTIATE_TEST_SUITE_P(Normalised, ModelSteps, testing::ValuesIn(kNormalised), kNameOf);
+INSTANTIATE_TEST_SUITE_P(All, StepsInBf16, testing::ValuesIn(kFamilies), kNameOf);
+INSTANTIATE_TEST_SUITE_P(Normalised, StepsInBf16, testing::ValuesIn(kNormalised), kNameOf);
 INSTANTIATE_TEST_SUITE_P(All, NormalisedSteps, testing::ValuesIn(kNormalised), kNameOf);
 
 // Where loss and gradient come from may differ; that training makes the loss small must not.

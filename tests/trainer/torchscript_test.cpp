@@ -171,6 +171,35 @@ TEST_F(TorchScript, TwoRanksMakeTheStepsOfOne) {
   for (std::size_t step = 0; step < 8; ++step) EXPECT_NEAR(losses[0][step], losses[1][step], 1e-9) << step;
 }
 
+TEST_F(TorchScript, TrainsInBf16) {
+  save(perceptron(kForward));
+  config_.train.epochs = 15;
+  config_.optimizer.learning_rate = 0.1;
+  const TrainingResult exact = run("exact");
+  config_.model.compute = "bf16";
+  const TrainingResult rounded = run("rounded");
+  EXPECT_NE(rounded.parameter_hash, exact.parameter_hash);
+  EXPECT_NEAR(rounded.test->mean_loss(), exact.test->mean_loss(), 0.05);
+  EXPECT_EQ(run("again").parameter_hash, rounded.parameter_hash);
+}
+
+TEST_F(TorchScript, WhatCannotBeComputedInBf16IsRefused) {
+  Module module("Net");
+  module.register_parameter("w", trainable({3, 4}, 0.5), false);
+  module.register_parameter("scale", trainable({3}, 1.0), false);
+  module.define(R"(
+def forward(self, x):
+    return torch.layer_norm(torch.matmul(x, self.w.t()), [3], self.scale)
+)");
+  save(module);
+  config_.model.compute = "bf16";
+  expect_refusal(
+      "expected scalar type BFloat16 but found Float (on two samples of zeros, with "
+      "model.compute = \"bf16\")");
+  config_.model.compute = "same";
+  EXPECT_GT(run("run").test->samples, 0U);
+}
+
 TEST_F(TorchScript, AFailureInTheMiddleIsOneLine) {
   save(perceptron(R"(
 def forward(self, x):

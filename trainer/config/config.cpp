@@ -197,6 +197,8 @@ void require_consistent(const Config& config, const std::string& origin) {
           "exchange.algorithm cannot be chosen together with exchange.compression");
   require(config.exchange.compression == "none" || config.numerics.reproducible == "run",
           "exchange.compression needs numerics.reproducible = \"run\"");
+  require(config.model.compute == "same" || config.model.dtype == "f32",
+          "model.compute = \"bf16\" needs model.dtype = \"f32\"");
   require(config.model.label_smoothing == 0.0 || loss_name(config.model) == "cross_entropy",
           "model.label_smoothing needs model.loss = \"cross_entropy\"");
 }

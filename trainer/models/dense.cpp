@@ -31,7 +31,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 bool uses_onednn(const Tensor& input) {
-  return input.scalar_type() == at::kFloat && at::globalContext().userEnabledMkldnn();
+  return input.scalar_type() == at::kFloat && !at::autocast::is_cpu_enabled() &&
+         at::globalContext().userEnabledMkldnn();
 }
 
 Tensor product(const Tensor& rows, const Tensor& weight, const Tensor& bias) {

@@ -1,7 +1,7 @@
 // Masks of dropout: whether an element is kept is a function of (seed, draw, sample, layer, element), so masks do not
 // depend on how samples are spread over ranks. Compared are integers: an element is kept if its 32 random bits are at
 // least rate * 2^32.
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/empty.h>
 
 #include <array>
 #include <cmath>
@@ -36,11 +36,12 @@ at::Tensor dropout_mask(const at::Tensor& like, double rate, std::uint32_t layer
   if (pass.ids.size() != samples) throw InvalidArgument("dropout needs the ids of the samples");
   const auto bound = static_cast<std::uint32_t>(std::floor(rate * 4294967296.0));
   const double scale = 1.0 / (1.0 - rate);
-  at::Tensor mask = at::empty_like(like, at::MemoryFormat::Contiguous);
+  const bool wide = like.scalar_type() == at::kDouble;
+  at::Tensor mask = at::empty(like.sizes(), at::TensorOptions(wide ? at::kDouble : at::kFloat));
   const std::size_t elements = samples == 0 ? 0 : static_cast<std::size_t>(like.numel()) / samples;
   for (std::size_t s = 0; s < samples; ++s) {
     const PhiloxKey key = philox_key(random_u64(pass.seed, kMasks + pass.draw, pass.ids[s]));
-    if (like.scalar_type() == at::kDouble)
+    if (wide)
       fill_mask(mask.data_ptr<double>() + s * elements, elements, key, layer, bound, scale);
     else
       fill_mask(mask.data_ptr<float>() + s * elements, elements, key, layer, bound, static_cast<float>(scale));

@@ -147,7 +147,7 @@ void ModelBuilder::dropout(double rate) {
   plan_.has_dropout = true;
   add(
       [rate, layer = dropouts_++](const at::Tensor& x, const Pass& pass) {
-        return pass.training ? x.mul(dropout_mask(x, rate, layer, pass)) : x;
+        return pass.training ? x.mul(dropout_mask(x, rate, layer, pass)).to(x.scalar_type()) : x;
       },
       shape_);
 }

@@ -84,7 +84,8 @@ class ModelBuilder {
 inline constexpr double kBatchNormMomentum = 0.1;
 inline constexpr double kNormEpsilon = 1e-5;
 
-/// The mask of dropout for `shape` = {samples, ...}, scaled: 0, or 1 / (1 - rate).
+/// The mask of dropout for `like` = {samples, ...}, scaled: 0, or 1 / (1 - rate). Of f32 for bf16, in which the factor
+/// would be off by up to 0.4 %.
 at::Tensor dropout_mask(const at::Tensor& like, double rate, std::uint32_t layer, const Pass& pass);
 
 }  // namespace tutti::trainer

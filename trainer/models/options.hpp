@@ -15,6 +15,7 @@ struct ModelOptions {
   std::int64_t channels = 16;
   std::int64_t stride = 1;
   std::string dtype = "f32";
+  std::string compute = "same";
   std::string file = {};
   std::int64_t depth = 1;
   std::string stem = "small";

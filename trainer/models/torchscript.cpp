@@ -23,6 +23,7 @@
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/trainer/models/bf16_arithmetic.hpp>
 
 namespace tutti::trainer {
 
@@ -149,13 +150,17 @@ void require_outputs(Module& module, const ModelShape& shape, const ModelOptions
     zeros.emplace_back(at::zeros(extents, at::TensorOptions(input.integers ? at::kLong : type)));
   }
   const at::NoGradGuard no_gradients;
+  const bool in_bf16 = options.compute == "bf16";
+  const Bf16Arithmetic arithmetic(in_bf16);
   Tensor output;
   module.eval();
   try {
     output = run(module, zeros);
   } catch (const InvalidArgument& error) {
-    refuse(options, text(error.what(), " (on two samples of zeros)"));
+    refuse(options,
+           text(error.what(), " (on two samples of zeros", in_bf16 ? ", with model.compute = \"bf16\")" : ")"));
   }
+  if (in_bf16 && output.defined() && output.scalar_type() == at::kBFloat16) output = output.to(type);
   if (!output.defined()) refuse(options, "forward does not give one Tensor");
   if (output.dim() == 0 || as_rows(output).dim() != 2 || output.size(0) != 2 ||
       as_rows(output).size(1) != shape.outputs || output.scalar_type() != type)

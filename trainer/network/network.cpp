@@ -22,6 +22,7 @@
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/trainer/models/bf16_arithmetic.hpp>
 #include <tutti/trainer/models/loss.hpp>
 #include <tutti/trainer/models/model.hpp>
 #include <tutti/trainer/models/synchronised_norm.hpp>
@@ -133,6 +134,7 @@ class Network::Impl : private GradientSink {
         shape_(shape_of(task, options)),
         plan_(countable_plan(shape_, options)),
         dtype_(dtype_from_name(options.dtype)),
+        in_bf16_(options.compute == "bf16"),
         seed_(task.seed),
         buffers_(plan_.own_buffers) {
     if (buffers_.empty())
@@ -234,7 +236,7 @@ class Network::Impl : private GradientSink {
   }
 
   double learn(const Given& given, const Pass& pass) {
-    loss_ = loss_row_.sum(plan_.forward(given.inputs.front(), pass), given.targets, options_);
+    loss_ = loss_row_.sum(output_of(given, pass), given.targets, options_);
     return loss_.item().toDouble();
   }
 
@@ -269,7 +271,7 @@ class Network::Impl : private GradientSink {
     if (count(samples) == 0) return {};
     const c10::NoGradGuard no_gradients;
     const Given given = given_by(samples);
-    const Tensor output = plan_.forward(given.inputs.front(), pass_over(given.inputs));
+    const Tensor output = output_of(given, pass_over(given.inputs));
     // The largest of a row with a NaN is the NaN's index, which may happen to be the label.
     Tensor finite = output.flatten(1).isfinite().all(1);
     if (kind_ == TargetKind::numbers) finite = finite.logical_and(given.targets.isfinite().all(1));
@@ -343,6 +345,12 @@ class Network::Impl : private GradientSink {
     throw DataError(text("model.loss = \"bce\" needs targets from 0 to 1: sample ",
                          first < ids.size() ? ids[first] : first, first < ids.size() ? "" : " of a batch",
                          " has another"));
+  }
+
+  /// In the type of the parameters, whatever they were computed in.
+  Tensor output_of(const Given& given, const Pass& pass) const {
+    const Bf16Arithmetic arithmetic(in_bf16_);
+    return plan_.forward(given.inputs.front(), pass).to(torch_type(dtype_));
   }
 
   Pass pass_over(std::span<const Tensor> inputs) const {
@@ -423,6 +431,7 @@ class Network::Impl : private GradientSink {
   const ModelShape shape_;
   ModelPlan plan_;
   const DType dtype_;
+  const bool in_bf16_;
   const std::uint64_t seed_;
   std::vector<Tensor> buffers_;
   std::optional<SharedStatistics> statistics_;

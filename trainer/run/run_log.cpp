@@ -112,6 +112,7 @@ void RunLog::result(const TrainingResult& result, const RunIdentity& run, const 
                            {"model", model_title(config_.model)},
                            {"loss", loss_name(config_.model)},
                            {"dtype", config_.model.dtype},
+                           {"compute", config_.model.compute == "same" ? config_.model.dtype : config_.model.compute},
                            {"parameters", parameters},
                            {"parameter_hash", result.parameter_hash},
                            {"dataset", run.train.name()},

@@ -33,6 +33,7 @@
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/bf16_support.hpp>
 #include <tutti/trainer/run/cores.hpp>
 #include <tutti/trainer/run/data.hpp>
 #include <tutti/trainer/run/evaluation.hpp>
@@ -380,10 +381,14 @@ TrainingResult Training::run() {
     resume_run();
   else
     begin_run();
+  const bool in_bf16 = config_.model.compute == "bf16";
+  if (in_bf16)
+    if (const auto warning = bf16_warning(comm_)) log_.say("note: " + *warning);
   log_.say(fmt::format(
-      "{} of {} on {}: {} samples, batch {}, {} steps; {} rank(s) on {} node(s), {} thread(s) each; {} bucket(s)",
-      model_title(config_.model), config_.model.dtype, data_.train.dataset().name(), data_.train.dataset().size(),
-      config_.train.batch_size, steps_, comm_.size(), comm_.topology().nodes, threads_, loop_.buckets().size()));
+      "{} of {}{} on {}: {} samples, batch {}, {} steps; {} rank(s) on {} node(s), {} thread(s) each; {} bucket(s)",
+      model_title(config_.model), config_.model.dtype, in_bf16 ? ", computed in bf16," : "",
+      data_.train.dataset().name(), data_.train.dataset().size(), config_.train.batch_size, steps_, comm_.size(),
+      comm_.topology().nodes, threads_, loop_.buckets().size()));
   train_steps();
   return finish();
 }
