@@ -177,6 +177,10 @@ TEST_F(ConfigFile, ContradictionsAndBadFiles) {
   expect_parts(error(data_, {"exchange.compression=bf16", "model.dtype=f64"}), {"exchange.compression", "model.dtype"});
   expect_parts(error(data_, {"model.compute=bf16", "model.dtype=f64"}), {"model.compute = \"bf16\"", "model.dtype"});
   expect_parts(error(data_, {"model.compute=f16"}), {"model.compute", "same, bf16"});
+  expect_parts(error(data_, {"numerics.loss_scale=dynamic"}),
+               {"numerics.loss_scale", "exchange.compression = \"f16\""});
+  expect_parts(error(data_, {"numerics.loss_scale=3", "exchange.compression=f16"}),
+               {"numerics.loss_scale = \"3\"", "a power of two"});
   expect_parts(error(data_ + "[train\n"), {file_.string() + ":3"});
   EXPECT_THROW(read_config({.file = folder_.path() / "absent.toml", .environment = {}, .options = {}}), ConfigError);
   EXPECT_THROW(read_config({.file = folder_.path(), .environment = {}, .options = {}}), ConfigError);

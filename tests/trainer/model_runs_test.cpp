@@ -183,6 +183,37 @@ TEST_F(ModelRuns, InBf16TheyAreThoseOfF32UpToTheRounding) {
   }
 }
 
+TEST_F(ModelRuns, AScaledLossSkipsStepsAndGoesOnWithTheSameBits) {
+  Config c = config("mlp", "scaled");
+  c.data.scale = 0.01;  // with gradients of thousands
+  c.data.mean = 0.0;
+  c.data.std = 1.0;
+  c.optimizer.kind = "adam";
+  c.optimizer.learning_rate = 0.001;
+  c.exchange.compression = "f16";
+  c.numerics.loss_scale = "dynamic";
+  const auto whole = run(3, c);
+  c.run.dir = (path() / "scaled-parts").string();
+  c.train.max_steps = 3;
+  run(3, c);
+  c.train.max_steps = 0;
+  EXPECT_EQ(run(3, c, true)->result.parameter_hash, whole->result.parameter_hash);
+  if (world_.rank() != 0) return;
+  for (const char* name : {"scaled", "scaled-parts"}) {
+    std::ifstream in(path() / name / "metrics.jsonl");
+    std::uint64_t skipped = 0;
+    for (std::string line; std::getline(in, line);) {
+      const auto record = nlohmann::json::parse(line);
+      if (record.at("kind") != "step") continue;
+      EXPECT_EQ(record.at("loss_scale"), 65536.0 / static_cast<double>(std::uint64_t{1} << skipped));
+      skipped = record.at("skipped_steps");
+    }
+    EXPECT_GT(skipped, 3U) << "the run is to be resumed after a skipped step";
+    EXPECT_EQ(result(name).at("skipped_steps"), skipped);
+    EXPECT_EQ(result(name).at("steps"), 16);
+  }
+}
+
 TEST_F(ModelRuns, ABatchThatLeavesOneValueToAChannelIsAnErrorBeforeTraining) {
   Config c = config("mlp", "narrow");
   c.model.batch_norm = true;

@@ -20,6 +20,7 @@
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/config/key_search.hpp>
 #include <tutti/trainer/config/value.hpp>
+#include <tutti/trainer/exchange/loss_scale.hpp>
 
 namespace tutti::trainer {
 
@@ -187,6 +188,8 @@ void require_consistent(const Config& config, const std::string& origin) {
   require(config.schedule.restart_epochs == 0.0 || config.schedule.end_epochs == 0.0,
           "schedule.end_epochs has no meaning beside schedule.restart_epochs");
   try {
+    require(!LossScale(config.numerics.loss_scale).is_on() || config.exchange.compression == "f16",
+            "numerics.loss_scale needs exchange.compression = \"f16\": other types hold gradients as they are");
     if (config.schedule.kind == "multi_step") milestones_of(config.schedule.milestone_epochs);
   } catch (const InvalidArgument& error) {
     require(false, error.what());

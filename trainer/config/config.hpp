@@ -48,6 +48,7 @@ struct Config {
   ExchangeOptions exchange;
   struct Numerics {
     std::string reproducible = "run";
+    std::string loss_scale = "none";
   } numerics;
   struct Run {
     std::string dir;

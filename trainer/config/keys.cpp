@@ -275,6 +275,10 @@ Keys numerics_keys() {
        .slot = [](Config& c) -> Slot { return &c.numerics.reproducible; },
        .choices = {"run", "layout"},
        .on_resume = OnResume::note},
+      {.name = "numerics.loss_scale",
+       .meaning = "none, dynamic, or a power of two: for exchange.compression = \"f16\"",
+       .slot = [](Config& c) -> Slot { return &c.numerics.loss_scale; },
+       .on_resume = OnResume::note},
   };
 }
 

@@ -16,11 +16,13 @@ struct StepReport {
   std::uint64_t epoch = 0;  ///< counted from 1
   double loss = 0.0;        ///< mean over the samples of the global batch, before the update
   double learning_rate = 0.0;
-  std::optional<double> gradient_norm;      ///< before clipping; only with run.log_gradient_norm or optimizer.clip_norm
-  std::uint64_t samples = 0;                ///< in the global batch, all its micro-batches together
-  std::span<const std::uint64_t> ids = {};  ///< of this rank's samples
-  double exposed_seconds = 0.0;             ///< of this rank, spent in communication
-  bool stop = false;                        ///< a rank was asked to stop
+  std::optional<double> gradient_norm = {};  ///< before clipping; with run.log_gradient_norm or optimizer.clip_norm
+  std::optional<double> loss_scale = {};     ///< only with numerics.loss_scale
+  std::uint64_t skipped_steps = 0;           ///< of the run so far: gradients of the scaled loss were not finite
+  std::uint64_t samples = 0;                 ///< in the global batch, all its micro-batches together
+  std::span<const std::uint64_t> ids = {};   ///< of this rank's samples
+  double exposed_seconds = 0.0;              ///< of this rank, spent in communication
+  bool stop = false;                         ///< a rank was asked to stop
 };
 
 /// The same on all ranks, but for the seconds and what follows from them, which are rank 0's.

@@ -70,6 +70,10 @@ void RunLog::log(const StepReport& report) {
                            {"step_time_s", logged_.seconds / static_cast<double>(logged_.steps)},
                            {"comm_share", logged_.share()}};
   if (report.gradient_norm) record["gradient_norm"] = *report.gradient_norm;
+  if (report.loss_scale) {
+    record["loss_scale"] = *report.loss_scale;
+    record["skipped_steps"] = report.skipped_steps;
+  }
   folder->log(record);
   logged_ = {};
 }
@@ -119,6 +123,7 @@ void RunLog::result(const TrainingResult& result, const RunIdentity& run, const 
                            {"training_samples", run.train.size()},
                            {"batch_size", config_.train.batch_size},
                            {"steps", result.steps},
+                           {"skipped_steps", position.loss_scale.skipped},
                            {"epochs", result.epochs},
                            {"samples", position.samples},
                            {"train_seconds", result.train_seconds},

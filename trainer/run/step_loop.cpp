@@ -52,9 +52,10 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
                       [&] {
                         return make_exchange({comm, *buckets_, config.exchange});
                       })),
-      update_(agree(comm, [&] {
-        return std::make_unique<Update>(*optimizer_, config.optimizer, network_->parameters(), *buckets_);
-      })) {
+      update_(agree(
+          comm,
+          [&] { return std::make_unique<Update>(*optimizer_, config.optimizer, network_->parameters(), *buckets_); })),
+      loss_scale_(agree(comm, [&] { return LossScale(config.numerics.loss_scale); })) {
   network_->bind(*buckets_, [this](std::size_t parameter, std::size_t first, std::size_t count) {
     if (!announces_) return;
     exchange_->gradient_ready(parameter, first, count);
@@ -118,7 +119,7 @@ void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) 
   begin_step();
   attempt([&] {
     local_loss_ += network_->forward(samples);
-    network_->backward(1.0 / static_cast<double>(global_samples));
+    network_->backward(loss_scale_.scale() / static_cast<double>(global_samples));
   });
   if (failure_) network_->skip();
 }
@@ -135,7 +136,7 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
   loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);
   const double weight = 1.0 / static_cast<double>(input.global_samples);
   announces_ = true;
-  if (!failure_) network_->backward(weight);
+  if (!failure_) network_->backward(loss_scale_.scale() * weight);
   announces_ = false;
   network_->end_gradients();
   const auto begin = std::chrono::steady_clock::now();
@@ -147,20 +148,38 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
   }
   const double loss = sums_[0] * weight;
   if (!std::isfinite(loss)) stop_at_loss(input, local_loss_, loss);
-  const double rate = learning_rate_->rate(input.step);
-  const UpdateOutcome outcome = update_->run(
-      *exchange_, {.learning_rate = rate, .number = input.step + 1, .norm = config_.run.log_gradient_norm});
-  if (outcome.not_finite) stop_at_gradient(input, outcome);
-  return {.step = input.step + 1,
-          .epoch = input.step / steps_per_epoch_ + 1,
-          .loss = loss,
-          .learning_rate = rate,
-          .gradient_norm = outcome.gradient_norm,
-          .samples = input.global_samples,
-          .ids = input.ids,
-          .exposed_seconds =
-              exchange_->exposed_seconds() + loss_exposed.count() + (statistics_ ? statistics_->take_seconds() : 0.0),
-          .stop = sums_[2] != 0.0};
+  StepReport report{.step = input.step + 1,
+                    .epoch = input.step / steps_per_epoch_ + 1,
+                    .loss = loss,
+                    .samples = input.global_samples,
+                    .ids = input.ids,
+                    .stop = sums_[2] != 0.0};
+  update(input, report);
+  report.exposed_seconds =
+      exchange_->exposed_seconds() + loss_exposed.count() + (statistics_ ? statistics_->take_seconds() : 0.0);
+  return report;
+}
+
+/// Schedule and optimizer count the steps that were made: one that is skipped is none for them.
+void StepLoop::update(const StepInput& input, StepReport& report) {
+  const std::uint64_t made = input.step - loss_scale_.state().skipped;
+  report.learning_rate = learning_rate_->rate(made);
+  if (loss_scale_.is_on()) report.loss_scale = loss_scale_.scale();
+  const UpdateOutcome outcome = update_->run(*exchange_, {.learning_rate = report.learning_rate,
+                                                          .number = made + 1,
+                                                          .norm = config_.run.log_gradient_norm,
+                                                          .divisor = loss_scale_.scale(),
+                                                          .all_or_nothing = loss_scale_.is_dynamic()});
+  report.gradient_norm = outcome.gradient_norm;
+  if (!outcome.not_finite) {
+    loss_scale_.step_was_made();
+  } else if (!outcome.norm_overflows && loss_scale_.skip()) {
+    exchange_->discard();
+    if (made == 0) update_->begin_average();
+  } else {
+    stop_at_gradient(input, outcome);
+  }
+  report.skipped_steps = loss_scale_.state().skipped;
 }
 
 void StepLoop::swap_average() {
@@ -177,9 +196,12 @@ std::string StepLoop::step_text(std::uint64_t step) const {
 /// All ranks come here in the same step, because all have the same sums.
 void StepLoop::stop_at_gradient(const StepInput& input, const UpdateOutcome& outcome) {
   exchange_->discard();
-  const std::string& compression = config_.exchange.compression;
-  const std::string cause =
-      compression == "f16" ? "; exchange.compression = \"f16\" holds no value beyond 65504: bf16 does" : "";
+  std::string cause;
+  if (config_.exchange.compression == "f16") {
+    cause = "; exchange.compression = \"f16\" holds no value beyond 65504: bf16 does";
+    if (loss_scale_.scale() != 1.0)
+      cause += fmt::format("; it was multiplied by {}, a loss scale", loss_scale_.scale());
+  }
   const char* what = outcome.norm_overflows ? "norm of the gradient" : "gradient";
   throw NotFiniteError(fmt::format("the {} of {} is not finite at {}{}", what, parameters()[*outcome.not_finite].name,
                                    step_text(input.step), cause));

@@ -17,6 +17,7 @@
 #include <tutti/kernels/error.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
+#include <tutti/trainer/exchange/loss_scale.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/optimizers/learning_rate.hpp>
@@ -47,8 +48,8 @@ struct StepInput {
   std::uint64_t global_samples = 0;         ///< in the step, of all ranks; the same on all that have not failed
 };
 
-/// A loss or gradient is not finite, as all ranks have found. With a loss nothing has been updated, with a gradient no
-/// parameter of its bucket or of later ones.
+/// A loss or gradient is not finite, as all ranks have found, and no smaller loss scale helps. With a loss nothing has
+/// been updated, with a gradient no parameter of its bucket or of later ones.
 class NotFiniteError : public AgreedError {
  public:
   using AgreedError::AgreedError;
@@ -83,6 +84,10 @@ class StepLoop {
   }
   void settle_failures() { settle(comm_, failure_); }
 
+  /// Of the next step. The same on all ranks.
+  const LossScaleState& loss_scale() const noexcept { return loss_scale_.state(); }
+  void restore_loss_scale(const LossScaleState& state) noexcept { loss_scale_.restore(state); }
+
   /// A micro-batch of the step that the next train_step() ends: its gradients are added to those of this rank, and
   /// no gradient is exchanged. `global_samples` is that of the whole step, over all its micro-batches and ranks.
   /// Collective if statistics of batch normalisation are shared: all ranks make as many micro-batches. What fails is
@@ -116,6 +121,7 @@ class StepLoop {
   void swap_average();
   void keep_failure();
   std::string memory_text() const;
+  void update(const StepInput& input, StepReport& report);
   std::string step_text(std::uint64_t step) const;
   [[noreturn]] void stop_at_loss(const StepInput& input, double local_loss, double loss);
   [[noreturn]] void stop_at_gradient(const StepInput& input, const UpdateOutcome& outcome);
@@ -130,6 +136,7 @@ class StepLoop {
   const std::unique_ptr<Buckets> buckets_;
   const std::unique_ptr<Exchange> exchange_;
   const std::unique_ptr<Update> update_;
+  LossScale loss_scale_;
   std::array<double, 3> sums_{};  // being added up over ranks: loss, how many have a failure_, how many want to stop
   Request loss_operation_;
   bool in_step_ = false;                // gradients of micro-batches are there

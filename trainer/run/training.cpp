@@ -187,6 +187,7 @@ void Training::begin_run() {
   for (std::size_t i = 0; i < loop_.parameters().size(); ++i)
     initialise(loop_.parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed), loop_.buckets().parameter(i));
   share_parameters(comm_, loop_.buckets());
+  position_.loss_scale = loop_.loss_scale();
   save();
   agree_at_root(comm_, [&] { log_.folder->begin(to_toml(config_)); });
 }
@@ -208,6 +209,7 @@ void Training::resume_run() {
                               static_cast<double>(position_.step) / static_cast<double>(steps_per_epoch_), steps_));
   });
   position_ = position_from_json(broadcast_text(comm_, to_json(position_)));
+  loop_.restore_loss_scale(position_.loss_scale);
   seconds_before_ = position_.train_seconds;
   saved_step_ = position_.step;
   share_parameters(comm_, loop_.buckets());
@@ -288,6 +290,7 @@ void Training::after_step(const StepReport& report, const io::Batch& batch, doub
   position_.epoch = epoch_ends ? batch.epoch + 1 : batch.epoch;
   position_.batch = epoch_ends ? 0 : batch.index + 1;
   position_.samples += report.samples;
+  position_.loss_scale = loop_.loss_scale();
   position_.step_seconds += seconds;
   position_.exposed_seconds += report.exposed_seconds;
   score_.reset();

@@ -44,6 +44,9 @@ json position_json(const Position& p) {
           {"epoch", p.epoch},
           {"batch", p.batch},
           {"samples", p.samples},
+          {"loss_scale", p.loss_scale.scale},
+          {"good_steps", p.loss_scale.good_steps},
+          {"skipped_steps", p.loss_scale.skipped},
           {"train_seconds", p.train_seconds},
           {"step_seconds", p.step_seconds},
           {"exposed_seconds", p.exposed_seconds}};
@@ -55,6 +58,9 @@ Position position_from(const json& j) {
   j.at("epoch").get_to(p.epoch);
   j.at("batch").get_to(p.batch);
   j.at("samples").get_to(p.samples);
+  p.loss_scale = {.scale = j.value("loss_scale", 0.0),
+                  .good_steps = j.value("good_steps", std::uint64_t{0}),
+                  .skipped = j.value("skipped_steps", std::uint64_t{0})};
   j.at("train_seconds").get_to(p.train_seconds);
   j.at("step_seconds").get_to(p.step_seconds);
   j.at("exposed_seconds").get_to(p.exposed_seconds);

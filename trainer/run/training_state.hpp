@@ -8,6 +8,7 @@
 
 #include <tutti/io/checkpoint.hpp>
 #include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/exchange/loss_scale.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/run/data.hpp>
@@ -17,10 +18,11 @@ namespace tutti::trainer {
 
 /// Where a run stands, the same on all ranks but for the seconds, which are rank 0's.
 struct Position {
-  std::uint64_t step = 0;        ///< steps done: also what the optimizer has counted for its bias corrections
-  std::uint64_t epoch = 0;       ///< of the next step
-  std::uint64_t batch = 0;       ///< of the loader: the first of the next step, within its epoch
-  std::uint64_t samples = 0;     ///< seen so far, over all ranks
+  std::uint64_t step = 0;   ///< steps done; the optimizer has counted them for its bias corrections, less those skipped
+  std::uint64_t epoch = 0;  ///< of the next step
+  std::uint64_t batch = 0;  ///< of the loader: the first of the next step, within its epoch
+  std::uint64_t samples = 0;  ///< seen so far, over all ranks
+  LossScaleState loss_scale = {};
   double train_seconds = 0.0;    ///< time in the training loop, evaluations and checkpoints included
   double step_seconds = 0.0;     ///< time in steps
   double exposed_seconds = 0.0;  ///< time of steps spent in communication

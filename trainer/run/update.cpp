@@ -87,6 +87,7 @@ Update::Part Update::part(std::size_t bucket, std::size_t offset, std::size_t co
 UpdateOutcome Update::run(Exchange& exchange, const UpdateRequest& request) {
   const bool clips = clip_norm_ > 0.0;
   const bool norms = clips || request.norm;
+  const bool waits_for_all = clips || request.all_or_nothing;
   const bool is_alone = buckets_.ownership().ranks == 1;  // then all ranks see the same
   std::fill(not_finite_.begin(), not_finite_.end(), 0.0);
   for (NormSums* sums : {&gradients_, &weights_, &directions_}) sums->clear();
@@ -95,8 +96,9 @@ UpdateOutcome Update::run(Exchange& exchange, const UpdateRequest& request) {
     // A pass over what the update is about to read, and so in the cache of the processor.
     const bool finite = is_finite(b);
     if (!finite && is_alone) break;
+    if (request.divisor != 1.0) scale(buckets_.own_gradients(b), 1.0 / request.divisor);
     if (norms) add_gradient_norms(b);
-    if (clips) continue;
+    if (waits_for_all) continue;
     if (finite)
       begin_update(exchange, b, request, 1.0);
     else if (!optimizer_.needs_norms())
@@ -108,13 +110,15 @@ UpdateOutcome Update::run(Exchange& exchange, const UpdateRequest& request) {
     exchange.combine(gradients_.all());
     outcome.gradient_norm = gradient_norm();
   }
+  double factor = 1.0;
   if (clips) {
     // Finite gradients of f64 can have squares that are not.
     if (!std::isfinite(*outcome.gradient_norm))
       return {.not_finite = largest_gradient(), .norm_overflows = true, .gradient_norm = {}};
-    const double factor = std::min(1.0, clip_norm_ / (*outcome.gradient_norm + kNormOffset));
-    for (std::size_t b = 0; b < buckets_.size(); ++b) begin_update(exchange, b, request, factor);
+    factor = std::min(1.0, clip_norm_ / (*outcome.gradient_norm + kNormOffset));
   }
+  if (waits_for_all)
+    for (std::size_t b = 0; b < buckets_.size(); ++b) begin_update(exchange, b, request, factor);
   if (optimizer_.needs_norms()) {
     exchange.combine(weights_.all());
     exchange.combine(directions_.all());
@@ -196,13 +200,22 @@ void Update::finish_update(Exchange& exchange, std::size_t bucket, const UpdateR
     optimizer_.update(part.memory, step);
   }
   if (ema_decay_ > 0.0) {
-    const Buffer parameters = buckets_.own_parameters(bucket);
     if (request.number == 1)
-      std::memcpy(average(bucket).data, parameters.data, parameters.size_bytes());
+      begin_average(bucket);
     else
-      update_average(average(bucket), parameters, ema_decay_);
+      update_average(average(bucket), buckets_.own_parameters(bucket), ema_decay_);
   }
   exchange.updated(bucket);
+}
+
+void Update::begin_average(std::size_t bucket) noexcept {
+  const Buffer parameters = buckets_.own_parameters(bucket);
+  std::memcpy(average(bucket).data, parameters.data, parameters.size_bytes());
+}
+
+void Update::begin_average() noexcept {
+  if (ema_decay_ == 0.0) return;
+  for (std::size_t b = 0; b < buckets_.size(); ++b) begin_average(b);
 }
 
 void Update::swap_average() noexcept {

@@ -22,8 +22,10 @@ std::vector<std::string_view> update_slots(const Optimizer& optimizer, const Opt
 /// What an update is to do beside updating.
 struct UpdateRequest {
   double learning_rate = 0.0;
-  std::uint64_t number = 1;  ///< of the step, counted from 1 over the whole run
-  bool norm = false;         ///< tell the gradient norm
+  std::uint64_t number = 1;     ///< of the step, counted from 1 over the whole run
+  bool norm = false;            ///< tell the gradient norm
+  double divisor = 1.0;         ///< of the gradients that arrive: a loss scale
+  bool all_or_nothing = false;  ///< begin to update when all gradients have come and are finite
 };
 
 struct UpdateOutcome {
@@ -59,9 +61,12 @@ class Update {
   /// Collective, after backward: waits for the gradients of one bucket after another and updates its parameters, while
   /// later buckets are exchanged. With optimizer.clip_norm updates begin when all buckets have come, because the norm
   /// is that of all. If a gradient is not finite, the outcome names its parameter, the same on all ranks: this rank has
-  /// updated nothing of its bucket then (nothing at all with clip_norm), and the exchange is to be ended by discard().
-  /// Apart from that the gradients are those after clipping. \throws CommunicationError
+  /// updated nothing of its bucket then (nothing at all with clip_norm or all_or_nothing), and the exchange is to be
+  /// ended by discard(). Apart from that the gradients are those after clipping. \throws CommunicationError
   [[nodiscard]] UpdateOutcome run(Exchange& exchange, const UpdateRequest& request);
+
+  /// After a step that was skipped before the first update: the average begins as the parameters are.
+  void begin_average() noexcept;
 
   /// Exchanges parameters and averages of what this rank owns; twice is not at all, bit for bit. Only with
   /// optimizer.ema_decay.
@@ -83,6 +88,7 @@ class Update {
   void begin_update(Exchange& exchange, std::size_t bucket, const UpdateRequest& request, double factor);
   void finish_update(Exchange& exchange, std::size_t bucket, const UpdateRequest& request);
   static UpdateStep step_for(const Part& part, const UpdateRequest& request);
+  void begin_average(std::size_t bucket) noexcept;
   Buffer average(std::size_t bucket) const noexcept { return buckets_.slots(bucket).back(); }
 
   const Optimizer& optimizer_;
