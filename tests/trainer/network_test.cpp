@@ -156,6 +156,7 @@ TEST_P(NetworkTest, NoSamplesIsNoLossAndNoGradient) {
 
 // The order in which backward completes gradients, before the memory is there.
 TEST_P(NetworkTest, TellsInWhichOrderGradientsCome) {
+  network_->bind(*buckets_, {});
   const std::vector<std::size_t> order = network_->arrival_order();
   std::vector<std::size_t> seen;
   network_->bind(*buckets_, [&](std::size_t parameter, std::size_t, std::size_t) { seen.push_back(parameter); });

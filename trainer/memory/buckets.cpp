@@ -62,34 +62,41 @@ std::vector<std::size_t> owned_counts(const BucketPlan& plan, std::size_t bucket
   return ends;
 }
 
-Buffer Buckets::allocate(const Communicator& comm, std::size_t count) {
-  owned_.push_back(comm.allocate_bytes(count * size_of(dtype_)));
-  return {owned_.back().get(), count, dtype_};
+Buffer Buckets::allocate(const Communicator& comm, std::size_t count, DType dtype,
+                         std::vector<std::shared_ptr<void>>& owned) {
+  owned.push_back(comm.allocate_bytes(count * size_of(dtype)));
+  return {owned.back().get(), count, dtype};
 }
 
 Buckets::Buckets(const Communicator& comm, BucketPlan plan, DType dtype, std::span<const std::string_view> slots,
                  Ownership ownership)
-    : plan_(std::move(plan)),
-      dtype_(dtype),
+    : dtype_(dtype),
       ownership_(ownership),
       slot_names_(slots.begin(), slots.end()),
-      parameters_(allocate(comm, plan_.count)),
-      gradients_(allocate(comm, plan_.count)) {
-  const auto rank = static_cast<std::ptrdiff_t>(ownership.rank);
+      parameters_(allocate(comm, plan.count, dtype, owned_)),
+      gradients_(allocate(comm, plan.count, dtype, owned_)) {
+  arrange(comm, std::move(plan));
+}
+
+void Buckets::arrange(const Communicator& comm, BucketPlan plan) {
+  plan_ = std::move(plan);
+  shards_.clear();
+  slots_.clear();
+  owned_slots_.clear();
+  const auto rank = static_cast<std::size_t>(ownership_.rank);
   std::size_t owned = 0;
   for (std::size_t b = 0; b < size(); ++b) {
     Shard& shard = shards_.emplace_back();
-    shard.counts = trainer::owned_counts(plan_, b, ownership.ranks);
-    shard.offset = std::accumulate(shard.counts.begin(), shard.counts.begin() + rank, std::size_t{0});
-    owned += shard.counts[static_cast<std::size_t>(rank)];
+    shard.counts = trainer::owned_counts(plan_, b, ownership_.ranks);
+    shard.offset = std::accumulate(shard.counts.begin(), shard.counts.begin() + ownership_.rank, std::size_t{0});
+    owned += shard.counts[rank];
   }
   for (std::size_t slot = 0; slot < slot_names_.size(); ++slot) {
-    slots_.push_back(allocate(comm, owned));
+    slots_.push_back(allocate(comm, owned, dtype_, owned_slots_));
     std::size_t begin = 0;
     for (Shard& shard : shards_) {
-      const std::size_t count = shard.counts[static_cast<std::size_t>(rank)];
-      shard.slots.push_back(slots_.back().slice(begin, count));
-      begin += count;
+      shard.slots.push_back(slots_.back().slice(begin, shard.counts[rank]));
+      begin += shard.counts[rank];
     }
   }
 }

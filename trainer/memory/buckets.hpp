@@ -68,6 +68,10 @@ class Buckets {
   Buckets(const Communicator& comm, BucketPlan plan, DType dtype, std::span<const std::string_view> slots,
           Ownership ownership = {});
 
+  /// Cuts the memory otherwise, as long as nothing is in it: what it holds is not moved, and slots are zeros again.
+  /// `plan` has as many elements.
+  void arrange(const Communicator& comm, BucketPlan plan);
+
   const BucketPlan& plan() const noexcept { return plan_; }
   std::size_t size() const noexcept { return plan_.buckets.size(); }
   DType dtype() const noexcept { return dtype_; }
@@ -101,7 +105,8 @@ class Buckets {
     std::size_t offset = 0;           // of this rank's part, within the bucket
     std::vector<Buffer> slots;
   };
-  Buffer allocate(const Communicator& comm, std::size_t count);
+  static Buffer allocate(const Communicator& comm, std::size_t count, DType dtype,
+                         std::vector<std::shared_ptr<void>>& owned);
   Buffer whole(Buffer memory, std::size_t bucket) const noexcept {
     return memory.slice(plan_.buckets[bucket].offset, plan_.buckets[bucket].count);
   }
@@ -117,7 +122,8 @@ class Buckets {
   DType dtype_;
   Ownership ownership_;
   std::vector<std::string> slot_names_;
-  std::vector<std::shared_ptr<void>> owned_;
+  std::vector<std::shared_ptr<void>> owned_;  // parameters and gradients
+  std::vector<std::shared_ptr<void>> owned_slots_;
   Buffer parameters_, gradients_;
   std::vector<Buffer> slots_;
   std::vector<Shard> shards_;  // by bucket

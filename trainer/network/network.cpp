@@ -1,5 +1,4 @@
 #include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
@@ -148,30 +147,25 @@ class Network::Impl : private GradientSink {
 
   const ModelPlan& plan() const noexcept { return plan_; }
 
-  /// One pass over samples of zeros, with parameters of zeros. It changes nothing that lasts.
+  /// One pass over samples of zeros.
   std::vector<std::size_t> arrival_order() {
     std::vector<Tensor> kept;
     for (const Tensor& buffer : buffers_) kept.push_back(buffer.clone());
-    std::vector<Tensor> parameters;
-    std::vector<Tensor> gradients;
-    for (const ParameterInfo& info : plan_.parameters) {
-      parameters.push_back(at::zeros(info.shape, at::TensorOptions(torch_type(dtype_))));
-      gradients.push_back(at::empty(info.shape, at::TensorOptions(torch_type(dtype_))));
-    }
     std::vector<std::size_t> order;
-    std::vector<bool> seen(parameters.size());
+    std::vector<bool> seen(plan_.parameters.size());
     const auto note = [&](std::size_t parameter) {
       if (!seen[parameter]) order.push_back(parameter);
       seen[parameter] = true;
     };
-    bind(std::move(parameters), std::move(gradients),
-         [&](std::size_t parameter, std::size_t, std::size_t) { note(parameter); });
+    const GradientReady ready =
+        std::exchange(ready_, [&](std::size_t parameter, std::size_t, std::size_t) { note(parameter); });
     const Given given = zeros_given();
     Pass pass = training_pass(given.inputs);
     pass.statistics = nullptr;  // this rank is alone
     pass.ids = kTried;
     learn(given, pass);
     backward(1.0);
+    ready_ = ready;
     for (std::size_t i = plan_.parameters.size(); i-- > 0;) note(i);
     for (std::size_t i = 0; i < kept.size(); ++i) buffers_[i].copy_(kept[i]);
     return order;
@@ -192,24 +186,15 @@ class Network::Impl : private GradientSink {
   }
 
   void bind(const Buckets& buckets, GradientReady ready) {
-    std::vector<Tensor> parameters;
-    std::vector<Tensor> gradients;
-    for (std::size_t i = 0; i < plan_.parameters.size(); ++i) {
-      const Extents& shape = plan_.parameters[i].shape;
-      parameters.push_back(view(buckets.parameter(i).data, shape, dtype_));
-      gradients.push_back(view(buckets.gradient(i).data, shape, dtype_));
-    }
-    bind(std::move(parameters), std::move(gradients), std::move(ready));
-  }
-
-  void bind(std::vector<Tensor> parameters, std::vector<Tensor> gradients, GradientReady ready) {
     ready_ = std::move(ready);
     parameters_.clear();
-    gradients_ = std::move(gradients);
+    gradients_.clear();
     accumulators_.clear();
     written_.assign(plan_.parameters.size(), false);
     for (std::size_t i = 0; i < plan_.parameters.size(); ++i) {
-      Tensor parameter = std::move(parameters[i]);
+      const Extents& shape = plan_.parameters[i].shape;
+      Tensor parameter = view(buckets.parameter(i).data, shape, dtype_);
+      gradients_.push_back(view(buckets.gradient(i).data, shape, dtype_));
       if (!plan_.own_parameters.empty()) {
         plan_.own_parameters[i].set_data(parameter);
         parameter = plan_.own_parameters[i];

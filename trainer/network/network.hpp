@@ -105,7 +105,7 @@ class Network {
   std::size_t numbers() const noexcept;
 
   /// The parameters in the order in which backward completes their gradients, as one pass over made-up samples finds
-  /// it; those without a gradient come last. Before bind(), which it undoes; takes the memory of a replica meanwhile.
+  /// it; those without a gradient come last. Writes to the gradient memory. Local. Requires bind().
   std::vector<std::size_t> arrival_order();
 
   /// Makes parameters and gradients views of `buckets`, which must outlive the network and be of its parameters and

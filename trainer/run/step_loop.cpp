@@ -65,28 +65,32 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
 
 /// Parameters lie in the order in which rank 0 finds their gradients to come.
 std::unique_ptr<Buckets> StepLoop::make_buckets() {
-  std::vector<std::uint64_t> order(parameters().size());
-  agree_at_root(comm_, [&] {
-    const auto found = network_->arrival_order();
-    std::copy(found.begin(), found.end(), order.begin());
-  });
-  broadcast(comm_, order, 0);
-  return agree(comm_, [&] {
-    const DType dtype = dtype_from_name(config_.model.dtype);
-    std::size_t elements = 0;
-    for (const ParameterInfo& parameter : parameters()) elements += parameter.count();
-    const std::size_t bucket_bytes = config_.exchange.bucket_bytes > 0
-                                         ? static_cast<std::size_t>(config_.exchange.bucket_bytes)
-                                         : bucket_bytes_for(shape_of(comm_), elements * size_of(dtype));
-    const std::vector<std::size_t> places(order.begin(), order.end());
+  const DType dtype = dtype_from_name(config_.model.dtype);
+  std::size_t elements = 0;
+  for (const ParameterInfo& parameter : parameters()) elements += parameter.count();
+  auto bucket_bytes = static_cast<std::size_t>(config_.exchange.bucket_bytes);
+  auto buckets = agree(comm_, [&] {
+    if (bucket_bytes == 0) bucket_bytes = bucket_bytes_for(shape_of(comm_), elements * size_of(dtype));
     try {
-      return std::make_unique<Buckets>(comm_, plan_buckets(parameters(), dtype, bucket_bytes, places), dtype,
+      return std::make_unique<Buckets>(comm_, plan_buckets(parameters(), dtype, bucket_bytes), dtype,
                                        update_slots(*optimizer_, config_.optimizer),
                                        ownership_of(config_.exchange, comm_));
     } catch (const std::bad_alloc& error) {
       throw Error(fmt::format("not enough memory for {} ({})", memory_text(), error.what()));
     }
   });
+  std::vector<std::uint64_t> order(parameters().size());
+  agree_at_root(comm_, [&] {
+    network_->bind(*buckets, {});
+    const auto found = network_->arrival_order();
+    std::copy(found.begin(), found.end(), order.begin());
+  });
+  broadcast(comm_, order, 0);
+  agree(comm_, [&] {
+    const std::vector<std::size_t> places(order.begin(), order.end());
+    buckets->arrange(comm_, plan_buckets(parameters(), dtype, bucket_bytes, places));
+  });
+  return buckets;
 }
 
 std::string StepLoop::memory_text() const {
