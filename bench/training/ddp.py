@@ -38,7 +38,7 @@ def blas_library():
     """The library of BLAS that is loaded, with links resolved."""
     with open("/proc/self/maps") as maps:
         files = {line.split()[-1] for line in maps if "blas" in os.path.basename(line.split()[-1])}
-    return ", ".join(sorted(os.path.realpath(file) for file in files)) or "none"
+    return ", ".join(sorted({os.path.realpath(file) for file in files})) or "none"
 
 
 class Contestant:
