@@ -1,6 +1,7 @@
 #include <tutti/trainer/memory/buckets.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -80,6 +81,8 @@ Buckets::Buckets(const Communicator& comm, BucketPlan plan, DType dtype, std::sp
 
 void Buckets::arrange(const Communicator& comm, BucketPlan plan) {
   plan_ = std::move(plan);
+  // Gaps between parameters, which are summed and updated too, are zeros.
+  for (const Buffer memory : {parameters_, gradients_}) std::memset(memory.data, 0, memory.size_bytes());
   shards_.clear();
   slots_.clear();
   owned_slots_.clear();

@@ -68,7 +68,7 @@ class Buckets {
   Buckets(const Communicator& comm, BucketPlan plan, DType dtype, std::span<const std::string_view> slots,
           Ownership ownership = {});
 
-  /// Cuts the memory otherwise, as long as nothing is in it: what it holds is not moved, and slots are zeros again.
+  /// Cuts the memory otherwise. All of it is zeros again.
   /// `plan` has as many elements.
   void arrange(const Communicator& comm, BucketPlan plan);
 
