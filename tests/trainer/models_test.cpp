@@ -137,7 +137,7 @@ TEST(Models, BeginAsTheirPapersSay) {
   EXPECT_EQ(named(resnet, "block2.1.shortcut.norm.weight").initial_value, 1.0);
   EXPECT_NEAR(named(resnet, "output.bias").initial_bound, 1.0 / std::sqrt(512.0), 1e-12);
   const ModelPlan gpt = plan_model({.input = {8}, .outputs = 256}, {.name = "gpt", .layers = 12});
-  EXPECT_EQ(named(gpt, "block1.attention.in.weight").initial_std, 0.02);
+  EXPECT_EQ(named(gpt, "block1.attention.qkv.weight").initial_std, 0.02);
   EXPECT_NEAR(named(gpt, "block1.attention.out.weight").initial_std, 0.00408248290464, 1e-12);
   EXPECT_NEAR(named(gpt, "block12.mlp2.weight").initial_std, 0.00408248290464, 1e-12);
   EXPECT_EQ(named(gpt, "block3.norm1.weight").initial_value, 1.0);

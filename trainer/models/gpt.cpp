@@ -5,11 +5,11 @@
 // The mlp is width -> 4 width -> width with gelu (tanh). Weights begin N(0, 0.02), those before an addition
 // N(0, 0.02 / sqrt(2 layers)). A position sees itself and those before it.
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/new_full.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/triu.h>
 
@@ -101,26 +101,23 @@ class Gpt {
     const std::size_t b = model_.parameter({.name = name + ".bias", .shape = {outputs}});
     model_.add(
         [w, b, outputs](const Tensor& x, const Pass& pass) {
-          return trainer::dense(x.reshape({-1, x.size(-1)}), w, b, pass).view({x.size(0), x.size(1), outputs});
+          return trainer::dense(x.reshape({-1, x.size(-1)}), w, b, pass).view({-1, x.size(1), outputs});
         },
         {positions_, outputs}, work(inputs * outputs));
   }
 
   void attention(const std::string& name) {
-    dense(name + ".in", 3 * width_, kStd);
+    dense(name + ".qkv", 3 * width_, kStd);
     const std::int64_t heads = options_.heads;
     model_.add(
-        [heads, width = width_](const Tensor& x, const Pass&) {
-          const std::int64_t n = x.size(0);
-          const std::int64_t positions = x.size(1);
+        [heads, width = width_, positions = positions_](const Tensor& x, const Pass&) {
           // {n, T, 3, heads, width / heads} -> {3, n, heads, T, width / heads}
-          const Tensor parts = x.view({n, positions, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
+          const Tensor parts = x.view({-1, positions, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
           const double scale = 1.0 / std::sqrt(static_cast<double>(width / heads));
-          const Tensor future = at::full({positions, positions}, -std::numeric_limits<double>::infinity(),
-                                         x.options().requires_grad(false))
-                                    .triu(1);
+          const Tensor future =
+              x.new_full({positions, positions}, -std::numeric_limits<double>::infinity()).triu(1);
           const Tensor scores = at::matmul(parts[0], parts[1].transpose(2, 3)).mul(scale).add(future);
-          return at::matmul(at::softmax(scores, -1), parts[2]).transpose(1, 2).reshape({n, positions, width});
+          return at::matmul(at::softmax(scores, -1), parts[2]).transpose(1, 2).reshape({-1, positions, width});
         },
         {positions_, width_}, work(2 * positions_ * width_));
     dense(name + ".out", width_, before_addition_);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,10 @@
 
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/models/options.hpp>
+
+namespace torch::jit {
+struct Module;
+}
 
 namespace tutti::trainer {
 
@@ -110,6 +115,7 @@ struct ModelPlan {
   /// Tensors that the model holds itself, as a model of a file does: those of `parameters` and `buffers`, or none.
   std::vector<at::Tensor> own_parameters = {};
   std::vector<at::Tensor> own_buffers = {};
+  std::shared_ptr<torch::jit::Module> own_module = {};
 
   /// {samples, input...} -> {samples, outputs}: unnormalised log-probabilities of classes, or numbers. For bytes of
   /// text {samples, bytes, 256}.

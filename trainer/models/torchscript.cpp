@@ -236,6 +236,7 @@ ModelPlan plan_torchscript(const ModelShape& shape, const ModelOptions& options)
     }
   });
   plan.stages.push_back(std::move(stage));
+  plan.own_module = std::move(module);
   return plan;
 }
 

@@ -25,6 +25,7 @@
 #include <tutti/trainer/models/bf16_arithmetic.hpp>
 #include <tutti/trainer/models/loss.hpp>
 #include <tutti/trainer/models/model.hpp>
+#include <tutti/trainer/models/script_module.hpp>
 #include <tutti/trainer/models/synchronised_norm.hpp>
 #include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/network/tensors.hpp>
@@ -282,6 +283,19 @@ class Network::Impl : private GradientSink {
     return evaluated;
   }
 
+  std::string torchscript(std::span<const ConstBuffer> parameters,
+                          const std::map<std::string, std::string>& extra_files) const {
+    std::vector<Tensor> values;
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      values.push_back(view(parameters[i].data, plan_.parameters[i].shape, dtype_));
+    return torchscript_file({.takes_integers = kind_ == TargetKind::next_byte,
+                             .plan = plan_,
+                             .shape = shape_,
+                             .parameters = values,
+                             .buffers = buffers_},
+                            extra_files);
+  }
+
  private:
   std::size_t count(const Samples& samples) const {
     return samples.inputs.count / static_cast<std::size_t>(product(input_shape_));
@@ -471,6 +485,10 @@ void Network::skip() {
 }
 Evaluated Network::evaluate(const Samples& samples) {
   return translating_errors([&] { return impl_->evaluate(samples); });
+}
+std::string Network::torchscript(std::span<const ConstBuffer> parameters,
+                                 const std::map<std::string, std::string>& extra_files) const {
+  return translating_errors([&] { return impl_->torchscript(parameters, extra_files); });
 }
 
 }  // namespace tutti::trainer

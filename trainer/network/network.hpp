@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -131,6 +132,12 @@ class Network {
 
   /// Loss and right answers, without gradients; changes nothing. Requires bind().
   Evaluated evaluate(const Samples& samples);
+
+  /// The bytes of a TorchScript file of this model (models/script_module.hpp) with `parameters`, in model order and of
+  /// the model's type, and the buffers as they are. Its one input, or its inputs, are what the model sees: scaled.
+  /// bind() is not needed, and with a model of a file it ends what was bound.
+  std::string torchscript(std::span<const ConstBuffer> parameters,
+                          const std::map<std::string, std::string>& extra_files) const;
 
  private:
   class Impl;
