@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <string_view>
+
 namespace tutti::tools {
 
 void add_info_command(CLI::App& app);
@@ -15,9 +17,12 @@ void add_report_command(CLI::App& app);
 void add_ps_command(CLI::App& app);
 void add_trace_command(CLI::App& app);
 
-/// `train` and `models` are only listed here: main() hands everything behind them to the trainer's own program, see
+/// `train`, `models` and `export` are only listed here: main() hands everything behind them to the trainer's own program, see
 /// exec_trainer().
 void add_train_command(CLI::App& app);
+
+/// Whether it is one of these.
+bool is_of_trainer(std::string_view command) noexcept;
 
 /// Becomes tutti-train, which lies beside this program, with the arguments behind the command. Returns only by
 /// throwing. \throws DataError if the trainer was not built or cannot be started.

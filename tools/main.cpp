@@ -46,8 +46,8 @@ void add_commands(CLI::App& app) {
 }
 
 /// All commands there are: this build may lack some.
-constexpr std::array kAllCommands = {"train", "models", "data", "preload", "perf", "explain",
-                                     "tune",  "report", "ps",   "trace",   "info", "doctor"};
+constexpr std::array kAllCommands = {"train", "models", "export", "data", "preload", "perf", "explain",
+                                     "tune",  "report", "ps",     "trace", "info",    "doctor"};
 
 bool is_left_out(const std::string& name, const std::vector<std::string>& built) {
   const auto is_in = [&](const auto& names) { return std::find(names.begin(), names.end(), name) != names.end(); };
@@ -68,7 +68,7 @@ int run(int argc, char** argv) {
   add_commands(app);
   const bool speaks = tutti::tools::launched_rank() == 0;
 
-  if (argc > 1 && (std::string(argv[1]) == "train" || std::string(argv[1]) == "models"))
+  if (argc > 1 && tutti::tools::is_of_trainer(argv[1]))
     tutti::tools::exec_trainer(argc, argv);
 #ifdef TUTTI_TOOLS_PRELOAD
   if (argc > 2 && std::string(argv[1]) == "preload" && argv[2][0] != '-') tutti::tools::exec_preloaded(argv + 2);

@@ -1,10 +1,13 @@
-// `tutti train` and `tutti models`: hand over to tutti-train, a program of its own because it alone needs libtorch.
+// `tutti train`, `tutti models` and `tutti export`: hand over to tutti-train, a program of its own because it alone needs libtorch.
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
@@ -15,16 +18,32 @@
 
 namespace tutti::tools {
 
+namespace {
+
+struct TrainerCommand {
+  const char* name;
+  const char* purpose;
+};
+
+constexpr std::array<TrainerCommand, 3> kCommands{
+    {{"train", "Train a model as a configuration file says: mpirun -n N tutti train CONFIG.toml [--set key=value]"},
+     {"models",
+      "Show the models there are, with parameters and work: tutti models [--input 3x32x32] [--set key=value]"},
+     {"export",
+      "Write the model of a run for other programs: tutti export RUN --to FILE.safetensors, or FILE.pt (TorchScript)"}}};
+
+}  // namespace
+
 void add_train_command(CLI::App& app) {
-  auto* command = app.add_subcommand(
-      "train", "Train a model as a configuration file says: mpirun -n N tutti train CONFIG.toml [--set key=value]");
-  command->set_help_flag();
-  command->allow_extras();
-  auto* models = app.add_subcommand(
-      "models",
-      "Show the models there are, with parameters and work: tutti models [--input 3x32x32] [--set key=value]");
-  models->set_help_flag();
-  models->allow_extras();
+  for (const TrainerCommand& listed : kCommands) {
+    auto* command = app.add_subcommand(listed.name, listed.purpose);
+    command->set_help_flag();
+    command->allow_extras();
+  }
+}
+
+bool is_of_trainer(std::string_view command) noexcept {
+  return std::any_of(kCommands.begin(), kCommands.end(), [&](const auto& known) { return command == known.name; });
 }
 
 void exec_trainer(int argc, char** argv) {

@@ -1,5 +1,5 @@
-// tutti-train CONFIG.toml: the program behind `tutti train`, and, called by that name, behind `tutti models`. Apart
-// from `tutti` because it alone needs libtorch.
+// tutti-train CONFIG.toml: the program behind `tutti train`, and, called by these names, behind `tutti models` and
+// `tutti export`. Apart from `tutti` because it alone needs libtorch.
 //
 // Exit status: 0 the run is complete; 1 it failed, and one line "tutti: error: ..." says why; 2 the command line or the
 // configuration is wrong; 3 it was stopped by a signal, has written a checkpoint, and --resume goes on.
@@ -27,6 +27,7 @@
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/network/model_list.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/export.hpp>
 #include <tutti/trainer/run/stop_signals.hpp>
 #include <tutti/trainer/run/training.hpp>
 
@@ -52,6 +53,7 @@ struct CommandLine {
   bool keys = false;
   std::string input = "1x28x28";
   std::size_t outputs = 10;
+  ExportOptions exported;
 };
 
 void print_error(const std::string& message) {
@@ -100,6 +102,20 @@ void describe_models(CLI::App& app, CommandLine& line) {
       ->expected(1)
       ->allow_extra_args(false)
       ->take_all();
+}
+
+void describe_export(CLI::App& app, CommandLine& line) {
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.add_option("from", line.exported.from, "Run folder, whose newest checkpoint is meant, or a checkpoint")
+      ->type_name("RUN")
+      ->required();
+  app.add_option("--to", line.exported.to, "File to write: NAME.safetensors (tensors) or NAME.pt (TorchScript module)")
+      ->type_name("FILE")
+      ->required();
+  app.add_flag("--average", line.exported.average, "The moving average (optimizer.ema_decay) instead of the parameters");
+  app.add_flag("--force", line.exported.force, "Overwrite the file");
+  app.add_option("--model-file", line.exported.model_file, "Where model.file of the run is now, if it has moved (.pt)")
+      ->type_name("FILE");
 }
 
 Config shared_config(const Communicator& comm, const CommandLine& line) {
@@ -172,12 +188,48 @@ int run(const CommandLine& line, std::string& run_folder) {
   }
 }
 
+/// What a program of this file is for, by the name it is called by.
+struct Role {
+  std::string program;
+  std::string purpose;
+  void (*describe)(CLI::App& app, CommandLine& line);
+  std::string (*answer)(const CommandLine& line);  ///< what is to be printed; null: a run
+};
+
+Role role_of(std::string_view name) {
+  if (name == "tutti models")
+    return {std::string(name), "Show the models there are: parameters, multiply-adds of a forward pass over one sample",
+            describe_models, models_text};
+  if (name == "tutti export")
+    return {std::string(name), "Write the model of a run for other programs: safetensors, or a module for torch.jit.load",
+            describe_export, [](const CommandLine& line) { return export_model(line.exported) + "\n"; }};
+  const std::string program = name.starts_with("tutti ") ? std::string(name) : "tutti-train";
+  return {program, "Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
+          describe, nullptr};
+}
+
 /// Prints what was asked for; whether it has arrived, or nobody wanted it.
 bool printed(const std::string& text) {
   errno = 0;
   if ((std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) || errno == EBADF) return true;
   print_error(tutti::text("standard output cannot be written: ", std::strerror(errno != 0 ? errno : EIO)));
   return false;
+}
+
+/// Of one process, without communication. \returns the exit status
+int answer(std::string (*of)(const CommandLine&), const CommandLine& line) {
+  try {
+    return printed(of(line)) ? 0 : kFailed;
+  } catch (const InvalidArgument& error) {
+    print_error(error.what());
+    return kWrongUsage;
+  } catch (const ConfigError& error) {
+    print_error(error.what());
+    return kWrongUsage;
+  } catch (const std::exception& error) {
+    print_error(error.what());
+    return kFailed;
+  }
 }
 
 /// After MPI has ended, because the page's charts are drawn by another process. The run is complete without it.
@@ -199,42 +251,27 @@ int main(int argc, char** argv) {
   {
     const Session session(&argc, &argv);
     rank = world_rank();
-    // `tutti train` calls itself so.
-    const std::string program = std::string_view(argv[0]).starts_with("tutti ") ? argv[0] : "tutti-train";
-    const bool models = program == "tutti models";
-    CLI::App app(models
-                     ? "Show the models there are: parameters, multiply-adds of a forward pass over one sample"
-                     : "Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
-                 program);
+    const Role role = role_of(argv[0]);
+    CLI::App app(role.purpose, role.program);
     CommandLine line;
     tools::set_help_style(app);
-    if (models)
-      describe_models(app, line);
-    else
-      describe(app, line);
+    role.describe(app, line);
     try {
       app.parse(argc, argv);
-      if (!line.keys && !models && line.config.empty()) throw CLI::RequiredError("config");
-      if (!models && app.count("--out") > 0 && line.out.empty())
+      if (role.answer == nullptr && !line.keys && line.config.empty()) throw CLI::RequiredError("config");
+      if (role.answer == nullptr && app.count("--out") > 0 && line.out.empty())
         throw CLI::ValidationError("--out", "the run folder's name is empty");
     } catch (const CLI::Success& wanted) {  // --help, --version
       return rank == 0 ? app.exit(wanted) : 0;
     } catch (const CLI::ParseError& error) {
       const std::span<char* const> arguments(argv + 1, static_cast<std::size_t>(std::max(0, argc - 1)));
-      if (rank == 0) print_error(tools::usage_message(app, error, arguments, program));
+      if (rank == 0) print_error(tools::usage_message(app, error, arguments, role.program));
       return kWrongUsage;
     }
     if (line.keys) {
       return rank != 0 || printed(key_table_markdown()) ? 0 : kFailed;
     }
-    if (models) {
-      try {
-        return rank != 0 || printed(models_text(line)) ? 0 : kFailed;
-      } catch (const Error& error) {
-        print_error(error.what());
-        return kWrongUsage;
-      }
-    }
+    if (role.answer != nullptr) return rank == 0 ? answer(*role.answer, line) : 0;
     if (const auto wrong = wrong_launcher(world_size())) {
       if (wrong->is_first) print_error(wrong->what);
       return kFailed;

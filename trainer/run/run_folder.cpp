@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -54,6 +55,21 @@ void require_finite(const nlohmann::json& record, const char* file) {
       throw Error(fmt::format("{}: {} is {}", file, key, value.get<double>()));
 }
 
+struct Saved {
+  std::uint64_t step;
+  fs::path file;
+};
+
+/// Of the run in `folder`, newest first.
+std::vector<Saved> checkpoints_of(const fs::path& folder) {
+  std::vector<Saved> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder / kCheckpoints, error))
+    if (const auto step = step_of(entry.path())) found.push_back({*step, entry.path()});
+  std::sort(found.begin(), found.end(), [](const Saved& a, const Saved& b) { return a.step > b.step; });
+  return found;
+}
+
 /// What a run would be mixed up with, as a clause; empty if the folder may hold one.
 std::string occupant(const fs::path& folder) {
   if (is_there(folder / "manifest.json")) return "the folder holds a data set";
@@ -73,7 +89,7 @@ RunFolder RunFolder::create(const fs::path& folder) {
   if (const std::string what = occupant(folder); !what.empty())
     throw DataError(fmt::format("{}: {}: choose another for the run by --out", folder.string(), what));
   const bool has_records = is_there(folder / kConfig) || is_there(folder / kMetrics) || is_there(folder / kResult);
-  if (has_records || !run.checkpoints().empty())
+  if (has_records || !checkpoints_of(folder).empty())
     throw DataError(fmt::format(
         "{}: the folder already holds a run: go on with it by --resume, or choose another by --out", folder.string()));
   fs::create_directories(folder / kCheckpoints, error);
@@ -88,26 +104,8 @@ RunFolder RunFolder::open(const fs::path& folder) {
   return RunFolder(folder);
 }
 
-std::vector<RunFolder::Saved> RunFolder::checkpoints() const {
-  std::vector<Saved> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path_ / kCheckpoints, error))
-    if (const auto step = step_of(entry.path())) found.push_back({*step, entry.path()});
-  std::sort(found.begin(), found.end(), [](const Saved& a, const Saved& b) { return a.step > b.step; });
-  return found;
-}
-
 io::Checkpoint RunFolder::newest_checkpoint(fs::path& file) {
-  for (const Saved& candidate : checkpoints()) {
-    try {
-      io::Checkpoint checkpoint = io::read_checkpoint(candidate.file);
-      file = candidate.file;
-      return checkpoint;
-    } catch (const DataError& broken) {
-      damaged_.insert(candidate.step);
-      std::fprintf(stderr, "tutti: note: passing over a checkpoint: %s\n", broken.what());
-    }
-  }
+  if (auto found = find_newest_checkpoint(path_, file, damaged_)) return std::move(*found);
   if (!damaged_.empty())
     throw DataError(
         fmt::format("{}: none of the {} checkpoint(s) of the run is whole: it cannot be resumed; choose "
@@ -116,6 +114,21 @@ io::Checkpoint RunFolder::newest_checkpoint(fs::path& file) {
   throw DataError(
       fmt::format("{}: the folder holds no checkpoint to resume from: {}", path_.string(),
                   is_there(path_ / kConfig) ? "choose another by --out" : "start the run without --resume"));
+}
+
+std::optional<io::Checkpoint> find_newest_checkpoint(const fs::path& folder, fs::path& file,
+                                                     std::set<std::uint64_t>& damaged) {
+  for (const Saved& candidate : checkpoints_of(folder)) {
+    try {
+      io::Checkpoint checkpoint = io::read_checkpoint(candidate.file);
+      file = candidate.file;
+      return checkpoint;
+    } catch (const DataError& broken) {
+      damaged.insert(candidate.step);
+      std::fprintf(stderr, "tutti: note: passing over a checkpoint: %s\n", broken.what());
+    }
+  }
+  return std::nullopt;
 }
 
 void RunFolder::open_metrics(std::ios::openmode mode) {
@@ -172,7 +185,7 @@ void RunFolder::write_checkpoint(std::uint64_t step, const io::Checkpoint& check
   io::write_checkpoint(path_ / kCheckpoints / checkpoint_name(step), checkpoint);
   damaged_.erase(step);
   std::int64_t kept = 0;
-  for (const Saved& saved : checkpoints()) {
+  for (const Saved& saved : checkpoints_of(path_)) {
     if (saved.step > step) continue;
     if (!damaged_.contains(saved.step) && kept < keep) {
       ++kept;  // the first is the one just written

@@ -16,6 +16,11 @@
 
 namespace tutti::trainer {
 
+/// The newest checkpoint of a run that is whole, and its `file`; nothing if there is none. One line on standard error
+/// for each newer one that is not, whose step is added to `damaged`. The folder may be in use.
+std::optional<io::Checkpoint> find_newest_checkpoint(const std::filesystem::path& folder, std::filesystem::path& file,
+                                                     std::set<std::uint64_t>& damaged);
+
 /// While it lives, no other process can have the folder (io::FolderLock). What is in it stays as it is until begin() or
 /// resume_at(), which come after everything that can be refused.
 class RunFolder {
@@ -57,11 +62,6 @@ class RunFolder {
  private:
   explicit RunFolder(std::filesystem::path folder) : path_(std::move(folder)), lock_(path_) {}
 
-  struct Saved {
-    std::uint64_t step;
-    std::filesystem::path file;
-  };
-  std::vector<Saved> checkpoints() const;  // newest first
   void open_metrics(std::ios::openmode mode);
 
   std::filesystem::path path_;

@@ -74,7 +74,8 @@ class Training {
   void save();
   TrainingResult finish();
   RunIdentity identity() {
-    return {config_, data_.train.dataset(), loop_.parameters(), threads_, loop_.network().buffers()};
+    return {config_,  data_.train.dataset(),     loop_.parameters(),
+            threads_, loop_.network().buffers(), data_.train.task()};
   }
   bool is_root() const { return comm_.rank() == 0; }
   double train_seconds() const { return seconds_before_ + seconds_since(session_begin_); }

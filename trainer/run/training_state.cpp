@@ -1,5 +1,5 @@
 // A checkpoint's description (JSON) holds: position, config (TOML, every key), data set fingerprint and size,
-// parameters (names and shapes in model order), buckets (names of the parameters in each, in order of exchange),
+// parameters (names and shapes in model order), task (shapes of inputs, classes or numbers), buckets (names of the parameters in each, in order of exchange),
 // threads, version. Its tensors are parameters/NAME, optimizer/SLOT/NAME and buffers/NAME: without bucket layout, so
 // that they outlive a change of it. Version 1 knew one slot, `momentum`, as velocities/NAME.
 #include <tutti/trainer/run/training_state.hpp>
@@ -71,6 +71,30 @@ json parameters_json(const std::vector<ParameterInfo>& parameters) {
   json list = json::array();
   for (const auto& parameter : parameters) list.push_back({{"name", parameter.name}, {"shape", parameter.shape}});
   return list;
+}
+
+json task_json(const TaskShape& task) {
+  json further = json::array();
+  for (const auto& input : task.further)
+    further.push_back({{"name", input.name}, {"shape", input.shape}, {"integers", input.integers}});
+  return {{"input", task.input},
+          {"classes", task.classes},
+          {"numbers", task.numbers},
+          {"integers", task.integers},
+          {"further", std::move(further)}};
+}
+
+TaskShape task_from(const json& j) {
+  TaskShape task;
+  j.at("input").get_to(task.input);
+  j.at("classes").get_to(task.classes);
+  j.at("numbers").get_to(task.numbers);
+  j.at("integers").get_to(task.integers);
+  for (const json& input : j.at("further"))
+    task.further.push_back({.name = input.at("name").get<std::string>(),
+                            .shape = input.at("shape").get<std::vector<std::size_t>>(),
+                            .integers = input.at("integers").get<bool>()});
+  return task;
 }
 
 json buckets_json(const RunIdentity& run, const BucketPlan& plan) {
@@ -160,6 +184,7 @@ io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position,
       {"config", to_toml(run.config)},
       {"data", {{"fingerprint", run.train.fingerprint()}, {"samples", run.train.size()}}},
       {"parameters", parameters_json(run.parameters)},
+      {"task", task_json(run.task)},
       {"buckets", buckets_json(run, buckets.plan())},
       {"threads", run.threads},
   };
@@ -205,6 +230,35 @@ Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpo
   for (const NamedBuffer& buffer : run.buffers) copy(buffer_tensor(buffer.name), buffer.values);
   for (const auto& [from, to] : copies) std::memcpy(to.data, from.bytes.data(), to.size_bytes());
   return position;
+}
+
+StoredModel stored_model(const std::filesystem::path& file, const io::Checkpoint& checkpoint, bool average) {
+  StoredModel model;
+  std::vector<std::pair<std::string, std::string>> parameters;  // name in the model, name in the checkpoint
+  try {
+    const json description = json::parse(checkpoint.description);
+    const int version = readable_version(file, description);
+    model.config = parse_config(description.at("config").get<std::string>(), file.string());
+    model.position = position_from(description.at("position"));
+    if (description.contains("task")) model.task = task_from(description.at("task"));
+    for (const json& parameter : description.at("parameters")) {
+      const auto name = parameter.at("name").get<std::string>();
+      parameters.emplace_back(name, average ? slot_tensor(version, "average", name) : parameter_tensor(name));
+    }
+  } catch (const json::exception& error) {
+    throw DataError(fmt::format("{}: not a checkpoint of a training run: {}", file.string(), error.what()));
+  }
+  if (average && model.config.optimizer.ema_decay == 0.0)
+    throw DataError(fmt::format("{}: the run keeps no average: its optimizer.ema_decay is 0", file.string()));
+  const auto renamed = [&](io::NamedTensor tensor, const std::string& name) {
+    tensor.name = name;
+    return tensor;
+  };
+  const std::string buffers = buffer_tensor("");
+  for (const auto& [name, stored] : parameters) model.parameters.push_back(renamed(checkpoint.tensor(stored), name));
+  for (const io::NamedTensor& tensor : checkpoint.tensors)
+    if (tensor.name.starts_with(buffers)) model.buffers.push_back(renamed(tensor, tensor.name.substr(buffers.size())));
+  return model;
 }
 
 std::string to_json(const Position& position) { return position_json(position).dump(); }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/run/data.hpp>
 #include <tutti/trainer/run/replicas.hpp>
+#include <tutti/trainer/run/step_loop.hpp>
 
 namespace tutti::trainer {
 
@@ -38,6 +40,7 @@ struct RunIdentity {
   const std::vector<ParameterInfo>& parameters;
   int threads;                            ///< of this rank's arithmetic
   std::vector<NamedBuffer> buffers = {};  ///< of the model, beside its parameters
+  TaskShape task = {};                    ///< for those who make the model without the data sets
 };
 
 /// `slots`: those of all owners, gathered.
@@ -50,6 +53,19 @@ io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position,
 ///         makes it another run; nothing is changed then.
 Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpoint& checkpoint, const RunIdentity& run,
                             const Buckets& buckets, const WholeSlots& slots, std::vector<std::string>& notes);
+
+/// The model in a checkpoint, for other uses than going on with the run.
+struct StoredModel {
+  Config config;
+  Position position;
+  std::optional<TaskShape> task;            ///< earlier versions did not write it
+  std::vector<io::NamedTensor> parameters;  ///< in model order, by their names in the model
+  std::vector<io::NamedTensor> buffers;
+};
+
+/// `average`: with the moving average in place of the parameters. \throws DataError naming `file`: not of a training
+/// run, or without an average
+StoredModel stored_model(const std::filesystem::path& file, const io::Checkpoint& checkpoint, bool average);
 
 /// A position as JSON, to be sent to other ranks, and back.
 std::string to_json(const Position& position);
