@@ -17,6 +17,8 @@ struct ModelOptions {
   std::string dtype = "f32";
   std::string compute = "same";
   std::string file = {};
+  std::string weights = {};
+  std::string weights_skip = {};
   std::int64_t depth = 1;
   std::string stem = "small";
   bool batch_norm = false;

@@ -29,6 +29,12 @@ std::string shape_text(const io::Field& field) {
   return fmt::format("{} {}", name(field.dtype), shape);
 }
 
+bool is_in(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
 std::vector<std::string> names_in(const std::string& list, std::string_view key) {
   std::vector<std::string> names;
   for (std::size_t at = 0; at <= list.size();) {
@@ -41,12 +47,6 @@ std::vector<std::string> names_in(const std::string& list, std::string_view key)
   }
   return names;
 }
-
-bool is_in(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-}  // namespace
 
 LabelledData::LabelledData(const std::string& folder, const Config& config)
     : dataset_(folder), kind_(target_kind(config.model)) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tutti/io/dataset.hpp>
@@ -15,6 +16,9 @@
 #include <tutti/trainer/run/step_loop.hpp>
 
 namespace tutti::trainer {
+
+/// Names in a text with commas between. \throws ConfigError naming the `key` it is the value of, for an empty name
+std::vector<std::string> names_in(const std::string& list, std::string_view key);
 
 /// A data set of inputs and what a model is to tell of them, and where in its samples they are.
 class LabelledData {

@@ -37,6 +37,7 @@
 #include <tutti/trainer/run/cores.hpp>
 #include <tutti/trainer/run/data.hpp>
 #include <tutti/trainer/run/evaluation.hpp>
+#include <tutti/trainer/run/initial_weights.hpp>
 #include <tutti/trainer/run/parameter_hash.hpp>
 #include <tutti/trainer/run/replicas.hpp>
 #include <tutti/trainer/run/run_folder.hpp>
@@ -183,10 +184,15 @@ RunData Training::open_agreed_data() {
 }
 
 void Training::begin_run() {
+  std::vector<ParameterInfo> parameters = loop_.parameters();
+  if (!config_.model.weights.empty()) {
+    phase_ = fmt::format("rank 0 reads {}", config_.model.weights);
+    agree_at_root(comm_, [&] { read_initial_weights(config_.model, parameters, loop_.network().buffers()); });
+  }
   phase_ = fmt::format("rank 0 makes the run folder {}", config_.run.dir);
   agree_at_root(comm_, [&] { log_.folder.emplace(RunFolder::create(config_.run.dir)); });
-  for (std::size_t i = 0; i < loop_.parameters().size(); ++i)
-    initialise(loop_.parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed), loop_.buckets().parameter(i));
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    initialise(parameters[i], i, static_cast<std::uint64_t>(config_.train.seed), loop_.buckets().parameter(i));
   share_parameters(comm_, loop_.buckets());
   position_.loss_scale = loop_.loss_scale();
   save();
