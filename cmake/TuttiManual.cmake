@@ -60,7 +60,7 @@ if(TUTTI_TOOLS AND NOT TUTTI_SANITIZE AND NOT CMAKE_CROSSCOMPILING) # it runs th
   if(TARGET tutti-train)
     list(APPEND programs tutti-train)
   else()
-    set(left_out train models)
+    set(left_out train models export)
   endif()
   add_custom_command(
     OUTPUT ${man_dir}/tutti.1

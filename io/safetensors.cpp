@@ -167,6 +167,9 @@ class Reader {
     data_ = file_.subspan(kSizeBytes + size);
     if (header.empty() || header[0] != std::byte{'{'})
       fail("not a safetensors file: its header does not begin with '{{'");
+    // The parser takes it for the end.
+    if (std::find(header.begin(), header.end(), std::byte{0}) != header.end())
+      fail("the header is not JSON: it has a byte 0");
     std::vector<std::set<std::string>> keys(kDeepest + 1);  // of the objects around, the outermost first
     const auto look = [&](int depth, ordered_json::parse_event_t event, const ordered_json& value) {
       if (depth > kDeepest) fail("the header has more than {} objects or lists in each other", kDeepest);

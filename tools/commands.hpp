@@ -17,8 +17,8 @@ void add_report_command(CLI::App& app);
 void add_ps_command(CLI::App& app);
 void add_trace_command(CLI::App& app);
 
-/// `train`, `models` and `export` are only listed here: main() hands everything behind them to the trainer's own program, see
-/// exec_trainer().
+/// `train`, `models` and `export` are only listed here: main() hands everything behind them to the trainer's own
+/// program, see exec_trainer().
 void add_train_command(CLI::App& app);
 
 /// Whether it is one of these.

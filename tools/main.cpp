@@ -46,7 +46,7 @@ void add_commands(CLI::App& app) {
 }
 
 /// All commands there are: this build may lack some.
-constexpr std::array kAllCommands = {"train", "models", "export", "data", "preload", "perf", "explain",
+constexpr std::array kAllCommands = {"train", "models", "export", "data",  "preload", "perf",  "explain",
                                      "tune",  "report", "ps",     "trace", "info",    "doctor"};
 
 bool is_left_out(const std::string& name, const std::vector<std::string>& built) {
@@ -68,8 +68,7 @@ int run(int argc, char** argv) {
   add_commands(app);
   const bool speaks = tutti::tools::launched_rank() == 0;
 
-  if (argc > 1 && tutti::tools::is_of_trainer(argv[1]))
-    tutti::tools::exec_trainer(argc, argv);
+  if (argc > 1 && tutti::tools::is_of_trainer(argv[1])) tutti::tools::exec_trainer(argc, argv);
 #ifdef TUTTI_TOOLS_PRELOAD
   if (argc > 2 && std::string(argv[1]) == "preload" && argv[2][0] != '-') tutti::tools::exec_preloaded(argv + 2);
 #endif

@@ -1,4 +1,5 @@
-// `tutti train`, `tutti models` and `tutti export`: hand over to tutti-train, a program of its own because it alone needs libtorch.
+// `tutti train`, `tutti models` and `tutti export`: hand over to tutti-train, a program of its own because it alone
+// needs libtorch.
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,7 +31,8 @@ constexpr std::array<TrainerCommand, 3> kCommands{
      {"models",
       "Show the models there are, with parameters and work: tutti models [--input 3x32x32] [--set key=value]"},
      {"export",
-      "Write the model of a run for other programs: tutti export RUN --to FILE.safetensors, or FILE.pt (TorchScript)"}}};
+      "Write the model of a run for other programs: tutti export RUN --to FILE.safetensors, or FILE.pt "
+      "(TorchScript)"}}};
 
 }  // namespace
 

@@ -331,6 +331,28 @@ TEST_F(Program, ModelsAreListed) {
   expect_error(models("--set model.stem=big"), {"model.stem", "small, imagenet"});
 }
 
+// `tutti export` calls it by this one.
+TEST_F(Program, ModelsAreExported) {
+  const auto exported = [](const std::string& arguments) {
+    return run("bash -c 'exec -a \"tutti export\" " + std::string(tutti::test::kTuttiTrain) + " " + arguments + "'");
+  };
+  ASSERT_EQ(run(train("--set run.progress=none")).status, 0);
+  const std::string to = (folder_.path() / "model").string();
+  for (const std::string ending : {".safetensors", ".pt"}) {
+    const Ended ended = exported(out_.string() + " --to " + to + ending);
+    EXPECT_EQ(ended.status, 0) << ended.output;
+    EXPECT_EQ(ended.output, to + ending + ": softmax after step 10, 195 parameters\n");
+    EXPECT_TRUE(fs::exists(to + ending));
+  }
+  const Ended again = exported(out_.string() + " --to " + to + ".pt");
+  EXPECT_EQ(again.status, 1);
+  expect_error(again, {"model.pt: the file is there already"});
+  const Ended wrong = exported(out_.string() + " --to " + to + ".bin");
+  EXPECT_EQ(wrong.status, 2);
+  expect_error(wrong, {"--to", ".safetensors or .pt"});
+  EXPECT_EQ(exported(out_.string()).status, 2);
+}
+
 TEST_F(Program, KeysAndAMissingArgument) {
   EXPECT_NE(run(std::string(tutti::test::kTuttiTrain) + " --keys").output.find("train.batch_size"), std::string::npos);
   expect_error(run(tutti::test::kTuttiTrain), {"config"});

@@ -99,7 +99,7 @@ tidy_one() {
 # cannot parse as C++20.
 sources_of() {
   sed -n "s|^ *\"file\": \"$root/\(.*\)\",\{0,1\}$|\1|p" "$1/compile_commands.json" | grep -vE '(\.cu|\.F90|/pan\.c)$' | sort -u |
-    xargs grep -LE '#include (<(torch/|ATen/|tutti/trainer/(models/(model|layers|loss|torchscript)|network/tensors)\.hpp)|"trainer/models/)'
+    xargs grep -LE '#include (<(torch/|ATen/|tutti/trainer/(models/(model|layers|loss|script_module|torchscript)|network/tensors)\.hpp)|"trainer/models/)'
 }
 
 # The largest sources first, so that no long one is left alone at the end.

@@ -114,8 +114,7 @@ class Gpt {
           // {n, T, 3, heads, width / heads} -> {3, n, heads, T, width / heads}
           const Tensor parts = x.view({-1, positions, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
           const double scale = 1.0 / std::sqrt(static_cast<double>(width / heads));
-          const Tensor future =
-              x.new_full({positions, positions}, -std::numeric_limits<double>::infinity()).triu(1);
+          const Tensor future = x.new_full({positions, positions}, -std::numeric_limits<double>::infinity()).triu(1);
           const Tensor scores = at::matmul(parts[0], parts[1].transpose(2, 3)).mul(scale).add(future);
           return at::matmul(at::softmax(scores, -1), parts[2]).transpose(1, 2).reshape({-1, positions, width});
         },

@@ -78,9 +78,9 @@ Module recorded_module(const TrainedModel& model) {
     return torch::jit::Stack{
         model.plan.forward(inputs.front().toTensor(), {.parameters = parameters, .buffers = buffers})};
   };
-  const auto trace =
-      torch::jit::tracer::trace({at::zeros(extents, at::TensorOptions(type))}, forward, [](const Tensor&) { return ""; },
-                                /*strict=*/true, /*force_outplace=*/false, &module, {"input"});
+  const auto trace = torch::jit::tracer::trace({at::zeros(extents, at::TensorOptions(type))}, forward,
+                                               [](const Tensor&) { return ""; },
+                                               /*strict=*/true, /*force_outplace=*/false, &module, {"input"});
   module.type()->addMethod(unit->create_function(QualifiedName(*module.type()->name(), "forward"), trace.first->graph));
   return module;
 }

@@ -82,9 +82,9 @@ const io::NamedTensor& matching(const std::vector<io::NamedTensor>& tensors, con
   if (tensor == nullptr)
     throw DataError(fmt::format("{}: the model is another now: the checkpoint has no tensor {}", file.string(), name));
   if (tensor->shape != extents || tensor->dtype != dtype)
-    throw DataError(fmt::format("{}: the model is another now: tensor {} is {} {} in the checkpoint, {} {} in the model",
-                                file.string(), name, tutti::name(tensor->dtype), shape_text(tensor->shape),
-                                tutti::name(dtype), shape_text(extents)));
+    throw DataError(fmt::format(
+        "{}: the model is another now: tensor {} is {} {} in the checkpoint, {} {} in the model", file.string(), name,
+        tutti::name(tensor->dtype), shape_text(tensor->shape), tutti::name(dtype), shape_text(extents)));
   return *tensor;
 }
 

@@ -7,11 +7,11 @@
 namespace tutti::trainer {
 
 struct ExportOptions {
-  std::filesystem::path from;        ///< a run folder, whose newest checkpoint is meant, or a checkpoint
-  std::filesystem::path to;          ///< its ending says what it is: .safetensors or .pt (TorchScript)
-  bool average = false;              ///< the moving average of the parameters in their place
-  bool force = false;                ///< `to` may be there already
-  std::filesystem::path model_file;  ///< where model.file is now, if it has moved
+  std::filesystem::path from = {};        ///< a run folder, whose newest checkpoint is meant, or a checkpoint
+  std::filesystem::path to = {};          ///< its ending says what it is: .safetensors or .pt (TorchScript)
+  bool average = false;                   ///< the moving average of the parameters in their place
+  bool force = false;                     ///< `to` may be there already
+  std::filesystem::path model_file = {};  ///< where model.file is now, if it has moved
 };
 
 /// Writes the file whole or not at all. Local; a run may be using the folder. \returns what was done, as one sentence

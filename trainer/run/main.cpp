@@ -112,7 +112,8 @@ void describe_export(CLI::App& app, CommandLine& line) {
   app.add_option("--to", line.exported.to, "File to write: NAME.safetensors (tensors) or NAME.pt (TorchScript module)")
       ->type_name("FILE")
       ->required();
-  app.add_flag("--average", line.exported.average, "The moving average (optimizer.ema_decay) instead of the parameters");
+  app.add_flag("--average", line.exported.average,
+               "The moving average (optimizer.ema_decay) instead of the parameters");
   app.add_flag("--force", line.exported.force, "Overwrite the file");
   app.add_option("--model-file", line.exported.model_file, "Where model.file of the run is now, if it has moved (.pt)")
       ->type_name("FILE");
@@ -201,8 +202,9 @@ Role role_of(std::string_view name) {
     return {std::string(name), "Show the models there are: parameters, multiply-adds of a forward pass over one sample",
             describe_models, models_text};
   if (name == "tutti export")
-    return {std::string(name), "Write the model of a run for other programs: safetensors, or a module for torch.jit.load",
-            describe_export, [](const CommandLine& line) { return export_model(line.exported) + "\n"; }};
+    return {std::string(name),
+            "Write the model of a run for other programs: safetensors, or a module for torch.jit.load", describe_export,
+            [](const CommandLine& line) { return export_model(line.exported) + "\n"; }};
   const std::string program = name.starts_with("tutti ") ? std::string(name) : "tutti-train";
   return {program, "Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
           describe, nullptr};
