@@ -31,6 +31,7 @@ gfortran               test        Fortran programs under the preload; an exampl
 python3-mpi4py         test        MPI for Python: an example
 python3-numpy          test        NumPy: the same example
 iproute2               test        ip and tc: hosts with a network between them
+python3-h5py           test        reads data sets in Python: an example
 python3                test        checks which headers the folders include
 shellcheck             test        checks the scripts
 mandoc                 test        checks the manual pages
