@@ -117,6 +117,60 @@ TEST(Report, OfAWholeRun) {
   EXPECT_EQ(page.find("has not ended"), std::string::npos);
 }
 
+TEST(Report, OfClasses) {
+  const TemporaryFolder run;
+  run.write("result.json", kResult);
+  run.write("classes.json", R"({"step":40,"classes":[
+    {"class":0,"samples":9,"predicted":10,"precision":0.9,"recall":1.0,"f1":0.95},
+    {"class":1,"samples":5,"predicted":0,"precision":null,"recall":0.0,"f1":0.0},
+    {"class":2,"samples":0,"predicted":4,"precision":0.0,"recall":null,"f1":null}],
+    "confusion":[[9,0,0],[1,0,4],[0,0,0]]})");
+  write_report(run.path());
+  const auto page = read_file(run.path() / "report.html");
+  expect_sound(page);
+  for (const char* part : {"<td>0</td><td>9</td><td>10</td><td>90.00 %</td><td>100.00 %</td><td>95.00 %</td>",
+                           "<td>1</td><td>5</td><td>0</td><td>never predicted</td><td>0.00 %</td><td>0.00 %</td>",
+                           "<td>2</td><td>0</td><td>4</td><td>0.00 %</td><td>no samples</td><td>no samples</td>",
+                           "true 1, predicted 2: 4 of 5", "<td>1</td><td>2</td><td>4</td><td>80.00 %</td>"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  EXPECT_EQ(count_of(page, "class=\"right\""), 1U);
+  EXPECT_EQ(count_of(page, "class=\"wrong\""), 2U);
+  EXPECT_EQ(page.find("nan %"), std::string::npos);
+}
+
+// Of many classes neighbours share a square, so that the page stays small.
+TEST(Report, OfAThousandClasses) {
+  const TemporaryFolder run;
+  std::string classes;
+  std::string rows;
+  for (int i = 0; i < 1000; ++i) {
+    classes += text(i == 0 ? "" : ",", "{\"class\":", i, ",\"samples\":1000}");
+    rows += i == 0 ? "[1" : ",[1";
+    for (int j = 1; j < 1000; ++j) rows += ",1";
+    rows += "]";
+  }
+  run.write("result.json", kResult);
+  run.write("classes.json", "{\"classes\":[" + classes + "],\"confusion\":[" + rows + "]}");
+  write_report(run.path());
+  const auto page = read_file(run.path() / "report.html");
+  expect_sound(page);
+  EXPECT_EQ(count_of(page, "class=\"right\""), 100U);
+  EXPECT_NE(page.find("true 990-999, predicted 0-9: 100 of 10000"), std::string::npos);
+  EXPECT_LT(page.size(), 3'000'000U);
+}
+
+TEST(Report, OfClassesThatAreNone) {
+  for (const char* odd :
+       {"[]", "{}", "cut", R"({"classes":[{}],"confusion":[[-1]]})", R"({"classes":[],"confusion":[]})",
+        R"({"classes":[{}],"confusion":[[1,2]]})", R"({"classes":[{}],"confusion":[[0]]})"}) {
+    const TemporaryFolder run;
+    run.write("result.json", kResult);
+    run.write("classes.json", odd);
+    write_report(run.path());
+    expect_sound(read_file(run.path() / "report.html"));
+  }
+}
+
 TEST(Report, OfManySteps) {
   const TemporaryFolder run;
   run.write("metrics.jsonl", metrics(20000));

@@ -245,6 +245,7 @@ TEST_F(ModelRuns, RegressionIsScoredByItsError) {
     EXPECT_GT(record.at("test_r2"), 0.999);
     EXPECT_LT(record.at("test_rmse"), 0.05);
     EXPECT_TRUE(record.at("test_accuracy").is_null());
+    EXPECT_FALSE(fs::exists(path() / "regression" / "classes.json"));
     EXPECT_NEAR(std::sqrt(record.at("test_loss").get<double>()), record.at("test_rmse").get<double>(), 1e-6);
   }
 }
@@ -280,6 +281,10 @@ TEST_F(ModelRuns, LogisticRegressionTellsTwoAnswersApart) {
   const auto outcome = run(3, c);
   EXPECT_EQ(outcome->result.test->answers, kPoints);
   EXPECT_GT(outcome->result.test->accuracy(), 0.9);
+  const ClassCounts& counts = outcome->result.classes;
+  ASSERT_EQ(counts.classes, 2U);
+  EXPECT_EQ(counts.samples(0) + counts.samples(1), kPoints);
+  EXPECT_EQ(counts.right(0) + counts.right(1), outcome->result.test->correct);
   c.data.target = "y";
   c.run.dir += "-wrong";
   const std::string message = agreed_error(c);
@@ -296,6 +301,7 @@ TEST_F(ModelRuns, BytesOfTextAreForeseen) {
   EXPECT_EQ(outcome->result.test->answers, kPoints * 8);
   EXPECT_GT(outcome->result.test->accuracy(), 0.3);
   EXPECT_GT(outcome->result.test->top5_accuracy(), outcome->result.test->accuracy());
+  EXPECT_EQ(outcome->result.classes.classes, 256U);
   if (world_.rank() == 0) {
     EXPECT_GT(result("of-bytes").at("test_top5_accuracy"), 0.5);
   }

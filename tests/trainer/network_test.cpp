@@ -177,7 +177,8 @@ TEST_P(NetworkTest, ErrorsOfTheHookComeOutAsTheyAre) {
 
 TEST_P(NetworkTest, EvaluationCountsRightAnswers) {
   network_->bind(*buckets_, {});
-  const Score score = network_->evaluate(samples()).score;
+  ClassCounts counts = ClassCounts::of(network_->classes());
+  const Score score = network_->evaluate(samples(), &counts).score;
   EXPECT_EQ(score.samples, kSamplesUsed);
   EXPECT_NEAR(score.loss, network_->forward(samples()), 1e-12);
   const auto own = own_parameters();
@@ -186,9 +187,14 @@ TEST_P(NetworkTest, EvaluationCountsRightAnswers) {
       (at::from_blob(images_.data(), {n, 1, 8, 8}, at::kByte).to(at::kDouble) / 255.0 - 0.3) / 0.25;
   const at::Tensor answers = output_of(input, own).argmax(1);
   std::uint64_t right = 0;
-  for (std::size_t i = 0; i < kSamplesUsed; ++i)
-    right += answers[static_cast<std::int64_t>(i)].item<std::int64_t>() == labels_[i] ? 1U : 0U;
+  ClassCounts expected = ClassCounts::of(kClasses);
+  for (std::size_t i = 0; i < kSamplesUsed; ++i) {
+    const auto answer = answers[static_cast<std::int64_t>(i)].item<std::int64_t>();
+    right += answer == labels_[i] ? 1U : 0U;
+    expected.add(static_cast<std::size_t>(labels_[i]), static_cast<std::size_t>(answer));
+  }
   EXPECT_EQ(score.correct, right);
+  EXPECT_EQ(counts.cells, expected.cells);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, NetworkTest, testing::Values("softmax", "mlp", "convnet"),

@@ -3,8 +3,10 @@
 
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
+#include <tutti/trainer/network/class_counts.hpp>
 #include <tutti/trainer/network/score.hpp>
 
 namespace tutti::trainer::test {
@@ -64,6 +66,41 @@ TEST(Score, SurvivesItsWayToOtherRanks) {
   EXPECT_EQ(back.top5_accuracy(), 1.0);
   EXPECT_EQ(back.squared_error, 0.25);
   EXPECT_EQ(score.packed(2).size(), score.packed(0).size() + 6);
+}
+
+// Four classes: 0 is confused with 1, 2 has no samples but is predicted once, 3 is never met and never predicted.
+TEST(ClassCounts, FiguresOfAClassAreNumbersOrNothing) {
+  ClassCounts counts = ClassCounts::of(4);
+  for (const auto& [truth, predicted] : {std::pair{0, 0}, {0, 0}, {0, 1}, {1, 1}, {1, 2}, {1, 0}})
+    counts.add(static_cast<std::size_t>(truth), static_cast<std::size_t>(predicted));
+  EXPECT_EQ(counts.samples(0), 3U);
+  EXPECT_EQ(counts.predicted(0), 3U);
+  EXPECT_EQ(counts.right(0), 2U);
+  EXPECT_DOUBLE_EQ(*counts.precision(0), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(*counts.recall(0), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(*counts.precision(1), 1.0 / 2);
+  EXPECT_DOUBLE_EQ(*counts.recall(1), 1.0 / 3);
+  EXPECT_DOUBLE_EQ(*counts.f1(1), 2.0 * 1 / (3 + 2));
+  EXPECT_EQ(counts.precision(2), 0.0);
+  EXPECT_FALSE(counts.recall(2));
+  EXPECT_FALSE(counts.f1(2));
+  EXPECT_FALSE(counts.precision(3));
+  EXPECT_FALSE(counts.recall(3));
+  EXPECT_FALSE(counts.f1(3));
+}
+
+TEST(ClassCounts, AClassThatIsNeverPredictedHasAnF1OfZero) {
+  ClassCounts counts = ClassCounts::of(2);
+  counts.add(1, 0);
+  EXPECT_FALSE(counts.precision(1));
+  EXPECT_EQ(counts.recall(1), 0.0);
+  EXPECT_EQ(counts.f1(1), 0.0);
+}
+
+TEST(ClassCounts, StaySmall) {
+  EXPECT_EQ(ClassCounts::of(ClassCounts::kMostClasses).cells.size(), 1'000'000U);
+  EXPECT_TRUE(ClassCounts::of(ClassCounts::kMostClasses + 1).empty());
+  EXPECT_TRUE(ClassCounts::of(0).empty());
 }
 
 }  // namespace

@@ -205,15 +205,20 @@ TEST_F(TrainingTest, LargeTestSetsAreCountedWhole) {
   if (world_.rank() == 0) write_bars(path() / "large", kTests, 3);
   barrier(world_);
   std::map<int, Score> scores;
+  std::map<int, ClassCounts> counts;
   for (const int ranks : {1, 2, 3}) {
     Config c = config("softmax", text("large-", ranks));
     c.model.dtype = "f64";
     c.data.test = (path() / "large").string();
     c.train.max_steps = 3;
-    if (const auto outcome = run(ranks, c)) scores[ranks] = *outcome->result.test;
+    if (const auto outcome = run(ranks, c)) {
+      scores[ranks] = *outcome->result.test;
+      counts[ranks] = outcome->result.classes;
+    }
   }
   if (world_.rank() != 0) return;
   for (const int ranks : {1, 2, 3}) {
+    EXPECT_EQ(counts[ranks].cells, counts[1].cells) << ranks;
     EXPECT_EQ(scores[ranks].samples, kTests) << ranks;
     EXPECT_EQ(scores[ranks].correct, scores[1].correct) << ranks;
     EXPECT_NEAR(scores[ranks].loss, scores[1].loss, 1e-6) << ranks;
@@ -224,6 +229,17 @@ TEST_F(TrainingTest, LargeTestSetsAreCountedWhole) {
   EXPECT_EQ(result.at("test_samples"), kTests);
   EXPECT_DOUBLE_EQ(result.at("test_accuracy"), static_cast<double>(scores[3].correct) / kTests);
   EXPECT_DOUBLE_EQ(result.at("test_loss"), scores[3].loss / kTests);
+  const auto classes = nlohmann::json::parse(read_file(path() / "large-3" / "classes.json"));
+  EXPECT_EQ(classes.at("step"), 3);
+  std::uint64_t samples = 0;
+  std::uint64_t right = 0;
+  for (std::size_t c = 0; c < kClasses; ++c) {
+    samples += classes.at("classes").at(c).at("samples").get<std::uint64_t>();
+    right += classes.at("confusion").at(c).at(c).get<std::uint64_t>();
+    EXPECT_EQ(classes.at("confusion").at(c).at(1), counts[3].at(c, 1));
+  }
+  EXPECT_EQ(samples, kTests);
+  EXPECT_EQ(right, scores[3].correct);
 }
 
 // Rates are of all ranks' samples, and of the time that the records state.

@@ -46,6 +46,11 @@ table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-
 th, td { padding: 6px 14px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--edge); }
 th { color: var(--soft); font-weight: 500; } tr:last-child td { border-bottom: 0; }
 th:first-child, td:first-child { text-align: left; }
+.picture { margin-top: 16px; }
+.heat { display: block; width: 100%; height: auto; margin: 8px auto; }
+.heat text { fill: var(--ink); text-anchor: middle; dominant-baseline: central; font-variant-numeric: tabular-nums; }
+.heat .tick { fill: var(--soft); font-size: 11px; }
+.heat .right { fill: var(--series-1); } .heat .wrong { fill: var(--series-2); } .heat .frame { fill: none; stroke: var(--grid); }
 details { margin-top: 12px; padding: 0 16px; }
 summary { cursor: pointer; padding: 12px 0; font-weight: 600; }
 details .table { border: 0; margin: 0 0 12px; }
@@ -168,6 +173,11 @@ std::string details_html(std::string_view summary, std::string_view content_html
 }
 
 std::string preformatted_html(std::string_view text) { return "<pre>" + escape_html(text) + "</pre>\n"; }
+
+std::string figure_html(std::string_view title, std::string_view picture_html) {
+  return tagged("figure", "chart picture",
+                "<figcaption><h3>" + escape_html(title) + "</h3></figcaption>" + std::string(picture_html));
+}
 
 std::string note_html(std::string_view text) { return tagged("p", "note", escape_html(text)); }
 

@@ -31,6 +31,8 @@ std::string table_html(const std::vector<std::string>& heading, const std::vecto
 /// A section that is closed until clicked.
 std::string details_html(std::string_view summary, std::string_view content_html);
 std::string preformatted_html(std::string_view text);
+/// A picture of ours with its title.
+std::string figure_html(std::string_view title, std::string_view picture_html);
 std::string note_html(std::string_view text);
 std::string heading_html(std::string_view text);
 

@@ -7,7 +7,8 @@
 namespace tutti::tools {
 
 /// Reads metrics.jsonl and result.json (one of them may be missing: an unfinished run, or one without metrics) and,
-/// where they are there, config.toml and environment.json of `run_dir`, and writes report.html beside them.
+/// where they are there, config.toml, environment.json and classes.json of `run_dir`, and writes report.html beside
+/// them.
 ///
 /// Without gnuplot the page is written without charts, and one line on standard error says so.
 /// \throws DataError naming the folder or file: it holds no run, cannot be read, or cannot be written.

@@ -9,6 +9,7 @@
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
+#include "tools/report/classes.hpp"
 #include "tools/report/files.hpp"
 #include "tools/report/html.hpp"
 #include "tools/report/report.hpp"
@@ -169,6 +170,13 @@ std::string file_section(const Run& run, const char* name, const char* summary) 
                       object.is_object() ? table_html({"key", "value"}, rows_of(object)) : preformatted_html(content));
 }
 
+/// Written with the result, and not of a run without classes.
+std::string classes_section(const Run& run) {
+  const auto file = run.folder / "classes.json";
+  if (!run.ended || !std::filesystem::is_regular_file(file)) return {};
+  return classes_html(json::parse(read_file(file), nullptr, false));
+}
+
 std::string notes(const Run& run) {
   std::string all;
   if (!run.ended) all += note_html("There is no result.json: this run has not ended, or was ended from outside.");
@@ -195,8 +203,8 @@ void write_report(const std::filesystem::path& run_dir) {
   const Run run = read_run(run_dir);
   const auto charts = charts_of(run);
   const auto drawings = draw(charts);
-  std::string body =
-      notes(run) + figures_html(figures_of(run)) + charts_html(charts, drawings) + heading_html("Details");
+  std::string body = notes(run) + figures_html(figures_of(run)) + charts_html(charts, drawings) + classes_section(run) +
+                     heading_html("Details");
   body += file_section(run, "config.toml", "Configuration in effect");
   if (run.ended) body += details_html("Result", table_html({"key", "value"}, rows_of(run.result)));
   body += file_section(run, "environment.json", "Environment");

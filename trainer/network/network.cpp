@@ -197,6 +197,11 @@ class Network::Impl : private GradientSink {
     return kind_ == TargetKind::numbers && !loss_row_.yes_or_no ? static_cast<std::size_t>(shape_.outputs) : 0;
   }
 
+  std::size_t classes() const noexcept {
+    if (loss_row_.yes_or_no) return 2;
+    return kind_ == TargetKind::numbers ? 0 : static_cast<std::size_t>(shape_.outputs);
+  }
+
   void bind(const Buckets& buckets, GradientReady ready) {
     ready_ = std::move(ready);
     parameters_.clear();
@@ -264,7 +269,7 @@ class Network::Impl : private GradientSink {
       if (!written_[i]) std::memset(gradients_[i].data_ptr(), 0, gradients_[i].nbytes());
   }
 
-  Evaluated evaluate(const Samples& samples) {
+  Evaluated evaluate(const Samples& samples, ClassCounts* counts) {
     if (count(samples) == 0) return {};
     const c10::NoGradGuard no_gradients;
     const Given given = given_by(samples);
@@ -277,7 +282,7 @@ class Network::Impl : private GradientSink {
       evaluated.not_finite = static_cast<std::size_t>(finite.to(at::kInt).argmin(0).item().toLong());
       return evaluated;
     }
-    evaluated.score = score_of(output, given.targets);
+    evaluated.score = score_of(output, given.targets, counts);
     evaluated.score.loss = loss_row_.sum(output, given.targets, options_).item().toDouble();
     evaluated.score.samples = count(samples);
     return evaluated;
@@ -376,17 +381,32 @@ class Network::Impl : private GradientSink {
     return pass;
   }
 
-  Score score_of(const Tensor& output, const Tensor& targets) const {
+  static void add_to(ClassCounts* counts, const Tensor& truth, const Tensor& predicted) {
+    if (counts == nullptr || counts->empty()) return;
+    const Tensor true_classes = truth.to(at::kLong).contiguous();
+    const Tensor predicted_classes = predicted.to(at::kLong).contiguous();
+    const auto* from = true_classes.data_ptr<std::int64_t>();
+    const auto* to = predicted_classes.data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < true_classes.numel(); ++i)
+      counts->add(static_cast<std::size_t>(from[i]), static_cast<std::size_t>(to[i]));
+  }
+
+  Score score_of(const Tensor& output, const Tensor& targets, ClassCounts* counts) const {
     const auto total = [](const Tensor& flags) { return static_cast<std::uint64_t>(flags.sum().item().toLong()); };
     Score score;
     if (kind_ != TargetKind::numbers) {
       score.answers = static_cast<std::uint64_t>(targets.numel());
-      score.correct = total(output.argmax(-1).eq(targets));
-      const Tensor its = output.gather(-1, targets.unsqueeze(-1));
+      const Tensor its = output.gather(-1, targets.unsqueeze(-1));  // before anything else: it checks the labels
+      const Tensor predicted = output.argmax(-1);
+      score.correct = total(predicted.eq(targets));
       score.in_top5 = output.size(-1) <= 5 ? score.answers : total(output.gt(its).sum(-1).lt(5));
+      add_to(counts, targets, predicted);
     } else if (loss_row_.yes_or_no) {
       score.answers = score.in_top5 = static_cast<std::uint64_t>(targets.numel());
-      score.correct = total(output.gt(0).eq(targets.gt(0.5)));
+      const Tensor predicted = output.gt(0);
+      const Tensor truth = targets.gt(0.5);
+      score.correct = total(predicted.eq(truth));
+      add_to(counts, truth, predicted);
     } else {
       score.squared_error = output.sub(targets).to(at::kDouble).square().sum().item().toDouble();
       score.targets.resize(static_cast<std::size_t>(shape_.outputs));
@@ -465,6 +485,7 @@ const std::vector<ParameterInfo>& Network::parameters() const noexcept { return 
 std::vector<NamedBuffer> Network::buffers() const { return impl_->buffers(); }
 Narrowest Network::narrowest() const { return {impl_->plan().narrowest.name, impl_->plan().narrowest.values}; }
 std::size_t Network::numbers() const noexcept { return impl_->outputs_of_numbers(); }
+std::size_t Network::classes() const noexcept { return impl_->classes(); }
 
 std::vector<std::size_t> Network::arrival_order() {
   return translating_errors([&] { return impl_->arrival_order(); });
@@ -483,8 +504,8 @@ void Network::backward(double weight) {
 void Network::skip() {
   translating_errors([&] { impl_->skip(); });
 }
-Evaluated Network::evaluate(const Samples& samples) {
-  return translating_errors([&] { return impl_->evaluate(samples); });
+Evaluated Network::evaluate(const Samples& samples, ClassCounts* counts) {
+  return translating_errors([&] { return impl_->evaluate(samples, counts); });
 }
 std::string Network::torchscript(std::span<const ConstBuffer> parameters,
                                  const std::map<std::string, std::string>& extra_files) const {

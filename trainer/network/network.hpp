@@ -16,6 +16,7 @@
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/models/options.hpp>
 #include <tutti/trainer/models/shared_statistics.hpp>
+#include <tutti/trainer/network/class_counts.hpp>
 #include <tutti/trainer/network/score.hpp>
 
 namespace tutti::trainer {
@@ -108,6 +109,8 @@ class Network {
   /// The parameters in the order in which backward completes their gradients, as one pass over made-up samples finds
   /// it; those without a gradient come last. Writes to the gradient memory. Local. Requires bind().
   std::vector<std::size_t> arrival_order();
+  /// Classes that are told apart, two if outputs say yes or no; 0 if they are numbers.
+  std::size_t classes() const noexcept;
 
   /// Makes parameters and gradients views of `buckets`, which must outlive the network and be of its parameters and
   /// dtype.
@@ -132,6 +135,9 @@ class Network {
 
   /// Loss and right answers, without gradients; changes nothing. Requires bind().
   Evaluated evaluate(const Samples& samples);
+  /// Loss and right answers, without gradients; changes nothing. Requires bind(). What was predicted for what is added
+  /// to `counts`, if it is given and has cells: those of classes().
+  Evaluated evaluate(const Samples& samples, ClassCounts* counts = nullptr);
 
   /// The bytes of a TorchScript file of this model (models/script_module.hpp) with `parameters`, in model order and of
   /// the model's type, and the buffers as they are. Its one input, or its inputs, are what the model sees: scaled.

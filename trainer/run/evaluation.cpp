@@ -5,8 +5,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/kernels/finite.hpp>
 #include <tutti/kernels/text.hpp>
@@ -27,39 +29,39 @@ std::string not_finite(const LabelledData& data, const io::Batch& batch, const S
 }
 
 /// This rank's part.
-Score score_part(const Communicator& comm, Network& network, const LabelledData& data,
-                 const std::function<bool()>& stop, bool& stopped) {
+Evaluation evaluate_part(const Communicator& comm, Network& network, const LabelledData& data,
+                         const std::function<bool()>& stop, bool& stopped) {
   io::Loader loader(data.dataset(), {.global_batch = kSamplesPerRank * static_cast<std::uint64_t>(comm.size()),
                                      .rank = comm.rank(),
                                      .ranks = comm.size(),
                                      .epochs = 1});
-  Score sum;
+  Evaluation sum{.score = {}, .counts = ClassCounts::of(network.classes())};
   std::vector<std::int64_t> labels;
   while (const auto batch = loader.next()) {
     stopped = stop && stop();
     if (stopped) break;
     const Samples samples = data.samples(*batch, labels);
-    const Evaluated part = network.evaluate(samples);
+    const Evaluated part = network.evaluate(samples, &sum.counts);
     if (part.not_finite) throw DataError(not_finite(data, *batch, samples, *part.not_finite));
-    sum.merge(part.score);
+    sum.score.merge(part.score);
   }
   return sum;
 }
 
 }  // namespace
 
-std::optional<Score> evaluate(const Communicator& comm, Network& network, const LabelledData& data,
-                              const std::function<bool()>& stop) {
-  Score part;
+std::optional<Evaluation> evaluate(const Communicator& comm, Network& network, const LabelledData& data,
+                                   const std::function<bool()>& stop) {
+  Evaluation part;
   bool stopped = false;
   std::optional<std::string> failure;
   try {
-    part = score_part(comm, network, data, stop, stopped);
+    part = evaluate_part(comm, network, data, stop, stopped);
   } catch (const std::exception& error) {
     failure = error.what();
   }
   // Merged in the order of ranks, on each of them: the same bits everywhere.
-  std::vector<double> mine = part.packed(network.numbers());
+  std::vector<double> mine = part.score.packed(network.numbers());
   mine.insert(mine.end(), {failure ? 1.0 : 0.0, stopped ? 1.0 : 0.0});
   std::vector<double> all(mine.size() * static_cast<std::size_t>(comm.size()));
   all_gather(comm, std::span<const double>(mine), std::span<double>(all));
@@ -74,7 +76,8 @@ std::optional<Score> evaluate(const Communicator& comm, Network& network, const 
   }
   if (failed != 0.0) settle(comm, failure);
   if (stops != 0.0) return std::nullopt;
-  return sum;
+  allreduce(comm, std::span<std::uint64_t>(part.counts.cells), ReduceOp::sum);
+  return Evaluation{.score = std::move(sum), .counts = std::move(part.counts)};
 }
 
 }  // namespace tutti::trainer

@@ -10,11 +10,16 @@
 
 namespace tutti::trainer {
 
+struct Evaluation {
+  Score score;
+  ClassCounts counts;  ///< empty if the model tells numbers, or too many classes
+};
+
 /// Sums over the whole set, on every rank: each sample is counted once, by one rank, also where ranks get none. Nothing
 /// if `stop`, asked before every batch, says so on any rank.
 /// Collective. \throws AgreedError on all ranks if one of them cannot read its part, or the model gives a value that is
 /// not finite, naming the sample; CommunicationError
-std::optional<Score> evaluate(const Communicator& comm, Network& network, const LabelledData& data,
-                              const std::function<bool()>& stop = {});
+std::optional<Evaluation> evaluate(const Communicator& comm, Network& network, const LabelledData& data,
+                                   const std::function<bool()>& stop = {});
 
 }  // namespace tutti::trainer

@@ -31,6 +31,7 @@ struct TrainingResult {
   std::uint64_t steps = 0;
   std::uint64_t epochs = 0;    ///< completed
   std::optional<Score> test;   ///< of the last parameters; nothing without a test set
+  ClassCounts classes;         ///< the same, by class; empty without classes
   std::string parameter_hash;  ///< SHA-256 over all parameters in model order, in hexadecimal
   double train_seconds = 0.0;  ///< in the loop, with evaluations and checkpoints, all sessions of the run together
   double samples_per_s = 0.0;  ///< over all ranks, in steps

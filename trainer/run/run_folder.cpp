@@ -26,6 +26,7 @@ namespace fs = std::filesystem;
 constexpr const char* kCheckpoints = "checkpoints";
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kResult = "result.json";
+constexpr const char* kClasses = "classes.json";
 constexpr const char* kConfig = "config.toml";
 
 std::string checkpoint_name(std::uint64_t step) { return fmt::format("step-{:012}.h5", step); }
@@ -168,7 +169,8 @@ void RunFolder::resume_at(std::uint64_t step, const std::string& config, bool ma
   write_text(file, kept);
   write_text(path_ / kConfig, config);
   std::error_code ignored;
-  if (makes_steps) fs::remove(path_ / kResult, ignored);
+  if (makes_steps)
+    for (const char* name : {kResult, kClasses}) fs::remove(path_ / name, ignored);
   open_metrics(std::ios::app);
 }
 
@@ -194,6 +196,10 @@ void RunFolder::write_checkpoint(std::uint64_t step, const io::Checkpoint& check
     std::error_code ignored;  // an old checkpoint that stays does no harm
     if (kept >= keep) fs::remove(saved.file, ignored);
   }
+}
+
+void RunFolder::write_classes(const nlohmann::json& classes) const {
+  write_text(path_ / kClasses, classes.dump() + '\n');
 }
 
 void RunFolder::write_result(const nlohmann::json& result) const {

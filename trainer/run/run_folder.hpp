@@ -42,7 +42,7 @@ class RunFolder {
   /// a folder with a config.toml can be resumed. \throws DataError
   void begin(const std::string& config);
 
-  /// Takes the run up again after `step` steps: drops records of later steps from metrics.jsonl, and result.json if the
+  /// Takes the run up again after `step` steps: drops records of later steps from metrics.jsonl, and the result if the
   /// run `makes_steps`, and writes `config` as config.toml. \throws DataError
   void resume_at(std::uint64_t step, const std::string& config, bool makes_steps = true);
 
@@ -55,6 +55,9 @@ class RunFolder {
   /// Writes the checkpoint of `step` and removes all but the newest `keep` up to this one. Those that
   /// newest_checkpoint() passed over do not count, nor do those of later steps. \throws DataError; earlier ones stay.
   void write_checkpoint(std::uint64_t step, const io::Checkpoint& checkpoint, std::int64_t keep);
+
+  /// Writes classes.json, which result.json may follow. \throws DataError
+  void write_classes(const nlohmann::json& classes) const;
 
   /// Writes result.json. \throws DataError; Error naming a value that is not a finite number.
   void write_result(const nlohmann::json& result) const;

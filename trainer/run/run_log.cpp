@@ -3,7 +3,10 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <cstddef>
 #include <ctime>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -37,6 +40,25 @@ void add_figures(nlohmann::json& record, const Score& score) {
     record["test_rmse"] = score.rmse();
     record["test_r2"] = score.r2();
   }
+}
+
+/// A missing figure is null: there is nothing to divide by.
+nlohmann::json or_null(const std::optional<double>& figure) { return figure ? nlohmann::json(*figure) : nullptr; }
+
+nlohmann::json classes_json(const ClassCounts& counts, std::uint64_t step) {
+  nlohmann::json classes = nlohmann::json::array();
+  nlohmann::json confusion = nlohmann::json::array();
+  for (std::size_t c = 0; c < counts.classes; ++c) {
+    classes.push_back({{"class", c},
+                       {"samples", counts.samples(c)},
+                       {"predicted", counts.predicted(c)},
+                       {"precision", or_null(counts.precision(c))},
+                       {"recall", or_null(counts.recall(c))},
+                       {"f1", or_null(counts.f1(c))}});
+    const auto row = counts.cells.begin() + static_cast<std::ptrdiff_t>(c * counts.classes);
+    confusion.push_back(std::vector(row, row + static_cast<std::ptrdiff_t>(counts.classes)));
+  }
+  return {{"step", step}, {"classes", std::move(classes)}, {"confusion", std::move(confusion)}};
 }
 
 }  // namespace
@@ -140,6 +162,7 @@ void RunLog::result(const TrainingResult& result, const RunIdentity& run, const 
     add_figures(record, *result.test);
     record["test_samples"] = result.test->samples;
   }
+  if (!result.classes.empty()) folder->write_classes(classes_json(result.classes, result.steps));
   folder->write_result(record);
   if (result.test)
     say(fmt::format("{} after {} steps, {:.1f} s of training", main_figure(*result.test), result.steps,

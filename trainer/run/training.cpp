@@ -94,7 +94,7 @@ class Training {
   RunLog log_;
   Position position_;
   std::optional<std::uint64_t> saved_step_;  // of the newest checkpoint
-  std::optional<Score> score_;               // of the parameters as they are now
+  std::optional<Evaluation> evaluated_;      // of the parameters as they are now
   std::vector<std::int64_t> labels_;
   std::vector<std::uint64_t> ids_;  // of this rank's samples in the step
   bool stopping_ = false;           // agreed: a rank was asked to stop
@@ -300,7 +300,7 @@ void Training::after_step(const StepReport& report, const io::Batch& batch, doub
   position_.loss_scale = loop_.loss_scale();
   position_.step_seconds += seconds;
   position_.exposed_seconds += report.exposed_seconds;
-  score_.reset();
+  evaluated_.reset();
   if (is_root()) loop_.attempt([&] { log_.step(report, position_, seconds); });
   if (options_.on_step) options_.on_step(report);
   // The checkpoint comes first: whatever the evaluation runs into, the epoch is not lost.
@@ -315,15 +315,15 @@ bool Training::evaluation_is_due() const {
 }
 
 void Training::evaluate_now() {
-  if (!data_.test || score_ || stopping_) return;
+  if (!data_.test || evaluated_ || stopping_) return;
   phase_ = fmt::format("all ranks evaluate on {}", config_.data.test);
   const auto begin = Clock::now();
   share_buffers(comm_, loop_.network());
-  const auto score = [&] { return evaluate(comm_, loop_.network(), *data_.test, options_.stop); };
-  score_ = config_.run.evaluate_with == "average" ? loop_.with_average(score) : score();
-  stopping_ = !score_;
-  if (is_root() && score_)
-    loop_.attempt([&] { log_.evaluation(*score_, position_, seconds_since(begin), train_seconds()); });
+  const auto look = [&] { return evaluate(comm_, loop_.network(), *data_.test, options_.stop); };
+  evaluated_ = config_.run.evaluate_with == "average" ? loop_.with_average(look) : look();
+  stopping_ = !evaluated_;
+  if (is_root() && evaluated_)
+    loop_.attempt([&] { log_.evaluation(evaluated_->score, position_, seconds_since(begin), train_seconds()); });
 }
 
 /// The replicas are compared first: what is written is what every rank holds, and it is sound.
@@ -374,9 +374,14 @@ TrainingResult Training::finish() {
   TrainingResult result{.stopped = false,
                         .steps = position_.step,
                         .epochs = position_.epoch,
-                        .test = score_,
+                        .test = {},
+                        .classes = {},
                         .parameter_hash = to_hex(hash),
                         .train_seconds = train_seconds()};
+  if (evaluated_) {
+    result.test = std::move(evaluated_->score);
+    result.classes = std::move(evaluated_->counts);
+  }
   if (position_.step_seconds > 0.0) {
     result.samples_per_s = static_cast<double>(position_.samples) / position_.step_seconds;
     result.comm_share = position_.exposed_seconds / position_.step_seconds;
