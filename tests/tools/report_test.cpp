@@ -117,6 +117,25 @@ TEST(Report, OfAWholeRun) {
   EXPECT_EQ(page.find("has not ended"), std::string::npos);
 }
 
+TEST(Report, OfPhasesBytesAndMemory) {
+  const TemporaryFolder run;
+  std::string lines;
+  for (int i = 1; i <= 60; ++i) {
+    lines += text("{\"kind\":\"step\",\"step\":", i, ",\"payload_bytes\":4096,\"reading_s\":0.001,\"forward_s\":0.002,",
+                  "\"backward_s\":", i == 1 ? 1.0 : 0.003, ",\"communication_s\":0.001,\"update_s\":0.001");
+    lines += i == 2 ? "}\n" : ",\"other_s\":0.0005}\n";  // one line that is not whole is left out
+  }
+  run.write("metrics.jsonl", lines + "{\"kind\":\"checkpoint\",\"step\":60,\"memory_bytes\":209715200}\n");
+  write_report(run.path());
+  const auto page = read_file(run.path() / "report.html");
+  expect_sound(page);
+  EXPECT_EQ(count_of(page, "<svg"), 3U);
+  for (const char* part : {"Time of a step", "without rare peaks", ">10 ms<", "communication</span>", "var(--series-7)",
+                           "Bytes a step hands to collectives", "4K", "Memory, high-water mark", "200M"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  EXPECT_EQ(page.find(">500 ms<"), std::string::npos) << "the peak of step 1 makes the rest flat";
+}
+
 TEST(Report, OfClasses) {
   const TemporaryFolder run;
   run.write("result.json", kResult);

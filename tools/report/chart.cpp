@@ -20,8 +20,9 @@ constexpr std::size_t kMostPoints = 180;  ///< more are drawn as means with a ba
 constexpr std::size_t kMostMarkers = 40;  ///< fewer points get a marker each
 
 /// Colours that stand for the page's own: rgb(1,2,i) in gnuplot's output becomes the variable of index i.
-constexpr std::array<std::string_view, 6> kPageColours = {"--soft",     "--grid",     "--axis",
-                                                          "--series-1", "--series-2", "--soft"};
+constexpr std::array<std::string_view, 10> kPageColours = {"--soft",     "--grid",    "--axis",     "--series-1",
+                                                           "--series-2", "--soft",    "--series-4", "--series-5",
+                                                           "--series-6", "--series-7"};
 constexpr int kTextColour = 0;
 constexpr int kGridColour = 1;
 constexpr int kAxisColour = 2;
@@ -68,12 +69,13 @@ struct Range {
   }
 };
 
-/// About five round values over the range: 1, 2 or 5 times a power of ten apart.
+/// About five round values over the range: 1, 2 or 5 times a power of ten apart, of bytes a power of two.
 std::vector<double> linear_ticks(const Range& range, Unit unit) {
   const double span = range.high - range.low;
   const double raw = unit == Unit::count ? std::max(span / 4, 1.0) : span / 4;  // no halves of a step
   const double power = std::pow(10.0, std::floor(std::log10(raw)));
-  const double step = power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
+  const double decimal = power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
+  const double step = unit == Unit::bytes ? std::exp2(std::round(std::log2(raw))) : decimal;
   std::vector<double> ticks;
   const double first = std::ceil(range.low / step - 1e-9);
   for (int i = 0; i < 20 && (first + i) * step <= range.high + step * 1e-9; ++i) ticks.push_back((first + i) * step);
@@ -131,7 +133,56 @@ std::string axis(char name, const Range& range, bool logarithmic, Unit unit) {
                      range.low, range.high, name, tick_list(ticks, unit));
 }
 
+std::string terminal_script(const Chart& chart) {
+  return fmt::format("set terminal svg size {},{} font \"sans-serif,12\" name \"{}\"\n", kWidth, kHeight, chart.id);
+}
+
+/// The most there is, but for rare peaks, which would make everything else flat.
+double usual_most(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return std::min(values.back(), 1.5 * values[(values.size() - 1) * 95 / 100]);
+}
+
+/// Areas, each on top of the one before. A single point becomes a strip, which has an area.
+std::string stacked_script(const Chart& chart) {
+  std::string data;
+  std::string areas;
+  Range x;
+  Range y;
+  y.include(0);
+  for (const double value : chart.x_includes) x.include(value);
+  std::vector<double> base;
+  int number = 0;
+  for (const auto& series : chart.series) {
+    auto columns = thin(chart, series.points);
+    if (columns.empty()) continue;
+    if (columns.size() == 1) {
+      columns.push_back(columns[0]);
+      columns[0].x -= 0.5;
+      columns[1].x += 0.5;
+    }
+    base.resize(columns.size());
+    const std::string block = fmt::format("${}{}", chart.id, number++);
+    data += block + " << EOD\n";
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const double top = base[i] + columns[i].mean;
+      data += fmt::format("{:.9g} {:.9g} {:.9g}\n", columns[i].x, base[i], top);
+      x.include(columns[i].x);
+      base[i] = top;
+    }
+    data += "EOD\n";
+    areas += fmt::format("{}{} using 1:2:3 with filledcurves fc rgb {} fs solid noborder notitle",
+                         areas.empty() ? "" : ", ", block, colour(kFirstSeriesColour + series.colour - 1));
+  }
+  y.include(usual_most(base));
+  y = widen(y, false, true, false);
+  return terminal_script(chart) + data + axis('x', x, false, chart.x_unit) + axis('y', y, false, chart.y_unit) +
+         "plot " + areas + "\n";
+}
+
 std::string script_for(const Chart& chart) {
+  if (chart.stacked) return stacked_script(chart);
   std::string data;
   std::string bands;
   std::string lines;
@@ -165,9 +216,8 @@ std::string script_for(const Chart& chart) {
   y = widen(y, chart.log_y, chart.from_zero, chart.y_unit == Unit::percent);
   if (chart.log_y) y = {.low = y.low / 1.2, .high = y.high * 1.2};  // no line on the axis
   if (chart.log_x) x = widen(x, true, false, false);
-  return fmt::format("set terminal svg size {},{} font \"sans-serif,12\" name \"{}\"\n", kWidth, kHeight, chart.id) +
-         data + axis('x', x, chart.log_x, chart.x_unit) + axis('y', y, chart.log_y, chart.y_unit) + "plot " + bands +
-         lines + "\n";
+  return terminal_script(chart) + data + axis('x', x, chart.log_x, chart.x_unit) +
+         axis('y', y, chart.log_y, chart.y_unit) + "plot " + bands + lines + "\n";
 }
 
 std::string common_script() {
@@ -237,6 +287,9 @@ std::string format_value(Unit unit, double value) {
       if (size >= 1024.0 * 1024) return fmt::format("{:.4g}M", value / (1024.0 * 1024));
       if (size >= 1024.0) return fmt::format("{:.4g}K", value / 1024.0);
       return fmt::format("{:.4g}", value);
+    case Unit::seconds:
+      if (size == 0) return "0";
+      return size >= 1 ? fmt::format("{:.3g} s", value) : format_value(Unit::microseconds, value * 1e6);
     case Unit::microseconds:
       if (size >= 1e6) return fmt::format("{:.3g} s", value / 1e6);
       if (size >= 1e3) return fmt::format("{:.3g} ms", value / 1e3);

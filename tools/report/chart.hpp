@@ -12,7 +12,7 @@ struct Point {
   double y;
 };
 
-/// One line. `colour` is 1 or 2, the page's --series-1 and --series-2, or kGuide: a thin dashed line for what the
+/// One line. `colour` is 1 to 7, the page's --series-1 and so on, but for kGuide: a thin dashed line for what the
 /// others are held against. The title goes into the page's legend.
 struct Series {
   static constexpr int kGuide = 3;
@@ -23,7 +23,7 @@ struct Series {
 };
 
 /// What numbers on an axis stand for, which decides how they are written.
-enum class Unit { number, count, percent, bytes, microseconds };
+enum class Unit { number, count, percent, bytes, microseconds, seconds };
 
 struct Chart {
   std::string id;  ///< letters and digits, unique in the page
@@ -33,7 +33,9 @@ struct Chart {
   Unit y_unit = Unit::number;
   bool log_x = false;
   bool log_y = false;
-  bool from_zero = false;               ///< the y axis starts at 0
+  bool from_zero = false;  ///< the y axis starts at 0
+  /// Areas, each on top of the one before; all series have the same x. The y axis leaves out rare peaks.
+  bool stacked = false;
   std::vector<double> x_includes = {};  ///< values that the x axis covers, with points or without
   std::vector<Series> series = {};
 };

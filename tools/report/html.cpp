@@ -9,10 +9,12 @@ namespace {
 /// The look of a page. Colours are variables, so that charts share them and dark pages only change these.
 constexpr const char* kStyle = R"css(
 :root { --page: #f5f6f8; --card: #ffffff; --ink: #171a21; --soft: #667085; --axis: #98a2b3; --grid: #e6e9ef;
-        --edge: #e3e6ec; --series-1: #2563eb; --series-2: #e4632b; --warn: #b45309; --warn-page: #fff7ed; color-scheme: light dark; }
+        --edge: #e3e6ec; --series-1: #2563eb; --series-2: #e4632b; --series-4: #0f9d75; --series-5: #c99a06;
+        --series-6: #8b5cf6; --series-7: #98a2b3; --warn: #b45309; --warn-page: #fff7ed; color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {
   :root { --page: #0e1116; --card: #161b22; --ink: #e8ebf0; --soft: #99a3b3; --axis: #4b5563; --grid: #262d38;
-          --edge: #262d38; --series-1: #6ea3ff; --series-2: #ff9d66; --warn: #fbbf24; --warn-page: #2a2013; }
+          --edge: #262d38; --series-1: #6ea3ff; --series-2: #ff9d66; --series-4: #3ecf9e; --series-5: #e5bd45;
+          --series-6: #b598ff; --series-7: #667085; --warn: #fbbf24; --warn-page: #2a2013; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
@@ -32,10 +34,12 @@ h3 { font-size: 14px; margin: 0; font-weight: 600; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)); gap: 16px; }
 .chart { padding: 14px 16px 8px; margin: 0; min-width: 0; }
 .chart figcaption { display: flex; justify-content: space-between; align-items: baseline; flex-wrap: wrap; gap: 4px 16px; margin-bottom: 4px; }
-.legend { display: flex; gap: 14px; color: var(--soft); font-size: 12.5px; }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 14px; color: var(--soft); font-size: 12.5px; }
 .swatch { display: inline-block; width: 14px; height: 3px; border-radius: 2px; margin-right: 6px; vertical-align: middle; }
 .series-1 { background: var(--series-1); } .series-2 { background: var(--series-2); }
 .series-3 { background: linear-gradient(90deg, var(--soft) 40%, transparent 40%, transparent 60%, var(--soft) 60%); }
+.series-4 { background: var(--series-4); } .series-5 { background: var(--series-5); }
+.series-6 { background: var(--series-6); } .series-7 { background: var(--series-7); }
 .axis-label { text-align: center; color: var(--soft); font-size: 12px; margin: -2px 0 2px; }
 .plot { display: block; width: 100%; height: auto; }
 .plot text, .plot tspan { font-family: inherit; }

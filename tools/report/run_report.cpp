@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <sstream>
 
 #include <tutti/kernels/error.hpp>
@@ -26,6 +27,7 @@ struct Run {
   bool ended = false;  ///< there is a result
   std::vector<json> training;
   std::vector<json> evaluations;
+  std::vector<json> checkpoints;
   std::size_t unreadable_lines = 0;
 };
 
@@ -38,6 +40,8 @@ void read_metrics(const std::filesystem::path& file, Run& run) {
       ++run.unreadable_lines;
     } else if (text_at(object, "kind") == "evaluation" || object.contains("test_accuracy")) {
       run.evaluations.push_back(std::move(object));
+    } else if (text_at(object, "kind") == "checkpoint") {
+      run.checkpoints.push_back(std::move(object));
     } else {
       run.training.push_back(std::move(object));
     }
@@ -80,6 +84,31 @@ Series series_of(const std::vector<json>& records, const char* title, int colour
   return series;
 }
 
+/// The parts of a step's time, each on top of the one before: only of steps that have them all.
+Chart phases_chart(const Run& run) {
+  struct Phase {
+    const char* key;
+    const char* title;
+    int colour;
+  };
+  constexpr Phase kPhases[] = {{"reading_s", "reading", 4},   {"forward_s", "forward", 1},
+                               {"backward_s", "backward", 6}, {"communication_s", "communication", 2},
+                               {"update_s", "update", 5},     {"other_s", "other", 7}};
+  std::vector<json> whole;
+  for (const json& record : run.training) {
+    const auto has = [&](const Phase& phase) { return number_at(record, phase.key).has_value(); };
+    if (std::all_of(std::begin(kPhases), std::end(kPhases), has)) whole.push_back(record);
+  }
+  Chart chart{.id = "phases",
+              .title = "Time of a step, without rare peaks",
+              .x_label = "step",
+              .x_unit = Unit::count,
+              .y_unit = Unit::seconds,
+              .stacked = true};
+  for (const Phase& phase : kPhases) chart.series.push_back(series_of(whole, phase.title, phase.colour, phase.key));
+  return chart;
+}
+
 std::vector<Chart> charts_of(const Run& run) {
   const auto chart = [](const char* id, const char* title, Unit unit, std::vector<Series> series) {
     return Chart{.id = id,
@@ -101,8 +130,18 @@ std::vector<Chart> charts_of(const Run& run) {
   if (auto training = series_of(run.training, "training", 1, "accuracy"); !training.points.empty())
     charts[1].series.insert(charts[1].series.begin(), std::move(training));
   charts[2].from_zero = charts[3].from_zero = true;
+  std::vector<Chart> measured = {
+      phases_chart(run),
+      chart("payload", "Bytes a step hands to collectives", Unit::bytes,
+            {series_of(run.training, "rank 0", 1, "payload_bytes")}),
+      chart("memory", "Memory, high-water mark", Unit::bytes,
+            {series_of(run.checkpoints, "largest rank", 1, "memory_bytes")}),
+  };
+  measured[1].from_zero = measured[2].from_zero = true;
+  for (Chart& each : measured)
+    if (has_points(each)) charts.push_back(std::move(each));
   std::vector<double> steps;  // all charts cover all steps, so that one can be read below the other
-  for (const auto* records : {&run.training, &run.evaluations}) {
+  for (const auto* records : {&run.training, &run.evaluations, &run.checkpoints}) {
     for (const auto& record : *records) {
       if (const auto step = number_at(record, "step")) steps.push_back(*step);
     }
@@ -149,6 +188,8 @@ std::vector<Figure> figures_of(const Run& run) {
   add("Samples / s", last_value(run, run.training, "samples_per_s"), with_commas,
       number_at(run.result, "samples_per_s") ? "whole run" : "latest step");
   add("Communication", last_value(run, run.training, "comm_share"), percent, "share of step time");
+  const auto bytes = [](double value) { return format_value(Unit::bytes, value); };
+  add("Memory", last_value(run, run.checkpoints, "memory_bytes"), bytes, "most of any rank");
   add("Ranks", number_at(run.result, "world_size"), with_commas, nodes ? "on " + count_of(*nodes, "node") : "");
   add("Parameters", number_at(run.result, "parameters"), with_commas, text_at(run.result, "model").value_or(""));
   return figures;

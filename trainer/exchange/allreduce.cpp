@@ -4,6 +4,7 @@
 // their sum, the average over the global batch, however unevenly its samples are spread.
 // Cost per bucket: one allreduce, which starts while backward computes the buckets after it.
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,8 +36,12 @@ class AllreduceExchange final : public BucketwiseExchange {
  private:
   Request start(std::size_t bucket) override {
     const Buffer gradients = buckets().gradients(bucket);
-    if (codec_ == nullptr) return iallreduce(comm_, gradients, ReduceOp::sum, {.algorithm = algorithm_});
+    if (codec_ == nullptr) {
+      add_payload(gradients.size_bytes());
+      return iallreduce(comm_, gradients, ReduceOp::sum, {.algorithm = algorithm_});
+    }
     const std::span<float> values(static_cast<float*>(gradients.data), gradients.count);
+    add_payload(codec_->encoded_bytes(values.size()));
     return icompressed_allreduce(comm_, values, ReduceOp::sum, codec_);
   }
 

@@ -9,6 +9,7 @@ BucketwiseExchange::BucketwiseExchange(const Buckets& buckets)
 
 void BucketwiseExchange::begin() {
   exposed_ = Clock::duration::zero();
+  payload_bytes_ = 0;
   started_ = 0;
   ended_ = 0;
   ready_.begin();

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include <tutti/collectives/request.hpp>
@@ -18,6 +19,7 @@ class BucketwiseExchange : public Exchange {
   void wait(std::size_t bucket) override;
   void discard() override;
   double exposed_seconds() const noexcept override { return std::chrono::duration<double>(exposed_).count(); }
+  std::uint64_t payload_bytes() const noexcept override { return payload_bytes_; }
 
  protected:
   using Clock = std::chrono::steady_clock;
@@ -29,6 +31,7 @@ class BucketwiseExchange : public Exchange {
   virtual Request start(std::size_t bucket) = 0;
 
   const Buckets& buckets() const noexcept { return buckets_; }
+  void add_payload(std::uint64_t bytes) noexcept { payload_bytes_ += bytes; }
 
   /// Adds the time of its own life to the exposed time.
   class Stopwatch {
@@ -51,6 +54,7 @@ class BucketwiseExchange : public Exchange {
   std::vector<Request> operations_;  // by bucket
   std::size_t started_ = 0;          // buckets [0, started_) are exchanged or being so
   std::size_t ended_ = 0;            // buckets [0, ended_) are exchanged
+  std::uint64_t payload_bytes_ = 0;
   Clock::duration exposed_ = Clock::duration::zero();
 };
 

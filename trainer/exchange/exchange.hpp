@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -55,6 +56,9 @@ class Exchange {
 
   /// Seconds spent inside the exchange's communication since begin(): starting, polling and waiting.
   virtual double exposed_seconds() const noexcept = 0;
+
+  /// Bytes that this rank has handed to collectives since begin(), in the form in which they travel.
+  virtual std::uint64_t payload_bytes() const noexcept = 0;
 };
 
 /// What a strategy is made from. `comm` and `buckets` outlive it.

@@ -35,6 +35,7 @@ class ShardedExchange final : public BucketwiseExchange {
 
   void updated(std::size_t bucket) override {
     const Stopwatch exposed(*this);
+    add_payload(buckets().own_parameters(bucket).size_bytes());
     gathers_.push_back(iall_gather_v(comm_, buckets().own_parameters(bucket), buckets().parameters(bucket),
                                      buckets().owned_counts(bucket)));
     for (Request& gather : gathers_)
@@ -59,6 +60,7 @@ class ShardedExchange final : public BucketwiseExchange {
 
  private:
   Request start(std::size_t bucket) override {
+    add_payload(buckets().gradients(bucket).size_bytes());
     return ireduce_scatter_v(comm_, buckets().gradients(bucket), buckets().own_gradients(bucket),
                              buckets().owned_counts(bucket), ReduceOp::sum);
   }

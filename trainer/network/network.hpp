@@ -109,6 +109,7 @@ class Network {
   /// The parameters in the order in which backward completes their gradients, as one pass over made-up samples finds
   /// it; those without a gradient come last. Writes to the gradient memory. Local. Requires bind().
   std::vector<std::size_t> arrival_order();
+
   /// Classes that are told apart, two if outputs say yes or no; 0 if they are numbers.
   std::size_t classes() const noexcept;
 
@@ -133,8 +134,6 @@ class Network {
   /// After the last backward() of a step: writes zeros where no gradient was written.
   void end_gradients() noexcept;
 
-  /// Loss and right answers, without gradients; changes nothing. Requires bind().
-  Evaluated evaluate(const Samples& samples);
   /// Loss and right answers, without gradients; changes nothing. Requires bind(). What was predicted for what is added
   /// to `counts`, if it is given and has cells: those of classes().
   Evaluated evaluate(const Samples& samples, ClassCounts* counts = nullptr);

@@ -10,6 +10,22 @@
 
 namespace tutti::trainer {
 
+/// Where the time of a step goes, in seconds of this rank. Time spent in communication is in none of them.
+struct StepPhases {
+  double reading = 0.0;  ///< of samples
+  double forward = 0.0;
+  double backward = 0.0;
+  double update = 0.0;  ///< of parameters, with the search for gradients that are not finite
+
+  StepPhases& operator+=(const StepPhases& more) noexcept {
+    reading += more.reading;
+    forward += more.forward;
+    backward += more.backward;
+    update += more.update;
+    return *this;
+  }
+};
+
 /// One step, as it has been made.
 struct StepReport {
   std::uint64_t step = 0;   ///< counted from 1
@@ -22,6 +38,8 @@ struct StepReport {
   std::uint64_t samples = 0;                 ///< in the global batch, all its micro-batches together
   std::span<const std::uint64_t> ids = {};   ///< of this rank's samples
   double exposed_seconds = 0.0;              ///< of this rank, spent in communication
+  StepPhases phases = {};                   ///< beside it; what is left of the step is other work
+  std::uint64_t payload_bytes = 0;          ///< of this rank, handed to collectives, in the form in which they travel
   bool stop = false;                         ///< a rank was asked to stop
 };
 
@@ -36,6 +54,7 @@ struct TrainingResult {
   double train_seconds = 0.0;  ///< in the loop, with evaluations and checkpoints, all sessions of the run together
   double samples_per_s = 0.0;  ///< over all ranks, in steps
   double comm_share = 0.0;     ///< of the time in steps: spent in communication, not in work
+  std::optional<std::uint64_t> memory_bytes;  ///< the most of any rank, at any time of the session
 };
 
 }  // namespace tutti::trainer

@@ -42,6 +42,29 @@ void add_figures(nlohmann::json& record, const Score& score) {
   }
 }
 
+/// Sums over steps.
+struct StepCosts {
+  double seconds;
+  double exposed;
+  StepPhases phases;
+  double payload_bytes;
+  double steps;
+};
+
+/// Means over the steps, of which there are some. The phases add up to the time of a step.
+void add_costs(nlohmann::json& record, const StepCosts& costs) {
+  const StepPhases& p = costs.phases;
+  const double other = costs.seconds - costs.exposed - p.reading - p.forward - p.backward - p.update;
+  record["step_time_s"] = costs.seconds / costs.steps;
+  record["reading_s"] = p.reading / costs.steps;
+  record["forward_s"] = p.forward / costs.steps;
+  record["backward_s"] = p.backward / costs.steps;
+  record["communication_s"] = costs.exposed / costs.steps;
+  record["update_s"] = p.update / costs.steps;
+  record["other_s"] = other / costs.steps;
+  record["payload_bytes"] = costs.payload_bytes / costs.steps;
+}
+
 /// A missing figure is null: there is nothing to divide by.
 nlohmann::json or_null(const std::optional<double>& figure) { return figure ? nlohmann::json(*figure) : nullptr; }
 
@@ -63,10 +86,12 @@ nlohmann::json classes_json(const ClassCounts& counts, std::uint64_t step) {
 
 }  // namespace
 
-void RunLog::Window::add(double s, double e, std::uint64_t n) {
+void RunLog::Window::add(const StepReport& report, double s) {
   seconds += s;
-  exposed += e;
-  samples += n;
+  exposed += report.exposed_seconds;
+  phases += report.phases;
+  payload_bytes += report.payload_bytes;
+  samples += report.samples;
   ++steps;
 }
 
@@ -75,22 +100,27 @@ RunLog::RunLog(const Config& config, bool is_root, std::uint64_t steps)
 
 void RunLog::step(const StepReport& report, const Position& position, double seconds) {
   last_loss_ = report.loss;
-  logged_.add(seconds, report.exposed_seconds, report.samples);
-  shown_.add(seconds, report.exposed_seconds, report.samples);
+  logged_.add(report, seconds);
+  shown_.add(report, seconds);
   if (progress_.due()) show(report, position);
   if (report.step % static_cast<std::uint64_t>(config_.run.log_every) == 0) log(report);
 }
 
 void RunLog::log(const StepReport& report) {
-  nlohmann::json record = {{"kind", "step"},
-                           {"step", report.step},
-                           {"epoch", report.epoch},
-                           {"loss", report.loss},
-                           {"lr", report.learning_rate},
-                           {"samples", report.samples},
-                           {"samples_per_s", logged_.rate()},
-                           {"step_time_s", logged_.seconds / static_cast<double>(logged_.steps)},
-                           {"comm_share", logged_.share()}};
+  nlohmann::json& record = step_record_;
+  record["kind"] = "step";
+  record["step"] = report.step;
+  record["epoch"] = report.epoch;
+  record["loss"] = report.loss;
+  record["lr"] = report.learning_rate;
+  record["samples"] = report.samples;
+  record["samples_per_s"] = logged_.rate();
+  record["comm_share"] = logged_.share();
+  add_costs(record, {.seconds = logged_.seconds,
+                     .exposed = logged_.exposed,
+                     .phases = logged_.phases,
+                     .payload_bytes = static_cast<double>(logged_.payload_bytes),
+                     .steps = static_cast<double>(logged_.steps)});
   if (report.gradient_norm) record["gradient_norm"] = *report.gradient_norm;
   if (report.loss_scale) {
     record["loss_scale"] = *report.loss_scale;
@@ -127,6 +157,13 @@ void RunLog::evaluation(const Score& score, const Position& position, double sec
   folder->log(record);
 }
 
+void RunLog::checkpoint(const Position& position, double seconds, std::optional<std::uint64_t> memory) {
+  nlohmann::json record = {
+      {"kind", "checkpoint"}, {"step", position.step}, {"epoch", position.epoch_of_last_step()}, {"seconds", seconds}};
+  if (memory) record["memory_bytes"] = *memory;
+  folder->log(record);
+}
+
 void RunLog::result(const TrainingResult& result, const RunIdentity& run, const Position& position,
                     const Communicator& comm) {
   std::size_t parameters = 0;
@@ -156,8 +193,16 @@ void RunLog::result(const TrainingResult& result, const RunIdentity& run, const 
                            {"world_size", comm.size()},
                            {"nodes", comm.topology().nodes},
                            {"threads", run.threads},
+                           {"memory_bytes", nullptr},
                            {"test_accuracy", nullptr},
                            {"test_loss", nullptr}};
+  if (result.memory_bytes) record["memory_bytes"] = *result.memory_bytes;
+  if (position.step > 0)
+    add_costs(record, {.seconds = position.step_seconds,
+                       .exposed = position.exposed_seconds,
+                       .phases = position.phase_seconds,
+                       .payload_bytes = static_cast<double>(position.payload_bytes),
+                       .steps = static_cast<double>(position.step)});
   if (result.test) {
     add_figures(record, *result.test);
     record["test_samples"] = result.test->samples;

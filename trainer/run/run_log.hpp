@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/network/network.hpp>
@@ -29,6 +31,9 @@ class RunLog {
   /// After an evaluation that took `seconds`, `train_seconds` into the run. \throws DataError
   void evaluation(const Score& score, const Position& position, double seconds, double train_seconds);
 
+  /// After a checkpoint that took `seconds`; `memory` is the most that any rank has had in use. \throws DataError
+  void checkpoint(const Position& position, double seconds, std::optional<std::uint64_t> memory);
+
   /// Writes result.json and says what came out. \throws DataError
   void result(const TrainingResult& result, const RunIdentity& run, const Position& position, const Communicator& comm);
 
@@ -40,10 +45,12 @@ class RunLog {
   struct Window {
     double seconds = 0.0;
     double exposed = 0.0;
+    StepPhases phases = {};
+    std::uint64_t payload_bytes = 0;
     std::uint64_t samples = 0;
     std::uint64_t steps = 0;
 
-    void add(double s, double e, std::uint64_t n);
+    void add(const StepReport& report, double s);
     double rate() const { return seconds > 0.0 ? static_cast<double>(samples) / seconds : 0.0; }
     double share() const { return seconds > 0.0 ? exposed / seconds : 0.0; }
   };
@@ -55,6 +62,7 @@ class RunLog {
   const std::uint64_t steps_;
   Progress progress_;
   Window logged_;                    // for metrics.jsonl
+  nlohmann::json step_record_;       // kept: a step of 100 us notices what making a record anew takes
   Window shown_;                     // for the bar or line
   std::optional<double> last_loss_;  // of a step of this session
 };

@@ -8,7 +8,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <exception>
 #include <new>
@@ -16,6 +15,7 @@
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/trainer/exchange/bucket_size.hpp>
+#include <tutti/trainer/run/laps.hpp>
 #include <tutti/trainer/run/update.hpp>
 
 namespace tutti::trainer {
@@ -116,14 +116,19 @@ void StepLoop::begin_step() {
   in_step_ = true;
   local_loss_ = 0.0;
   network_->begin_gradients();
+  phases_ = {};
+  statistics_seconds_ = 0.0;
   exchange_->begin();
 }
 
 void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) {
   begin_step();
   attempt([&] {
+    Laps laps;
     local_loss_ += network_->forward(samples);
+    phases_.forward += laps.next() - taken_statistics_seconds();
     network_->backward(loss_scale_.scale() / static_cast<double>(global_samples));
+    phases_.backward += laps.next() - taken_statistics_seconds();
   });
   if (failure_) network_->skip();
 }
@@ -133,19 +138,23 @@ void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) 
 StepReport StepLoop::train_step(const StepInput& input, const std::function<bool()>& stop) {
   begin_step();
   in_step_ = false;
+  Laps laps;
   attempt([&] { local_loss_ += network_->forward(input.samples); });
   if (failure_) network_->skip();
+  phases_.forward += laps.next() - taken_statistics_seconds();
   const bool asked_to_stop = stop && stop();
   sums_ = {local_loss_, failure_ ? 1.0 : 0.0, asked_to_stop ? 1.0 : 0.0};
   loss_operation_ = iallreduce(comm_, std::span<double>(sums_), ReduceOp::sum);
   const double weight = 1.0 / static_cast<double>(input.global_samples);
+  laps.next();
   announces_ = true;
   if (!failure_) network_->backward(loss_scale_.scale() * weight);
   announces_ = false;
   network_->end_gradients();
-  const auto begin = std::chrono::steady_clock::now();
+  const double exposed_in_backward = exchange_->exposed_seconds();
+  phases_.backward += laps.next() - exposed_in_backward - taken_statistics_seconds();
   loss_operation_.wait();
-  const std::chrono::duration<double> loss_exposed = std::chrono::steady_clock::now() - begin;
+  const double loss_exposed = laps.next();
   if (sums_[1] != 0.0) {
     exchange_->discard();
     settle_failures();
@@ -159,9 +168,18 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
                     .ids = input.ids,
                     .stop = sums_[2] != 0.0};
   update(input, report);
-  report.exposed_seconds =
-      exchange_->exposed_seconds() + loss_exposed.count() + (statistics_ ? statistics_->take_seconds() : 0.0);
+  phases_.update = laps.next() - (exchange_->exposed_seconds() - exposed_in_backward);
+  report.exposed_seconds = exchange_->exposed_seconds() + loss_exposed + statistics_seconds_;
+  report.phases = phases_;
+  report.payload_bytes = exchange_->payload_bytes() + sizeof(sums_);
   return report;
+}
+
+/// Of this pass, in the statistics of batch normalisation over ranks, which is communication.
+double StepLoop::taken_statistics_seconds() {
+  const double seconds = statistics_ ? statistics_->take_seconds() : 0.0;
+  statistics_seconds_ += seconds;
+  return seconds;
 }
 
 /// Schedule and optimizer count the steps that were made: one that is skipped is none for them.

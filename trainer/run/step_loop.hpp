@@ -117,6 +117,7 @@ class StepLoop {
 
  private:
   std::unique_ptr<Buckets> make_buckets();
+  double taken_statistics_seconds();
   void begin_step();
   void swap_average();
   void keep_failure();
@@ -141,7 +142,9 @@ class StepLoop {
   Request loss_operation_;
   bool in_step_ = false;                // gradients of micro-batches are there
   bool announces_ = false;              // gradients that backward completes are those of the step
+  double statistics_seconds_ = 0.0;     // of the step, in the statistics of batch normalisation
   double local_loss_ = 0.0;             // of this rank's micro-batches
+  StepPhases phases_;                   // of the step so far
   std::optional<std::string> failure_;  // of this rank, not known to the others yet
 };
 

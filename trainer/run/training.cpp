@@ -38,6 +38,8 @@
 #include <tutti/trainer/run/data.hpp>
 #include <tutti/trainer/run/evaluation.hpp>
 #include <tutti/trainer/run/initial_weights.hpp>
+#include <tutti/trainer/run/laps.hpp>
+#include <tutti/trainer/run/memory_use.hpp>
 #include <tutti/trainer/run/parameter_hash.hpp>
 #include <tutti/trainer/run/replicas.hpp>
 #include <tutti/trainer/run/run_folder.hpp>
@@ -269,10 +271,12 @@ StepReport Training::make_step(io::Loader& loader, io::Batch& batch) {
       std::min(static_cast<std::uint64_t>(config_.train.accumulate), batches_per_epoch_ - position_.batch);
   const std::uint64_t global_samples = samples_of_step(batches);
   Samples samples;
+  double reading = 0.0;
   ids_.clear();
   for (std::uint64_t i = 0; i < batches; ++i) {
     if (i > 0) loop_.accumulate(samples, global_samples);
     samples = {};
+    Laps laps;
     loop_.attempt([&] {
       auto next = loader.next();
       if (!next) throw Error("the loader ended before the run");
@@ -280,10 +284,13 @@ StepReport Training::make_step(io::Loader& loader, io::Batch& batch) {
       samples = data_.train.samples(batch, labels_);
       ids_.insert(ids_.end(), batch.ids.begin(), batch.ids.end());
     });
+    reading += laps.next();
   }
   try {
-    return loop_.train_step({.step = position_.step, .samples = samples, .ids = ids_, .global_samples = global_samples},
-                            options_.stop);
+    StepReport report = loop_.train_step(
+        {.step = position_.step, .samples = samples, .ids = ids_, .global_samples = global_samples}, options_.stop);
+    report.phases.reading = reading;
+    return report;
   } catch (const NotFiniteError& error) {
     throw AgreedError(fmt::format("{}; the newest checkpoint is that of step {}, in {}", error.what(), *saved_step_,
                                   config_.run.dir));
@@ -300,6 +307,8 @@ void Training::after_step(const StepReport& report, const io::Batch& batch, doub
   position_.loss_scale = loop_.loss_scale();
   position_.step_seconds += seconds;
   position_.exposed_seconds += report.exposed_seconds;
+  position_.phase_seconds += report.phases;
+  position_.payload_bytes += report.payload_bytes;
   evaluated_.reset();
   if (is_root()) loop_.attempt([&] { log_.step(report, position_, seconds); });
   if (options_.on_step) options_.on_step(report);
@@ -329,6 +338,7 @@ void Training::evaluate_now() {
 /// The replicas are compared first: what is written is what every rank holds, and it is sound.
 void Training::save() {
   if (saved_step_ == position_.step) return;
+  const auto begin = Clock::now();
   if (!are_finite(loop_.buckets()))
     throw AgreedError(
         fmt::format("parameters are not finite after step {}; no checkpoint is written, the newest is that of step {}",
@@ -351,6 +361,9 @@ void Training::save() {
                                   config_.run.keep);
   });
   saved_step_ = position_.step;
+  const auto memory = largest_memory(comm_);
+  if (is_root() && position_.step > 0)  // before that there are no records yet
+    loop_.attempt([&] { log_.checkpoint(position_, seconds_since(begin), memory); });
 }
 
 TrainingResult Training::finish() {
@@ -377,7 +390,8 @@ TrainingResult Training::finish() {
                         .test = {},
                         .classes = {},
                         .parameter_hash = to_hex(hash),
-                        .train_seconds = train_seconds()};
+                        .train_seconds = train_seconds(),
+                        .memory_bytes = largest_memory(comm_)};
   if (evaluated_) {
     result.test = std::move(evaluated_->score);
     result.classes = std::move(evaluated_->counts);

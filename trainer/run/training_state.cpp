@@ -50,7 +50,12 @@ json position_json(const Position& p) {
           {"skipped_steps", p.loss_scale.skipped},
           {"train_seconds", p.train_seconds},
           {"step_seconds", p.step_seconds},
-          {"exposed_seconds", p.exposed_seconds}};
+          {"exposed_seconds", p.exposed_seconds},
+          {"reading_seconds", p.phase_seconds.reading},
+          {"forward_seconds", p.phase_seconds.forward},
+          {"backward_seconds", p.phase_seconds.backward},
+          {"update_seconds", p.phase_seconds.update},
+          {"payload_bytes", p.payload_bytes}};
 }
 
 Position position_from(const json& j) {
@@ -65,6 +70,11 @@ Position position_from(const json& j) {
   j.at("train_seconds").get_to(p.train_seconds);
   j.at("step_seconds").get_to(p.step_seconds);
   j.at("exposed_seconds").get_to(p.exposed_seconds);
+  p.phase_seconds = {.reading = j.value("reading_seconds", 0.0),
+                     .forward = j.value("forward_seconds", 0.0),
+                     .backward = j.value("backward_seconds", 0.0),
+                     .update = j.value("update_seconds", 0.0)};
+  p.payload_bytes = j.value("payload_bytes", std::uint64_t{0});
   return p;
 }
 

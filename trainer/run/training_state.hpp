@@ -14,6 +14,7 @@
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/run/data.hpp>
 #include <tutti/trainer/run/replicas.hpp>
+#include <tutti/trainer/run/reports.hpp>
 #include <tutti/trainer/run/step_loop.hpp>
 
 namespace tutti::trainer {
@@ -28,6 +29,8 @@ struct Position {
   double train_seconds = 0.0;    ///< time in the training loop, evaluations and checkpoints included
   double step_seconds = 0.0;     ///< time in steps
   double exposed_seconds = 0.0;  ///< time of steps spent in communication
+  StepPhases phase_seconds = {};    ///< time of steps by what was done; 0 for steps of programs that did not measure it
+  std::uint64_t payload_bytes = 0;  ///< that rank 0 handed to collectives in steps; likewise
 
   /// Counted from 1, as people do.
   std::uint64_t epoch_of_last_step() const noexcept { return batch == 0 ? epoch : epoch + 1; }
