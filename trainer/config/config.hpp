@@ -58,6 +58,7 @@ struct Config {
     std::int64_t evaluate_every = 1;
     std::string evaluate_with = "parameters";
     bool log_gradient_norm = false;
+    bool tensorboard = false;
     std::string progress = "auto";
   } run;
 };

@@ -65,6 +65,19 @@ void add_costs(nlohmann::json& record, const StepCosts& costs) {
   record["payload_bytes"] = costs.payload_bytes / costs.steps;
 }
 
+/// Every number of a record but the step, in the groups train, test, evaluation and checkpoint.
+std::vector<Scalar> scalars_of(const nlohmann::json& record) {
+  const std::string kind = record.at("kind").get<std::string>();
+  const std::string group = kind == "step" ? "train" : kind;
+  std::vector<Scalar> scalars;
+  for (const auto& [key, value] : record.items()) {
+    if (!value.is_number() || key == "step") continue;
+    scalars.push_back(
+        {.tag = key.starts_with("test_") ? "test/" + key.substr(5) : group + "/" + key, .value = value.get<double>()});
+  }
+  return scalars;
+}
+
 /// A missing figure is null: there is nothing to divide by.
 nlohmann::json or_null(const std::optional<double>& figure) { return figure ? nlohmann::json(*figure) : nullptr; }
 
@@ -126,8 +139,19 @@ void RunLog::log(const StepReport& report) {
     record["loss_scale"] = *report.loss_scale;
     record["skipped_steps"] = report.skipped_steps;
   }
-  folder->log(record);
+  write(record);
   logged_ = {};
+}
+
+/// A line of metrics.jsonl, and what it says as scalars for TensorBoard.
+void RunLog::write(const nlohmann::json& record) {
+  folder->log(record);
+  if (!config_.run.tensorboard) return;
+  if (!events_) {
+    const auto restarted_at = resumed_after ? std::optional(*resumed_after + 1) : std::nullopt;
+    events_.emplace(folder->path() / "tensorboard", restarted_at);
+  }
+  events_->write(record.at("step").get<std::uint64_t>(), scalars_of(record));
 }
 
 void RunLog::show(const StepReport& report, const Position& position) {
@@ -154,14 +178,14 @@ void RunLog::evaluation(const Score& score, const Position& position, double sec
                            {"samples", score.samples},
                            {"seconds", seconds}};
   add_figures(record, score);
-  folder->log(record);
+  write(record);
 }
 
 void RunLog::checkpoint(const Position& position, double seconds, std::optional<std::uint64_t> memory) {
   nlohmann::json record = {
       {"kind", "checkpoint"}, {"step", position.step}, {"epoch", position.epoch_of_last_step()}, {"seconds", seconds}};
   if (memory) record["memory_bytes"] = *memory;
-  folder->log(record);
+  write(record);
 }
 
 void RunLog::result(const TrainingResult& result, const RunIdentity& run, const Position& position,

@@ -10,6 +10,7 @@
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/network/network.hpp>
+#include <tutti/trainer/run/event_file.hpp>
 #include <tutti/trainer/run/progress.hpp>
 #include <tutti/trainer/run/reports.hpp>
 #include <tutti/trainer/run/run_folder.hpp>
@@ -24,6 +25,9 @@ class RunLog {
 
   /// Set once the run has begun or been taken up again.
   std::optional<RunFolder> folder;
+
+  /// Set if the run has been taken up again: after which step.
+  std::optional<std::uint64_t> resumed_after;
 
   /// After a step that took `seconds`; `position` counts it. \throws DataError
   void step(const StepReport& report, const Position& position, double seconds);
@@ -56,11 +60,13 @@ class RunLog {
   };
 
   void log(const StepReport& report);
+  void write(const nlohmann::json& record);
   void show(const StepReport& report, const Position& position);
 
   const Config& config_;
   const std::uint64_t steps_;
   Progress progress_;
+  std::optional<EventFile> events_;  // with run.tensorboard, from the first record on
   Window logged_;                    // for metrics.jsonl
   nlohmann::json step_record_;       // kept: a step of 100 us notices what making a record anew takes
   Window shown_;                     // for the bar or line

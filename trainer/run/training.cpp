@@ -226,6 +226,7 @@ void Training::resume_run() {
   share_slots(comm_, loop_.buckets(), *slots);
   slots.reset();
   share_buffers(comm_, loop_.network());
+  log_.resumed_after = position_.step;
   agree_at_root(comm_, [&] { log_.folder->resume_at(position_.step, to_toml(config_), position_.step < steps_); });
   for (const auto& note : notes) log_.say("note: " + note + "; the run goes on with other bits than it would have had");
   log_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
