@@ -96,7 +96,7 @@ std::string metrics(int steps) {
 
 constexpr const char* kResult =
     R"({"test_accuracy":0.9127,"test_loss":0.25,"train_seconds":83.4,"samples_per_s":5755.2,"world_size":2,"nodes":1,
-        "parameter_hash":"ab12","parameters":206922,"steps":40,"epochs":8,"comm_share":0.0412,
+        "parameter_hash":"ab12","parameters":206922,"steps":40,"epochs":8,"comm_share":0.0412,"best":{"step":30,"figure":"test_loss","value":0.125,"checkpoint":"checkpoints/<30>"},
         "model":"<script>alert('x')</script> & \"quoted\"","nothing":null,"nested":{"a":[1,2]}})";
 
 TEST(Report, OfAWholeRun) {
@@ -109,7 +109,8 @@ TEST(Report, OfAWholeRun) {
   const auto page = read_file(run.path() / "report.html");
   expect_sound(page);
   EXPECT_EQ(count_of(page, "<svg"), 4U);
-  for (const char* figure : {"91.27 %", "83.4 s", "5,755", "206,922", "4.12 %", "after 8 epochs", "ab12"})
+  for (const char* figure : {"91.27 %", "83.4 s", "5,755", "206,922", "4.12 %", "after 8 epochs", "ab12",
+                             "Best test_loss", "0.125", "after step 30, checkpoints/&lt;30&gt;"})
     EXPECT_NE(page.find(figure), std::string::npos) << figure;
   EXPECT_NE(page.find("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;quoted&quot;"), std::string::npos);
   EXPECT_NE(page.find("name = &quot;&lt;b&gt;&quot; # &amp; \xEF\xBF\xBD \xEF\xBF\xBD"), std::string::npos);

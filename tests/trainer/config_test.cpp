@@ -174,6 +174,9 @@ TEST_F(ConfigFile, ContradictionsAndBadFiles) {
   expect_parts(error("[train]\nepochs = 1\n"), {file_.string(), "data.train"});
   expect_parts(error(data_, {"optimizer.nesterov=true", "optimizer.momentum=0"}),
                {"optimizer.nesterov", "optimizer.momentum"});
+  expect_parts(error(data_, {"run.stop_after=3"}), {"run.stop_after needs data.test"});
+  expect_parts(error(data_, {"run.keep_best=true"}), {"run.keep_best", "data.test"});
+  expect_parts(error(data_, {"run.stop_after=3", "data.test=x", "run.evaluate_every=0"}), {"run.evaluate_every"});
   expect_parts(error(data_, {"exchange.compression=bf16", "model.dtype=f64"}), {"exchange.compression", "model.dtype"});
   expect_parts(error(data_, {"model.compute=bf16", "model.dtype=f64"}), {"model.compute = \"bf16\"", "model.dtype"});
   expect_parts(error(data_, {"model.compute=f16"}), {"model.compute", "same, bf16"});

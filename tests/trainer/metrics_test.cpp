@@ -1,9 +1,12 @@
-// What a run tells of itself, beside the loss: where its time goes, bytes and memory.
+// What a run tells of itself, beside the loss: where its time goes, bytes and memory, and whether
+// it still gets better.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -77,6 +80,127 @@ TEST(MemoryUse, IsTheSystemsHighWaterMark) {
   EXPECT_EQ(high_water_in("Name:\tx\nVmPeak:\t  99 kB\nVmHWM:\t    2100 kB\nVmRSS:\t 5 kB\n"), 2100U * 1024);
   EXPECT_FALSE(high_water_in("Name:\tVmHWM:\nVmRSS:\t 5 kB\n"));
   EXPECT_FALSE(high_water_in("\nVmHWM: many"));
+}
+
+class EarlyStop : public TrainingTest {
+ protected:
+  /// Judged by an accuracy over 37 samples, which soon gets no better; 8 steps an epoch.
+  Config early(const std::string& name) const {
+    Config c = config("softmax", name);
+    c.train.epochs = 40;
+    c.run.monitor = "test_accuracy";
+    c.run.stop_after = 2;
+    c.run.keep_best = true;
+    c.run.keep = 1;
+    return c;
+  }
+  nlohmann::json result(const std::string& name) const {
+    return nlohmann::json::parse(read_file(path() / name / "result.json"));
+  }
+  std::vector<std::string> checkpoints(const std::string& name) const {
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(path() / name / "checkpoints"))
+      files.push_back("checkpoints/" + entry.path().filename().string());
+    std::sort(files.begin(), files.end());
+    return files;
+  }
+  /// Step and accuracy of the evaluations of a run.
+  std::vector<std::pair<std::uint64_t, double>> evaluations(const std::string& name) const {
+    std::vector<std::pair<std::uint64_t, double>> found;
+    std::ifstream in(path() / name / "metrics.jsonl");
+    for (std::string line; std::getline(in, line);)
+      if (const auto record = nlohmann::json::parse(line); record.at("kind") == "evaluation")
+        found.emplace_back(record.at("step"), record.at("test_accuracy"));
+    return found;
+  }
+};
+
+TEST_F(EarlyStop, EndsTheRunAndKeepsTheBest) {
+  const auto outcome = run(3, early("early"));
+  EXPECT_TRUE(outcome->result.stopped_early);
+  EXPECT_FALSE(outcome->result.stopped);
+  EXPECT_LT(outcome->result.steps, 40U * 8);
+  EXPECT_EQ(outcome->losses.size(), outcome->result.steps);
+  if (world_.rank() != 0) return;
+  const auto record = result("early");
+  EXPECT_EQ(record.at("ended"), "early: no better test_accuracy in 2 evaluations");
+  const auto all = evaluations("early");
+  ASSERT_GT(all.size(), 2U);
+  const auto best = std::max_element(all.begin(), all.end(), [](auto a, auto b) { return a.second < b.second; });
+  EXPECT_EQ(all.end() - best, 3) << "two evaluations follow the best, the first of equal ones";
+  EXPECT_EQ(outcome->result.best->step, best->first);
+  EXPECT_EQ(record.at("best").at("step"), best->first);
+  EXPECT_EQ(record.at("best").at("value"), best->second);
+  EXPECT_EQ(record.at("best").at("figure"), "test_accuracy");
+  const auto files = checkpoints("early");
+  ASSERT_EQ(files.size(), 2U) << "the best and the newest";
+  EXPECT_EQ(record.at("best").at("checkpoint"), files.front());
+}
+
+// Sessions end in the middle of an epoch, where another evaluation comes in between, and at its end.
+TEST_F(EarlyStop, AResumedRunEndsWhereAnUndisturbedOneDoes) {
+  const auto whole = run(3, early("whole"));
+  Config c = early("parts");
+  for (const int steps : {3, 8, 13}) {
+    c.train.max_steps = steps;
+    run(3, c, steps != 3);
+  }
+  c.train.max_steps = 0;
+  const auto parts = run(3, c, true);
+  EXPECT_TRUE(parts->result.stopped_early);
+  EXPECT_EQ(parts->result.steps, whole->result.steps);
+  EXPECT_EQ(parts->result.parameter_hash, whole->result.parameter_hash);
+  const auto again = run(3, c, true);
+  EXPECT_TRUE(again->result.stopped_early) << "it stays ended";
+  EXPECT_TRUE(again->losses.empty());
+  EXPECT_EQ(again->result.best->step, parts->result.best->step);
+  c.run.stop_after = 4;
+  const auto longer = run(3, c, true);
+  EXPECT_GT(longer->losses.size(), 0U) << "until asked to have more patience";
+}
+
+// The checkpoint of the best evaluation is written where none was due.
+TEST_F(EarlyStop, TheBestHasACheckpointWhereverItIs) {
+  Config c = early("rarely");
+  c.run.checkpoint_every = 1000;
+  const auto outcome = run(3, c);
+  if (world_.rank() != 0) return;
+  const auto files = checkpoints("rarely");
+  EXPECT_EQ(files.size(), 2U);
+  EXPECT_EQ(result("rarely").at("best").at("checkpoint"), files.front());
+  EXPECT_NE(files.front().find(std::to_string(outcome->result.best->step)), std::string::npos);
+}
+
+TEST_F(EarlyStop, TheMonitoredFigureMustBeOneOfTheModel) {
+  Config c = early("wrong");
+  c.run.monitor = "test_r2";
+  const std::string message = agreed_error(c);
+  EXPECT_EQ(message,
+            "run.monitor = \"test_r2\": evaluations of this model have test_loss, test_accuracy, test_top5_accuracy");
+  EXPECT_FALSE(fs::exists(path() / "wrong"));
+}
+
+// Whatever is looked at, the parameters have the bits of a run that looks at nothing.
+TEST_F(EarlyStop, AllSwitchesTogetherChangeNoBit) {
+  Config blind = config("convnet", "blind");
+  blind.data.test.clear();
+  blind.run.log_every = 100;
+  Config looking = config("convnet", "looking");
+  looking.run.checkpoint_every = 3;
+  looking.run.log_gradient_norm = true;
+  looking.run.tensorboard = true;
+  looking.run.keep_best = true;
+  looking.run.stop_after = 100;
+  const auto plain = run(3, blind);
+  const auto looked = run(3, looking);
+  EXPECT_EQ(looked->result.parameter_hash, plain->result.parameter_hash);
+  EXPECT_EQ(looked->losses, plain->losses);
+  if (world_.rank() == 0) {
+    EXPECT_TRUE(fs::exists(path() / "looking" / "tensorboard"));
+    EXPECT_FALSE(fs::exists(path() / "blind" / "tensorboard"));
+    EXPECT_FALSE(result("blind").contains("best"));
+    EXPECT_EQ(result("looking").at("ended"), "after the last epoch");
+  }
 }
 
 }  // namespace

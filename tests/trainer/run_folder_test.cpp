@@ -128,6 +128,33 @@ TEST_F(RunFolderTest, WhatWasJustWrittenIsNeverPruned) {
   EXPECT_EQ(newest(), 92U);
 }
 
+TEST_F(RunFolderTest, TheProtectedCheckpointStays) {
+  RunFolder folder = RunFolder::create(run_);
+  folder.write_checkpoint(1, checkpoint(1), 1);
+  folder.protect(1);
+  for (const std::uint64_t step : {2, 3}) folder.write_checkpoint(step, checkpoint(step), 1);
+  EXPECT_EQ(folder.checkpoint_file(1), fs::path("checkpoints") / file(1).filename());
+  EXPECT_FALSE(folder.checkpoint_file(2));
+  folder.protect(3);
+  folder.prune(3, 1);
+  EXPECT_FALSE(fs::exists(file(1)));
+  EXPECT_TRUE(fs::exists(file(3)));
+}
+
+TEST_F(RunFolderTest, EvaluationsAreThoseUpToAStep) {
+  RunFolder folder = RunFolder::create(run_);
+  EXPECT_TRUE(folder.evaluations(9).empty());
+  folder.begin("config");
+  for (const std::uint64_t step : {2, 4, 6}) folder.log({{"kind", "evaluation"}, {"step", step}});
+  write_file(run_ / "metrics.jsonl", read_file(run_ / "metrics.jsonl") +
+                                         "{\"kind\":\"step\",\"step\":1}\n[]\n{\"kind\":7}\n" +
+                                         "{\"kind\":\"evaluation\",\"step\":-1}\n{\"kind\":\"evaluation\",\"st");
+  const auto found = folder.evaluations(4);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].at("step"), 2);
+  EXPECT_EQ(found[1].at("step"), 4);
+}
+
 TEST_F(RunFolderTest, OnlyFilesOfTheRightNameAreCheckpoints) {
   const std::vector<std::string> strays = {
       "step-best.h5",         "step-1.h5",  "step-0000000000099.h5", "step-000000000099.h5x", "step-.h5",

@@ -30,7 +30,7 @@ h3 { font-size: 14px; margin: 0; font-weight: 600; }
 .figure { padding: 14px 16px; }
 .figure .label { color: var(--soft); font-size: 13px; }
 .figure .value { font-size: 25px; font-weight: 650; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; line-height: 1.3; }
-.figure .about { color: var(--soft); font-size: 12px; }
+.figure .about { color: var(--soft); font-size: 12px; overflow-wrap: anywhere; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)); gap: 16px; }
 .chart { padding: 14px 16px 8px; margin: 0; min-width: 0; }
 .chart figcaption { display: flex; justify-content: space-between; align-items: baseline; flex-wrap: wrap; gap: 4px 16px; margin-bottom: 4px; }

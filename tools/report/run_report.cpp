@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
+#include <optional>
 #include <sstream>
 
 #include <tutti/kernels/error.hpp>
@@ -169,6 +170,18 @@ std::string duration(double seconds) {
 
 std::string count_of(double n, const char* one) { return with_commas(n) + " " + one + (n == 1 ? "" : "s"); }
 
+/// "best" of the result: figure, value, step, and the file of its checkpoint where it was kept.
+std::optional<Figure> best_evaluation(const Run& run) {
+  const json best = run.result.value("best", json());
+  const auto figure = text_at(best, "figure");
+  const auto value = number_at(best, "value");
+  const auto step = number_at(best, "step");
+  if (!figure || !value || !step) return std::nullopt;
+  const auto checkpoint = text_at(best, "checkpoint");
+  return Figure{"Best " + *figure, fmt::format("{:.4g}", *value),
+                "after step " + with_commas(*step) + (checkpoint ? ", " + *checkpoint : "")};
+}
+
 std::vector<Figure> figures_of(const Run& run) {
   std::vector<Figure> figures;
   const auto add = [&](const char* label, const std::optional<double>& value, auto format, std::string note = "") {
@@ -183,6 +196,7 @@ std::vector<Figure> figures_of(const Run& run) {
   add("Test accuracy", last_value(run, run.evaluations, "test_accuracy"), percent,
       epochs ? "after " + count_of(*epochs, "epoch") : "");
   add("Test loss", last_value(run, run.evaluations, "test_loss"), rounded);
+  if (const auto best = best_evaluation(run)) figures.push_back(*best);
   if (run.evaluations.empty()) add("Training loss", last_value(run, run.training, "loss"), rounded, "latest step");
   add("Training time", number_at(run.result, "train_seconds"), duration, steps ? count_of(*steps, "step") : "");
   add("Samples / s", last_value(run, run.training, "samples_per_s"), with_commas,

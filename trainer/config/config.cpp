@@ -187,6 +187,10 @@ void require_consistent(const Config& config, const std::string& origin) {
           "optimizer.clip_norm and optimizer.clip_value cannot be chosen together");
   require(config.run.evaluate_with == "parameters" || config.optimizer.ema_decay > 0.0,
           "run.evaluate_with = \"average\" needs optimizer.ema_decay above 0");
+  require(config.run.stop_after == 0 || !config.data.test.empty(), "run.stop_after needs data.test");
+  require(config.run.stop_after == 0 || config.run.evaluate_every > 0,
+          "run.stop_after needs run.evaluate_every above 0");
+  require(!config.run.keep_best || !config.data.test.empty(), "run.keep_best = true needs data.test");
   require(config.schedule.restart_epochs == 0.0 || config.schedule.end_epochs == 0.0,
           "schedule.end_epochs has no meaning beside schedule.restart_epochs");
   try {

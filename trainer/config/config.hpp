@@ -57,6 +57,10 @@ struct Config {
     std::int64_t log_every = 1;
     std::int64_t evaluate_every = 1;
     std::string evaluate_with = "parameters";
+    std::string monitor = "test_loss";
+    std::int64_t stop_after = 0;
+    double min_delta = 0.0;
+    bool keep_best = false;
     bool log_gradient_norm = false;
     bool tensorboard = false;
     std::string progress = "auto";

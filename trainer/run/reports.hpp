@@ -43,14 +43,22 @@ struct StepReport {
   bool stop = false;                         ///< a rank was asked to stop
 };
 
+/// The evaluation of a run whose monitored figure is best.
+struct BestEvaluation {
+  std::uint64_t step = 0;
+  double value = 0.0;
+};
+
 /// The same on all ranks, but for the seconds and what follows from them, which are rank 0's.
 struct TrainingResult {
-  bool stopped = false;  ///< by TrainingOptions::stop, before the run was complete: there is no result.json
+  bool stopped = false;        ///< by TrainingOptions::stop, before the run was complete: there is no result.json
+  bool stopped_early = false;  ///< by run.stop_after: the result is that of a complete run
   std::uint64_t steps = 0;
-  std::uint64_t epochs = 0;    ///< completed
-  std::optional<Score> test;   ///< of the last parameters; nothing without a test set
-  ClassCounts classes;         ///< the same, by class; empty without classes
-  std::string parameter_hash;  ///< SHA-256 over all parameters in model order, in hexadecimal
+  std::uint64_t epochs = 0;            ///< completed
+  std::optional<Score> test;           ///< of the last parameters; nothing without a test set
+  ClassCounts classes;                 ///< the same, by class; empty without classes
+  std::string parameter_hash;          ///< SHA-256 over all parameters in model order, in hexadecimal
+  std::optional<BestEvaluation> best;  ///< so far, of all sessions; only with run.stop_after or run.keep_best
   double train_seconds = 0.0;  ///< in the loop, with evaluations and checkpoints, all sessions of the run together
   double samples_per_s = 0.0;  ///< over all ranks, in steps
   double comm_share = 0.0;     ///< of the time in steps: spent in communication, not in work

@@ -174,6 +174,19 @@ void RunFolder::resume_at(std::uint64_t step, const std::string& config, bool ma
   open_metrics(std::ios::app);
 }
 
+std::vector<nlohmann::json> RunFolder::evaluations(std::uint64_t step) const {
+  std::vector<nlohmann::json> found;
+  std::ifstream in(path_ / kMetrics);
+  for (std::string line; std::getline(in, line);) {
+    auto record = nlohmann::json::parse(line, nullptr, false);
+    if (!record.is_object() || !record.contains("kind") || record["kind"] != "evaluation") continue;
+    const auto at = record.find("step");
+    if (at != record.end() && at->is_number_unsigned() && at->get<std::uint64_t>() <= step)
+      found.push_back(std::move(record));
+  }
+  return found;
+}
+
 void RunFolder::log(const nlohmann::json& line) {
   require_finite(line, kMetrics);
   errno = 0;
@@ -186,6 +199,15 @@ void RunFolder::log(const nlohmann::json& line) {
 void RunFolder::write_checkpoint(std::uint64_t step, const io::Checkpoint& checkpoint, std::int64_t keep) {
   io::write_checkpoint(path_ / kCheckpoints / checkpoint_name(step), checkpoint);
   damaged_.erase(step);
+  prune(step, keep);
+}
+
+std::optional<fs::path> RunFolder::checkpoint_file(std::uint64_t step) const {
+  const fs::path file = fs::path(kCheckpoints) / checkpoint_name(step);
+  return is_there(path_ / file) ? std::optional(file) : std::nullopt;
+}
+
+void RunFolder::prune(std::uint64_t step, std::int64_t keep) const {
   std::int64_t kept = 0;
   for (const Saved& saved : checkpoints_of(path_)) {
     if (saved.step > step) continue;
@@ -194,7 +216,7 @@ void RunFolder::write_checkpoint(std::uint64_t step, const io::Checkpoint& check
       continue;
     }
     std::error_code ignored;  // an old checkpoint that stays does no harm
-    if (kept >= keep) fs::remove(saved.file, ignored);
+    if (kept >= keep && saved.step != protected_) fs::remove(saved.file, ignored);
   }
 }
 

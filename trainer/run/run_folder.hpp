@@ -52,9 +52,21 @@ class RunFolder {
   /// Step of the last evaluation in metrics.jsonl, if any; known after begin() or resume_at().
   std::optional<std::uint64_t> last_evaluation() const noexcept { return last_evaluation_; }
 
-  /// Writes the checkpoint of `step` and removes all but the newest `keep` up to this one. Those that
-  /// newest_checkpoint() passed over do not count, nor do those of later steps. \throws DataError; earlier ones stay.
+  /// Evaluations that metrics.jsonl has up to `step`, in the order of the file.
+  std::vector<nlohmann::json> evaluations(std::uint64_t step) const;
+
+  /// The checkpoint of `step` is not removed, until another is named.
+  void protect(std::uint64_t step) { protected_ = step; }
+
+  /// The file of the checkpoint of `step` in the folder, if it is there.
+  std::optional<std::filesystem::path> checkpoint_file(std::uint64_t step) const;
+
+  /// Writes the checkpoint of `step` and removes old ones as prune() does. \throws DataError; earlier ones stay.
   void write_checkpoint(std::uint64_t step, const io::Checkpoint& checkpoint, std::int64_t keep);
+
+  /// Removes all checkpoints but the newest `keep` up to `step` and the protected one. Those that
+  /// newest_checkpoint() passed over do not count, nor do those of later steps.
+  void prune(std::uint64_t step, std::int64_t keep) const;
 
   /// Writes classes.json, which result.json may follow. \throws DataError
   void write_classes(const nlohmann::json& classes) const;
@@ -71,7 +83,8 @@ class RunFolder {
   io::FolderLock lock_;
   std::ofstream metrics_;
   std::optional<std::uint64_t> last_evaluation_;
-  std::set<std::uint64_t> damaged_;  // steps whose checkpoint is there and not whole
+  std::optional<std::uint64_t> protected_;  // step of the checkpoint that is never removed
+  std::set<std::uint64_t> damaged_;         // steps whose checkpoint is there and not whole
 };
 
 }  // namespace tutti::trainer

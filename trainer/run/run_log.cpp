@@ -188,14 +188,26 @@ void RunLog::checkpoint(const Position& position, double seconds, std::optional<
   write(record);
 }
 
+nlohmann::json RunLog::best_json(const BestEvaluation& best) const {
+  const auto file = folder->checkpoint_file(best.step);
+  return {{"step", best.step},
+          {"figure", config_.run.monitor},
+          {"value", best.value},
+          {"checkpoint", file ? nlohmann::json(file->string()) : nullptr}};
+}
+
 void RunLog::result(const TrainingResult& result, const RunIdentity& run, const Position& position,
                     const Communicator& comm) {
   std::size_t parameters = 0;
   for (const auto& parameter : run.parameters) parameters += parameter.count();
   const bool complete = position.epoch >= static_cast<std::uint64_t>(config_.train.epochs);
+  const std::string early =
+      fmt::format("early: no better {} in {} evaluations", config_.run.monitor, config_.run.stop_after);
   nlohmann::json record = {{"tutti", tutti::version()},
                            {"date", utc_now()},
-                           {"ended", complete ? "after the last epoch" : "at max_steps"},
+                           {"ended", complete               ? "after the last epoch"
+                                     : result.stopped_early ? early
+                                                            : "at max_steps"},
                            {"model", model_title(config_.model)},
                            {"loss", loss_name(config_.model)},
                            {"dtype", config_.model.dtype},
@@ -220,6 +232,7 @@ void RunLog::result(const TrainingResult& result, const RunIdentity& run, const 
                            {"memory_bytes", nullptr},
                            {"test_accuracy", nullptr},
                            {"test_loss", nullptr}};
+  if (result.best) record["best"] = best_json(*result.best);
   if (result.memory_bytes) record["memory_bytes"] = *result.memory_bytes;
   if (position.step > 0)
     add_costs(record, {.seconds = position.step_seconds,
@@ -236,6 +249,8 @@ void RunLog::result(const TrainingResult& result, const RunIdentity& run, const 
   if (result.test)
     say(fmt::format("{} after {} steps, {:.1f} s of training", main_figure(*result.test), result.steps,
                     result.train_seconds));
+  if (result.best)
+    say(fmt::format("best {} {:.6g} after step {}", config_.run.monitor, result.best->value, result.best->step));
   say("run folder " + config_.run.dir);
 }
 

@@ -61,6 +61,7 @@ class RunLog {
 
   void log(const StepReport& report);
   void write(const nlohmann::json& record);
+  nlohmann::json best_json(const BestEvaluation& best) const;
   void show(const StepReport& report, const Position& position);
 
   const Config& config_;

@@ -25,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/io/loader.hpp>
 #include <tutti/io/sampler.hpp>
@@ -40,6 +42,7 @@
 #include <tutti/trainer/run/initial_weights.hpp>
 #include <tutti/trainer/run/laps.hpp>
 #include <tutti/trainer/run/memory_use.hpp>
+#include <tutti/trainer/run/monitor.hpp>
 #include <tutti/trainer/run/parameter_hash.hpp>
 #include <tutti/trainer/run/replicas.hpp>
 #include <tutti/trainer/run/run_folder.hpp>
@@ -71,7 +74,9 @@ class Training {
   void train_steps();
   std::uint64_t samples_of_step(std::uint64_t batches) const;
   StepReport make_step(io::Loader& loader, io::Batch& batch);
-  bool evaluation_is_due() const;
+  bool evaluation_is_due(std::uint64_t step) const;
+  void replay_evaluations();
+  void judge(const Score& score);
   void after_step(const StepReport& report, const io::Batch& batch, double seconds);
   void evaluate_now();
   void save();
@@ -94,6 +99,7 @@ class Training {
   const std::uint64_t steps_;  // of the whole run
   StepLoop loop_;
   RunLog log_;
+  Monitor monitor_;
   Position position_;
   std::optional<std::uint64_t> saved_step_;  // of the newest checkpoint
   std::optional<Evaluation> evaluated_;      // of the parameters as they are now
@@ -157,7 +163,8 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
               task.steps = steps_;
               return task;
             }()),
-      log_(config, comm.rank() == 0, steps_) {
+      log_(config, comm.rank() == 0, steps_),
+      monitor_(agree(comm, [&] { return Monitor(config.run, loop_.network().classes() > 0); })) {
   set_arithmetic_threads(threads_);
   agree(comm_, [&] { require_batches_to_normalise(config_, data_.train.dataset().size(), comm_, loop_.network()); });
 }
@@ -226,14 +233,33 @@ void Training::resume_run() {
   share_slots(comm_, loop_.buckets(), *slots);
   slots.reset();
   share_buffers(comm_, loop_.network());
+  replay_evaluations();
   log_.resumed_after = position_.step;
-  agree_at_root(comm_, [&] { log_.folder->resume_at(position_.step, to_toml(config_), position_.step < steps_); });
+  const bool makes_steps = position_.step < steps_ && !monitor_.stops();
+  agree_at_root(comm_, [&] { log_.folder->resume_at(position_.step, to_toml(config_), makes_steps); });
   for (const auto& note : notes) log_.say("note: " + note + "; the run goes on with other bits than it would have had");
   log_.say(fmt::format("resuming after step {} of {}", position_.step, steps_));
   // The session before may have been stopped between the checkpoint of an epoch and its evaluation.
   std::array<std::uint64_t, 1> missing{is_root() && log_.folder->last_evaluation() != position_.step ? 1U : 0U};
   broadcast(comm_, std::span<std::uint64_t>(missing), 0);
-  if (missing[0] != 0 && position_.step < steps_ && evaluation_is_due()) evaluate_now();
+  if (missing[0] != 0 && position_.step < steps_ && evaluation_is_due(position_.step)) evaluate_now();
+}
+
+/// Those of earlier sessions, as the records tell them: whatever is monitored then is judged from the start of the run.
+void Training::replay_evaluations() {
+  if (!monitor_.is_on()) return;
+  nlohmann::json earlier = nlohmann::json::array();
+  if (is_root())
+    for (const auto& record : log_.folder->evaluations(position_.step))
+      earlier.push_back({record.at("step"), record.value(std::string(monitor_.figure().name), nlohmann::json())});
+  for (const auto& [step, value] : nlohmann::json::parse(broadcast_text(comm_, earlier.dump()))
+                                       .get<std::vector<std::pair<std::uint64_t, nlohmann::json>>>())
+    monitor_.add(step, value.is_number() ? std::optional(value.get<double>()) : std::nullopt, evaluation_is_due(step));
+  if (!is_root() || !config_.run.keep_best || !monitor_.best()) return;
+  log_.folder->protect(monitor_.best()->step);
+  if (!log_.folder->checkpoint_file(monitor_.best()->step))
+    log_.say(fmt::format("note: the best evaluation so far is that of step {}, whose checkpoint is gone",
+                         monitor_.best()->step));
 }
 
 void Training::train_steps() {
@@ -250,7 +276,7 @@ void Training::train_steps() {
                           .first_epoch = position_.epoch,
                           .first_batch = position_.batch});
   });
-  while (position_.step < steps_ && !stopping_) {
+  while (position_.step < steps_ && !stopping_ && !monitor_.stops()) {
     const auto begin = Clock::now();
     io::Batch batch;
     const StepReport report = make_step(*loader, batch);
@@ -316,12 +342,12 @@ void Training::after_step(const StepReport& report, const io::Batch& batch, doub
   // The checkpoint comes first: whatever the evaluation runs into, the epoch is not lost.
   const auto save_every = static_cast<std::uint64_t>(config_.run.checkpoint_every);
   if (stopping_ || (save_every == 0 ? epoch_ends : position_.step % save_every == 0)) save();
-  if (evaluation_is_due()) evaluate_now();
+  if (evaluation_is_due(position_.step)) evaluate_now();
 }
 
-bool Training::evaluation_is_due() const {
-  const auto every = static_cast<std::uint64_t>(config_.run.evaluate_every);
-  return position_.batch == 0 && position_.epoch > 0 && every > 0 && position_.epoch % every == 0;
+bool Training::evaluation_is_due(std::uint64_t step) const {
+  const auto every = static_cast<std::uint64_t>(config_.run.evaluate_every) * steps_per_epoch_;
+  return step > 0 && every > 0 && step % every == 0;
 }
 
 void Training::evaluate_now() {
@@ -334,6 +360,17 @@ void Training::evaluate_now() {
   stopping_ = !evaluated_;
   if (is_root() && evaluated_)
     loop_.attempt([&] { log_.evaluation(evaluated_->score, position_, seconds_since(begin), train_seconds()); });
+  if (evaluated_ && monitor_.is_on()) judge(evaluated_->score);
+}
+
+/// All ranks have the same score, so they judge alike.
+void Training::judge(const Score& score) {
+  monitor_.add(position_.step, monitor_.figure().value(score), evaluation_is_due(position_.step));
+  if (!config_.run.keep_best || !monitor_.best() || monitor_.best()->step != position_.step) return;
+  save();
+  if (!is_root()) return;
+  log_.folder->protect(position_.step);
+  log_.folder->prune(position_.step, config_.run.keep);  // of the one that was best before
 }
 
 /// The replicas are compared first: what is written is what every rank holds, and it is sound.
@@ -386,11 +423,13 @@ TrainingResult Training::finish() {
   for (std::size_t i = 0; i < sizeof(head); ++i) head = head << 8 | hash[i];
   if (!all_equal(comm_, head)) throw AgreedError("ranks hold different parameters at the end");
   TrainingResult result{.stopped = false,
+                        .stopped_early = monitor_.stops() && position_.step < steps_,
                         .steps = position_.step,
                         .epochs = position_.epoch,
                         .test = {},
                         .classes = {},
                         .parameter_hash = to_hex(hash),
+                        .best = monitor_.is_on() ? monitor_.best() : std::nullopt,
                         .train_seconds = train_seconds(),
                         .memory_bytes = largest_memory(comm_)};
   if (evaluated_) {
@@ -401,6 +440,9 @@ TrainingResult Training::finish() {
     result.samples_per_s = static_cast<double>(position_.samples) / position_.step_seconds;
     result.comm_share = position_.exposed_seconds / position_.step_seconds;
   }
+  if (result.stopped_early)
+    log_.say(fmt::format("ended early after step {} of {}: no better {} in {} evaluations", position_.step, steps_,
+                         config_.run.monitor, config_.run.stop_after));
   agree_at_root(comm_, [&] { log_.result(result, identity(), position_, comm_); });
   return result;
 }
