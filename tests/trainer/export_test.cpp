@@ -9,12 +9,17 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <tutti/io/checkpoint.hpp>
 #include <tutti/io/safetensors.hpp>
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
+#include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/run/export.hpp>
+#include <tutti/trainer/run/initial_weights.hpp>
 
 #include "tests/trainer/training_runs.hpp"
 
@@ -276,6 +281,42 @@ TEST_F(Exports, WhatDoesNotFitIsNamedBeforeAFolderIsMade) {
   if (world_.rank() == 0) {
     EXPECT_FALSE(fs::exists(c.run.dir));
   }
+}
+
+// As if the run were of resnet18, whose last layer has the name of softmax's only one.
+TEST_F(Exports, TorchvisionsNamesGoBothWays) {
+  Config c = config("softmax", "run");
+  c.train.max_steps = 1;
+  run(1, c);
+  at_root([&] {
+    io::Checkpoint changed = checkpoint("run", 1);
+    auto description = nlohmann::json::parse(changed.description);
+    c.model.name = "resnet18";
+    description["config"] = to_toml(c);
+    changed.description = description.dump();
+    io::write_checkpoint(file("changed.h5"), changed);
+    export_model({.from = file("changed.h5"), .to = file("w.safetensors"), .torchvision_names = true});
+    const io::Safetensors content = io::read_safetensors(file("w.safetensors"));
+    ASSERT_EQ(content.tensors.size(), 2U);
+    EXPECT_EQ(content.tensors[0].name, "fc.bias");
+    EXPECT_EQ(content.tensors[1].name, "fc.weight");
+    EXPECT_EQ(message_of({.from = file("changed.h5"), .to = file("w.pt"), .torchvision_names = true}),
+              "--names is for .safetensors: a module keeps its own");
+
+    c.model.weights = file("w.safetensors");
+    std::vector<ParameterInfo> parameters{{.name = "output.weight", .shape = {3, 64}},
+                                          {.name = "output.bias", .shape = {3}}};
+    EXPECT_THROW(read_initial_weights(c.model, parameters, {}), DataError);
+    c.model.weights_names = "torchvision";
+    read_initial_weights(c.model, parameters, {});
+    const io::NamedTensor& weight = changed.tensor("parameters/output.weight");
+    ASSERT_NE(parameters[0].initial_values, nullptr);
+    EXPECT_EQ(std::memcmp(parameters[0].initial_values.get(), weight.bytes.data(), weight.bytes.size()), 0);
+  });
+  c = config("softmax", "next");
+  c.model.weights = file("w.safetensors");
+  c.model.weights_names = "torchvision";
+  expect_parts(agreed_error(c), {"torchvision has no names for the tensors of softmax"});
 }
 
 // Another head: the file has one for other classes.

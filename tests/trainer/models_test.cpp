@@ -8,11 +8,13 @@
 #include <numeric>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/trainer/models/layers.hpp>
 #include <tutti/trainer/models/model.hpp>
+#include <tutti/trainer/models/torchvision_names.hpp>
 #include <tutti/trainer/network/model_list.hpp>
 
 namespace tutti::trainer::test {
@@ -141,6 +143,38 @@ TEST(Models, BeginAsTheirPapersSay) {
   EXPECT_NEAR(named(gpt, "block1.attention.out.weight").initial_std, 0.00408248290464, 1e-12);
   EXPECT_NEAR(named(gpt, "block12.mlp2.weight").initial_std, 0.00408248290464, 1e-12);
   EXPECT_EQ(named(gpt, "block3.norm1.weight").initial_value, 1.0);
+}
+
+TEST(Models, TorchvisionsNames) {
+  const ModelOptions resnet{.name = "resnet50"};
+  for (const auto& [ours, its] : std::vector<std::pair<const char*, const char*>>{
+           {"stem.weight", "conv1.weight"},
+           {"stem.norm.running_mean", "bn1.running_mean"},
+           {"block1.1.conv1.weight", "layer1.0.conv1.weight"},
+           {"block3.6.conv3.norm.bias", "layer3.5.bn3.bias"},
+           {"block2.1.shortcut.weight", "layer2.0.downsample.0.weight"},
+           {"block2.1.shortcut.norm.weight", "layer2.0.downsample.1.weight"},
+           {"output.bias", "fc.bias"}})
+    EXPECT_EQ(torchvision_name(resnet, ours), its);
+  const ModelOptions vgg{.name = "vgg11", .stem = "imagenet"};
+  ModelOptions normalised = vgg;
+  normalised.batch_norm = true;
+  EXPECT_EQ(torchvision_name(vgg, "conv1.bias"), "features.0.bias");
+  EXPECT_EQ(torchvision_name(vgg, "conv8.weight"), "features.18.weight");
+  EXPECT_EQ(torchvision_name(normalised, "conv8.weight"), "features.25.weight");
+  EXPECT_EQ(torchvision_name(normalised, "conv8.norm.running_var"), "features.26.running_var");
+  EXPECT_EQ(torchvision_name(vgg, "hidden2.weight"), "classifier.3.weight");
+  EXPECT_EQ(torchvision_name(vgg, "output.weight"), "classifier.6.weight");
+  EXPECT_THROW(torchvision_name({.name = "vgg11"}, "conv1.bias"), InvalidArgument);
+  EXPECT_THROW(torchvision_name({.name = "mlp"}, "hidden.bias"), InvalidArgument);
+  // Every tensor has a name, and no two the same.
+  for (const ModelOptions& options : {resnet, vgg, normalised, ModelOptions{.name = "resnet34"}}) {
+    const ModelPlan plan = plan_model({.input = {3, 64, 64}, .outputs = 10}, options);
+    std::set<std::string> names;
+    for (const ParameterInfo& info : plan.parameters) names.insert(torchvision_name(options, info.name));
+    for (const BufferInfo& info : plan.buffers) names.insert(torchvision_name(options, info.name));
+    EXPECT_EQ(names.size(), plan.parameters.size() + plan.buffers.size()) << options.name;
+  }
 }
 
 TEST(Models, NormalNumbersAreNormal) {

@@ -183,6 +183,8 @@ void require_consistent(const Config& config, const std::string& origin) {
           "optimizer.nesterov = true needs optimizer.momentum above 0");
   require(config.model.weights_skip.empty() || !config.model.weights.empty(),
           "model.weights_skip has no meaning without model.weights");
+  require(config.model.weights_names == "own" || !config.model.weights.empty(),
+          "model.weights_names has no meaning without model.weights");
   require(config.optimizer.clip_norm == 0.0 || config.optimizer.clip_value == 0.0,
           "optimizer.clip_norm and optimizer.clip_value cannot be chosen together");
   require(config.run.evaluate_with == "parameters" || config.optimizer.ema_decay > 0.0,

@@ -19,6 +19,7 @@ struct ModelOptions {
   std::string file = {};
   std::string weights = {};
   std::string weights_skip = {};
+  std::string weights_names = "own";
   std::int64_t depth = 1;
   std::string stem = "small";
   bool batch_norm = false;

@@ -20,6 +20,7 @@
 #include <tutti/io/files.hpp>
 #include <tutti/io/safetensors.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/trainer/models/torchvision_names.hpp>
 #include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/run/run_folder.hpp>
 #include <tutti/trainer/run/training_state.hpp>
@@ -126,6 +127,8 @@ std::string export_model(const ExportOptions& options) {
   if (ending != kSafetensors && ending != kTorchScript)
     throw InvalidArgument(
         fmt::format("--to {}: the name must end in {} or {}", options.to.string(), kSafetensors, kTorchScript));
+  if (options.torchvision_names && ending == kTorchScript)
+    throw InvalidArgument(fmt::format("--names is for {}: a module keeps its own", kSafetensors));
   std::error_code error;
   if (!options.force && fs::exists(options.to, error))
     throw DataError(fmt::format("{}: the file is there already; --force overwrites it", options.to.string()));
@@ -140,6 +143,8 @@ std::string export_model(const ExportOptions& options) {
   } else {
     io::Safetensors content{.metadata = facts_of(model, options.average), .tensors = std::move(model.parameters)};
     std::move(model.buffers.begin(), model.buffers.end(), std::back_inserter(content.tensors));
+    if (options.torchvision_names)
+      for (io::NamedTensor& tensor : content.tensors) tensor.name = torchvision_name(model.config.model, tensor.name);
     io::write_safetensors(options.to, content);
   }
   return fmt::format("{}: {} after step {}, {} {}", options.to.string(), model_title(model.config.model),

@@ -18,6 +18,7 @@
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/finite.hpp>
 #include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/models/torchvision_names.hpp>
 #include <tutti/trainer/optimizers/groups.hpp>
 #include <tutti/trainer/run/data.hpp>
 
@@ -155,11 +156,14 @@ class Weights {
 void read_initial_weights(const ModelOptions& options, std::vector<ParameterInfo>& parameters,
                           std::span<const NamedBuffer> buffers) {
   std::vector<Wanted> wanted;
+  const auto called = [&](const std::string& name) {
+    return options.weights_names == "torchvision" ? torchvision_name(options, name) : name;
+  };
   const DType dtype = dtype_from_name(options.dtype);
   for (const ParameterInfo& info : parameters)
-    wanted.push_back({info.name, {info.shape.begin(), info.shape.end()}, dtype});
+    wanted.push_back({called(info.name), {info.shape.begin(), info.shape.end()}, dtype});
   for (const NamedBuffer& buffer : buffers)
-    wanted.push_back({buffer.name, {buffer.shape.begin(), buffer.shape.end()}, buffer.values.dtype});
+    wanted.push_back({called(buffer.name), {buffer.shape.begin(), buffer.shape.end()}, buffer.values.dtype});
   std::vector<Bytes> values = Weights(options).values_for(wanted);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (values[i].empty()) continue;

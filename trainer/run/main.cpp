@@ -54,6 +54,7 @@ struct CommandLine {
   std::string input = "1x28x28";
   std::size_t outputs = 10;
   ExportOptions exported;
+  std::string names = "own";
 };
 
 void print_error(const std::string& message) {
@@ -114,6 +115,10 @@ void describe_export(CLI::App& app, CommandLine& line) {
       ->required();
   app.add_flag("--average", line.exported.average,
                "The moving average (optimizer.ema_decay) instead of the parameters");
+  app.add_option("--names", line.names, "Names of the tensors: own, or torchvision's (resnet*, vgg11)")
+      ->check(CLI::IsMember({"own", "torchvision"}))
+      ->type_name("NAMES")
+      ->capture_default_str();
   app.add_flag("--force", line.exported.force, "Overwrite the file");
   app.add_option("--model-file", line.exported.model_file, "Where model.file of the run is now, if it has moved (.pt)")
       ->type_name("FILE");
@@ -189,6 +194,13 @@ int run(const CommandLine& line, std::string& run_folder) {
   }
 }
 
+/// \throws InvalidArgument, DataError
+std::string export_text(const CommandLine& line) {
+  ExportOptions options = line.exported;
+  options.torchvision_names = line.names == "torchvision";
+  return export_model(options) + "\n";
+}
+
 /// What a program of this file is for, by the name it is called by.
 struct Role {
   std::string program;
@@ -204,7 +216,7 @@ Role role_of(std::string_view name) {
   if (name == "tutti export")
     return {std::string(name),
             "Write the model of a run for other programs: safetensors, or a module for torch.jit.load", describe_export,
-            [](const CommandLine& line) { return export_model(line.exported) + "\n"; }};
+            export_text};
   const std::string program = name.starts_with("tutti ") ? std::string(name) : "tutti-train";
   return {program, "Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
           describe, nullptr};
