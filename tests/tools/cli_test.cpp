@@ -27,8 +27,8 @@ TEST(Cli, VersionAndHelp) {
   EXPECT_EQ(version.out, "tutti " TUTTI_PROJECT_VERSION "\n");
   const auto help = tutti({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const std::string command : {"train", "models", "export", "perf", "explain", "tune", "report", "info",
-                                    "doctor"}) {
+  for (const std::string command :
+       {"train", "models", "export", "perf", "explain", "tune", "report", "info", "doctor"}) {
     EXPECT_TRUE(has(help.out, "\n  " + command + " ")) << help.out;
     if (command == "train" || command == "models" || command == "export") continue;  // the trainer's own help
     const auto of_command = tutti({command, "--help"});

@@ -9,8 +9,8 @@ namespace tutti::trainer {
 
 namespace {
 
-constexpr std::size_t kSmallest = std::size_t{64} << 10;
-constexpr std::size_t kLargest = std::size_t{64} << 20;
+constexpr std::size_t kSmallestBucket = std::size_t{64} << 10;
+constexpr std::size_t kLargestBucket = std::size_t{64} << 20;
 
 Selector selector_for(const ClusterShape& cluster) {
   if (cluster.nodes > 1) return {cluster.nodes, cluster.costs.network};
@@ -34,12 +34,12 @@ double predicted_allreduce_seconds(const ClusterShape& cluster, std::size_t byte
 }
 
 std::size_t bucket_bytes_for(const ClusterShape& cluster, std::size_t model_bytes) {
-  const std::size_t most = std::clamp(model_bytes / 4, kSmallest, kLargest);
+  const std::size_t most = std::clamp(model_bytes / 4, kSmallestBucket, kLargestBucket);
   if (cluster.ranks == 1) return most;
   Selector selector = selector_for(cluster);
   const auto per_byte = [&](std::size_t bytes) { return seconds(selector, bytes) / static_cast<double>(bytes); };
-  const double least = per_byte(kLargest);
-  std::size_t bytes = kSmallest;
+  const double least = per_byte(kLargestBucket);
+  std::size_t bytes = kSmallestBucket;
   while (bytes < most && per_byte(bytes) > 1.1 * least) bytes *= 2;
   return std::min(bytes, most);
 }

@@ -38,8 +38,8 @@ struct StepReport {
   std::uint64_t samples = 0;                 ///< in the global batch, all its micro-batches together
   std::span<const std::uint64_t> ids = {};   ///< of this rank's samples
   double exposed_seconds = 0.0;              ///< of this rank, spent in communication
-  StepPhases phases = {};                   ///< beside it; what is left of the step is other work
-  std::uint64_t payload_bytes = 0;          ///< of this rank, handed to collectives, in the form in which they travel
+  StepPhases phases = {};                    ///< beside it; what is left of the step is other work
+  std::uint64_t payload_bytes = 0;           ///< of this rank, handed to collectives, in the form in which they travel
   bool stop = false;                         ///< a rank was asked to stop
 };
 

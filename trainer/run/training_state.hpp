@@ -26,9 +26,9 @@ struct Position {
   std::uint64_t batch = 0;  ///< of the loader: the first of the next step, within its epoch
   std::uint64_t samples = 0;  ///< seen so far, over all ranks
   LossScaleState loss_scale = {};
-  double train_seconds = 0.0;    ///< time in the training loop, evaluations and checkpoints included
-  double step_seconds = 0.0;     ///< time in steps
-  double exposed_seconds = 0.0;  ///< time of steps spent in communication
+  double train_seconds = 0.0;       ///< time in the training loop, evaluations and checkpoints included
+  double step_seconds = 0.0;        ///< time in steps
+  double exposed_seconds = 0.0;     ///< time of steps spent in communication
   StepPhases phase_seconds = {};    ///< time of steps by what was done; 0 for steps of programs that did not measure it
   std::uint64_t payload_bytes = 0;  ///< that rank 0 handed to collectives in steps; likewise
 
