@@ -118,6 +118,17 @@ TEST(Report, OfAWholeRun) {
   EXPECT_EQ(page.find("has not ended"), std::string::npos);
 }
 
+TEST(Report, OfNumbersInsteadOfClasses) {
+  const TemporaryFolder run;
+  run.write("metrics.jsonl", R"({"kind":"evaluation","step":5,"test_loss":0.25,"test_rmse":0.5})");
+  write_report(run.path());
+  const auto page = read_file(run.path() / "report.html");
+  expect_sound(page);
+  for (const char* part : {"Root mean square error", "Test RMSE"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  EXPECT_EQ(page.find("Accuracy"), std::string::npos);
+}
+
 TEST(Report, OfPhasesBytesAndMemory) {
   const TemporaryFolder run;
   std::string lines;

@@ -104,12 +104,13 @@ std::string heat_map(const Confusion& all) {
       if (count == 0) continue;
       const double x = kMargin + static_cast<double>(predicted) * square;
       const double y = kMargin + static_cast<double>(truth) * square;
-      // The root makes few mistakes visible; 0.6 keeps the number on the square readable.
+      // The root makes few mistakes visible; below a number the square is paler, so that it can be read.
       out += fmt::format(
           "<g><title>true {}, predicted {}: {:.0f} of {:.0f}</title><rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" "
           "width=\"{:.1f}\" height=\"{:.1f}\" fill-opacity=\"{:.3f}\"/>",
           class_label(truth, group, all.size), class_label(predicted, group, all.size), count, samples,
-          truth == predicted ? "right" : "wrong", x, y, square, square, 0.6 * std::sqrt(count / samples));
+          truth == predicted ? "right" : "wrong", x, y, square, square,
+          (numbered ? 0.6 : 1.0) * std::sqrt(count / samples));
       if (numbered)
         out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", x + square / 2, y + square / 2,
                            short_count(count));

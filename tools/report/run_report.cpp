@@ -130,6 +130,8 @@ std::vector<Chart> charts_of(const Run& run) {
   };
   if (auto training = series_of(run.training, "training", 1, "accuracy"); !training.points.empty())
     charts[1].series.insert(charts[1].series.begin(), std::move(training));
+  if (auto error = series_of(run.evaluations, "test", 2, "test_rmse"); !error.points.empty())  // numbers, not classes
+    charts[1] = chart("error", "Root mean square error", Unit::number, {std::move(error)});
   charts[2].from_zero = charts[3].from_zero = true;
   std::vector<Chart> measured = {
       phases_chart(run),
@@ -195,6 +197,7 @@ std::vector<Figure> figures_of(const Run& run) {
   const auto nodes = number_at(run.result, "nodes");
   add("Test accuracy", last_value(run, run.evaluations, "test_accuracy"), percent,
       epochs ? "after " + count_of(*epochs, "epoch") : "");
+  add("Test RMSE", last_value(run, run.evaluations, "test_rmse"), rounded);
   add("Test loss", last_value(run, run.evaluations, "test_loss"), rounded);
   if (const auto best = best_evaluation(run)) figures.push_back(*best);
   if (run.evaluations.empty()) add("Training loss", last_value(run, run.training, "loss"), rounded, "latest step");

@@ -73,7 +73,8 @@ std::vector<Scalar> scalars_of(const nlohmann::json& record) {
   for (const auto& [key, value] : record.items()) {
     if (!value.is_number() || key == "step") continue;
     scalars.push_back(
-        {.tag = key.starts_with("test_") ? "test/" + key.substr(5) : group + "/" + key, .value = value.get<double>()});
+        {.tag = key.starts_with("test_") ? fmt::format("test/{}", key.substr(5)) : fmt::format("{}/{}", group, key),
+         .value = value.get<double>()});
   }
   return scalars;
 }
