@@ -159,6 +159,25 @@ TEST_F(EarlyStop, AResumedRunEndsWhereAnUndisturbedOneDoes) {
   EXPECT_GT(longer->losses.size(), 0U) << "until asked to have more patience";
 }
 
+// Rank 1 is asked to stop in the middle of an epoch, at its last step, and in an evaluation, which then is made later.
+TEST_F(EarlyStop, ASignalChangesNothing) {
+  const auto whole = run(3, early("unasked"));
+  for (const int times : {5, 7, 8, 17}) {
+    SCOPED_TRACE(times);
+    const Config c = early(text("asked-", times));
+    int asked = 0;
+    const auto first = train(
+        world_, c, {.resume = false, .on_step = {}, .stop = [&] { return ++asked > times && world_.rank() == 1; }});
+    EXPECT_TRUE(first.stopped);
+    EXPECT_FALSE(first.stopped_early);
+    const auto after = run(3, c, true);
+    EXPECT_TRUE(after->result.stopped_early);
+    EXPECT_EQ(after->result.steps, whole->result.steps);
+    EXPECT_EQ(after->result.parameter_hash, whole->result.parameter_hash);
+    EXPECT_EQ(after->result.best->step, whole->result.best->step);
+  }
+}
+
 // The checkpoint of the best evaluation is written where none was due.
 TEST_F(EarlyStop, TheBestHasACheckpointWhereverItIs) {
   Config c = early("rarely");

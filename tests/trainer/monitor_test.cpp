@@ -5,6 +5,8 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tutti/trainer/run/monitor.hpp>
@@ -87,6 +89,16 @@ TEST(Monitor, ZeroNeverStops) {
   Monitor monitor(run, true);
   EXPECT_EQ(stops_after(monitor, {1.0, 2.0, 2.0, 2.0, 2.0}), 0U);
   EXPECT_TRUE(monitor.is_on());
+}
+
+TEST(Monitor, FiguresAreTheChoicesOfTheKey) {
+  std::vector<std::string_view> names;
+  for (const Figure& figure : figures()) names.push_back(figure.name);
+  for (const Key& key : key_table()) {
+    if (key.name == "run.monitor") {
+      EXPECT_EQ(key.choices, names);
+    }
+  }
 }
 
 TEST(Monitor, FiguresAreThoseOfTheModel) {

@@ -1,5 +1,5 @@
 // The steps of a run: from samples to updated parameters, on all ranks. No files, no data sets, no clock but for the
-// time spent in communication: what has the folder and reads samples is training.cpp.
+// times that a report tells: what has the folder and reads samples is training.cpp.
 #pragma once
 
 #include <array>

@@ -7,7 +7,7 @@
 //   prepare   open the data sets; make the step loop; open the run folder
 //   begin     initial parameters, or those of the newest checkpoint; sent from rank 0 to all, and compared
 //   step      read samples; step_loop.cpp; write records
-//   epoch     write a checkpoint; evaluate on the test set
+//   epoch     write a checkpoint; evaluate on the test set; end early if it gets no better
 //   end       write a checkpoint; evaluate; hash of the parameters; result.json
 #include <tutti/trainer/run/training.hpp>
 
