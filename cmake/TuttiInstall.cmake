@@ -139,6 +139,7 @@ set(TUTTI_DOCUMENTS
     bench/node/README.md
     bench/scale/README.md
     bench/scale/allreduce.svg
+    bench/training/README.md
     collectives/GUIDE.md
     collectives/README.md
     collectives/api/README.md
