@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kSmallestBucket = std::size_t{64} << 10;
 constexpr std::size_t kLargestBucket = std::size_t{64} << 20;
+constexpr std::size_t kMostBuckets = 512;  // each that is under way is looked at with every poll
 
 Selector selector_for(const ClusterShape& cluster) {
   if (cluster.nodes > 1) return {cluster.nodes, cluster.costs.network};
@@ -40,7 +41,7 @@ std::size_t bucket_bytes_for(const ClusterShape& cluster, std::size_t model_byte
   const auto per_byte = [&](std::size_t bytes) { return seconds(selector, bytes) / static_cast<double>(bytes); };
   const double least = per_byte(kLargestBucket);
   std::size_t bytes = kSmallestBucket;
-  while (bytes < most && per_byte(bytes) > 1.1 * least) bytes *= 2;
+  while (bytes < most && (per_byte(bytes) > 1.1 * least || model_bytes / bytes > kMostBuckets)) bytes *= 2;
   return std::min(bytes, most);
 }
 

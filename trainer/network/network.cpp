@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <malloc.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -23,6 +25,7 @@
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/models/bf16_arithmetic.hpp>
+#include <tutti/trainer/models/layers.hpp>
 #include <tutti/trainer/models/loss.hpp>
 #include <tutti/trainer/models/model.hpp>
 #include <tutti/trainer/models/script_module.hpp>
@@ -127,6 +130,23 @@ void keep_freed_memory() {
 }  // namespace
 
 void set_arithmetic_threads(int threads) { at::set_num_threads(threads); }
+
+double measured_flops(DType dtype) {
+  constexpr std::int64_t kSamples = 256;
+  constexpr std::int64_t kExtent = 1024;
+  const c10::NoGradGuard no_gradients;
+  const at::TensorOptions options(torch_type(dtype));
+  const Tensor input = at::ones({kSamples, kExtent}, options);
+  const std::array<Tensor, 2> parameters{at::ones({kExtent, kExtent}, options), at::ones({kExtent}, options)};
+  double best = 0.0;
+  for (int round = 0; round < 5; ++round) {
+    const auto begin = std::chrono::steady_clock::now();
+    dense(input, 0, 1, {.parameters = parameters});
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    best = std::max(best, 2.0 * kSamples * kExtent * kExtent / seconds.count());
+  }
+  return best;
+}
 
 class Network::Impl : private GradientSink {
   /// Samples as a model sees them.
@@ -483,6 +503,7 @@ Network::~Network() = default;
 
 const std::vector<ParameterInfo>& Network::parameters() const noexcept { return impl_->plan().parameters; }
 std::vector<NamedBuffer> Network::buffers() const { return impl_->buffers(); }
+std::uint64_t Network::multiply_adds() const noexcept { return impl_->plan().multiply_adds(); }
 Narrowest Network::narrowest() const { return {impl_->plan().narrowest.name, impl_->plan().narrowest.values}; }
 std::size_t Network::numbers() const noexcept { return impl_->outputs_of_numbers(); }
 std::size_t Network::classes() const noexcept { return impl_->classes(); }

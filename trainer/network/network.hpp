@@ -79,6 +79,10 @@ struct Evaluated {
 /// Threads that the model's arithmetic of this process uses. They are part of what determines the bits of a run.
 void set_arithmetic_threads(int threads);
 
+/// Floating-point operations that this process does in a second, measured with a matrix product of `dtype`. Takes some
+/// hundredths of a second.
+double measured_flops(DType dtype);
+
 class Network {
  public:
   /// Called when elements [first, first + count) of the gradient of a parameter are complete in its memory, during
@@ -102,6 +106,9 @@ class Network {
   std::vector<NamedBuffer> buffers() const;
 
   Narrowest narrowest() const;
+
+  /// Of a forward pass over one sample, in convolutions and matrix products.
+  std::uint64_t multiply_adds() const noexcept;
 
   /// Outputs that are numbers to be met, 0 if they tell classes: as many as Score::targets has.
   std::size_t numbers() const noexcept;

@@ -27,7 +27,9 @@
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/network/model_list.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/data.hpp>
 #include <tutti/trainer/run/export.hpp>
+#include <tutti/trainer/run/run_plan.hpp>
 #include <tutti/trainer/run/stop_signals.hpp>
 #include <tutti/trainer/run/training.hpp>
 
@@ -51,8 +53,14 @@ struct CommandLine {
   std::string out;
   bool resume = false;
   bool keys = false;
-  std::string input = "1x28x28";
+  std::string input;
   std::size_t outputs = 10;
+  bool plan = false;
+  int ranks = 1;
+  int ranks_per_node = 1;
+  std::string network = "rdma";
+  double gigabits = 0.0;
+  double gigaflops = 0.0;
   ExportOptions exported;
   std::string names = "own";
 };
@@ -86,11 +94,28 @@ void describe(CLI::App& app, CommandLine& line) {
   app.add_option("--out", line.out, "Run folder, as run.dir")->type_name("FOLDER");
   app.add_flag("--resume", line.resume, "Resume the run in the run folder, from its newest checkpoint");
   app.add_flag("--keys", line.keys, "List all keys of a configuration and exit");
+  const auto number = [&](const char* name, auto& value, double low, double high, const char* what) {
+    return app.add_option(name, value, what)->check(CLI::Range(low, high).description(""))->type_name("N");
+  };
+  app.add_flag("--plan", line.plan, "Tell memory, bytes and time of a step for --ranks N, without training");
+  for (auto* option :
+       {number("--ranks", line.ranks, 1, 1e6, "Ranks of the plan")->capture_default_str(),
+        number("--ranks-per-node", line.ranks_per_node, 1, 1e6, "Of these on each node")->capture_default_str(),
+        app.add_option("--network", line.network, "Between nodes: rdma or tcp")
+            ->check(CLI::IsMember({"rdma", "tcp"}).description(""))
+            ->type_name("KIND")
+            ->capture_default_str(),
+        number("--gigabits", line.gigabits, 1e-3, 1e6, "Its bandwidth for a node in Gbit/s, if it is another"),
+        number("--gigaflops", line.gigaflops, 1e-3, 1e9, "Arithmetic of a rank in GFLOP/s; else measured here"),
+        app.add_option("--input", line.input, "Shape of one sample, in place of data.train's")->type_name("SHAPE"),
+        number("--outputs", line.outputs, 1, 1e6, "Classes, with --input")->capture_default_str()})
+    option->needs("--plan")->group("Plan");
   app.set_version_flag("--version", std::string("tutti-train ") + tutti::version(), "Print the version and exit");
 }
 
 void describe_models(CLI::App& app, CommandLine& line) {
   app.set_help_flag("-h,--help", "Print this help and exit");
+  line.input = "1x28x28";
   app.add_option("--input", line.input, "Shape of one sample; of bytes of text: how many")
       ->type_name("SHAPE")
       ->capture_default_str();
@@ -194,6 +219,23 @@ int run(const CommandLine& line, std::string& run_folder) {
   }
 }
 
+/// \throws InvalidArgument, ConfigError, DataError
+std::string run_plan_text(const CommandLine& line) {
+  ConfigSources sources{.file = line.config, .environment = tutti_environment(), .options = line.settings};
+  if (line.config == "-") sources.options.emplace_back("run.dir=plan");  // there is no file to name it after
+  const Config config = read_config(sources);
+  TaskShape task{.input = {}, .classes = line.outputs};
+  if (line.input.empty())
+    task = open_data(config).train.task();
+  else
+    task.input = extents_of(line.input);
+  ClusterShape cluster{.ranks = line.ranks,
+                       .nodes = (line.ranks + line.ranks_per_node - 1) / line.ranks_per_node,
+                       .costs = {kSharedMemoryCosts, line.network == "tcp" ? kTcpCosts : kRdmaCosts}};
+  if (line.gigabits > 0.0) cluster.costs.network.byte = 8.0 / (line.gigabits * 1e9);
+  return plan_text(config, task, cluster, line.gigaflops * 1e9);
+}
+
 /// \throws InvalidArgument, DataError
 std::string export_text(const CommandLine& line) {
   ExportOptions options = line.exported;
@@ -285,6 +327,7 @@ int main(int argc, char** argv) {
     if (line.keys) {
       return rank != 0 || printed(key_table_markdown()) ? 0 : kFailed;
     }
+    if (line.plan) return rank == 0 ? answer(run_plan_text, line) : 0;
     if (role.answer != nullptr) return rank == 0 ? answer(*role.answer, line) : 0;
     if (const auto wrong = wrong_launcher(world_size())) {
       if (wrong->is_first) print_error(wrong->what);

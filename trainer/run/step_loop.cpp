@@ -38,12 +38,7 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
                        const auto& data = config.data;
                        const InputScaling scaling{.scale = data.scale, .mean = data.mean, .std = data.std};
                        return std::make_unique<Network>(config.model, scaling,
-                                                        Task{.input = task.input,
-                                                             .classes = task.classes,
-                                                             .numbers = task.numbers,
-                                                             .integers = task.integers,
-                                                             .further = task.further,
-                                                             .seed = static_cast<std::uint64_t>(config.train.seed)},
+                                                        task.of_network(static_cast<std::uint64_t>(config.train.seed)),
                                                         statistics_.get());
                      })),
       optimizer_(agree(comm, [&] { return make_optimizer(config.optimizer); })),

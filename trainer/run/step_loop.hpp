@@ -38,6 +38,11 @@ struct TaskShape {
   std::size_t numbers = 0;                ///< of one sample's target, where there are no classes
   bool integers = false;                  ///< whether the model wants the first input as integers
   std::vector<Task::Input> further = {};  ///< inputs behind the first
+
+  Task of_network(std::uint64_t seed) const {
+    return {
+        .input = input, .classes = classes, .numbers = numbers, .integers = integers, .further = further, .seed = seed};
+  }
 };
 
 /// What this rank brings to a step, or to the last micro-batch of it where others came before (StepLoop::accumulate).
