@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <tutti/kernels/finite.hpp>
+
 #include "tests/trainer/step_loops.hpp"
 
 namespace tutti::trainer::test {
@@ -84,6 +86,23 @@ TEST_P(SkippedSteps, AreNoneForOptimizerAndSchedule) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SkippedSteps, testing::Values("adam", "lamb"));
+
+// Those of the output, which are exchanged first, are small, those of the hidden layer beyond f16.
+TEST_F(ScaledSteps, ALaterBucketThatIsNotFiniteKeepsAnEarlierOneFromItsUpdate) {
+  config_.exchange.bucket_bytes = 64;
+  config_.numerics.loss_scale = "dynamic";
+  make(world_);
+  step(world_, 0);
+  for (std::size_t i = 0; i < loop_->parameters().size(); ++i) {
+    const Buffer parameter = loop_->buckets().parameter(i);
+    if (loop_->parameters()[i].name != "output.weight") continue;
+    for (std::size_t j = 0; j < parameter.count; ++j) static_cast<float*>(parameter.data)[j] *= 1000.0F;
+  }
+  const std::vector<float> before = state();
+  EXPECT_EQ(step(world_, 1).skipped_steps, 1U);
+  EXPECT_EQ(state(), before);
+  EXPECT_TRUE(all_finite(loop_->buckets().gradients(0)));
+}
 
 TEST_F(ScaledSteps, AnAverageBeforeTheFirstUpdateIsOfTheParameters) {
   config_.data.scale = 0.01;
