@@ -37,6 +37,18 @@ TEST_F(SynchronisedSteps, StatisticsAreTheSameOnAllRanks) {
   EXPECT_EQ(own, statistics());
 }
 
+TEST_F(SynchronisedSteps, StatisticsAreInThePayload) {
+  std::vector<std::uint64_t> payload;
+  for (const char* statistics : {"local", "synchronised"}) {
+    config_.model.batch_norm_statistics = statistics;
+    make(world_);
+    payload.push_back(step_of(world_, 0, 0, {6}).payload_bytes);
+  }
+  constexpr std::uint64_t kLayers = 2;
+  constexpr std::uint64_t kChannels = 9;
+  EXPECT_EQ(payload[1] - payload[0], kLayers * (4 * kChannels + 1) * sizeof(double));
+}
+
 /// Rank 1 fails before, between and after micro-batches: all ranks are told, and none waits for another.
 TEST_F(SynchronisedSteps, ARankThatFailsInAMicroBatchIsHeardOf) {
   for (std::size_t where = 0; where < 3; ++where) {

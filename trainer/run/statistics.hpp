@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <tutti/collectives/communicator.hpp>
@@ -23,9 +24,13 @@ class CommunicatorStatistics : public StatisticsExchange {
   /// Spent in communication since the last call.
   double take_seconds() noexcept;
 
+  /// Handed to collectives since the last call.
+  std::uint64_t take_payload_bytes() noexcept;
+
  private:
   const Communicator comm_;
   double seconds_ = 0.0;
+  std::uint64_t payload_bytes_ = 0;
 };
 
 }  // namespace tutti::trainer
