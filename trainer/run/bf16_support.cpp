@@ -1,5 +1,9 @@
 #include <tutti/trainer/run/bf16_support.hpp>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -11,13 +15,26 @@
 
 namespace tutti::trainer {
 
-bool multiplies_bf16() noexcept {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512bf16") != 0 || __builtin_cpu_supports("amx-bf16") != 0;
-#else
-  return false;
-#endif
+namespace {
+
+/// Not every compiler knows this feature by name.
+bool has_amx_bf16() noexcept {
+  constexpr unsigned kFeatures = 7;
+  constexpr unsigned kAmxBf16 = 1U << 22U;
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid_count(kFeatures, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kAmxBf16) != 0;
 }
+
+}  // namespace
+
+bool multiplies_bf16() noexcept { return __builtin_cpu_supports("avx512bf16") != 0 || has_amx_bf16(); }
+#else
+bool multiplies_bf16() noexcept { return false; }
+#endif
 
 std::optional<std::string> bf16_warning(std::span<const int> ranks) {
   const auto lacking = std::find(ranks.begin(), ranks.end(), 0);
