@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kSmallestBucket = std::size_t{64} << 10;
 constexpr std::size_t kLargestBucket = std::size_t{64} << 20;
-constexpr std::size_t kMostBuckets = 512;  // each that is under way is looked at with every poll
+constexpr std::size_t kMostBuckets = 32;  // each that is under way is looked at with every poll
 
 Selector selector_for(const ClusterShape& cluster) {
   if (cluster.nodes > 1) return {cluster.nodes, cluster.costs.network};

@@ -23,7 +23,7 @@ double predicted_allreduce_seconds(const ClusterShape& cluster, std::size_t byte
 
 /// Bytes of a bucket for a model of `model_bytes`: the smallest power of two, from 64 KiB to 64 MiB, with which an
 /// exchange of the whole model is predicted to take at most a tenth longer than with the largest; but not above a
-/// quarter of the model, so that something can travel while backward goes on, and not below a 512th of it.
+/// quarter of the model, so that something can travel while backward goes on, and not below a 32nd of it.
 std::size_t bucket_bytes_for(const ClusterShape& cluster, std::size_t model_bytes);
 
 }  // namespace tutti::trainer
