@@ -33,6 +33,15 @@ std::size_t part(std::int64_t samples, const Communicator& world) {
   return all * (rank + 1) / ranks - all * rank / ranks;
 }
 
+/// Schedules ask how long a run is.
+trainer::TaskShape task_of(const SyntheticSamples& samples, const trainer::Config& config) {
+  constexpr std::uint64_t kStepsPerEpoch = 1000;
+  trainer::TaskShape task = samples.task();
+  task.steps_per_epoch = kStepsPerEpoch;
+  task.steps = static_cast<std::uint64_t>(config.train.epochs) * kStepsPerEpoch;
+  return task;
+}
+
 double processor_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -58,10 +67,11 @@ Contestant::Contestant(const Communicator& world, std::string name, const traine
                                                         static_cast<std::uint64_t>(world.rank()) + 1);
                               })),
       // Ranks by themselves agree on nothing with each other, so that is done here.
-      loop_(exchanges == Exchanges::yes ? std::make_unique<trainer::StepLoop>(comm_, config_, samples_.task())
-                                        : trainer::agree(world, [&] {
-                                            return std::make_unique<trainer::StepLoop>(comm_, config_, samples_.task());
-                                          })) {
+      loop_(exchanges == Exchanges::yes
+                ? std::make_unique<trainer::StepLoop>(comm_, config_, task_of(samples_, config_))
+                : trainer::agree(world, [&] {
+                    return std::make_unique<trainer::StepLoop>(comm_, config_, task_of(samples_, config_));
+                  })) {
   for (std::size_t i = 0; i < loop_->parameters().size(); ++i)
     trainer::initialise(loop_->parameters()[i], i, static_cast<std::uint64_t>(config_.train.seed),
                         loop_->buckets().parameter(i));

@@ -40,7 +40,7 @@ for turns in result["turns"]:
 END
 if [[ ${3:-} != all ]]; then exit 0; fi
 
-measures --set model.name=gpt --set model.layers=1 --set model.width=8 --set model.heads=1 --input 16
+measures --set model.name=gpt --set model.layers=1 --set model.width=8 --set model.heads=1 --input 16 --set schedule.kind=one_cycle
 measures --set model.name=linear --set model.loss=mse --outputs 3
 
 refuses 1 "'28xx' is no shape" --input 28xx
