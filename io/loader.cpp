@@ -26,6 +26,7 @@ void require_valid(const Dataset& dataset, const LoaderOptions& options, std::ui
   };
   require(options.ranks >= 1, "ranks", options.ranks);
   require(options.rank >= 0 && options.rank < options.ranks, "rank", options.rank);
+  require(options.shards == 0 || options.shards >= options.ranks, "shards", options.shards);
   require(options.prefetch >= 1, "prefetch", options.prefetch);
   require(options.first_epoch <= options.epochs, "first_epoch", options.first_epoch);
   require(options.first_batch <= batches, "first_batch", options.first_batch);
@@ -117,7 +118,9 @@ class Loader::Impl {
   Batch read_batch(std::uint64_t epoch, std::uint64_t index) {
     const std::uint64_t begin = index * options_.global_batch;
     const Range whole{begin, begin + std::min(options_.global_batch, dataset_.size() - begin)};
-    const Range mine = part_of(whole, options_.rank, options_.ranks);
+    const int parts = options_.shards == 0 ? options_.ranks : options_.shards;
+    const Range own = part_of({0, static_cast<std::uint64_t>(parts)}, options_.rank, options_.ranks);
+    const Range mine = parts_of(whole, own, parts);
     Batch batch{.epoch = epoch, .index = index, .global_samples = whole.size(), .ids = {}, .data = {}};
     batch.ids.reserve(mine.size());
     wanted_.clear();

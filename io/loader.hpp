@@ -30,7 +30,8 @@ struct LoaderOptions {
   std::uint64_t global_batch = 1;  ///< samples per step over all ranks; the last batch of an epoch may be smaller
   int rank = 0;
   int ranks = 1;
-  std::uint64_t epochs = 1;       ///< reading ends before this epoch
+  int shards = 0;            ///< a batch is cut into this many parts of fixed shape, shared out to ranks; 0: one each
+  std::uint64_t epochs = 1;  ///< reading ends before this epoch
   std::uint64_t first_epoch = 0;  ///< reading starts at this batch of this epoch
   std::uint64_t first_batch = 0;
 
@@ -39,8 +40,8 @@ struct LoaderOptions {
   std::size_t cache_bytes = std::size_t{256} << 20;  ///< decoded chunks kept in memory
 };
 
-/// Iterates over the global batches of one or more epochs; every rank gets part_of() each. Every sample is read exactly
-/// once an epoch over all ranks; every chunk's checksum is verified before its first sample is handed out.
+/// Iterates over the global batches of one or more epochs; every rank gets its part of each. Every sample is read
+/// exactly once an epoch over all ranks; every chunk's checksum is verified before its first sample is handed out.
 class Loader {
  public:
   /// \throws InvalidArgument for options out of range. Starts the reading thread. `dataset` must outlive the loader.

@@ -63,4 +63,10 @@ Range part_of(Range whole, int part, int parts) noexcept {
   return {first, first + base + (index < larger ? 1 : 0)};
 }
 
+Range parts_of(Range whole, Range own, int parts) noexcept {
+  if (own.size() == 0) return {whole.first, whole.first};
+  return {part_of(whole, static_cast<int>(own.first), parts).first,
+          part_of(whole, static_cast<int>(own.last) - 1, parts).last};
+}
+
 }  // namespace tutti::io

@@ -40,4 +40,7 @@ struct Range {
 /// empty.
 Range part_of(Range whole, int part, int parts) noexcept;
 
+/// The positions of parts [own.first, own.last) of `parts` of a range together.
+Range parts_of(Range whole, Range own, int parts) noexcept;
+
 }  // namespace tutti::io

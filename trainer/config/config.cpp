@@ -17,6 +17,7 @@
 
 #include <toml++/toml.h>
 
+#include <tutti/kernels/integer_sums.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/config/key_search.hpp>
 #include <tutti/trainer/config/value.hpp>
@@ -210,6 +211,21 @@ void require_consistent(const Config& config, const std::string& origin) {
           "exchange.compression needs numerics.reproducible = \"run\"");
   require(config.model.compute == "same" || config.model.dtype == "f32",
           "model.compute = \"bf16\" needs model.dtype = \"f32\"");
+  if (config.numerics.ignores_ranks()) {
+    require(config.model.dtype == "f32", "numerics.reproducible = \"ranks\" needs model.dtype = \"f32\"");
+    require(config.exchange.kind == "allreduce",
+            "numerics.reproducible = \"ranks\" needs exchange.kind = \"allreduce\"");
+    require(config.model.batch_norm_statistics == "local",
+            "numerics.reproducible = \"ranks\" needs model.batch_norm_statistics = \"local\"");
+    require(config.numerics.loss_scale == "none",
+            "numerics.reproducible = \"ranks\" needs numerics.loss_scale = \"none\"");
+    if (const auto addends = static_cast<double>(config.numerics.shards) * static_cast<double>(config.train.accumulate);
+        addends > static_cast<double>(kMostAddends))
+      require(false, fmt::format("numerics.shards times train.accumulate is {}, which is out of range: at most {} "
+                                 "gradients make a step with numerics.reproducible = \"ranks\"",
+                                 addends, kMostAddends)
+                         .c_str());
+  }
   require(config.model.label_smoothing == 0.0 || loss_name(config.model) == "cross_entropy",
           "model.label_smoothing needs model.loss = \"cross_entropy\"");
 }

@@ -48,7 +48,10 @@ struct Config {
   ExchangeOptions exchange;
   struct Numerics {
     std::string reproducible = "run";
+    std::int64_t shards = 8;
     std::string loss_scale = "none";
+
+    bool ignores_ranks() const { return reproducible == "ranks"; }
   } numerics;
   struct Run {
     std::string dir;

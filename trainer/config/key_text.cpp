@@ -94,6 +94,21 @@ std::string to_toml(const Config& config) {
   return toml;
 }
 
+namespace {
+
+OnResume on_resume_of(const Key& key, const Config& now, const Config& before) {
+  // Where the schedule ends with the run, another end is another rate in every step.
+  const bool is_end = key.name == "train.epochs" || key.name == "train.max_steps";
+  if (is_end && ends_with_run(now.schedule)) return OnResume::note;
+  // With integers it does not matter who adds what when.
+  const bool ignores_ranks = now.numerics.ignores_ranks() && before.numerics.ignores_ranks();
+  if (ignores_ranks && key.name.starts_with("exchange.")) return OnResume::free;
+  if (!now.numerics.ignores_ranks() && key.name == "numerics.shards") return OnResume::free;
+  return key.on_resume;
+}
+
+}  // namespace
+
 std::vector<Difference> differences(const Config& now, const Config& before) {
   Config a = now;
   Config b = before;
@@ -102,10 +117,7 @@ std::vector<Difference> differences(const Config& now, const Config& before) {
     const std::string is = value_text(key.slot(a));
     const std::string was = value_text(key.slot(b));
     if (is == was) continue;
-    // Where the schedule ends with the run, another end is another rate in every step.
-    const bool is_end = key.name == "train.epochs" || key.name == "train.max_steps";
-    const OnResume on_resume = is_end && ends_with_run(now.schedule) ? OnResume::note : key.on_resume;
-    found.push_back({fmt::format("{} is {} and was {}", key.name, is, was), on_resume});
+    found.push_back({fmt::format("{} is {} and was {}", key.name, is, was), on_resume_of(key, now, before)});
   }
   if (groups_toml(now) != groups_toml(before))
     found.push_back({"the groups of [[optimizer.group]] are others than they were", OnResume::note});

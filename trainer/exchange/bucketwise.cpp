@@ -24,10 +24,14 @@ void BucketwiseExchange::gradient_ready(std::size_t parameter, std::size_t first
 
 void BucketwiseExchange::wait(std::size_t bucket) {
   const Stopwatch exposed(*this);
-  ready_.all_ready();
-  start_ready();
+  start_rest();
   for (; ended_ <= bucket; ++ended_) operations_[ended_].wait();
   while (ended_ < started_ && operations_[ended_].test()) ++ended_;
+}
+
+void BucketwiseExchange::start_rest() {
+  ready_.all_ready();
+  start_ready();
 }
 
 void BucketwiseExchange::discard() {

@@ -30,6 +30,9 @@ class BucketwiseExchange : public Exchange {
   /// the first wait ends: what a strategy starts later comes after them on every rank.
   virtual Request start(std::size_t bucket) = 0;
 
+  /// Backward has ended: starts all buckets that have not been.
+  void start_rest();
+
   const Buckets& buckets() const noexcept { return buckets_; }
   void add_payload(std::uint64_t bytes) noexcept { payload_bytes_ += bytes; }
 

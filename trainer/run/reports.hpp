@@ -41,6 +41,7 @@ struct StepReport {
   StepPhases phases = {};                    ///< beside it; what is left of the step is other work
   std::uint64_t payload_bytes = 0;           ///< of this rank, handed to collectives, in the form in which they travel
   bool stop = false;                         ///< a rank was asked to stop
+  std::uint64_t repeats = 0;                 ///< how often it was made anew, with larger scales for its gradients
 };
 
 /// The evaluation of a run whose monitored figure is best.

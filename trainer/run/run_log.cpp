@@ -106,6 +106,7 @@ void RunLog::Window::add(const StepReport& report, double s) {
   phases += report.phases;
   payload_bytes += report.payload_bytes;
   samples += report.samples;
+  repeats += report.repeats;
   ++steps;
 }
 
@@ -135,6 +136,7 @@ void RunLog::log(const StepReport& report) {
                      .phases = logged_.phases,
                      .payload_bytes = static_cast<double>(logged_.payload_bytes),
                      .steps = static_cast<double>(logged_.steps)});
+  if (config_.numerics.ignores_ranks()) record["repeats"] = logged_.repeats;
   if (report.gradient_norm) record["gradient_norm"] = *report.gradient_norm;
   if (report.loss_scale) {
     record["loss_scale"] = *report.loss_scale;

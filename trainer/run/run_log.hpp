@@ -53,6 +53,7 @@ class RunLog {
     std::uint64_t payload_bytes = 0;
     std::uint64_t samples = 0;
     std::uint64_t steps = 0;
+    std::uint64_t repeats = 0;
 
     void add(const StepReport& report, double s);
     double rate() const { return seconds > 0.0 ? static_cast<double>(samples) / seconds : 0.0; }

@@ -44,13 +44,18 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
       optimizer_(agree(comm, [&] { return make_optimizer(config.optimizer); })),
       buckets_(make_buckets()),
       exchange_(agree(comm,
-                      [&] {
-                        return make_exchange({comm, *buckets_, config.exchange});
+                      [&]() -> std::unique_ptr<Exchange> {
+                        const ExchangeParts parts{comm, *buckets_, config.exchange};
+                        if (!config.numerics.ignores_ranks()) return make_exchange(parts);
+                        return std::make_unique<ShardSums>(
+                            parts, static_cast<std::uint64_t>(config.numerics.shards * config.train.accumulate));
                       })),
+      shard_sums_(config.numerics.ignores_ranks() ? static_cast<ShardSums*>(exchange_.get()) : nullptr),
       update_(agree(
           comm,
           [&] { return std::make_unique<Update>(*optimizer_, config.optimizer, network_->parameters(), *buckets_); })),
-      loss_scale_(agree(comm, [&] { return LossScale(config.numerics.loss_scale); })) {
+      loss_scale_(agree(comm, [&] { return LossScale(config.numerics.loss_scale); })),
+      shard_buffers_(network_->buffers()) {
   network_->bind(*buckets_, [this](std::size_t parameter, std::size_t first, std::size_t count) {
     if (!announces_) return;
     exchange_->gradient_ready(parameter, first, count);
@@ -167,7 +172,7 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
   report.exposed_seconds = exchange_->exposed_seconds() + loss_exposed + statistics_seconds_;
   report.phases = phases_;
   report.payload_bytes =
-      exchange_->payload_bytes() + sizeof(sums_) + (statistics_ ? statistics_->take_payload_bytes() : 0);
+      exchange_->payload_bytes() + sums_.size() * sizeof(double) + (statistics_ ? statistics_->take_payload_bytes() : 0);
   return report;
 }
 

@@ -2,7 +2,6 @@
 // times that a report tells: what has the folder and reads samples is training.cpp.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -18,12 +17,14 @@
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
 #include <tutti/trainer/exchange/loss_scale.hpp>
+#include <tutti/trainer/exchange/shard_sums.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/optimizers/learning_rate.hpp>
 #include <tutti/trainer/optimizers/optimizer.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
 #include <tutti/trainer/run/reports.hpp>
+#include <tutti/trainer/run/shard_buffers.hpp>
 #include <tutti/trainer/run/statistics.hpp>
 #include <tutti/trainer/run/update.hpp>
 
@@ -51,6 +52,14 @@ struct StepInput {
   Samples samples = {};                     ///< of this rank; may be none
   std::span<const std::uint64_t> ids = {};  ///< of this rank's samples in the step, for reports
   std::uint64_t global_samples = 0;         ///< in the step, of all ranks; the same on all that have not failed
+};
+
+/// What this rank brings to a step where bits do not depend on the number of ranks.
+struct ShardsInput {
+  std::uint64_t step = 0;                       ///< of the run, counted from 0; the same on all ranks
+  std::span<const Samples> samples = {};        ///< by shard of this rank, within it by batch; any if it has failed
+  std::span<const std::uint64_t> batches = {};  ///< global samples of each; the same on all ranks
+  std::span<const std::uint64_t> ids = {};      ///< of this rank's samples in the step, for reports
 };
 
 /// A loss or gradient is not finite, as all ranks have found, and no smaller loss scale helps. With a loss nothing has
@@ -120,10 +129,20 @@ class StepLoop {
   /// under way. \throws Error, CommunicationError: on this rank alone.
   StepReport train_step(const StepInput& input, const std::function<bool()>& stop = {});
 
+  /// Collective, in place of accumulate() and train_step() with numerics.reproducible = "ranks": a whole step. Throws
+  /// as train_step().
+  StepReport train_shards(const ShardsInput& input, const std::function<bool()>& stop = {});
+
+  /// Scales of the gradients of shards, by parameter: what the next step depends on besides parameters and slots. None
+  /// at other levels.
+  std::vector<NamedBuffer> scales() const;
+
  private:
   std::unique_ptr<Buckets> make_buckets();
   double taken_statistics_seconds();
   void begin_step();
+  void compute_shards(const ShardsInput& input, bool asked_to_stop);
+  void end_shard_buffers(const ShardsInput& input);
   void swap_average();
   void keep_failure();
   std::string memory_text() const;
@@ -141,9 +160,11 @@ class StepLoop {
   const std::unique_ptr<Optimizer> optimizer_;
   const std::unique_ptr<Buckets> buckets_;
   const std::unique_ptr<Exchange> exchange_;
+  ShardSums* const shard_sums_;  // the same, where shards are added up
   const std::unique_ptr<Update> update_;
   LossScale loss_scale_;
-  std::array<double, 3> sums_{};  // being added up over ranks: loss, how many have a failure_, how many want to stop
+  ShardBuffers shard_buffers_;
+  std::vector<double> sums_;  // being added up over ranks: losses, how many have a failure_, how many want to stop
   Request loss_operation_;
   bool in_step_ = false;                // gradients of micro-batches are there
   bool announces_ = false;              // gradients that backward completes are those of the step

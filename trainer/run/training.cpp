@@ -47,6 +47,7 @@
 #include <tutti/trainer/run/replicas.hpp>
 #include <tutti/trainer/run/run_folder.hpp>
 #include <tutti/trainer/run/run_log.hpp>
+#include <tutti/trainer/run/shards.hpp>
 #include <tutti/trainer/run/step_loop.hpp>
 #include <tutti/trainer/run/training_state.hpp>
 
@@ -67,6 +68,7 @@ class Training {
   TrainingResult run();
 
  private:
+  int agreed_shards();
   int agreed_threads();
   RunData open_agreed_data();
   void begin_run();
@@ -74,6 +76,8 @@ class Training {
   void train_steps();
   std::uint64_t samples_of_step(std::uint64_t batches) const;
   StepReport make_step(io::Loader& loader, io::Batch& batch);
+  StepReport make_step_of_batches(io::Loader& loader, io::Batch& batch, std::uint64_t batches);
+  StepReport make_step_of_shards(io::Loader& loader, io::Batch& batch, std::uint64_t batches);
   bool evaluation_is_due(std::uint64_t step) const;
   void replay_evaluations();
   void judge(const Score& score);
@@ -82,8 +86,13 @@ class Training {
   void save();
   TrainingResult finish();
   RunIdentity identity() {
-    return {config_,  data_.train.dataset(),     loop_.parameters(),
-            threads_, loop_.network().buffers(), data_.train.task()};
+    return {.config = config_,
+            .train = data_.train.dataset(),
+            .parameters = loop_.parameters(),
+            .threads = threads_,
+            .buffers = loop_.network().buffers(),
+            .task = data_.train.task(),
+            .scales = loop_.scales()};
   }
   bool is_root() const { return comm_.rank() == 0; }
   double train_seconds() const { return seconds_before_ + seconds_since(session_begin_); }
@@ -92,6 +101,7 @@ class Training {
   const Config& config_;
   const TrainingOptions& options_;
   Phase& phase_;
+  const int shards_;  // parts of a batch: each is computed by itself
   const int threads_;
   const RunData data_;
   const std::uint64_t batches_per_epoch_;
@@ -105,7 +115,8 @@ class Training {
   std::optional<Evaluation> evaluated_;      // of the parameters as they are now
   std::vector<std::int64_t> labels_;
   std::vector<std::uint64_t> ids_;  // of this rank's samples in the step
-  bool stopping_ = false;           // agreed: a rank was asked to stop
+  StepShards step_shards_;
+  bool stopping_ = false;  // agreed: a rank was asked to stop
   Clock::time_point session_begin_;
   double seconds_before_ = 0.0;  // train_seconds of earlier sessions
 };
@@ -119,10 +130,9 @@ std::uint64_t count_steps(const Config& config, std::uint64_t steps_per_epoch) {
   return config.train.max_steps > 0 ? std::min(all, static_cast<std::uint64_t>(config.train.max_steps)) : all;
 }
 
-/// \throws ConfigError if a batch of every epoch leaves a rank, or all ranks together where they share statistics, with
-/// one value of a channel, which has no variance.
-void require_batches_to_normalise(const Config& config, std::uint64_t samples, const Communicator& comm,
-                                  const Network& network) {
+/// \throws ConfigError if a batch of every epoch leaves a rank, a shard, or all ranks together where they share
+/// statistics, with one value of a channel, which has no variance.
+void require_batches_to_normalise(const Config& config, std::uint64_t samples, int parts, const Network& network) {
   const Narrowest narrowest = network.narrowest();
   if (narrowest.values != 1) return;
   const auto batch = static_cast<std::uint64_t>(config.train.batch_size);
@@ -135,12 +145,12 @@ void require_batches_to_normalise(const Config& config, std::uint64_t samples, c
                       "ranks; choose another train.batch_size",
                       narrowest.name, which));
     }
-    for (int rank = 0; rank < comm.size(); ++rank)
-      if (io::part_of({0, size}, rank, comm.size()).size() == 1)
+    for (int part = 0; part < parts; ++part)
+      if (io::part_of({0, size}, part, parts).size() == 1)
         throw ConfigError(
             fmt::format("batch normalisation of {} needs two or more values of a channel: {} has {} "
-                        "sample(s), one of them alone on rank {}; choose another train.batch_size",
-                        narrowest.name, which, size, rank));
+                        "sample(s), one of them alone {} {}; choose another train.batch_size",
+                        narrowest.name, which, size, config.numerics.ignores_ranks() ? "in shard" : "on rank", part));
   };
   if (samples >= batch) require(batch, "each batch");
   if (last != 0) require(last, fmt::format("batch {} of each epoch, the last,", samples / batch + 1));
@@ -151,6 +161,7 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
       config_(config),
       options_(options),
       phase_(phase),
+      shards_(agreed_shards()),
       threads_(agreed_threads()),
       data_(open_agreed_data()),
       batches_per_epoch_(rounded_up(data_.train.dataset().size(), config.train.batch_size)),
@@ -166,10 +177,20 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
       log_(config, comm.rank() == 0, steps_),
       monitor_(agree(comm, [&] { return Monitor(config.run, loop_.network().classes() > 0); })) {
   set_arithmetic_threads(threads_);
-  agree(comm_, [&] { require_batches_to_normalise(config_, data_.train.dataset().size(), comm_, loop_.network()); });
+  agree(comm_, [&] { require_batches_to_normalise(config_, data_.train.dataset().size(), shards_, loop_.network()); });
+}
+
+int Training::agreed_shards() {
+  if (!config_.numerics.ignores_ranks()) return comm_.size();
+  if (config_.numerics.shards < comm_.size())
+    throw AgreedError(fmt::format(
+        "numerics.shards is {}, for {} ranks: with numerics.reproducible = \"ranks\" every rank needs a shard",
+        config_.numerics.shards, comm_.size()));
+  return static_cast<int>(config_.numerics.shards);
 }
 
 int Training::agreed_threads() {
+  if (config_.train.threads == 0 && config_.numerics.ignores_ranks()) return 1;  // whatever the ranks' cores
   if (config_.train.threads > 0) return static_cast<int>(config_.train.threads);
   std::optional<std::string> failure;
   int threads = 1;
@@ -233,6 +254,7 @@ void Training::resume_run() {
   share_slots(comm_, loop_.buckets(), *slots);
   slots.reset();
   share_buffers(comm_, loop_.network());
+  for (const NamedBuffer& scales : loop_.scales()) broadcast(comm_, scales.values, 0);
   replay_evaluations();
   log_.resumed_after = position_.step;
   const bool makes_steps = position_.step < steps_ && !monitor_.stops();
@@ -272,6 +294,7 @@ void Training::train_steps() {
                           .global_batch = static_cast<std::uint64_t>(config_.train.batch_size),
                           .rank = comm_.rank(),
                           .ranks = comm_.size(),
+                          .shards = shards_,
                           .epochs = static_cast<std::uint64_t>(config_.train.epochs),
                           .first_epoch = position_.epoch,
                           .first_batch = position_.batch});
@@ -296,10 +319,20 @@ StepReport Training::make_step(io::Loader& loader, io::Batch& batch) {
   phase_ = fmt::format("all ranks make step {}, which begins with reading samples", position_.step + 1);
   const std::uint64_t batches =
       std::min(static_cast<std::uint64_t>(config_.train.accumulate), batches_per_epoch_ - position_.batch);
+  ids_.clear();
+  try {
+    return config_.numerics.ignores_ranks() ? make_step_of_shards(loader, batch, batches)
+                                            : make_step_of_batches(loader, batch, batches);
+  } catch (const NotFiniteError& error) {
+    throw AgreedError(fmt::format("{}; the newest checkpoint is that of step {}, in {}", error.what(), *saved_step_,
+                                  config_.run.dir));
+  }
+}
+
+StepReport Training::make_step_of_batches(io::Loader& loader, io::Batch& batch, std::uint64_t batches) {
   const std::uint64_t global_samples = samples_of_step(batches);
   Samples samples;
   double reading = 0.0;
-  ids_.clear();
   for (std::uint64_t i = 0; i < batches; ++i) {
     if (i > 0) loop_.accumulate(samples, global_samples);
     samples = {};
@@ -313,15 +346,32 @@ StepReport Training::make_step(io::Loader& loader, io::Batch& batch) {
     });
     reading += laps.next();
   }
-  try {
-    StepReport report = loop_.train_step(
-        {.step = position_.step, .samples = samples, .ids = ids_, .global_samples = global_samples}, options_.stop);
-    report.phases.reading = reading;
-    return report;
-  } catch (const NotFiniteError& error) {
-    throw AgreedError(fmt::format("{}; the newest checkpoint is that of step {}, in {}", error.what(), *saved_step_,
-                                  config_.run.dir));
+  StepReport report = loop_.train_step(
+      {.step = position_.step, .samples = samples, .ids = ids_, .global_samples = global_samples}, options_.stop);
+  report.phases.reading = reading;
+  return report;
+}
+
+StepReport Training::make_step_of_shards(io::Loader& loader, io::Batch& batch, std::uint64_t batches) {
+  std::vector<std::uint64_t> sizes;
+  for (std::uint64_t i = 0; i < batches; ++i) sizes.push_back(samples_of_step(i + 1) - samples_of_step(i));
+  step_shards_.begin(sizes, shards_of(comm_.rank(), comm_.size(), shards_), shards_);
+  Laps laps;
+  for (std::uint64_t i = 0; i < batches; ++i) {
+    loop_.attempt([&] {
+      auto next = loader.next();
+      if (!next) throw Error("the loader ended before the run");
+      batch.epoch = next->epoch;
+      batch.index = next->index;
+      ids_.insert(ids_.end(), next->ids.begin(), next->ids.end());
+      step_shards_.add(data_.train, std::move(*next));
+    });
   }
+  const double reading = laps.next();
+  StepReport report = loop_.train_shards(
+      {.step = position_.step, .samples = step_shards_.samples(), .batches = sizes, .ids = ids_}, options_.stop);
+  report.phases.reading = reading;
+  return report;
 }
 
 void Training::after_step(const StepReport& report, const io::Batch& batch, double seconds) {
@@ -355,7 +405,7 @@ void Training::evaluate_now() {
   phase_ = fmt::format("all ranks evaluate on {}", config_.data.test);
   const auto begin = Clock::now();
   share_buffers(comm_, loop_.network());
-  const auto look = [&] { return evaluate(comm_, loop_.network(), *data_.test, options_.stop); };
+  const auto look = [&] { return evaluate(comm_, loop_.network(), *data_.test, shards_, options_.stop); };
   evaluated_ = config_.run.evaluate_with == "average" ? loop_.with_average(look) : look();
   stopping_ = !evaluated_;
   if (is_root() && evaluated_)

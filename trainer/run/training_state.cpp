@@ -31,6 +31,7 @@ std::string slot_tensor(int version, const std::string& slot, const std::string&
 }
 
 std::string buffer_tensor(const std::string& buffer) { return "buffers/" + buffer; }
+std::string scale_tensor(const std::string& parameter) { return "scales/" + parameter; }
 
 int readable_version(const std::filesystem::path& file, const json& description) {
   const json& version = description.at("version");
@@ -164,7 +165,8 @@ void require_same_run(const std::filesystem::path& file, const json& description
   if (description.at("threads") != run.threads)
     notes.push_back(
         fmt::format("threads per rank are {} and were {}", run.threads, description.at("threads").get<int>()));
-  if (notes.empty() && description.at("buckets") != buckets_json(run, buckets.plan()))
+  if (notes.empty() && !run.config.numerics.ignores_ranks() &&
+      description.at("buckets") != buckets_json(run, buckets.plan()))
     notes.emplace_back("the buckets are cut otherwise");
 }
 
@@ -209,6 +211,8 @@ io::Checkpoint make_checkpoint(const RunIdentity& run, const Position& position,
   }
   for (const NamedBuffer& buffer : run.buffers)
     checkpoint.tensors.push_back(tensor_of(buffer_tensor(buffer.name), buffer.shape, buffer.values));
+  for (const NamedBuffer& scales : run.scales)
+    checkpoint.tensors.push_back(tensor_of(scale_tensor(scales.name), scales.shape, scales.values));
   return checkpoint;
 }
 
@@ -239,6 +243,13 @@ Position restore_checkpoint(const std::filesystem::path& file, const io::Checkpo
       copy(slot_tensor(version, buckets.slot_names()[slot], name), slots.slot(slot, buckets.plan().places[i]));
   }
   for (const NamedBuffer& buffer : run.buffers) copy(buffer_tensor(buffer.name), buffer.values);
+  // A run that had another level has none: the next step measures them.
+  const auto has = [&](const std::string& name) {
+    return std::any_of(checkpoint.tensors.begin(), checkpoint.tensors.end(),
+                       [&](const io::NamedTensor& tensor) { return tensor.name == name; });
+  };
+  for (const NamedBuffer& scales : run.scales)
+    if (has(scale_tensor(scales.name))) copy(scale_tensor(scales.name), scales.values);
   for (const auto& [from, to] : copies) std::memcpy(to.data, from.bytes.data(), to.size_bytes());
   return position;
 }

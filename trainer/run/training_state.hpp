@@ -44,6 +44,7 @@ struct RunIdentity {
   int threads;                            ///< of this rank's arithmetic
   std::vector<NamedBuffer> buffers = {};  ///< of the model, beside its parameters
   TaskShape task = {};                    ///< for those who make the model without the data sets
+  std::vector<NamedBuffer> scales = {};   ///< of gradients, where bits do not depend on the number of ranks
 };
 
 /// `slots`: those of all owners, gathered.
