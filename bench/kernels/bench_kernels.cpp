@@ -15,6 +15,7 @@
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/crc32c_versions.hpp>
 #include <tutti/kernels/gradients.hpp>
+#include <tutti/kernels/integer_sums.hpp>
 #include <tutti/kernels/pack.hpp>
 #include <tutti/kernels/reduce.hpp>
 #include <tutti/kernels/sgd.hpp>
@@ -140,6 +141,23 @@ void bench_update(benchmark::State& state, Update update, std::size_t passes) {
   count_bytes(state, passes * bytes_of(state));
 }
 
+/// One pass of the gradient of a shard; and the way back.
+void bench_integer_sums(benchmark::State& state, bool back) {
+  const Ones values(bytes_of(state), DType::f32), sums(bytes_of(state), DType::i32);
+  const std::size_t count = values.buffer().count;
+  const std::span integers(static_cast<std::int32_t*>(sums.buffer().data), count);
+  std::vector<std::uint8_t> scales((count + kNormBlock - 1) / kNormBlock, 140), largest(scales.size());
+  const int bits = integer_bits(8);
+  for (auto _ : state) {
+    if (back)
+      integers_to_values(integers, values.buffer(), scales, bits);
+    else
+      add_as_integers(values.buffer(), integers, scales, largest, bits);
+    benchmark::ClobberMemory();
+  }
+  count_bytes(state, (back ? 2 : 4) * bytes_of(state));
+}
+
 template <class Crc>
 void bench_crc(benchmark::State& state, Crc crc) {
   const Ones data(bytes_of(state), DType::u8);
@@ -244,6 +262,8 @@ void add_all() {
     add("copy_bytes" + suffix, bench_copy<decltype(&copy_bytes)>, &copy_bytes, shift);
   }
   add("pack/16_pieces", bench_pack);
+  add("add_as_integers", bench_integer_sums, false);
+  add("integers_to_values", bench_integer_sums, true);
   for (const DType dtype : kAllDTypes) {
     add("reduce_local/sum/" + std::string(name(dtype)), bench_reduce_local, ReduceOp::sum, dtype, false);
   }
