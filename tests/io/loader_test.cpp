@@ -88,6 +88,30 @@ TEST_F(LoaderTest, RanksTogetherReadWhatOneReads) {
     }
 }
 
+// With shards a rank has the samples of its shards, whose boundaries do not depend on the number of ranks.
+TEST_F(LoaderTest, RanksReadWholeShards) {
+  constexpr int kShards = 8;
+  for (const std::uint64_t global_batch : {5U, 20U, 103U})
+    for (const int ranks : {1, 3, 5, 8})
+      for (int rank = 0; rank < ranks; ++rank) {
+        LoaderOptions own = options(global_batch, rank, ranks);
+        own.shards = kShards;
+        const std::vector<Batch> batches = read_all(own);
+        const std::vector<Batch> whole = read_all(options(global_batch));
+        const Range shards = part_of({0, kShards}, rank, ranks);
+        ASSERT_EQ(batches.size(), whole.size());
+        for (std::size_t b = 0; b < batches.size(); ++b) {
+          std::vector<std::uint64_t> expected;
+          for (std::uint64_t shard = shards.first; shard < shards.last; ++shard) {
+            const Range its = part_of({0, whole[b].global_samples}, static_cast<int>(shard), kShards);
+            for (std::uint64_t i = its.first; i < its.last; ++i) expected.push_back(whole[b].ids[i]);
+          }
+          EXPECT_EQ(batches[b].ids, expected) << "rank " << rank << " of " << ranks << ", batch " << b;
+          EXPECT_EQ(batches[b].global_samples, whole[b].global_samples);
+        }
+      }
+}
+
 TEST_F(LoaderTest, OrderIsTheSamplers) {
   const Sampler sampler(kSamples, Order::shuffled, kLoaderSeed);
   LoaderOptions choice = options(10);

@@ -184,6 +184,10 @@ TEST_F(ConfigFile, ContradictionsAndBadFiles) {
                {"numerics.loss_scale", "exchange.compression = \"f16\""});
   expect_parts(error(data_, {"numerics.loss_scale=3", "exchange.compression=f16"}),
                {"numerics.loss_scale = \"3\"", "a power of two"});
+  for (const char* other :
+       {"exchange.compression=bf16", "exchange.kind=sharded", "model.dtype=f64", "train.accumulate=513"})
+    expect_parts(error(data_, {"numerics.reproducible=ranks", other}),
+                 {"numerics.", std::string(other).substr(0, std::string(other).find('='))});
   expect_parts(error(data_ + "[train\n"), {file_.string() + ":3"});
   EXPECT_THROW(read_config({.file = folder_.path() / "absent.toml", .environment = {}, .options = {}}), ConfigError);
   EXPECT_THROW(read_config({.file = folder_.path(), .environment = {}, .options = {}}), ConfigError);
