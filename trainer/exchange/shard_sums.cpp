@@ -18,10 +18,11 @@ namespace tutti::trainer {
 
 namespace {
 
-// How a scale follows its block. Larger numbers make fewer steps that must be repeated, and coarser integers.
-constexpr int kMargin = 3;       // bits above the largest value of a step, so that the next may be 8 times as large
-constexpr int kBelowTensor = 6;  // a block counts as at least the largest value of its tensor over 2^6: rows of zeros
-constexpr int kFall = 1;         // bits that a scale may fall in a step; it rises at once
+// How a scale follows its block: it rises at once and falls slowly. Larger numbers make fewer steps that have to be
+// repeated, and coarser integers (figures in README.md).
+constexpr int kMargin = 2;                // bits above the largest value of a step
+constexpr int kBelowTensor = 2;           // a block counts as at least the largest value of its tensor over 2^2
+constexpr std::uint64_t kFallEvery = 32;  // steps in which a scale may fall by a bit
 
 }  // namespace
 
@@ -65,12 +66,13 @@ Request ShardSums::start(std::size_t bucket) {
   return iallreduce(comm_, sums_.subspan(its.offset, its.count), ReduceOp::sum, {.algorithm = algorithm_});
 }
 
-bool ShardSums::settle() {
+bool ShardSums::settle(std::uint64_t step) {
   const Stopwatch exposed(*this);
   start_rest();
   add_payload(largest_.size());
   allreduce(comm_, std::span<std::uint8_t>(largest_), ReduceOp::max);
   measured_ = true;
+  may_fall_ = step % kFallEvery == 0;
   for (std::size_t block = 0; block < scales_.size(); ++block)
     if (largest_[block] > scales_[block]) return false;
   return true;
@@ -106,7 +108,7 @@ void ShardSums::adapt_scales() {
     const int least = mine.empty() ? 0 : *std::max_element(mine.begin(), mine.end()) - kBelowTensor;
     for (std::size_t block = begin_[parameter]; block < begin_[parameter + 1]; ++block) {
       const int wanted = std::min(std::max(int{largest_[block]}, least) + kMargin, kNotFiniteScale - 1);
-      scales_[block] = static_cast<std::uint8_t>(std::max(wanted, scales_[block] - kFall));
+      scales_[block] = static_cast<std::uint8_t>(std::max(wanted, scales_[block] - (may_fall_ ? 1 : 0)));
     }
   }
 }

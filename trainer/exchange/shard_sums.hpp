@@ -38,8 +38,8 @@ class ShardSums final : public BucketwiseExchange {
   void add();
 
   /// Collective, when the gradient of the last shard is complete: whether all gradients of all ranks fitted their
-  /// scales. \throws CommunicationError
-  [[nodiscard]] bool settle();
+  /// scales. `step`: of the run, counted from 0. \throws CommunicationError
+  [[nodiscard]] bool settle(std::uint64_t step);
 
   /// After settle(): a parameter with a gradient that is not finite, the first in the order of exchange.
   std::optional<std::size_t> not_finite() const noexcept;
@@ -63,6 +63,7 @@ class ShardSums final : public BucketwiseExchange {
   std::vector<std::uint8_t> scales_;
   std::vector<std::uint8_t> largest_;  // what the gradients of this step need
   bool measured_ = false;              // largest_ is that of all ranks, and not in scales_ yet
+  bool may_fall_ = false;              // scales, in this step
   std::shared_ptr<void> memory_;
   std::span<std::int32_t> sums_;  // laid out as the gradients
 };

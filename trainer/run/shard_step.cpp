@@ -83,7 +83,7 @@ StepReport StepLoop::train_shards(const ShardsInput& input, const std::function<
     }
     report.loss = std::accumulate(sums_.begin(), sums_.end() - 2, 0.0) / static_cast<double>(samples);
     if (!std::isfinite(report.loss)) stop_at_loss(step, local_loss_, report.loss);
-    if (shard_sums_->settle()) break;
+    if (shard_sums_->settle(input.step)) break;
     if (const auto parameter = shard_sums_->not_finite())
       stop_at_gradient(step, {.not_finite = parameter, .norm_overflows = false, .gradient_norm = {}});
     exchange_->discard();
