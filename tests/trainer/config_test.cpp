@@ -185,7 +185,8 @@ TEST_F(ConfigFile, ContradictionsAndBadFiles) {
   expect_parts(error(data_, {"numerics.loss_scale=3", "exchange.compression=f16"}),
                {"numerics.loss_scale = \"3\"", "a power of two"});
   for (const char* other :
-       {"exchange.compression=bf16", "exchange.kind=sharded", "model.dtype=f64", "train.accumulate=513"})
+       {"exchange.compression=bf16", "exchange.kind=sharded", "model.dtype=f64", "train.accumulate=513",
+        "model.batch_norm_statistics=synchronised", "numerics.loss_scale=dynamic"})
     expect_parts(error(data_, {"numerics.reproducible=ranks", other}),
                  {"numerics.", std::string(other).substr(0, std::string(other).find('='))});
   expect_parts(error(data_ + "[train\n"), {file_.string() + ":3"});

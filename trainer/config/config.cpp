@@ -217,8 +217,6 @@ void require_consistent(const Config& config, const std::string& origin) {
             "numerics.reproducible = \"ranks\" needs exchange.kind = \"allreduce\"");
     require(config.model.batch_norm_statistics == "local",
             "numerics.reproducible = \"ranks\" needs model.batch_norm_statistics = \"local\"");
-    require(config.numerics.loss_scale == "none",
-            "numerics.reproducible = \"ranks\" needs numerics.loss_scale = \"none\"");
     if (const auto addends = static_cast<double>(config.numerics.shards) * static_cast<double>(config.train.accumulate);
         addends > static_cast<double>(kMostAddends))
       require(false, fmt::format("numerics.shards times train.accumulate is {}, which is out of range: at most {} "
