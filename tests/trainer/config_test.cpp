@@ -216,6 +216,22 @@ TEST_F(ConfigFile, DifferencesSayWhatTheyMeanForResuming) {
   EXPECT_EQ(found[2].on_resume, OnResume::free);
 }
 
+// Where integers are added up, it does not matter how they travel, but which they are.
+TEST_F(ConfigFile, DifferencesThatChangeNoBitsWithoutRanksAreFree) {
+  const auto noted = [&](const std::string& level, const std::string& change) {
+    const std::string numerics = "numerics.reproducible=" + level;
+    const auto found = differences(read(data_, {numerics, change}), read(data_, {numerics}));
+    EXPECT_EQ(found.size(), 1U);
+    return found.at(0).on_resume == OnResume::note;
+  };
+  for (const char* change : {"exchange.bucket_bytes=99", "exchange.algorithm=ring"}) {
+    EXPECT_TRUE(noted("run", change)) << change;
+    EXPECT_FALSE(noted("ranks", change)) << change;
+  }
+  EXPECT_FALSE(noted("run", "numerics.shards=9"));
+  EXPECT_TRUE(noted("ranks", "numerics.shards=9"));
+}
+
 TEST_F(ConfigFile, KeysThatTheKindDoesNotKnowAreRefused) {
   expect_parts(error(data_ + "[optimizer]\nbeta1 = 0.9\n"),
                {":4", "optimizer.beta1 means nothing with optimizer.kind = \"sgd\"", "momentum, nesterov"});

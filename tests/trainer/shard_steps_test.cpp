@@ -18,6 +18,7 @@
 #include <tutti/trainer/exchange/shard_sums.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/network/network.hpp>
+#include <tutti/trainer/run/shard_buffers.hpp>
 #include <tutti/trainer/run/shards.hpp>
 
 #include "tests/trainer/step_loops.hpp"
@@ -147,6 +148,43 @@ TEST_F(ShardSteps, AShardThatIsNotFiniteStopsAllRanksWithTheParameter) {
     EXPECT_NE(std::string(error.what()).find("the gradient of hidden.weight is not finite at step 1"),
               std::string::npos)
         << error.what();
+  }
+}
+
+// 11 shards on 8 ranks, of which the last have no samples: the mean of f32, the first shard's of others.
+TEST_F(ShardSteps, BuffersMoveByTheMeanOfTheirShards) {
+  constexpr int kMany = 11;
+  std::vector<float> statistics{1.0F, -std::numeric_limits<float>::infinity(), 0.1F};
+  std::vector<std::int64_t> number{5};
+  ShardBuffers buffers({{.name = "s", .shape = {3}, .values = Buffer(std::span(statistics))},
+                        {.name = "n", .shape = {1}, .values = Buffer(std::span(number))}});
+  std::vector<std::uint64_t> samples;
+  for (std::uint64_t shard = 0; shard < kMany; ++shard) samples.push_back(shard < 9 ? 3 - shard / 4 : 0);
+  std::vector<std::size_t> counts;
+  for (int rank = 0; rank < world_.size(); ++rank) counts.push_back(shards_of(rank, world_.size(), kMany).size());
+  for (int step = 0; step < 2; ++step) {
+    const float before = statistics[0];
+    const io::Range own = shards_of(world_.rank(), world_.size(), kMany);
+    buffers.begin_step(own.size());
+    for (std::uint64_t shard = own.first; shard < own.last; ++shard) {
+      buffers.begin_shard();
+      EXPECT_EQ(statistics[0], before);
+      EXPECT_EQ(number[0], 5 + step);
+      statistics[0] = static_cast<float>(shard);
+      number[0] += static_cast<std::int64_t>(shard) + 1;
+      buffers.end_shard(shard - own.first);
+    }
+    buffers.end_step(world_, counts, samples);
+    double sum = 0.0;
+    double all = 0.0;
+    for (std::size_t shard = 0; shard < samples.size(); ++shard) {
+      sum += static_cast<double>(samples[shard] * shard);
+      all += static_cast<double>(samples[shard]);
+    }
+    EXPECT_FLOAT_EQ(statistics[0], static_cast<float>(sum / all));
+    EXPECT_EQ(statistics[1], -std::numeric_limits<float>::infinity()) << "constants stay";
+    EXPECT_EQ(statistics[2], 0.1F) << "constants stay, bit by bit";
+    EXPECT_EQ(number[0], 5 + step + 1);
   }
 }
 

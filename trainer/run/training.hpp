@@ -22,7 +22,8 @@ struct TrainingOptions {
 /// is changed only once the run can go on: a refusal leaves it as it was.
 ///
 /// Collective over `comm`, with the same config and options on all ranks. Bits: two runs with the same config, number
-/// of ranks and threads give the same parameters, and so does a run that was stopped after any step and resumed.
+/// of ranks and threads give the same parameters, and so does a run that was stopped after any step and resumed. With
+/// numerics.reproducible = "ranks" the number of ranks may differ, also of the parts of a run.
 ///
 /// \throws AgreedError: on all ranks alike: what is wrong with data, folder, checkpoint or model; a loss or gradient
 /// that is not finite. \throws Error, CommunicationError: on this rank, in the middle of the run: other ranks may be

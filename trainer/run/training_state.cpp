@@ -1,8 +1,8 @@
 // A checkpoint's description (JSON) holds: position, config (TOML, every key), data set fingerprint and size,
 // parameters (names and shapes in model order), task (shapes of inputs, classes or numbers), buckets (names of the
-// parameters in each, in order of exchange), threads, version. Its tensors are parameters/NAME, optimizer/SLOT/NAME and
-// buffers/NAME: without bucket layout, so that they outlive a change of it. Version 1 knew one slot, `momentum`, as
-// velocities/NAME.
+// parameters in each, in order of exchange), threads, version. Its tensors are parameters/NAME, optimizer/SLOT/NAME,
+// buffers/NAME and, where bits do not depend on the number of ranks, scales/NAME: without bucket layout, so that they
+// outlive a change of it. Version 1 knew one slot, `momentum`, as velocities/NAME.
 #include <tutti/trainer/run/training_state.hpp>
 
 #include <fmt/core.h>
