@@ -66,11 +66,16 @@ Request ShardSums::start(std::size_t bucket) {
   return iallreduce(comm_, sums_.subspan(its.offset, its.count), ReduceOp::sum, {.algorithm = algorithm_});
 }
 
-bool ShardSums::settle(std::uint64_t step) {
+void ShardSums::end_shards() {
   const Stopwatch exposed(*this);
   start_rest();
   add_payload(largest_.size());
-  allreduce(comm_, std::span<std::uint8_t>(largest_), ReduceOp::max);
+  scales_operation_ = iallreduce(comm_, std::span<std::uint8_t>(largest_), ReduceOp::max);
+}
+
+bool ShardSums::settle(std::uint64_t step) {
+  const Stopwatch exposed(*this);
+  scales_operation_.wait();
   measured_ = true;
   may_fall_ = step % kFallEvery == 0;
   for (std::size_t block = 0; block < scales_.size(); ++block)
@@ -96,6 +101,7 @@ void ShardSums::finish() { adapt_scales(); }
 
 void ShardSums::discard() {
   BucketwiseExchange::discard();
+  scales_operation_.wait();
   adapt_scales();
 }
 

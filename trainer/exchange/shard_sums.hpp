@@ -18,8 +18,8 @@
 namespace tutti::trainer {
 
 /// Every rank calls, step after step: begin(); then, for each of its shards, has backward add up the shard's gradient
-/// in gradient memory, and calls add() unless it is the last; then settle(). If that says so, the rest of Exchange;
-/// else discard(), and the same shards once more from begin() on, which then fit.
+/// in gradient memory, and calls add() unless it is the last; then end_shards() and settle(). If that says so, the rest
+/// of Exchange; else discard(), and the same shards once more from begin() on, which then fit.
 ///
 /// Blocks of kNormBlock elements of a parameter have a scale each (kernels/integer_sums.hpp), the same on all ranks. It
 /// comes from the largest values of earlier steps, so no step waits for it; the first measures, and is repeated.
@@ -37,8 +37,11 @@ class ShardSums final : public BucketwiseExchange {
   /// The gradient of a shard but the last is complete: leaves zeros in gradient memory.
   void add();
 
-  /// Collective, when the gradient of the last shard is complete: whether all gradients of all ranks fitted their
-  /// scales. `step`: of the run, counted from 0. \throws CommunicationError
+  /// The gradient of the last shard is complete: starts what is not under way yet. \throws CommunicationError
+  void end_shards();
+
+  /// Waits until it is known whether all gradients of all ranks fitted their scales, the same on all ranks. `step`: of
+  /// the run, counted from 0. \throws CommunicationError
   [[nodiscard]] bool settle(std::uint64_t step);
 
   /// After settle(): a parameter with a gradient that is not finite, the first in the order of exchange.
@@ -62,6 +65,7 @@ class ShardSums final : public BucketwiseExchange {
   std::vector<std::size_t> begin_;  // of the blocks of a parameter; and one more
   std::vector<std::uint8_t> scales_;
   std::vector<std::uint8_t> largest_;  // what the gradients of this step need
+  Request scales_operation_;           // makes them those of all ranks
   bool measured_ = false;              // largest_ is that of all ranks, and not in scales_ yet
   bool may_fall_ = false;              // scales, in this step
   std::shared_ptr<void> memory_;

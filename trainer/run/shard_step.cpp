@@ -60,6 +60,7 @@ void StepLoop::compute_shards(const ShardsInput& input, bool asked_to_stop) {
   announces_ = false;
   network_->end_gradients();
   phases_.backward += laps.next() - (exchange_->exposed_seconds() - exposed_before);
+  shard_sums_->end_shards();
 }
 
 StepReport StepLoop::train_shards(const ShardsInput& input, const std::function<bool()>& stop) {
