@@ -74,9 +74,10 @@ std::vector<std::vector<float>> gradients_of(Network& network, const Buckets& bu
                                              std::size_t parameter) {
   std::vector<std::vector<float>> all;
   for (const Part& part : parts) {
-    for (std::size_t i = 0; i < network.parameters().size(); ++i) std::ranges::fill(floats(buckets.gradient(i)), 0.0F);
+    network.begin_gradients();
     network.forward(part.samples());
     network.backward(1.0 / kBatch);
+    network.end_gradients();
     const auto values = floats(buckets.gradient(parameter));
     all.emplace_back(values.begin(), values.end());
   }
