@@ -200,6 +200,35 @@ def forward(self, x):
   EXPECT_GT(run("run").test->samples, 0U);
 }
 
+// Statistics of a file's module are buffers of f32, its counts are not.
+TEST_F(TorchScript, TwoRanksHaveTheBitsOfOneWhereRanksDoNotMatter) {
+  Module module("Net");
+  module.register_parameter("w1", trainable({5, 4}, 0.5), false);
+  module.register_parameter("w2", trainable({3, 5}, 0.5), false);
+  module.register_buffer("seen", at::zeros({}, at::kLong));
+  module.register_buffer("mean", at::zeros({5}));
+  module.register_attribute("training", c10::BoolType::get(), true);
+  module.define(R"(
+def forward(self, x):
+    h = torch.matmul(x, self.w1.t())
+    if self.training:
+        self.seen.add_(1)
+        self.mean.mul_(0.9).add_(h.detach().mean(0), alpha=0.1)
+    h = torch.tanh(h - self.mean)
+    return torch.matmul(h, self.w2.t())
+)");
+  save(module);
+  config_.numerics = {.reproducible = "ranks", .shards = 3};
+  TrainingResult results[2];
+  const auto alone = world_.split(world_.rank());
+  for (const bool together : {false, true}) {
+    config_.run.dir = path(together ? "together" : "alone-" + std::to_string(world_.rank()));
+    results[together ? 1 : 0] = train(together ? world_ : *alone, config_);
+  }
+  EXPECT_EQ(results[0].parameter_hash, results[1].parameter_hash);
+  EXPECT_EQ(results[0].test->loss, results[1].test->loss);
+}
+
 TEST_F(TorchScript, AFailureInTheMiddleIsOneLine) {
   save(perceptron(R"(
 def forward(self, x):

@@ -1,9 +1,13 @@
 #include <tutti/trainer/run/shard_buffers.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <numeric>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <tutti/collectives/collectives.hpp>
 

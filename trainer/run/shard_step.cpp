@@ -4,12 +4,11 @@
 //   with the last shard: losses start to add up over ranks -> backward, while complete buckets start to be exchanged
 //   all gradients fitted their scales? -> losses, in the order of shards -> update, as in step_loop.cpp
 //   not all? -> everything once more, at the scales that they need
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <numeric>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -107,6 +106,7 @@ StepReport StepLoop::train_shards(const ShardsInput& input, const std::function<
 void StepLoop::end_shard_buffers(const ShardsInput& input) {
   const auto shards = static_cast<int>(config_.numerics.shards);
   std::vector<std::size_t> counts;
+  counts.reserve(static_cast<std::size_t>(comm_.size()));
   for (int rank = 0; rank < comm_.size(); ++rank)
     counts.push_back(shards_of(rank, comm_.size(), shards).size() * input.batches.size());
   std::vector<std::uint64_t> sizes;

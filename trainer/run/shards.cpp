@@ -1,6 +1,8 @@
 #include <tutti/trainer/run/shards.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <utility>
 
 namespace tutti::trainer {
