@@ -116,6 +116,12 @@ const std::vector<std::pair<std::string, Change>>& changes() {
          c.model.name = "convnet";
          c.optimizer = optimizer("adam");
        }},
+      {"arithmetic in bf16",
+       [](Config& c) {
+         c.model.name = "convnet";
+         c.model.compute = "bf16";
+         c.train.max_steps = 6;
+       }},
       {"batch normalisation",
        [](Config& c) {
          c.model.batch_norm = true;
