@@ -70,6 +70,7 @@ bool count_bytes(DType dtype, const std::vector<std::size_t>& shape, std::uint64
 
 std::vector<const NamedTensor*> sorted(const std::vector<NamedTensor>& tensors) {
   std::vector<const NamedTensor*> order;
+  order.reserve(tensors.size());
   for (const NamedTensor& tensor : tensors) order.push_back(&tensor);
   std::sort(order.begin(), order.end(), [](const NamedTensor* a, const NamedTensor* b) {
     const std::size_t a_size = size_of(a->dtype);

@@ -204,11 +204,11 @@ TEST_F(RanksTest, BucketsAlgorithmsAndMemoryDoNotMatter) {
 }
 
 TEST_F(RanksTest, GoesOnWithAnotherNumberOfRanks) {
-  for (const auto& [what, change] : drawn(changes(), 2, 2)) {
-    SCOPED_TRACE(what);
+  for (const auto& drawn_one : drawn(changes(), 2, 2)) {
+    SCOPED_TRACE(drawn_one.first);
     const auto configured = [&](const std::string& run) {
       Config c = base(run);
-      change(c);
+      drawn_one.second(c);
       c.run.evaluate_every = 0;
       return c;
     };

@@ -95,10 +95,12 @@ class Weights {
     }
     require_none(missing, "lacks", "model.weights_skip leaves tensors of the model as they would begin");
     std::vector<std::string> others;
-    for (const auto& [name, tensor] : tensors_)
+    for (const auto& entry : tensors_) {
+      const std::string& name = entry.first;
       if (std::none_of(wanted.begin(), wanted.end(), [&](const Wanted& w) { return w.name == name; }) &&
           !is_skipped(name))
         others.push_back(name);
+    }
     require_none(others, "has, and the model has not,", "model.weights_skip passes over tensors of the file");
     for (std::size_t i = 0; i < skip_.size(); ++i)
       if (!skipped_[i])

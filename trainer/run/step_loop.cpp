@@ -171,8 +171,8 @@ StepReport StepLoop::train_step(const StepInput& input, const std::function<bool
   phases_.update = laps.next() - (exchange_->exposed_seconds() - exposed_in_backward);
   report.exposed_seconds = exchange_->exposed_seconds() + loss_exposed + statistics_seconds_;
   report.phases = phases_;
-  report.payload_bytes =
-      exchange_->payload_bytes() + sums_.size() * sizeof(double) + (statistics_ ? statistics_->take_payload_bytes() : 0);
+  report.payload_bytes = exchange_->payload_bytes() + sums_.size() * sizeof(double) +
+                         (statistics_ ? statistics_->take_payload_bytes() : 0);
   return report;
 }
 
