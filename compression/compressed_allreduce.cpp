@@ -15,6 +15,7 @@
 
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/engine/staged_task.hpp>
+#include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/collectives/system/available_memory.hpp>
 #include <tutti/compression/compression.hpp>
@@ -81,10 +82,12 @@ class CompressedAllreduce final : public detail::Stages {
 
   /// The last slices may be short; what pads them on the wire is never decoded.
   void encode_slice(std::size_t r, std::span<std::byte> out) const {
+    const TraceSpan span("encode");
     const std::span<float> values = slice(r);
     codec_->encode(values, out.first(codec_->encoded_bytes(values.size())));
   }
   void decode_into(std::span<const std::byte> in, std::span<float> values) const {
+    const TraceSpan span("decode");
     codec_->decode(in.first(codec_->encoded_bytes(values.size())), values);
   }
 

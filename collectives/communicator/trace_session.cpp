@@ -42,7 +42,8 @@ void write_part(Session& of) {
   OwnBlock& own = OwnBlock::get();
   const Moment& made = own.block().made;
   const std::int64_t zero = of.alignment.empty() ? made.monotonic_ns - made.realtime_ns : of.zero_ns;
-  write_whole_file(part_path(of), trace_file(trace_events(own.block(), own.records(), of.alignment, zero)));
+  write_whole_file(part_path(of),
+                   trace_file(trace_events(own.block(), own.records(), of.alignment, zero, ProgramSpans::get().all())));
   of.wrote_part = true;
 }
 

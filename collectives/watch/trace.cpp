@@ -66,7 +66,7 @@ std::string process_events(const ControlBlock& block, std::uint64_t dropped) {
 }  // namespace
 
 std::string trace_events(const ControlBlock& block, const Record* records, const Alignment& alignment,
-                         std::int64_t zero_ns) {
+                         std::int64_t zero_ns, std::span<const ProgramSpan> spans) {
   std::vector<OperationView> operations = view_operations(block, records);
   const std::int64_t now = monotonic_ns();
   std::string events = process_events(block, dropped_operations(block));
@@ -93,9 +93,20 @@ std::string trace_events(const ControlBlock& block, const Record* records, const
   }
   for (std::size_t lane = 0; lane < lanes.count(); ++lane) {
     events += ",\n" + metadata(block, "thread_name", "name", json_string(lanes.name(lane)), lane);
-    events += ",\n" + metadata(block, "thread_sort_index", "sort_index", text(lane), lane);
+    events += ",\n" + metadata(block, "thread_sort_index", "sort_index", text(lane + 1), lane);
   }
-  return events;
+  if (spans.empty()) return events;
+  const std::size_t lane = lanes.count();
+  for (const ProgramSpan& span : spans) {
+    JsonWriter event;
+    event.add("name", span.name).add("cat", "program").add("ph", "X");
+    event.add_raw("ts", microseconds(alignment.aligned(span.begin_ns) - zero_ns));
+    event.add_raw("dur", microseconds(span.end_ns - span.begin_ns));
+    event.add("pid", block.world_rank).add("tid", lane);
+    events += ",\n" + event.str();
+  }
+  events += ",\n" + metadata(block, "thread_name", "name", json_string("program"), lane);
+  return events + ",\n" + metadata(block, "thread_sort_index", "sort_index", "0", lane);
 }
 
 constexpr std::string_view kHead = "{\"displayTimeUnit\": \"ns\", \"traceEvents\": [\n";
@@ -110,7 +121,7 @@ void write_merged_trace(BoundedMpi& ranks, const std::string& path, Alignment al
   alignment.add(measure_clock_offset(ranks));
   const std::vector<std::int64_t> made = ranks.all_gather(alignment.aligned(own.block().made.monotonic_ns));
   const std::int64_t zero = *std::min_element(made.begin(), made.end());
-  const std::string events = trace_events(own.block(), own.records(), alignment, zero);
+  const std::string events = trace_events(own.block(), own.records(), alignment, zero, ProgramSpans::get().all());
   const std::vector<std::int64_t> sizes = ranks.all_gather(static_cast<std::int64_t>(events.size()));
   if (ranks.rank() != 0) {
     ranks.send(0, events);

@@ -7,19 +7,22 @@
 #include <mpi.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include <tutti/collectives/transport/bounded_mpi.hpp>
 #include <tutti/collectives/transport/clock_offset.hpp>
 #include <tutti/collectives/watch/control_block.hpp>
+#include <tutti/collectives/watch/program_spans.hpp>
 
 namespace tutti::detail {
 
 /// The events of a process, which its block still has: JSON objects with commas between them. `zero_ns` is the aligned
 /// time of 0.
+/// `spans`: of the program, in a lane of their own; only this process's are known.
 std::string trace_events(const ControlBlock& block, const Record* records, const Alignment& alignment,
-                         std::int64_t zero_ns);
+                         std::int64_t zero_ns, std::span<const ProgramSpan> spans = {});
 
 /// A whole file of events.
 std::string trace_file(std::string_view events);

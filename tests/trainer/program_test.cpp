@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -137,6 +138,39 @@ TEST_F(Program, WrongVariablesOfTheLibrary) {
   EXPECT_EQ(trained.status, 0) << trained.output;
   EXPECT_NE(trained.output.find("bytes: ring, 1 segment (rule 'allreduce:ring' of TUTTI_ALGORITHM)"), std::string::npos)
       << trained.output;
+}
+
+// What each rank computes, communicates and waits for, on one timeline.
+TEST_F(Program, ATimelineOfAllRanks) {
+  const fs::path file = folder_.path() / "trace.json";
+  const Ended ended = run(mpirun(
+      2, train("--set data.test=" + data_.string() + " --set exchange.compression=bf16 --trace " + file.string())));
+  ASSERT_EQ(ended.status, 0) << ended.output;
+  const auto trace = nlohmann::json::parse(read_file(file));
+  std::map<int, std::map<std::string, int>> events;
+  std::map<int, double> forward_ends;
+  for (const auto& event : trace.at("traceEvents")) {
+    if (event.at("ph") != "X") continue;
+    const int rank = event.at("pid");
+    const std::string name = event.at("name");
+    ++events[rank][name];
+    EXPECT_GE(event.at("dur").get<double>(), 0.0) << name;
+    if (name == "forward") forward_ends[rank] = event.at("ts").get<double>() + event.at("dur").get<double>();
+    if (name == "backward") {
+      EXPECT_GE(event.at("ts").get<double>(), forward_ends[rank]);
+    }
+  }
+  ASSERT_EQ(events.size(), 2U);
+  for (auto& [rank, its] : events) {
+    EXPECT_EQ(its["forward"], 10) << "rank " << rank;
+    EXPECT_EQ(its["read samples"], 10);
+    EXPECT_GE(its["update"], 10);
+    EXPECT_GE(its["wait for gradients"], 10);
+    EXPECT_GE(its["encode"], 10);
+    EXPECT_GE(its["allreduce"], 10);
+    EXPECT_EQ(its["evaluation"], 2);
+    EXPECT_GE(its["checkpoint"], 2);
+  }
 }
 
 TEST_F(Program, AConfigurationThroughAPipe) {

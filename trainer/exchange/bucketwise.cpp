@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include <tutti/collectives/flight_recorder.hpp>
+
 namespace tutti::trainer {
 
 BucketwiseExchange::BucketwiseExchange(const Buckets& buckets)
@@ -23,6 +25,7 @@ void BucketwiseExchange::gradient_ready(std::size_t parameter, std::size_t first
 }
 
 void BucketwiseExchange::wait(std::size_t bucket) {
+  const TraceSpan span("wait for gradients");
   const Stopwatch exposed(*this);
   start_rest();
   for (; ended_ <= bucket; ++ended_) operations_[ended_].wait();

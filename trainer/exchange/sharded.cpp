@@ -14,6 +14,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/exchange/bucketwise.hpp>
@@ -43,6 +44,7 @@ class ShardedExchange final : public BucketwiseExchange {
   }
 
   void finish() override {
+    const TraceSpan span("wait for parameters");
     const Stopwatch exposed(*this);
     for (Request& gather : gathers_) gather.wait();
     gathers_.clear();

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/models/bf16_arithmetic.hpp>
@@ -515,11 +516,13 @@ void Network::bind(const Buckets& buckets, GradientReady ready) {
   translating_errors([&] { impl_->bind(buckets, std::move(ready)); });
 }
 double Network::forward(const Samples& samples) {
+  const TraceSpan span("forward");
   return translating_errors([&] { return impl_->forward(samples); });
 }
 void Network::begin_gradients() noexcept { impl_->begin_gradients(); }
 void Network::end_gradients() noexcept { impl_->end_gradients(); }
 void Network::backward(double weight) {
+  const TraceSpan span("backward");
   translating_errors([&] { impl_->backward(weight); });
 }
 void Network::skip() {

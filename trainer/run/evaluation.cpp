@@ -73,6 +73,7 @@ std::optional<Evaluation> evaluate(const Communicator& comm, Network& network, c
   // Merged in the order of shards, on each rank: the same bits everywhere.
   const std::size_t length = Score().packed(network.numbers()).size() + 2;
   std::vector<std::size_t> counts;
+  counts.reserve(static_cast<std::size_t>(comm.size()));
   for (int rank = 0; rank < comm.size(); ++rank) counts.push_back(shards_of(rank, comm.size(), shards).size() * length);
   scores.resize(counts[static_cast<std::size_t>(comm.rank())] / length);
   std::vector<double> mine;

@@ -158,6 +158,7 @@ class Weights {
 void read_initial_weights(const ModelOptions& options, std::vector<ParameterInfo>& parameters,
                           std::span<const NamedBuffer> buffers) {
   std::vector<Wanted> wanted;
+  wanted.reserve(parameters.size() + buffers.size());
   const auto called = [&](const std::string& name) {
     return options.weights_names == "torchvision" ? torchvision_name(options, name) : name;
   };

@@ -55,6 +55,7 @@ struct CommandLine {
   bool keys = false;
   std::string input;
   std::size_t outputs = 10;
+  std::string trace;
   bool plan = false;
   int ranks = 1;
   int ranks_per_node = 1;
@@ -93,6 +94,10 @@ void describe(CLI::App& app, CommandLine& line) {
       ->take_all();
   app.add_option("--out", line.out, "Run folder, as run.dir")->type_name("FOLDER");
   app.add_flag("--resume", line.resume, "Resume the run in the run folder, from its newest checkpoint");
+  app.add_option(
+         "--trace", line.trace,
+         "Write a timeline of all ranks: what they compute, communicate and wait for (Perfetto, chrome://tracing)")
+      ->type_name("FILE");
   app.add_flag("--keys", line.keys, "List all keys of a configuration and exit");
   const auto number = [&](const char* name, auto& value, double low, double high, const char* what) {
     return app.add_option(name, value, what)->check(CLI::Range(low, high).description(""))->type_name("N");
@@ -182,6 +187,8 @@ std::string models_text(const CommandLine& line) {
 
 /// \returns the exit status; `run_folder` is set once the run is complete.
 int run(const CommandLine& line, std::string& run_folder) {
+  // The first communicator looks for it, on every rank.
+  if (!line.trace.empty()) setenv("TUTTI_TRACE", line.trace.c_str(), 1);
   CommunicatorOptions options{.timeout = std::chrono::duration<double>(Config{}.train.timeout_s)};
   std::optional<Communicator> made;
   try {

@@ -28,6 +28,7 @@
 #include <nlohmann/json.hpp>
 
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/io/loader.hpp>
 #include <tutti/io/sampler.hpp>
 #include <tutti/kernels/error.hpp>
@@ -338,6 +339,7 @@ StepReport Training::make_step_of_batches(io::Loader& loader, io::Batch& batch, 
     samples = {};
     Laps laps;
     loop_.attempt([&] {
+      const TraceSpan span("read samples");
       auto next = loader.next();
       if (!next) throw Error("the loader ended before the run");
       batch = std::move(*next);
@@ -359,6 +361,7 @@ StepReport Training::make_step_of_shards(io::Loader& loader, io::Batch& batch, s
   Laps laps;
   for (std::uint64_t i = 0; i < batches; ++i) {
     loop_.attempt([&] {
+      const TraceSpan span("read samples");
       auto next = loader.next();
       if (!next) throw Error("the loader ended before the run");
       batch.epoch = next->epoch;
@@ -402,6 +405,7 @@ bool Training::evaluation_is_due(std::uint64_t step) const {
 
 void Training::evaluate_now() {
   if (!data_.test || evaluated_ || stopping_) return;
+  const TraceSpan span("evaluation");
   phase_ = fmt::format("all ranks evaluate on {}", config_.data.test);
   const auto begin = Clock::now();
   share_buffers(comm_, loop_.network());
@@ -426,6 +430,7 @@ void Training::judge(const Score& score) {
 /// The replicas are compared first: what is written is what every rank holds, and it is sound.
 void Training::save() {
   if (saved_step_ == position_.step) return;
+  const TraceSpan span("checkpoint");
   const auto begin = Clock::now();
   if (!are_finite(loop_.buckets()))
     throw AgreedError(

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/kernels/finite.hpp>
 #include <tutti/kernels/gradients.hpp>
 
@@ -191,6 +192,7 @@ void Update::begin_update(Exchange& exchange, std::size_t bucket, const UpdateRe
 }
 
 void Update::finish_update(Exchange& exchange, std::size_t bucket, const UpdateRequest& request) {
+  const TraceSpan span("update");
   for (const Part& part : parts_[bucket]) {
     UpdateStep step = step_for(part, request);
     if (part.piece) {
