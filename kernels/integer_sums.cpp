@@ -1,5 +1,5 @@
-// Per element: add_as_integers reads and writes a value and an integer; a block is looked at twice, the second time in
-// the first-level cache. integers_to_values reads an integer and writes a value.
+// Per element: add_as_integers reads a value, and reads and writes an integer; a block is looked at twice, the second
+// time in the first-level cache. integers_to_values reads an integer and writes a value.
 #include <tutti/kernels/integer_sums.hpp>
 
 #include <algorithm>
@@ -72,7 +72,7 @@ inline void add_block(const float* values, std::int32_t* sums, std::size_t count
   std::memcpy(sums + i, rest_sums, (count - i) * sizeof(std::int32_t));
 }
 
-void add_on_target(float* values, std::size_t count, std::int32_t* sums, const std::uint8_t* scales,
+void add_on_target(const float* values, std::size_t count, std::int32_t* sums, const std::uint8_t* scales,
                    std::uint8_t* largest, int bits) {
   for (std::size_t b = 0; b * kNormBlock < count; ++b) {
     const std::size_t first = b * kNormBlock;
@@ -81,7 +81,6 @@ void add_on_target(float* values, std::size_t count, std::int32_t* sums, const s
     largest[b] = std::max(largest[b], needed);
     if (needed <= scales[b] && needed != kNotFiniteScale)
       add_block(values + first, sums + first, size, power_of_two(exponent_of(scales[b], bits)));
-    std::memset(values + first, 0, size * sizeof(float));
   }
 }
 
@@ -112,7 +111,8 @@ HWY_EXPORT(values_on_target);
 
 namespace {
 
-void require_blocks_of(std::string_view kernel, const Buffer& values, std::size_t sums, std::size_t scales, int bits) {
+void require_blocks_of(std::string_view kernel, const ConstBuffer& values, std::size_t sums, std::size_t scales,
+                       int bits) {
   const std::size_t blocks = (values.count + kNormBlock - 1) / kNormBlock;
   if (values.dtype != DType::f32) throw InvalidArgument(text(kernel, ": values are ", name(values.dtype), ", not f32"));
   if (sums != values.count) throw InvalidArgument(text(kernel, ": ", values.count, " values and ", sums, " sums"));
@@ -128,12 +128,12 @@ int integer_bits(std::uint64_t addends) noexcept {
   return (log2 <= 7 ? 31 : 30) - log2;
 }
 
-void add_as_integers(Buffer values, std::span<std::int32_t> sums, std::span<const std::uint8_t> scales,
+void add_as_integers(ConstBuffer values, std::span<std::int32_t> sums, std::span<const std::uint8_t> scales,
                      std::span<std::uint8_t> largest, int bits) {
   require_blocks_of("add_as_integers", values, sums.size(), scales.size(), bits);
   require_blocks_of("add_as_integers", values, sums.size(), largest.size(), bits);
   HWY_DYNAMIC_DISPATCH(add_on_target)
-  (static_cast<float*>(values.data), values.count, sums.data(), scales.data(), largest.data(), bits);
+  (static_cast<const float*>(values.data), values.count, sums.data(), scales.data(), largest.data(), bits);
 }
 
 void integers_to_values(std::span<const std::int32_t> sums, Buffer values, std::span<const std::uint8_t> scales,

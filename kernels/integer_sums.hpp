@@ -30,12 +30,12 @@ inline constexpr std::uint64_t kMostAddends = 4096;
 /// Bits of an integer for one of so many addends. Requires 1 <= addends <= kMostAddends.
 int integer_bits(std::uint64_t addends) noexcept;
 
-/// Adds the integers of `values` to `sums` in one pass over memory, and leaves +0 in `values`. `largest` of each block
-/// becomes the scale that its values need, if that is larger. A block that needs more than its `scales` adds nothing:
+/// Adds the integers of `values` to `sums` in one pass over memory. `largest` of each block becomes the scale that its
+/// values need, if that is larger. A block that needs more than its `scales` adds nothing:
 /// the sum is to be thrown away then. Values below 2^-126, which are denormal, need scale 0, as zeros do; the finest
 /// integer is 2^-126, whatever the scale. The same bits on every instruction set.
 /// \throws InvalidArgument: other than f32, other counts, bits out of range
-void add_as_integers(Buffer values, std::span<std::int32_t> sums, std::span<const std::uint8_t> scales,
+void add_as_integers(ConstBuffer values, std::span<std::int32_t> sums, std::span<const std::uint8_t> scales,
                      std::span<std::uint8_t> largest, int bits);
 
 /// The values of sums, each rounded once, ties to even; beyond the range of f32 they are infinite.

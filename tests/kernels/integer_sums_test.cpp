@@ -43,9 +43,8 @@ struct Sum {
 
   Sum(std::size_t n, std::uint8_t scale_of_block, std::uint64_t addends)
       : sums(n), scale(scale_of_block), bits(integer_bits(addends)) {}
-  void add(std::vector<float> values) {
-    add_as_integers(Buffer(std::span(values)), sums, std::span(&scale, 1), std::span(&largest, 1), bits);
-    for (const float value : values) EXPECT_EQ(std::bit_cast<std::uint32_t>(value), 0U) << "zeros are left";
+  void add(const std::vector<float>& values) {
+    add_as_integers(ConstBuffer(std::span(values)), sums, std::span(&scale, 1), std::span(&largest, 1), bits);
   }
   std::vector<float> values() const {
     std::vector<float> result(sums.size());
@@ -81,7 +80,6 @@ TEST(IntegerSums, EveryInstructionSetDoesWhatIsWrittenDown) {
       add_as_integers(Buffer(std::span(left)), sums, scales, largest, kBits);
       EXPECT_EQ(sums, expected) << n << " values";
       EXPECT_EQ(largest, needed) << n << " values";
-      for (const float value : left) EXPECT_EQ(std::bit_cast<std::uint32_t>(value), 0U);
       integers_to_values(sums, Buffer(std::span(left)), scales, kBits);
       for (std::size_t i = 0; i < n; ++i)
         EXPECT_EQ(left[i], static_cast<float>(std::ldexp(static_cast<double>(static_cast<float>(sums[i])),

@@ -34,7 +34,7 @@ class ShardSums final : public BucketwiseExchange {
   void finish() override;
   void discard() override;
 
-  /// The gradient of a shard but the last is complete: leaves zeros in gradient memory.
+  /// The gradient of a shard but the last is complete.
   void add();
 
   /// The gradient of the last shard is complete: starts what is not under way yet. \throws CommunicationError
