@@ -52,6 +52,7 @@ class ShardedExchange final : public BucketwiseExchange {
 
   void combine(std::span<double> sums) override {
     const Stopwatch exposed(*this);
+    add_payload(sums.size_bytes());
     allreduce(comm_, sums, ReduceOp::sum);
   }
 
