@@ -79,6 +79,7 @@ Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
   name_ = manifest.name;
   size_ = manifest.samples;
   classes_ = manifest.classes;
+  class_names_ = manifest.class_names;
   fields_ = manifest.fields;
   fingerprint_ = crc32c(std::as_bytes(std::span(content)));
   for (std::size_t i = 0; i < manifest.shards.size(); ++i) {

@@ -18,9 +18,10 @@ struct Field {
   std::string name;
   DType dtype = DType::u8;
   std::vector<std::size_t> shape;  ///< of one sample; empty for a scalar
+  bool sparse = false;             ///< stored as compressed rows (SparseRows), of a shape {columns}
 
   std::size_t elements() const noexcept;      ///< per sample
-  std::size_t sample_bytes() const noexcept;  ///< per sample
+  std::size_t sample_bytes() const noexcept;  ///< per sample; of a sparse field: if it is made dense
   friend bool operator==(const Field&, const Field&) = default;
 };
 
@@ -49,6 +50,9 @@ class Dataset {
     return classes_;
   }  ///< labels are 0 .. classes-1; 0 if there are no class labels
 
+  /// By class; empty if the data set does not say.
+  const std::vector<std::string>& class_names() const noexcept { return class_names_; }
+
   /// Index in fields(). \throws DataError naming the data set and the fields it has.
   std::size_t field(const std::string& name) const;
 
@@ -60,6 +64,7 @@ class Dataset {
   std::string name_;
   std::uint64_t size_ = 0;
   std::size_t classes_ = 0;
+  std::vector<std::string> class_names_;
   std::uint32_t fingerprint_ = 0;
   std::vector<Field> fields_;
   std::vector<ShardInfo> shards_;

@@ -30,17 +30,6 @@ std::vector<fs::path> shards_in(const fs::path& folder) {
   return files;
 }
 
-// Makes the folder and refuses one that holds a data set already.
-fs::path prepare_folder(const fs::path& folder, bool replace) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw DataError(fmt::format("{}: cannot be created: {}", folder.string(), error.message()));
-  if (!replace && (fs::exists(folder / kManifestName, error) || !shards_in(folder).empty()))
-    throw DataError(
-        fmt::format("{}: already holds a data set, which is replaced only on demand (--force)", folder.string()));
-  return folder;
-}
-
 // At most `wanted` samples a chunk, chunks of a shard as even as they can be.
 std::uint64_t even_chunk(std::uint64_t samples, std::uint64_t wanted) {
   if (samples == 0 || wanted == 0) return 1;
@@ -72,6 +61,9 @@ void require_valid(const DatasetPlan& plan) {
     throw InvalidArgument(fmt::format("the name of the data set, '{}', is not valid UTF-8", printable(plan.name)));
   const std::string invalid = describe_invalid_fields(plan.fields, plan.classes);
   if (!invalid.empty()) throw InvalidArgument(fmt::format("data set '{}': {}", plan.name, invalid));
+  if (!plan.class_names.empty() && plan.class_names.size() != plan.classes)
+    throw InvalidArgument(
+        fmt::format("data set '{}': {} names of {} classes", plan.name, plan.class_names.size(), plan.classes));
   if (plan.shards == 0 || plan.shards > plan.samples || plan.shards > 99999)
     throw InvalidArgument(
         fmt::format("data set '{}': {} samples cannot make {} shards; a shard holds at least one sample, and "
@@ -82,19 +74,43 @@ void require_valid(const DatasetPlan& plan) {
 
 }  // namespace
 
+void prepare_folder(const fs::path& folder, bool replace) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw DataError(fmt::format("{}: cannot be created: {}", folder.string(), error.message()));
+  if (!replace && (fs::exists(folder / kManifestName, error) || !shards_in(folder).empty()))
+    throw DataError(
+        fmt::format("{}: already holds a data set, which is replaced only on demand (--force)", folder.string()));
+}
+
 class DatasetWriter::Impl {
  public:
-  Impl(const fs::path& folder, const DatasetPlan& plan)
-      : folder_(prepare_folder(folder, plan.replace)), plan_(plan), lock_(folder_), chunk_(plan.fields.size()) {
+  Impl(const fs::path& folder, const DatasetPlan& plan, Ranks& ranks)
+      : ranks_(ranks), folder_(folder), plan_(plan), chunk_(plan.fields.size()) {
+    agree(ranks_, [&] {
+      require_valid(plan_);
+      if (ranks_.rank() == 0) prepare_folder(folder_, plan_.replace);
+      if (ranks_.rank() == 0) lock_.emplace(folder_);
+    });
     if (plan_.chunk_samples == 0) plan_.chunk_samples = default_chunk(plan_.fields);
-    manifest_ = {
-        .name = plan_.name, .samples = plan_.samples, .classes = plan_.classes, .fields = plan_.fields, .shards = {}};
-    open_shard();
+    own_shards_ = part_of({0, plan_.shards}, ranks_.rank(), ranks_.size());
+    own_samples_ = parts_of({0, plan_.samples}, own_shards_, static_cast<int>(plan_.shards));
+    manifest_ = {.name = plan_.name,
+                 .samples = plan_.samples,
+                 .classes = plan_.classes,
+                 .class_names = plan_.class_names,
+                 .fields = plan_.fields,
+                 .shards = {}};
+    agree(ranks_, [&] {
+      if (own_shards_.size() > 0) open_shard();
+    });
   }
 
+  Range own_samples() const noexcept { return own_samples_; }
+
   void append(std::uint64_t samples, std::span<const std::span<const std::byte>> data) {
-    if (samples > plan_.samples - received_)
-      throw InvalidArgument(fmt::format("more than the {} samples planned", plan_.samples));
+    if (samples > own_samples_.size() - received_)
+      throw InvalidArgument(fmt::format("more than the {} samples planned", own_samples_.size()));
     if (data.size() != plan_.fields.size())
       throw InvalidArgument(fmt::format("{} fields instead of {}", data.size(), plan_.fields.size()));
     for (std::size_t f = 0; f < data.size(); ++f)
@@ -105,23 +121,58 @@ class DatasetWriter::Impl {
     for (std::uint64_t taken = 0; taken < samples;) taken += fill_chunk(taken, samples - taken, data);
   }
 
-  void finish() {
-    if (received_ != plan_.samples)
-      throw InvalidArgument(fmt::format("{} samples instead of the {} planned", received_, plan_.samples));
-    const std::string content = to_text(manifest_);
-    WholeFile manifest(folder_ / kManifestName, Writers::one);
-    manifest.write(0, std::as_bytes(std::span(content)));
-    manifest.finish(content.size());
-    // Everything is on the disk under temporary names: what follows only removes and renames. Until the new manifest
-    // stands the folder holds no data set, and every single step is atomic.
-    remove(folder_ / kManifestName);
-    for (const auto& shard : complete_) shard->publish();  // over an old shard of the same name
-    manifest.publish();
-    remove_other_shards();
-    sync_folder(folder_);
+  void finish(std::size_t classes) {
+    agree(ranks_, [&] {
+      if (received_ != own_samples_.size())
+        throw InvalidArgument(fmt::format("{} samples instead of the {} planned", received_, own_samples_.size()));
+      if (classes == plan_.classes || classes == 0) return;
+      if (plan_.classes != 0) throw InvalidArgument(fmt::format("{} classes instead of {}", classes, plan_.classes));
+      manifest_.classes = classes;
+      for (const auto& shard : complete_) shard->set_classes(classes);
+    });
+    gather_shards();
+    std::optional<WholeFile> manifest;
+    agree(ranks_, [&] {
+      if (ranks_.rank() != 0) return;
+      const std::string content = to_text(manifest_);
+      manifest.emplace(folder_ / kManifestName, Writers::one);
+      manifest->write(0, std::as_bytes(std::span(content)));
+      manifest->finish(content.size());
+      // Everything is on the disk under temporary names: what follows only removes and renames. Until the new manifest
+      // stands the folder holds no data set, and every single step is atomic.
+      remove(folder_ / kManifestName);
+    });
+    agree(ranks_, [&] {
+      for (const auto& shard : complete_) shard->publish();  // over an old shard of the same name
+    });
+    agree(ranks_, [&] {
+      if (ranks_.rank() != 0) return;
+      manifest->publish();
+      remove_other_shards();
+      sync_folder(folder_);
+    });
   }
 
  private:
+  // What every rank has written, in the order of the shards.
+  void gather_shards() {
+    std::vector<std::uint64_t> mine;
+    for (const auto& shard : complete_) {
+      const ShardHeader& header = shard->header();
+      mine.insert(mine.end(),
+                  {header.shard, header.first_sample, header.samples, header.chunk_samples, header.checksum});
+    }
+    manifest_.shards.clear();
+    manifest_.shards.reserve(plan_.shards);
+    for (const std::vector<std::uint64_t>& numbers : ranks_.all_gather(mine))
+      for (std::size_t i = 0; i + 4 < numbers.size(); i += 5)
+        manifest_.shards.push_back({.file = shard_file_name(numbers[i], plan_.shards),
+                                    .first_sample = numbers[i + 1],
+                                    .samples = numbers[i + 2],
+                                    .chunk_samples = numbers[i + 3],
+                                    .checksum = static_cast<std::uint32_t>(numbers[i + 4])});
+  }
+
   static void remove(const fs::path& file) {
     std::error_code error;
     fs::remove(file, error);
@@ -131,13 +182,13 @@ class DatasetWriter::Impl {
   // Shards of the data set that was here before.
   void remove_other_shards() const {
     for (const fs::path& file : shards_in(folder_)) {
-      const auto is_new = [&](const auto& shard) { return shard->file().filename() == file.filename(); };
-      if (std::none_of(complete_.begin(), complete_.end(), is_new)) remove(file);
+      const auto is_new = [&](const ManifestShard& shard) { return file.filename() == shard.file; };
+      if (std::none_of(manifest_.shards.begin(), manifest_.shards.end(), is_new)) remove(file);
     }
   }
 
   void open_shard() {
-    const std::uint64_t index = complete_.size();
+    const std::uint64_t index = own_shards_.first + complete_.size();
     const Range range = part_of({0, plan_.samples}, static_cast<int>(index), static_cast<int>(plan_.shards));
     current_ = std::make_unique<ShardWriter>(folder_ / shard_file_name(index, plan_.shards),
                                              ShardHeader{.dataset = plan_.name,
@@ -155,12 +206,6 @@ class DatasetWriter::Impl {
 
   void close_shard() {
     current_->finish();
-    const ShardHeader& header = current_->header();
-    manifest_.shards.push_back({.file = current_->file().filename().string(),
-                                .first_sample = header.first_sample,
-                                .samples = header.samples,
-                                .chunk_samples = header.chunk_samples,
-                                .checksum = header.checksum});
     complete_.push_back(std::move(current_));
   }
 
@@ -195,14 +240,18 @@ class DatasetWriter::Impl {
       if (field.name != kLabelField) continue;
       const std::size_t bad = first_bad_label(field, data[f], plan_.classes);
       if (bad < samples)
-        throw DataError(fmt::format("{}: sample {}: label {} is not in 0 .. {}", folder_.string(), received_ + bad,
-                                    label_text(field, data[f], bad), plan_.classes - 1));
+        throw DataError(fmt::format("{}: sample {}: label {} is not in 0 .. {}", folder_.string(),
+                                    own_samples_.first + received_ + bad, label_text(field, data[f], bad),
+                                    plan_.classes - 1));
     }
   }
 
+  Ranks& ranks_;
   fs::path folder_;
   DatasetPlan plan_;
-  FolderLock lock_;
+  Range own_shards_;
+  Range own_samples_;
+  std::optional<FolderLock> lock_;  // of rank 0
   Manifest manifest_;
   std::vector<std::unique_ptr<ShardWriter>> complete_;  // closed, under their temporary names
   std::unique_ptr<ShardWriter> current_;
@@ -212,10 +261,8 @@ class DatasetWriter::Impl {
   std::vector<std::vector<std::byte>> chunk_;  // per field
 };
 
-DatasetWriter::DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan) {
-  require_valid(plan);
-  impl_ = std::make_unique<Impl>(folder, plan);
-}
+DatasetWriter::DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan, Ranks& ranks)
+    : impl_(std::make_unique<Impl>(folder, plan, ranks)) {}
 
 DatasetWriter::~DatasetWriter() = default;
 
@@ -223,6 +270,13 @@ void DatasetWriter::append(std::uint64_t samples, std::span<const std::span<cons
   impl_->append(samples, data);
 }
 
-void DatasetWriter::finish() { impl_->finish(); }
+void DatasetWriter::append(const SampleBlock& block) {
+  const std::vector<std::span<const std::byte>> data(block.data.begin(), block.data.end());
+  impl_->append(block.samples, data);
+}
+
+Range DatasetWriter::own_samples() const noexcept { return impl_->own_samples(); }
+
+void DatasetWriter::finish(std::size_t classes) { impl_->finish(classes); }
 
 }  // namespace tutti::io

@@ -10,6 +10,9 @@
 #include <vector>
 
 #include <tutti/io/dataset.hpp>
+#include <tutti/io/ranks.hpp>
+#include <tutti/io/sample_block.hpp>
+#include <tutti/io/sampler.hpp>
 
 namespace tutti::io {
 
@@ -22,7 +25,8 @@ struct DatasetPlan {
   std::uint64_t shards =
       1;  ///< their sizes differ by at most one sample, larger ones first; at most one shard per sample
   std::size_t classes = 0;  ///< if not 0, there is an integer field "label" whose values are 0 .. classes-1
-  bool replace = false;     ///< whether a data set that is already there is replaced, once the new one is complete
+  std::vector<std::string> class_names = {};  ///< empty, or one per class
+  bool replace = false;  ///< whether a data set that is already there is replaced, once the new one is complete
 
   // ---- How fast it reads
   /// Samples per chunk, the unit of reading and of checksums, evened out so that the last chunk of a shard is nearly
@@ -31,24 +35,38 @@ struct DatasetPlan {
   std::uint64_t chunk_samples = 0;
 };
 
+/// Makes the folder if need be. \throws DataError naming it: it cannot be made, or holds a data set and `replace` is
+/// not set.
+void prepare_folder(const std::filesystem::path& folder, bool replace);
+
 /// Holds one chunk in memory. Everything is written under temporary names; finish() gives the shards and last the
 /// manifest their names, so a folder with a manifest holds a whole data set. Without finish() nothing remains and an
 /// earlier data set is untouched.
+///
+/// Several ranks may write one data set: each has the samples of its shards, a consecutive part of all of them, from
+/// own_samples().first on. The constructor and finish() are collective then, and throw alike on all ranks.
 class DatasetWriter {
  public:
   /// Makes the folder if need be. \throws InvalidArgument for a plan that makes no sense; DataError naming the folder
   /// if it holds a data set and `replace` is not set, if another process is writing there, or if it cannot be written.
-  DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan);
+  DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan, Ranks& ranks = one_rank());
   ~DatasetWriter();
   DatasetWriter(const DatasetWriter&) = delete;
   DatasetWriter& operator=(const DatasetWriter&) = delete;
+
+  /// Ids of the samples that this rank has to give.
+  Range own_samples() const noexcept;
 
   /// The next `samples` samples: data[f] holds samples x sample_bytes of field f. \throws InvalidArgument for other
   /// sizes or too many samples; DataError naming the file, or the sample whose label is out of range.
   void append(std::uint64_t samples, std::span<const std::span<const std::byte>> data);
 
-  /// \throws InvalidArgument if samples are missing; DataError naming the file.
-  void finish();
+  /// The samples of a block.
+  void append(const SampleBlock& block);
+
+  /// `classes` states their number now if the plan did not. \throws InvalidArgument if samples are missing; DataError
+  /// naming the file.
+  void finish(std::size_t classes = 0);
 
  private:
   class Impl;

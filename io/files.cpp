@@ -37,6 +37,14 @@ void sync_folder(const fs::path& folder) {
   if (error != 0 && error != EINVAL && error != ENOTSUP) fail(folder, "cannot be synced", error);
 }
 
+void sync_file(const fs::path& file) {
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(file, "cannot be opened", errno);
+  const int error = ::fsync(descriptor) == 0 ? 0 : errno;
+  ::close(descriptor);
+  if (error != 0) fail(file, "cannot be synced to disk", error);
+}
+
 void write_file(const fs::path& file, std::span<const std::byte> bytes) {
   WholeFile whole(file, Writers::one);
   whole.write(0, bytes);

@@ -10,6 +10,9 @@ namespace tutti::io {
 /// Makes the names of the files in `folder` durable. \throws DataError.
 void sync_folder(const std::filesystem::path& folder);
 
+/// What was written to `file` is on disk afterwards. \throws DataError.
+void sync_file(const std::filesystem::path& file);
+
 /// Writes `bytes` as a WholeFile of one writer, publishes it and syncs the folder. \throws DataError naming file and
 /// cause; an earlier `file` is untouched then.
 void write_file(const std::filesystem::path& file, std::span<const std::byte> bytes);

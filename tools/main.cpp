@@ -54,6 +54,9 @@ bool is_left_out(const std::string& name, const std::vector<std::string>& built)
   return is_in(kAllCommands) && !is_in(built);
 }
 
+/// Whether all ranks do this command of `tutti data` together.
+bool is_of_all_ranks(const std::string& name) { return name == "import"; }
+
 /// Of a command that another build has.
 std::string left_out(const std::string& name) {
   return "this build has no command '" + name + "' (`./run build` in the sources builds all commands)";
@@ -73,7 +76,7 @@ int run(int argc, char** argv) {
   if (argc > 2 && std::string(argv[1]) == "preload" && argv[2][0] != '-') tutti::tools::exec_preloaded(argv + 2);
 #endif
   // Of files, and by one process: under a launcher rank 0 does it, and nobody waits for the others.
-  const bool alone = argc > 1 && std::string(argv[1]) == "data";
+  const bool alone = argc > 1 && std::string(argv[1]) == "data" && (argc < 3 || !is_of_all_ranks(argv[2]));
   if (alone && !speaks) return 0;
   const std::span<char* const> arguments(argv + 1, static_cast<std::size_t>(std::max(0, argc - 1)));
   if (argc > 1 && is_left_out(argv[1], tutti::tools::command_names(app))) {

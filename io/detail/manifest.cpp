@@ -66,6 +66,10 @@ Manifest parse(const ordered_json& root) {
   for (const ordered_json& field : root.at("fields")) manifest.fields.push_back(parse_field(field));
   for (const ordered_json& shard : root.at("shards")) manifest.shards.push_back(parse_shard(shard));
 
+  if (root.contains("class_names")) manifest.class_names = root.at("class_names").get<std::vector<std::string>>();
+  if (!manifest.class_names.empty() && manifest.class_names.size() != manifest.classes)
+    throw DataError(fmt::format("{} names of {} classes", manifest.class_names.size(), manifest.classes));
+
   const std::string invalid = describe_invalid_fields(manifest.fields, manifest.classes);
   if (!invalid.empty()) throw DataError(invalid);
   if (manifest.samples == 0) throw DataError("the data set holds no samples");
@@ -90,6 +94,7 @@ std::string to_text(const Manifest& manifest) {
   root["name"] = manifest.name;
   root["samples"] = manifest.samples;
   root["classes"] = manifest.classes;
+  if (!manifest.class_names.empty()) root["class_names"] = manifest.class_names;
   root["fields"] = ordered_json::array();
   for (const Field& field : manifest.fields)
     root["fields"].push_back({{"name", field.name}, {"dtype", std::string(name(field.dtype))}, {"shape", field.shape}});

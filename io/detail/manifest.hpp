@@ -24,6 +24,7 @@ struct Manifest {
   std::string name;
   std::uint64_t samples = 0;
   std::size_t classes = 0;
+  std::vector<std::string> class_names = {};  ///< empty, or one per class
   std::vector<Field> fields;
   std::vector<ManifestShard> shards;
 };

@@ -79,6 +79,9 @@ class ShardWriter {
   /// Writes checksums and metadata, syncs and closes the file, and reads its header back; it keeps its temporary name.
   void finish();
 
+  /// States the number of classes, which was 0. Requires finish().
+  void set_classes(std::size_t classes);
+
   /// Gives it its name (the folder is left to be synced). Requires finish().
   void publish() { disk_.publish(); }
 

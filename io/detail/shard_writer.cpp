@@ -178,4 +178,21 @@ void ShardWriter::finish() {
   if (ShardReader(disk_.path()).header() != header_) h5::fail(file_, "is not read back as it was written");
 }
 
+void ShardWriter::set_classes(std::size_t classes) {
+  const char* what = "the number of classes cannot be written";
+  header_.classes = classes;
+  const std::string invalid = describe_invalid_fields(header_.fields, classes);
+  if (!invalid.empty()) throw InvalidArgument(fmt::format("{}: {}", file_.string(), invalid));
+  const h5::Session session;
+  {
+    const h5::Id access = h5::write_access(file_);
+    h5::Id root = h5::own(H5Fopen(disk_.path().c_str(), H5F_ACC_RDWR, access.get()), H5Fclose, file_, what);
+    const h5::Id attribute = h5::own(H5Aopen(root.get(), "classes", H5P_DEFAULT), H5Aclose, file_, what);
+    const std::uint64_t value = classes;
+    h5::require(H5Awrite(attribute.get(), H5T_NATIVE_UINT64, &value), file_, what);
+  }
+  sync_file(disk_.path());
+  if (ShardReader(disk_.path()).header() != header_) h5::fail(file_, "is not read back as it was written");
+}
+
 }  // namespace tutti::io

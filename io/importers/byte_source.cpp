@@ -67,13 +67,13 @@ class ByteSource::Inflater {
   bool between_ = false;
 };
 
-ByteSource::ByteSource(std::filesystem::path file) : file_(std::move(file)), buffer_(kBufferBytes) {
+ByteSource::ByteSource(std::filesystem::path file, Content content) : file_(std::move(file)), buffer_(kBufferBytes) {
   if (std::filesystem::is_directory(file_)) fail("is a folder");
   descriptor_ = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) fail("cannot be opened: " + std::generic_category().message(errno));
   try {
     fill();
-    if (begins_like_gzip(unread_)) inflater_ = std::make_unique<Inflater>();
+    if (content == Content::decompressed && begins_like_gzip(unread_)) inflater_ = std::make_unique<Inflater>();
   } catch (...) {
     ::close(descriptor_);
     throw;

@@ -16,8 +16,11 @@ namespace tutti::io {
 /// decompressed, and nothing but gzip members may follow.
 class ByteSource {
  public:
+  /// Whether bytes that look like gzip are decompressed.
+  enum class Content : unsigned char { decompressed, as_it_is };
+
   /// \throws DataError naming the file: missing, a folder, not readable.
-  explicit ByteSource(std::filesystem::path file);
+  explicit ByteSource(std::filesystem::path file, Content content = Content::decompressed);
   ~ByteSource();
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;

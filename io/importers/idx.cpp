@@ -8,7 +8,6 @@
 #include <span>
 #include <vector>
 
-#include <tutti/io/dataset_writer.hpp>
 #include <tutti/io/importers/byte_source.hpp>
 #include <tutti/kernels/dtype.hpp>
 #include <tutti/kernels/error.hpp>
@@ -47,6 +46,7 @@ class IdxReader {
   }
 
   [[noreturn]] void fail(const std::string& what) const { source_.fail(what); }
+  const fs::path& file() const { return source_.file(); }
 
  private:
   std::vector<std::byte> read_bytes(std::uint64_t count) {
@@ -145,75 +145,78 @@ std::int64_t load_label(DType dtype, const std::byte* bytes) {
   }
 }
 
-// Up to so many classes are believed without as many samples.
-constexpr std::size_t kPlausibleClasses = 10000;
-
-// All labels, checked: their largest value decides the number of classes before the first shard is written.
-std::vector<std::int64_t> read_labels(IdxReader& file, std::size_t& classes) {
+std::vector<std::int64_t> read_labels(IdxReader& file, ClassLabels& classes) {
   if (!file.shape().empty())
     file.fail("has more than one label per sample (were the files of images and labels exchanged?)");
   if (is_floating(file.dtype())) file.fail("has labels that are no integers");
   const std::vector<std::byte> bytes = file.read(file.samples());
   file.require_end();
   std::vector<std::int64_t> labels(file.samples());
-  for (std::size_t i = 0; i < labels.size(); ++i)
+  for (std::size_t i = 0; i < labels.size(); ++i) {
     labels[i] = load_label(file.dtype(), bytes.data() + i * file.sample_bytes());
-  if (classes == 0) {
-    const auto largest = std::max_element(labels.begin(), labels.end());
-    classes = *largest < 0 ? 1 : static_cast<std::size_t>(*largest) + 1;
-    if (classes > std::max<std::size_t>(kPlausibleClasses, labels.size()))
-      file.fail(
-          fmt::format("sample {}: label {} would make {} classes for {} samples; if so many are meant, say so by "
-                      "--classes",
-                      largest - labels.begin(), *largest, classes, labels.size()));
+    classes.see(labels[i], [&] { return fmt::format("{}: sample {}", file.file().string(), i); });
   }
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    if (labels[i] < 0 || static_cast<std::uint64_t>(labels[i]) >= classes)
-      file.fail(fmt::format("sample {}: label {} is not in 0 .. {}", i, labels[i], classes - 1));
   return labels;
 }
 
-std::string folder_name(const fs::path& folder) {
-  const fs::path normal = fs::absolute(folder).lexically_normal();
-  return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
-}
+class IdxSource final : public SampleSource {
+ public:
+  explicit IdxSource(const IdxFiles& files) : images_(files.images), classes_(files.classes) {
+    IdxReader label_file(files.labels);
+    if (images_.samples() != label_file.samples())
+      images_.fail(fmt::format("holds {} samples, but {} holds {} labels", images_.samples(), files.labels.string(),
+                               label_file.samples()));
+    std::vector<std::size_t> shape = images_.shape();
+    if (shape.size() == 2) shape.insert(shape.begin(), 1);
+    if (shape.size() != 3)
+      images_.fail(fmt::format("has samples of {} dimensions; images have 2 or 3{}", images_.shape().size(),
+                               images_.shape().empty() ? " (were the files of images and labels exchanged?)" : ""));
+    labels_ = read_labels(label_file, classes_);
+    fields_ = {{"image", images_.dtype(), shape}, {"label", DType::i64, {}}};
+  }
+
+  const std::vector<Field>& fields() const override { return fields_; }
+  std::optional<std::uint64_t> samples() const override { return images_.samples(); }
+  const ClassLabels* labels() const override { return &classes_; }
+
+  void skip_to(std::uint64_t first) override {
+    while (next_ < first) {
+      const std::uint64_t count = std::min(first - next_, step());
+      static_cast<void>(images_.read(count));
+      next_ += count;
+    }
+  }
+
+  std::uint64_t read(std::uint64_t most, SampleBlock& block) override {
+    const std::uint64_t count = std::min({most, step(), images_.samples() - next_});
+    if (count == 0) {
+      images_.require_end();
+      return 0;
+    }
+    const std::vector<std::byte> pixels = images_.read(count);
+    block.data[0].insert(block.data[0].end(), pixels.begin(), pixels.end());
+    const auto labels = std::as_bytes(std::span(labels_).subspan(next_, count));
+    block.data[1].insert(block.data[1].end(), labels.begin(), labels.end());
+    block.samples += count;
+    next_ += count;
+    return count;
+  }
+
+  std::uint64_t bytes_read() const override { return next_ * images_.sample_bytes(); }
+  std::optional<std::uint64_t> bytes_total() const override { return images_.samples() * images_.sample_bytes(); }
+
+ private:
+  std::uint64_t step() const { return std::max<std::uint64_t>(1, (std::uint64_t{1} << 20) / images_.sample_bytes()); }
+
+  IdxReader images_;
+  ClassLabels classes_;
+  std::vector<std::int64_t> labels_;
+  std::vector<Field> fields_;
+  std::uint64_t next_ = 0;
+};
 
 }  // namespace
 
-void import_idx(const IdxImport& import) {
-  if (import.folder.empty()) throw InvalidArgument("the name of the new data set's folder is empty");
-  IdxReader images(import.images);
-  IdxReader label_file(import.labels);
-  if (images.samples() != label_file.samples())
-    images.fail(fmt::format("holds {} samples, but {} holds {} labels", images.samples(), import.labels.string(),
-                            label_file.samples()));
-  std::vector<std::size_t> shape = images.shape();
-  if (shape.size() == 2) shape.insert(shape.begin(), 1);
-  if (shape.size() != 3)
-    images.fail(fmt::format("has samples of {} dimensions; images have 2 or 3{}", images.shape().size(),
-                            images.shape().empty() ? " (were the files of images and labels exchanged?)" : ""));
-  std::size_t classes = import.classes;
-  const std::vector<std::int64_t> labels = read_labels(label_file, classes);
-
-  DatasetWriter writer(import.folder, {.name = import.name.empty() ? folder_name(import.folder) : import.name,
-                                       .fields = {{"image", images.dtype(), shape}, {"label", DType::i64, {}}},
-                                       .samples = images.samples(),
-                                       .shards = import.shards,
-                                       .classes = classes,
-                                       .replace = import.replace,
-                                       .chunk_samples = import.chunk_samples});
-  const std::size_t sample_bytes = images.sample_bytes();
-  const std::uint64_t step = std::max<std::uint64_t>(1, (std::uint64_t{1} << 20) / sample_bytes);
-  for (std::uint64_t first = 0; first < images.samples();) {
-    const std::uint64_t count = std::min(step, images.samples() - first);
-    const std::vector<std::byte> pixels = images.read(count);
-    const std::array<std::span<const std::byte>, 2> data{pixels,
-                                                         std::as_bytes(std::span(labels).subspan(first, count))};
-    writer.append(count, data);
-    first += count;
-  }
-  images.require_end();
-  writer.finish();
-}
+std::unique_ptr<SampleSource> open_idx(const IdxFiles& files) { return std::make_unique<IdxSource>(files); }
 
 }  // namespace tutti::io

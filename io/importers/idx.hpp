@@ -6,28 +6,23 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
-#include <string>
+#include <memory>
+
+#include <tutti/io/import.hpp>
 
 namespace tutti::io {
 
-struct IdxImport {
+struct IdxFiles {
   std::filesystem::path images;  ///< {samples, rows, columns}, or {samples, channels, rows, columns}
   std::filesystem::path labels;  ///< {samples}, integers
-  std::filesystem::path folder;  ///< of the data set to be written
-  std::string name;              ///< of the data set; empty: the folder's name
-  std::uint64_t shards = 1;
-  std::uint64_t chunk_samples = 0;  ///< as in DatasetPlan
-  std::size_t classes = 0;          ///< 0: largest label + 1
-  bool replace = false;             ///< as in DatasetPlan
+  std::size_t classes = 0;       ///< 0: largest label + 1
 };
 
-/// Writes a data set of the fields "image" (dtype of the file; {1, rows, columns} or {channels, rows, columns}) and
-/// "label" (i64, a scalar). Values are taken as they are. Samples keep their order. A chunk is held in memory at a
-/// time, and all labels. \throws DataError naming the file: missing, not IDX, truncated, too long, counts that differ,
-/// a label out of range (naming the
-///         sample); and what DatasetWriter throws.
-void import_idx(const IdxImport& import);
+/// Samples of the fields "image" (dtype of the file; {1, rows, columns} or {channels, rows, columns}) and "label" (i64,
+/// a scalar). Values are taken as they are. Samples keep their order. All labels are held in memory. \throws DataError
+/// naming the file: missing, not IDX, truncated, too long, counts that differ, a label out of range (naming the
+/// sample).
+std::unique_ptr<SampleSource> open_idx(const IdxFiles& files);
 
 }  // namespace tutti::io

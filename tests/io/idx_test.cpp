@@ -37,8 +37,8 @@ class IdxTest : public testing::Test {
   IdxTest() {
     for (std::uint32_t i = 0; i < kSamples * 6; ++i) pixels_ += static_cast<char>(i * 5 % 251);
     for (std::uint32_t i = 0; i < kSamples; ++i) labels_ += static_cast<char>(i % 7);
-    write_bytes(import_.images = path("images.idx"), idx(0x08, {kSamples, 2, 3}, pixels_));
-    write_bytes(import_.labels = path("labels.idx"), idx(0x08, {kSamples}, labels_));
+    write_bytes(files_.images = path("images.idx"), idx(0x08, {kSamples, 2, 3}, pixels_));
+    write_bytes(files_.labels = path("labels.idx"), idx(0x08, {kSamples}, labels_));
     import_.folder = path("data");
     import_.shards = 3;
     import_.chunk_samples = 4;
@@ -46,9 +46,13 @@ class IdxTest : public testing::Test {
 
   fs::path path(const char* name) const { return temporary_.path() / name; }
 
+  void run_import() {
+    import_samples([this] { return open_idx(files_); }, import_);
+  }
+
   // Imports and reads back, and compares with the pixels and labels.
   void expect_import(const std::vector<std::size_t>& shape, std::size_t classes) {
-    import_idx(import_);
+    run_import();
     const Dataset dataset(import_.folder);
     EXPECT_EQ(dataset.fields(), (std::vector<Field>{{"image", DType::u8, shape}, {"label", DType::i64, {}}}));
     EXPECT_EQ(dataset.classes(), classes);
@@ -65,13 +69,14 @@ class IdxTest : public testing::Test {
 
   // The error of the import; nothing may be left of it.
   std::string error() {
-    std::string message = message_of([this] { import_idx(import_); });
+    std::string message = message_of([this] { run_import(); });
     EXPECT_TRUE(!fs::exists(import_.folder) || files_in(import_.folder).empty());
     return message;
   }
 
   TemporaryFolder temporary_;
-  IdxImport import_;
+  IdxFiles files_;
+  ImportOptions import_;
   std::string pixels_;
   std::string labels_;
 };
@@ -88,16 +93,16 @@ TEST_F(IdxTest, PlainFiles) {
 }
 
 TEST_F(IdxTest, CompressedFilesAndAStatedNumberOfClasses) {
-  write_gz(import_.images = path("images.gz"), idx(0x08, {kSamples, 2, 3}, pixels_));
-  write_gz(import_.labels = path("labels.gz"), idx(0x08, {kSamples}, labels_));
-  import_.classes = 10;
+  write_gz(files_.images = path("images.gz"), idx(0x08, {kSamples, 2, 3}, pixels_));
+  write_gz(files_.labels = path("labels.gz"), idx(0x08, {kSamples}, labels_));
+  files_.classes = 10;
   import_.name = "named";
   expect_import({1, 2, 3}, 10);
   EXPECT_EQ(Dataset(import_.folder).name(), "named");
 }
 
 TEST_F(IdxTest, ImagesWithChannels) {
-  write_bytes(import_.images, idx(0x08, {kSamples, 3, 1, 2}, pixels_));
+  write_bytes(files_.images, idx(0x08, {kSamples, 3, 1, 2}, pixels_));
   expect_import({3, 1, 2}, 7);
 }
 
@@ -111,9 +116,9 @@ TEST_F(IdxTest, WiderTypesAreBigEndian) {
       labels += static_cast<char>((300 + i) >> shift);
     }
   }
-  write_bytes(import_.images, idx(0x0D, {kSamples, 1, 1}, floats));
-  write_bytes(import_.labels, idx(0x0C, {kSamples}, labels));
-  import_idx(import_);
+  write_bytes(files_.images, idx(0x0D, {kSamples, 1, 1}, floats));
+  write_bytes(files_.labels, idx(0x0C, {kSamples}, labels));
+  run_import();
   const Dataset dataset(import_.folder);
   EXPECT_EQ(dataset.fields()[0], (Field{"image", DType::f32, {1, 1, 1}}));
   EXPECT_EQ(dataset.classes(), 350U);
@@ -128,10 +133,10 @@ TEST_F(IdxTest, LargerThanTheImportersBuffer) {
   constexpr std::uint32_t kLarge = 9;
   std::string pixels;
   for (std::uint32_t i = 0; i < kLarge * 300000; ++i) pixels += static_cast<char>(i % 253);
-  write_gz(import_.images = path("large.gz"), idx(0x08, {kLarge, 500, 600}, pixels));
-  write_bytes(import_.labels, idx(0x08, {kLarge}, std::string(kLarge, '\1')));
+  write_gz(files_.images = path("large.gz"), idx(0x08, {kLarge, 500, 600}, pixels));
+  write_bytes(files_.labels, idx(0x08, {kLarge}, std::string(kLarge, '\1')));
   import_.chunk_samples = 0;
-  import_idx(import_);
+  run_import();
   const Dataset dataset(import_.folder);
   Loader loader(dataset, {.global_batch = kLarge});
   EXPECT_EQ(std::memcmp(loader.next()->data[0].data(), pixels.data(), pixels.size()), 0);
@@ -139,9 +144,9 @@ TEST_F(IdxTest, LargerThanTheImportersBuffer) {
 
 TEST_F(IdxTest, FilesThatAreNotWhatTheySay) {
   const auto images = [&](const std::string& content, const std::vector<std::string>& parts) {
-    write_bytes(import_.images, content);
+    write_bytes(files_.images, content);
     std::vector<std::string> all = parts;
-    all.push_back(import_.images.string());
+    all.push_back(files_.images.string());
     expect_parts(error(), all);
   };
   const std::string good = idx(0x08, {kSamples, 2, 3}, pixels_);
@@ -157,47 +162,47 @@ TEST_F(IdxTest, FilesThatAreNotWhatTheySay) {
   images(idx(0x08, {0, 2, 3}, ""), {"no samples"});
   images(idx(0x08, {kSamples, 0, 3}, ""), {"size"});
   images(idx(0x08, {kSamples, 0xffffffff, 0xffffffff}, ""), {"size"});
-  images(idx(0x08, {kSamples - 1, 2, 3}, pixels_), {"49 samples", "50 labels", import_.labels.string()});
+  images(idx(0x08, {kSamples - 1, 2, 3}, pixels_), {"49 samples", "50 labels", files_.labels.string()});
 }
 
 TEST_F(IdxTest, DamagedCompression) {
-  import_.images = path("images.gz");
-  write_gz(import_.images, idx(0x08, {kSamples, 2, 3}, pixels_));
-  const std::vector<char> whole = read_bytes(import_.images);
-  write_bytes(import_.images, std::span(whole).first(whole.size() - 9));
-  expect_parts(error(), {import_.images.string(), "truncated"});
-  write_bytes(import_.images, whole);
-  flip_bit(import_.images, static_cast<std::ptrdiff_t>(whole.size()) - 6);  // of the stored checksum
-  expect_parts(error(), {import_.images.string(), "damaged"});
+  files_.images = path("images.gz");
+  write_gz(files_.images, idx(0x08, {kSamples, 2, 3}, pixels_));
+  const std::vector<char> whole = read_bytes(files_.images);
+  write_bytes(files_.images, std::span(whole).first(whole.size() - 9));
+  expect_parts(error(), {files_.images.string(), "truncated"});
+  write_bytes(files_.images, whole);
+  flip_bit(files_.images, static_cast<std::ptrdiff_t>(whole.size()) - 6);  // of the stored checksum
+  expect_parts(error(), {files_.images.string(), "damaged"});
 }
 
 // Of compressed data that is followed by other bytes these are no part of the file, and nobody can tell what they are.
 TEST_F(IdxTest, CompressionOfOtherKindsThanTheUsual) {
-  import_.images = path("images.gz");
+  files_.images = path("images.gz");
   const std::string good = idx(0x08, {kSamples, 2, 3}, pixels_);
-  write_gz(import_.images, good);
-  const std::vector<char> whole = read_bytes(import_.images);
+  write_gz(files_.images, good);
+  const std::vector<char> whole = read_bytes(files_.images);
   for (const std::string tail : {"abcd", "x", "\x1f"}) {
     std::vector<char> longer = whole;
     longer.insert(longer.end(), tail.begin(), tail.end());
-    write_bytes(import_.images, longer);
-    expect_parts(error(), {import_.images.string(), "other bytes after the end of its compressed data"});
+    write_bytes(files_.images, longer);
+    expect_parts(error(), {files_.images.string(), "other bytes after the end of its compressed data"});
   }
-  write_gz(import_.images, std::string(whole.begin(), whole.end()));
-  expect_parts(error(), {import_.images.string(), "compressed twice"});
+  write_gz(files_.images, std::string(whole.begin(), whole.end()));
+  expect_parts(error(), {files_.images.string(), "compressed twice"});
   // Members one after another, as `cat a.gz b.gz` makes them.
   write_gz(path("a.gz"), good.substr(0, 100));
   write_gz(path("b.gz"), good.substr(100));
   std::vector<char> members = read_bytes(path("a.gz"));
   const std::vector<char> second = read_bytes(path("b.gz"));
   members.insert(members.end(), second.begin(), second.end());
-  write_bytes(import_.images, members);
+  write_bytes(files_.images, members);
   expect_import({1, 2, 3}, 7);
 }
 
 TEST_F(IdxTest, FilesThatWereExchanged) {
-  std::swap(import_.images, import_.labels);
-  expect_parts(error(), {import_.images.string(), "exchanged?"});
+  std::swap(files_.images, files_.labels);
+  expect_parts(error(), {files_.images.string(), "exchanged?"});
 }
 
 // Headers are words: what a file cannot hold is refused at once, in memory that is bounded by what is there.
@@ -217,46 +222,46 @@ TEST_F(IdxTest, AFewBytesThatClaimGigabytes) {
     file.extension() == ".gz" ? write_gz(file, content) : write_bytes(file, content);
   };
   for (const char* ending : {".idx", ".gz"}) {
-    write(import_.images = path("i").concat(ending), idx(0x08, {0xffffffff, 1, 1}, ""));
-    write(import_.labels = path("l").concat(ending), idx(0x0C, {0xffffffff}, ""));
-    refused(import_.images);
-    write(import_.images, idx(0x08, {1, 65536, 65536}, "x"));
-    write(import_.labels, idx(0x08, {1}, std::string(1, '\0')));
-    refused(import_.images);
-    write(import_.images, idx(0x0E, {0xffffffff, 65536, 65536}, "x"));
-    write(import_.labels, idx(0x0C, {0xffffffff}, "abcd"));
-    refused(import_.images);
+    write(files_.images = path("i").concat(ending), idx(0x08, {0xffffffff, 1, 1}, ""));
+    write(files_.labels = path("l").concat(ending), idx(0x0C, {0xffffffff}, ""));
+    refused(files_.images);
+    write(files_.images, idx(0x08, {1, 65536, 65536}, "x"));
+    write(files_.labels, idx(0x08, {1}, std::string(1, '\0')));
+    refused(files_.images);
+    write(files_.images, idx(0x0E, {0xffffffff, 65536, 65536}, "x"));
+    write(files_.labels, idx(0x0C, {0xffffffff}, "abcd"));
+    refused(files_.images);
   }
 }
 
 TEST_F(IdxTest, ALabelThatMakesAbsurdlyManyClasses) {
   std::string labels(std::size_t{kSamples} * 4, '\0');
   labels.replace(labels.size() - 4, 4, "\x7f\xff\xff\xff");
-  write_bytes(import_.labels, idx(0x0C, {kSamples}, labels));
-  expect_parts(error(), {import_.labels.string(), "sample 49", "2147483648 classes for 50 samples", "--classes"});
-  import_.classes = std::size_t{1} << 31;  // who says so gets it, and reading takes no memory for it
-  import_idx(import_);
+  write_bytes(files_.labels, idx(0x0C, {kSamples}, labels));
+  expect_parts(error(), {files_.labels.string(), "sample 49", "2147483648 classes for 50 samples", "--classes"});
+  files_.classes = std::size_t{1} << 31;  // who says so gets it, and reading takes no memory for it
+  run_import();
   const Dataset dataset(import_.folder);
   EXPECT_EQ(survey_shard(dataset, 2).samples_of_class,
             (std::map<std::size_t, std::uint64_t>{{0, 15}, {2147483647, 1}}));
 }
 
 TEST_F(IdxTest, MissingFile) {
-  import_.images = path("none");
-  expect_parts(error(), {import_.images.string(), "No such file"});
+  files_.images = path("none");
+  expect_parts(error(), {files_.images.string(), "No such file"});
 }
 
 TEST_F(IdxTest, LabelsOutOfRange) {
-  import_.classes = 6;
-  expect_parts(error(), {import_.labels.string(), "sample 6", "label 6", "0 .. 5"});
-  import_.classes = 0;
-  write_bytes(import_.labels, idx(0x09, {kSamples}, std::string(kSamples - 1, '\1') + '\xff'));
-  expect_parts(error(), {import_.labels.string(), "sample 49", "label -1"});
+  files_.classes = 6;
+  expect_parts(error(), {files_.labels.string(), "sample 6", "label 6", "0 .. 5"});
+  files_.classes = 0;
+  write_bytes(files_.labels, idx(0x09, {kSamples}, std::string(kSamples - 1, '\1') + '\xff'));
+  expect_parts(error(), {files_.labels.string(), "sample 49", "label -1"});
 }
 
 TEST_F(IdxTest, MoreShardsThanSamples) {
   import_.shards = kSamples + 1;
-  expect_parts(message_of<InvalidArgument>([this] { import_idx(import_); }), {"50 samples", "51 shards"});
+  expect_parts(message_of<InvalidArgument>([this] { run_import(); }), {"50 samples", "51 shards"});
 }
 
 }  // namespace

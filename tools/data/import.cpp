@@ -1,0 +1,97 @@
+// `tutti data import FORMAT`: other formats to shards, by one rank or by all that a launcher starts.
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tutti/io/dataset.hpp>
+#include <tutti/io/import.hpp>
+#include <tutti/kernels/error.hpp>
+#include <tutti/kernels/names.hpp>
+
+#include "tools/data/commands.hpp"
+#include "tools/data/formats.hpp"
+#include "tools/data/mpi_ranks.hpp"
+#include "tools/data/survey.hpp"
+
+namespace tutti::tools::data {
+
+namespace {
+
+constexpr Format kFormats[] = {
+    {"idx", "Import images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
+};
+
+// The number of classes comes from the largest label: labels that begin at 1 leave a class that no sample has.
+void note_empty_classes(const io::Dataset& dataset) {
+  const std::map<std::size_t, std::uint64_t> counts = survey(dataset).samples_of_class;
+  if (counts.size() == dataset.classes()) return;
+  fmt::print(stderr, "tutti: note: {} of {} classes have no sample: {}; the first class is 0\n",
+             dataset.classes() - counts.size(), dataset.classes(), empty_classes(counts, dataset.classes()));
+}
+
+struct Settings {
+  io::ImportOptions options;
+  std::size_t classes = 0;
+};
+
+void add_common_options(CLI::App& command, Settings& settings) {
+  io::ImportOptions& options = settings.options;
+  command.add_option("--out", options.folder, "Folder of the new data set")->required()->type_name("FOLDER");
+  command.add_option("--shards", options.shards, "Number of shards; their sizes differ by at most one sample")
+      ->required()
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{99999}));
+  command.add_option("--chunk", options.chunk_samples, "Most samples per chunk (default: about 32 KiB)")
+      ->type_name("N")
+      ->check(kCount);
+  command.add_option("--name", options.name, "Name of the data set (default: that of the folder)")->type_name("NAME");
+  command.add_option("--classes", settings.classes, "Number of classes (default: largest label + 1)")
+      ->type_name("N")
+      ->check(kCount);
+  command.add_flag("--force", options.replace, "Replace a data set that is already there");
+}
+
+void tell(const Settings& settings) {
+  const io::Dataset dataset(settings.options.folder);
+  fmt::print("{}: {} samples, {} classes, {} shards\n", dataset.folder().string(), dataset.size(), dataset.classes(),
+             dataset.shards().size());
+  if (settings.classes == 0 && dataset.classes() > 0) note_empty_classes(dataset);
+}
+
+void add_format(CLI::App& import, const Format& format) {
+  CLI::App* command = import.add_subcommand(format.name, format.description);
+  const auto settings = std::make_shared<Settings>();
+  const OpenSource open = format.add_options(*command, settings->classes);
+  add_common_options(*command, *settings);
+  command->callback([settings, open] {
+    with_ranks([&](io::Ranks& ranks) {
+      io::import_samples(open, settings->options, ranks);
+      if (ranks.rank() == 0) tell(*settings);
+    });
+  });
+}
+
+// CLI11 would only say that an argument was not expected, so words that are no known format are caught here.
+void require_format(const CLI::App& command) {
+  if (!command.get_subcommands().empty()) return;
+  const std::vector<std::string> words = command.remaining();
+  const std::vector<std::string> known = names_of(kFormats, &Format::name);
+  throw InvalidArgument("data import: " + (words.empty() ? "no format is given; known are " + listed(known)
+                                                         : unknown_name("format", words.front(), known)));
+}
+
+}  // namespace
+
+void add_import_command(CLI::App& data) {
+  CLI::App* command = data.add_subcommand("import", "Make HDF5 shards from another format");
+  for (const Format& format : kFormats) add_format(*command, format);
+  command->allow_extras();
+  command->callback([command] { require_format(*command); });
+}
+
+}  // namespace tutti::tools::data
