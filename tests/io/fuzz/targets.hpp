@@ -1,0 +1,28 @@
+// The readers of files that nobody vouches for, each as a function of bytes: for libFuzzer, and for a test that changes
+// bytes by itself.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tutti::io::fuzz {
+
+struct Target {
+  const char* name;
+  std::vector<std::string> (*seeds)();  ///< small files that are right
+  void (*read)(const std::filesystem::path& file);
+};
+
+std::span<const Target> targets();
+
+/// The target of that name; null if there is none.
+const Target* find(const std::string& name);
+
+/// Lets `target` read the bytes as a file. A tutti::Error of one line is what it should answer to bytes that are wrong;
+/// anything else ends the process.
+void run(const Target& target, std::span<const std::uint8_t> bytes);
+
+}  // namespace tutti::io::fuzz
