@@ -92,9 +92,9 @@ struct ImportOptions {
   std::filesystem::path folder;  ///< of the data set to be written
   std::string name;              ///< of the data set; empty: the folder's name
   std::uint64_t shards = 1;
-  std::uint64_t chunk_samples = 0;                      ///< as in DatasetPlan
-  bool replace = false;                                 ///< as in DatasetPlan
-  std::function<void(const ImportProgress&)> progress;  ///< called now and then; may be empty
+  std::uint64_t chunk_samples = 0;                           ///< as in DatasetPlan
+  bool replace = false;                                      ///< as in DatasetPlan
+  std::function<void(const ImportProgress&)> progress = {};  ///< called now and then; may be empty
 };
 
 /// Collective: writes the samples of a source as a data set. Shards do not depend on the number of ranks; each rank
