@@ -82,11 +82,12 @@ Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
   class_names_ = manifest.class_names;
   fields_ = manifest.fields;
   fingerprint_ = crc32c(std::as_bytes(std::span(content)));
+  shards_.reserve(manifest.shards.size());
   for (std::size_t i = 0; i < manifest.shards.size(); ++i) {
     const ManifestShard& shard = manifest.shards[i];
-    const ShardReader reader(folder_ / shard.file);
-    require_agreement(reader.file(), reader.header(), manifest, i);
-    shards_.push_back({.file = reader.file(), .first_sample = shard.first_sample, .samples = shard.samples});
+    const fs::path shard_file = folder_ / shard.file;
+    require_agreement(shard_file, read_shard_header(shard_file), manifest, i);
+    shards_.push_back({.file = shard_file, .first_sample = shard.first_sample, .samples = shard.samples});
   }
 }
 

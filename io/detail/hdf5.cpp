@@ -11,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+#include <tutti/io/detail/hdf5_storage.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::io::h5 {
@@ -55,6 +56,21 @@ void forgo_locks(hid_t access) {
 #endif
 }
 
+Id open_with(hid_t access, const std::filesystem::path& file) {
+  Id id(H5Fopen(file.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
+  if (id.valid()) return id;
+
+  const std::string message = innermost_message();
+  if (message.find("truncated file") != std::string::npos)
+    throw DataError(fmt::format("{}: is truncated (HDF5: {})", file.string(), message));
+  if (message.find("signature not found") != std::string::npos)
+    throw DataError(fmt::format("{}: is not an HDF5 file, or its first bytes are damaged", file.string()));
+  if (message.find(std::generic_category().message(EMFILE)) != std::string::npos)
+    throw DataError(fmt::format("{}: cannot be opened: too many open files; the limit is {} (ulimit -n)", file.string(),
+                                ::sysconf(_SC_OPEN_MAX)));
+  fail(file, "cannot be opened as an HDF5 file");
+}
+
 }  // namespace
 
 Session::Session() : lock_(library_mutex()) {
@@ -91,18 +107,13 @@ Id open_read_only(const std::filesystem::path& file) {
 
   const Id access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, file, "cannot be opened");
   forgo_locks(access.get());
-  Id id(H5Fopen(file.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
-  if (id.valid()) return id;
+  return open_with(access.get(), file);
+}
 
-  const std::string message = innermost_message();
-  if (message.find("truncated file") != std::string::npos)
-    throw DataError(fmt::format("{}: is truncated (HDF5: {})", file.string(), message));
-  if (message.find("signature not found") != std::string::npos)
-    throw DataError(fmt::format("{}: is not an HDF5 file, or its first bytes are damaged", file.string()));
-  if (message.find(std::generic_category().message(EMFILE)) != std::string::npos)
-    throw DataError(fmt::format("{}: cannot be opened: too many open files; the limit is {} (ulimit -n)", file.string(),
-                                ::sysconf(_SC_OPEN_MAX)));
-  fail(file, "cannot be opened as an HDF5 file");
+Id open_read_only(Storage& storage, const std::filesystem::path& file) {
+  const Id access = own(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, file, "cannot be opened");
+  use_storage(access.get(), storage, file);
+  return open_with(access.get(), file);
 }
 
 Id write_access(const std::filesystem::path& file) {

@@ -75,6 +75,11 @@ inline void require(herr_t status, const std::filesystem::path& file, const std:
 /// system has locks). \throws DataError: missing, unreadable, not an HDF5 file, truncated.
 Id open_read_only(const std::filesystem::path& file);
 
+class Storage;
+
+/// Opens what `storage` holds for reading. `file` is its name, for messages. \throws DataError likewise.
+Id open_read_only(Storage& storage, const std::filesystem::path& file);
+
 /// File access properties of every file that is written: the 1.10 format (all metadata checksummed), no locks.
 Id write_access(const std::filesystem::path& file);
 

@@ -10,15 +10,17 @@
 #include <string>
 #include <vector>
 
+#include <tutti/io/compression.hpp>
 #include <tutti/io/dataset.hpp>
+#include <tutti/io/detail/chunk_table.hpp>
 #include <tutti/io/detail/hdf5.hpp>
 #include <tutti/io/detail/hdf5_image.hpp>
-#include <tutti/io/files.hpp>
+#include <tutti/io/detail/read_only_file.hpp>
 #include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::io {
 
-inline constexpr std::uint64_t kSchemaVersion = 1;
+inline constexpr std::uint64_t kSchemaVersion = 2;
 inline constexpr const char* kShardFormat = "tutti-shard";
 inline constexpr const char* kLabelField = "label";  ///< the field that holds class labels where a data set has classes
 
@@ -33,6 +35,7 @@ struct ShardHeader {
   std::uint64_t chunk_samples = 1;  ///< samples per chunk, of every field; the last chunk may hold fewer
   std::size_t classes = 0;
   std::vector<Field> fields;
+  Compression compression = {};
   std::uint32_t checksum =
       0;  ///< CRC-32C over the checksum tables of all fields, in field order; set when writing ends
 
@@ -43,6 +46,11 @@ struct ShardHeader {
 
   friend bool operator==(const ShardHeader&, const ShardHeader&) = default;
 };
+
+/// The version of shards and manifests: the first whose readers know what they contain.
+constexpr std::uint64_t schema_version(const Compression& compression) noexcept {
+  return compression == Compression{} ? 1 : 2;
+}
 
 /// "shard-00000-of-00008.h5"
 std::string shard_file_name(std::uint64_t shard, std::uint64_t shards);
@@ -111,35 +119,39 @@ class ShardWriter {
   std::vector<std::byte> padded_;   // a last chunk, filled up with zeros
 };
 
-/// Reads one shard. Not to be used by two threads at once, nor after a fork by the child.
+/// The header of a shard alone. \throws DataError naming the file: missing, truncated, not a shard, a newer version,
+/// contradicting itself.
+ShardHeader read_shard_header(const std::filesystem::path& file);
+
+/// Reads one shard. HDF5 finds the header, the places of all chunks and their checksums, once, under its lock; from
+/// then on chunks are read from one descriptor, by any number of threads at once.
 class ShardReader {
  public:
-  /// Reads the header. \throws DataError naming the file: missing, truncated, not a shard, a newer version,
-  /// contradicting itself.
+  /// \throws DataError naming the file: as read_shard_header(); chunks that are missing or lie elsewhere; damaged
+  /// checksums.
   explicit ShardReader(std::filesystem::path file);
-  ~ShardReader();
-  ShardReader(const ShardReader&) = delete;
-  ShardReader& operator=(const ShardReader&) = delete;
 
   const ShardHeader& header() const noexcept { return header_; }
-  const std::filesystem::path& file() const noexcept { return file_; }
+  const std::filesystem::path& file() const noexcept { return file_.path(); }
 
   /// Reads one chunk of one field into `out`, chunk_samples x sample_bytes (what lies behind the last sample is
   /// undefined), and verifies its checksum and, for class labels, their range. \throws DataError naming file, field,
   /// chunk and samples.
-  void read_chunk(std::uint64_t chunk, std::size_t field, std::span<std::byte> out);
+  void read_chunk(std::uint64_t chunk, std::size_t field, std::span<std::byte> out) const;
+
+  /// Has the system begin to read a chunk of all fields. A hint, which returns at once.
+  void prefetch(std::uint64_t chunk) const noexcept;
 
  private:
-  void read_header();
-  Field read_field(hid_t group, const std::string& name);
-  void read_checksums();
+  void read_checksums(hid_t root);
+  void require_checksum(std::uint64_t chunk, std::size_t field, std::uint32_t found) const;
+  void require_labels(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples) const;
   std::string place(std::uint64_t chunk, std::size_t field) const;
 
-  std::filesystem::path file_;
+  ReadOnlyFile file_;
   ShardHeader header_;
-  h5::Id root_;
-  std::vector<h5::Id> datasets_;
-  std::vector<std::vector<std::uint32_t>> checksums_;  // read with the first chunk
+  std::vector<ChunkTable> chunks_;                     // per field
+  std::vector<std::vector<std::uint32_t>> checksums_;  // per field and chunk
 };
 
 }  // namespace tutti::io

@@ -75,7 +75,7 @@ void ShardWriter::create() {
                   "cannot be created");
   const hid_t root = root_.get();
   h5::write_attribute(root, "tutti_format", kShardFormat, file_);
-  h5::write_attribute(root, "schema_version", kSchemaVersion, file_);
+  h5::write_attribute(root, "schema_version", schema_version(header_.compression), file_);
   h5::write_attribute(root, "dataset", header_.dataset, file_);
   h5::write_attribute(root, "dataset_samples", header_.dataset_samples, file_);
   h5::write_attribute(root, "classes", header_.classes, file_);

@@ -16,6 +16,9 @@ libhwy-dev             build       Highway: SIMD kernels
 libucx-dev             build       UCX: messages between nodes
 libhwloc-dev           build       hwloc: NUMA domains of ranks
 libhdf5-dev            build       HDF5: data shards and checkpoints
+libdeflate-dev         build       deflate: chunks of shards
+liblz4-dev             build       lz4: chunks of shards
+libzstd-dev            build       zstd: chunks of shards
 zlib1g-dev             build       reads gzipped data sets
 nlohmann-json3-dev     build       JSON: tuning files, manifests, metrics, results
 libfmt-dev             build       text formatting in io, tools and trainer

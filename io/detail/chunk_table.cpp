@@ -1,0 +1,159 @@
+#include <tutti/io/detail/chunk_table.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+#include <tutti/io/detail/hdf5.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::io {
+
+namespace {
+
+int codec_filter(Codec codec) noexcept {
+  switch (codec) {
+    case Codec::deflate:
+      return kDeflateFilter;
+    case Codec::lz4:
+      return kLz4Filter;
+    case Codec::zstd:
+      return kZstdFilter;
+    case Codec::none:
+      break;
+  }
+  return -1;
+}
+
+// Whether the filters of a dataset are those of `compression`. Levels are of no matter to who reads.
+bool has_filters(hid_t properties, const Compression& compression) {
+  std::vector<int> wanted;
+  if (compression.shuffle) wanted.push_back(kShuffleFilter);
+  if (compression.codec != Codec::none) wanted.push_back(codec_filter(compression.codec));
+  if (H5Pget_nfilters(properties) != static_cast<int>(wanted.size())) return false;
+  for (unsigned i = 0; i < wanted.size(); ++i) {
+    std::size_t values = 0;
+    unsigned flags = 0;
+    if (H5Pget_filter2(properties, i, &flags, &values, nullptr, 0, nullptr, nullptr) != wanted[i]) return false;
+  }
+  return true;
+}
+
+void read_stored(const ReadOnlyFile& file, std::uint64_t offset, std::span<std::byte> out) {
+  const std::int64_t read = file.read(offset, out);
+  if (read < 0)
+    throw DataError("cannot be read: " + std::generic_category().message(static_cast<int>(-read)));
+  if (static_cast<std::size_t>(read) != out.size()) throw DataError("cannot be read: the file has become shorter");
+}
+
+}  // namespace
+
+bool ChunkFinder::read(Content content, std::uint64_t offset, std::span<std::byte> out) noexcept {
+  if (finding_ && content == Content::samples) {
+    found_.offset = offset;
+    found_.size = static_cast<std::uint32_t>(out.size());
+    return true;
+  }
+  const std::int64_t read = file_.read(offset, out);
+  if (read < 0) return false;
+  std::fill(out.begin() + read, out.end(), std::byte{0});
+  return true;
+}
+
+std::optional<ChunkFinder::Place> ChunkFinder::find(hid_t dataset, const std::vector<hsize_t>& offset) {
+  finding_ = true;
+  found_ = {};
+  std::byte nothing{};  // for the bytes that are not read
+  const herr_t status = H5Dread_chunk(dataset, H5P_DEFAULT, offset.data(), &found_.mask, &nothing);
+  finding_ = false;
+  if (status < 0 || found_.size == 0) return std::nullopt;
+  return found_;
+}
+
+ChunkTable::ChunkTable(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const Compression& compression,
+                       const std::string& what)
+    : compression_(compression) {
+  describe(dataset, file, what);
+  locate(dataset, finder, file, what);
+}
+
+void ChunkTable::describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what) {
+  const std::string failure = what + " cannot be opened";
+  const h5::Id type = h5::own(H5Dget_type(dataset), H5Tclose, file.path(), failure);
+  element_bytes_ = std::max<std::size_t>(1, H5Tget_size(type.get()));
+  const h5::Id space = h5::own(H5Dget_space(dataset), H5Sclose, file.path(), failure);
+  const int rank = std::max(1, H5Sget_simple_extent_ndims(space.get()));
+  extent_.resize(static_cast<std::size_t>(rank));
+  std::vector<hsize_t> chunk(extent_.size());
+  const h5::Id properties = h5::own(H5Dget_create_plist(dataset), H5Pclose, file.path(), failure);
+  if (H5Sget_simple_extent_dims(space.get(), extent_.data(), nullptr) != rank ||
+      H5Pget_layout(properties.get()) != H5D_CHUNKED || H5Pget_chunk(properties.get(), rank, chunk.data()) != rank ||
+      !std::equal(chunk.begin() + 1, chunk.end(), extent_.begin() + 1) ||
+      !has_filters(properties.get(), compression_))
+    throw DataError(fmt::format("{}: {} is not stored in chunks of whole samples, compression {}",
+                                file.path().string(), what, name(compression_)));
+  rows_ = chunk.front();
+  chunks_ = extent_.front() == 0 ? 0 : (extent_.front() - 1) / rows_ + 1;
+  std::uint64_t bytes = element_bytes_;  // below 2^32, as HDF5 demands of chunks
+  for (const hsize_t size : chunk)
+    if (__builtin_mul_overflow(bytes, size, &bytes)) bytes = ~std::uint64_t{0};
+  // Every chunk takes bytes of the file, and what they can become is limited. So is then what is claimed for them.
+  if (chunks_ > file.size() || bytes > most_decoded(compression_, file.size()) / std::max<std::uint64_t>(1, chunks_))
+    throw DataError(fmt::format("{}: {} claims {} chunks of {} bytes, more than the {} bytes of the file can hold",
+                                file.path().string(), what, chunks_, bytes, file.size()));
+  chunk_bytes_ = bytes;
+}
+
+void ChunkTable::locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const std::string& what) {
+  const auto find = [&](std::uint64_t chunk) {
+    std::vector<hsize_t> offset(extent_.size(), 0);
+    offset.front() = chunk * rows_;
+    const auto place = finder.find(dataset, offset);
+    const std::string where = fmt::format("{}, chunk {}", what, chunk);
+    if (!place) h5::fail(file.path(), where + ": cannot be found");
+    if (!file.holds(place->offset, place->size))
+      throw DataError(fmt::format("{}: {}: lies behind the end of the file", file.path().string(), where));
+    const bool plain = is_plain(compression_, element_bytes_, place->mask);
+    if (plain ? place->size != chunk_bytes_ : chunk_bytes_ > most_decoded(compression_, place->size))
+      throw DataError(fmt::format("{}: {}: has {} bytes, which cannot become {}", file.path().string(), where,
+                                  place->size, chunk_bytes_));
+    return *place;
+  };
+  if (chunks_ == 0) return;
+  const h5::Id properties = h5::own(H5Dget_create_plist(dataset), H5Pclose, file.path(), what + " cannot be opened");
+  H5D_alloc_time_t allocated = H5D_ALLOC_TIME_DEFAULT;
+  if (compression_ == Compression{} && H5Pget_alloc_time(properties.get(), &allocated) >= 0 &&
+      allocated == H5D_ALLOC_TIME_EARLY) {
+    // HDF5 gave them their places in one go.
+    first_ = find(0).offset;
+    if (find(chunks_ - 1).offset == first_ + (chunks_ - 1) * chunk_bytes_) return;
+  }
+  places_.reserve(chunks_);
+  for (std::uint64_t chunk = 0; chunk < chunks_; ++chunk) places_.push_back(find(chunk));
+}
+
+ChunkFinder::Place ChunkTable::place(std::uint64_t chunk) const noexcept {
+  if (!places_.empty()) return places_[chunk];
+  return {.offset = first_ + chunk * chunk_bytes_, .size = static_cast<std::uint32_t>(chunk_bytes_), .mask = 0};
+}
+
+void ChunkTable::read(const ReadOnlyFile& file, std::uint64_t chunk, std::span<std::byte> out) const {
+  const ChunkFinder::Place where = place(chunk);
+  if (is_plain(compression_, element_bytes_, where.mask)) return read_stored(file, where.offset, out);
+  // Kept by each thread that reads, as much as its largest chunk: allocating them anew costs a page fault per 4 KiB.
+  thread_local std::vector<std::byte> stored;
+  thread_local std::vector<std::byte> buffer;
+  if (stored.size() < where.size) stored.resize(where.size);
+  const auto bytes = std::span(stored).first(where.size);
+  read_stored(file, where.offset, bytes);
+  decode(compression_, element_bytes_, where.mask, bytes, buffer, out);
+}
+
+void ChunkTable::prefetch(const ReadOnlyFile& file, std::uint64_t chunk) const noexcept {
+  const ChunkFinder::Place where = place(chunk);
+  file.prefetch(where.offset, where.size);
+}
+
+}  // namespace tutti::io

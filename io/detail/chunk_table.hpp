@@ -1,0 +1,87 @@
+// Where the chunks of one HDF5 dataset lie in its file, so that they are read without HDF5.
+#pragma once
+
+#include <hdf5.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tutti/io/compression.hpp>
+#include <tutti/io/detail/codec.hpp>
+#include <tutti/io/detail/hdf5_storage.hpp>
+#include <tutti/io/detail/read_only_file.hpp>
+
+namespace tutti::io {
+
+/// Gives HDF5 the bytes of a file, and finds where chunks lie.
+///
+/// HDF5 (1.10.8) has no function that tells a chunk's address without walking through all chunks (H5Dget_chunk_info and
+/// _by_coord both do: 16,000 chunks take 5 s). Reading a chunk goes straight to it, so that is what is asked for, and
+/// the driver below notes the address instead of reading.
+class ChunkFinder : public h5::Storage {
+ public:
+  explicit ChunkFinder(const ReadOnlyFile& file) : file_(file) {}
+
+  struct Place {
+    std::uint64_t offset = 0;
+    std::uint32_t size = 0;  ///< as stored; HDF5 has no larger chunks
+    FilterMask mask = 0;
+  };
+
+  /// Of the chunk that holds the element at `offset` (as many numbers as `dataset` has dimensions). Nothing if HDF5
+  /// does not know. Requires an h5::Session.
+  std::optional<Place> find(hid_t dataset, const std::vector<hsize_t>& offset);
+
+  std::uint64_t size() const noexcept override { return file_.size(); }
+  bool read(Content content, std::uint64_t offset, std::span<std::byte> out) noexcept override;
+  void write(std::uint64_t, std::span<const std::byte>) noexcept override {}
+  void close(std::uint64_t) noexcept override {}
+
+ private:
+  const ReadOnlyFile& file_;
+  bool finding_ = false;
+  Place found_;
+};
+
+/// The chunks of one dataset, numbered along its first dimension. All functions but the constructor may be called by
+/// several threads at once.
+class ChunkTable {
+ public:
+  ChunkTable() = default;
+
+  /// Of a dataset that is divided along its first dimension only, by the filters of `compression`: verified, as are
+  /// the places of all chunks against the size of the file. `what` is for messages: "field 'image'". Requires an
+  /// h5::Session. \throws DataError naming file and `what`.
+  ChunkTable(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const Compression& compression,
+             const std::string& what);
+
+  const std::vector<hsize_t>& extent() const noexcept { return extent_; }
+  std::uint64_t chunks() const noexcept { return chunks_; }
+  std::uint64_t rows_per_chunk() const noexcept { return rows_; }
+  std::size_t chunk_bytes() const noexcept { return chunk_bytes_; }
+
+  /// Reads one chunk, chunk_bytes(), whole. \throws DataError, a clause.
+  void read(const ReadOnlyFile& file, std::uint64_t chunk, std::span<std::byte> out) const;
+
+  void prefetch(const ReadOnlyFile& file, std::uint64_t chunk) const noexcept;
+
+ private:
+  void describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what);
+  void locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const std::string& what);
+  ChunkFinder::Place place(std::uint64_t chunk) const noexcept;
+
+  Compression compression_;
+  std::vector<hsize_t> extent_;
+  std::uint64_t rows_ = 1;
+  std::uint64_t chunks_ = 0;
+  std::size_t element_bytes_ = 1;
+  std::size_t chunk_bytes_ = 0;
+  std::uint64_t first_ = 0;                // where the first chunk lies
+  std::vector<ChunkFinder::Place> places_;  // empty if all lie one after another, as they are
+};
+
+}  // namespace tutti::io

@@ -1,0 +1,103 @@
+// What a shard says of itself, read and found to make sense.
+#include <fmt/core.h>
+
+#include <sstream>
+
+#include <tutti/io/detail/shard.hpp>
+#include <tutti/io/detail/shard_header.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::io {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// The counts, without fields.
+ShardHeader read_counts(hid_t root, const fs::path& file) {
+  ShardHeader header;
+  header.dataset = h5::read_string(root, "dataset", file);
+  header.dataset_samples = h5::read_number(root, "dataset_samples", file);
+  header.classes = h5::read_number(root, "classes", file);
+  header.shard = h5::read_number(root, "shard", file);
+  header.shards = h5::read_number(root, "shards", file);
+  header.first_sample = h5::read_number(root, "first_sample", file);
+  header.samples = h5::read_number(root, "samples", file);
+  header.chunk_samples = h5::read_number(root, "chunk_samples", file);
+  const std::uint64_t checksum = h5::read_number(root, "checksum", file);
+  header.checksum = static_cast<std::uint32_t>(checksum);
+  const bool sane = header.samples > 0 && header.samples <= header.dataset_samples &&
+                    header.first_sample <= header.dataset_samples - header.samples && header.chunk_samples > 0 &&
+                    header.chunk_samples <= header.samples && header.shard < header.shards &&
+                    checksum == header.checksum;
+  if (!sane) throw DataError(fmt::format("{}: the counts of its header contradict each other", file.string()));
+  return header;
+}
+
+Compression read_compression(hid_t root, const fs::path& file) {
+  if (h5::read_number(root, "schema_version", file) < 2) return {};
+  try {
+    return compression_from_name(h5::read_string(root, "compression", file));
+  } catch (const InvalidArgument& error) {
+    throw DataError(fmt::format("{}: {}", file.string(), error.what()));
+  }
+}
+
+// Of a dataset whose elements are those of `field`.
+void require_type(hid_t dataset, const Field& field, const fs::path& file) {
+  const h5::Id type =
+      h5::own(H5Dget_type(dataset), H5Tclose, file, fmt::format("field '{}' cannot be opened", field.name));
+  if (H5Tequal(type.get(), h5::file_type(field.dtype)) <= 0)
+    throw DataError(
+        fmt::format("{}: field '{}' is not stored as {}", file.string(), field.name, tutti::name(field.dtype)));
+}
+
+DType read_dtype(hid_t object, const std::string& field, const fs::path& file) {
+  try {
+    return dtype_from_name(h5::read_string(object, "dtype", file));
+  } catch (const InvalidArgument& error) {
+    throw DataError(fmt::format("{}: field '{}': {}", file.string(), field, error.what()));
+  }
+}
+
+Field read_field(hid_t group, const std::string& name, const ShardHeader& header, const fs::path& file) {
+  const std::string what = fmt::format("field '{}' cannot be opened", name);
+  const h5::Id dataset = h5::own(H5Dopen2(group, name.c_str(), H5P_DEFAULT), H5Dclose, file, what);
+  Field field{.name = name, .dtype = read_dtype(dataset.get(), name, file), .shape = {}};
+  require_type(dataset.get(), field, file);
+  const h5::Id space = h5::own(H5Dget_space(dataset.get()), H5Sclose, file, what);
+  const int rank = H5Sget_simple_extent_ndims(space.get());
+  if (rank < 1) throw DataError(fmt::format("{}: field '{}' has no dimension for its samples", file.string(), name));
+  std::vector<hsize_t> extent(static_cast<std::size_t>(rank));
+  h5::require(H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr), file, what);
+  if (extent[0] != header.samples)
+    throw DataError(fmt::format("{}: field '{}' has {} samples, the header says {}", file.string(), name, extent[0],
+                                header.samples));
+  field.shape.assign(extent.begin() + 1, extent.end());
+  return field;
+}
+
+}  // namespace
+
+ShardHeader read_header(hid_t root, const fs::path& file) {
+  h5::require_format(root, kShardFormat, kSchemaVersion, file);
+  ShardHeader header = read_counts(root, file);
+  header.compression = read_compression(root, file);
+  const h5::Id group =
+      h5::own(H5Gopen2(root, "fields", H5P_DEFAULT), H5Gclose, file, "group 'fields' cannot be opened");
+  std::istringstream names(h5::read_string(root, "fields", file));
+  for (std::string name; names >> name;) header.fields.push_back(read_field(group.get(), name, header, file));
+  const std::string invalid = describe_invalid_fields(header.fields, header.classes);
+  if (!invalid.empty()) throw DataError(fmt::format("{}: {}", file.string(), invalid));
+  return header;
+}
+
+ShardHeader read_shard_header(const fs::path& file) {
+  const ReadOnlyFile bytes(file);
+  const h5::Session session;
+  ChunkFinder storage(bytes);
+  const h5::Id root = h5::open_read_only(storage, file);
+  return read_header(root.get(), file);
+}
+
+}  // namespace tutti::io
