@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 std::string description(const Field& field) {
   std::string shape;
   for (const std::size_t extent : field.shape) shape += fmt::format("{}{}", shape.empty() ? "" : " x ", extent);
-  return fmt::format("'{}' {} [{}]", field.name, name(field.dtype), shape);
+  return fmt::format("'{}' {}{} [{}]", field.name, field.sparse ? "sparse " : "", name(field.dtype), shape);
 }
 
 void require_folder(const fs::path& folder) {
@@ -52,6 +52,9 @@ void require_agreement(const fs::path& file, const ShardHeader& header, const Ma
   require_equal("the number of samples of the data set", header.dataset_samples, manifest.samples);
   require_equal("the number of samples in a chunk", header.chunk_samples, expected.chunk_samples);
   require_equal("the number of classes", header.classes, manifest.classes);
+  if (header.compression != manifest.compression)
+    throw DataError(fmt::format("{}: its compression is {}, the manifest says {}", file.string(),
+                                name(header.compression), name(manifest.compression)));
   if (header.checksum != expected.checksum)
     throw DataError(fmt::format("{}: its checksum is {:08x}, the manifest says {:08x}: a shard of another data set",
                                 file.string(), header.checksum, expected.checksum));
@@ -81,6 +84,7 @@ Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
   classes_ = manifest.classes;
   class_names_ = manifest.class_names;
   fields_ = manifest.fields;
+  compression_ = manifest.compression;
   fingerprint_ = crc32c(std::as_bytes(std::span(content)));
   shards_.reserve(manifest.shards.size());
   for (std::size_t i = 0; i < manifest.shards.size(); ++i) {

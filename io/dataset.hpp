@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/io/compression.hpp>
 #include <tutti/kernels/dtype.hpp>
 
 namespace tutti::io {
@@ -50,6 +51,8 @@ class Dataset {
     return classes_;
   }  ///< labels are 0 .. classes-1; 0 if there are no class labels
 
+  const Compression& compression() const noexcept { return compression_; }  ///< of all shards
+
   /// By class; empty if the data set does not say.
   const std::vector<std::string>& class_names() const noexcept { return class_names_; }
 
@@ -66,6 +69,7 @@ class Dataset {
   std::size_t classes_ = 0;
   std::vector<std::string> class_names_;
   std::uint32_t fingerprint_ = 0;
+  Compression compression_;
   std::vector<Field> fields_;
   std::vector<ShardInfo> shards_;
 };

@@ -3,7 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
+
+#include <tutti/io/dataset.hpp>
 
 namespace tutti::io {
 
@@ -20,5 +24,17 @@ struct SparseRows {
     values.clear();
   }
 };
+
+/// Row `row` as all elements of a sample, sample_bytes of `field`: zeros where there are no others.
+void densify(const SparseRows& rows, std::size_t row, const Field& field, std::span<std::byte> out);
+
+struct InvalidRow {
+  std::size_t row = 0;
+  std::string what;  ///< a clause; empty: nothing is wrong
+};
+
+/// What is wrong with rows of `field`: row ends that descend or do not count the elements, columns that do not ascend
+/// or are not below its shape.
+InvalidRow describe_invalid_rows(const SparseRows& rows, const Field& field);
 
 }  // namespace tutti::io

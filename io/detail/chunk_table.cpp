@@ -13,25 +13,11 @@ namespace tutti::io {
 
 namespace {
 
-int codec_filter(Codec codec) noexcept {
-  switch (codec) {
-    case Codec::deflate:
-      return kDeflateFilter;
-    case Codec::lz4:
-      return kLz4Filter;
-    case Codec::zstd:
-      return kZstdFilter;
-    case Codec::none:
-      break;
-  }
-  return -1;
-}
-
 // Whether the filters of a dataset are those of `compression`. Levels are of no matter to who reads.
 bool has_filters(hid_t properties, const Compression& compression) {
   std::vector<int> wanted;
   if (compression.shuffle) wanted.push_back(kShuffleFilter);
-  if (compression.codec != Codec::none) wanted.push_back(codec_filter(compression.codec));
+  if (compression.codec != Codec::none) wanted.push_back(filter_of(compression.codec));
   if (H5Pget_nfilters(properties) != static_cast<int>(wanted.size())) return false;
   for (unsigned i = 0; i < wanted.size(); ++i) {
     std::size_t values = 0;
@@ -149,6 +135,27 @@ void ChunkTable::read(const ReadOnlyFile& file, std::uint64_t chunk, std::span<s
   const auto bytes = std::span(stored).first(where.size);
   read_stored(file, where.offset, bytes);
   decode(compression_, element_bytes_, where.mask, bytes, buffer, out);
+}
+
+void ChunkTable::read_rows(const ReadOnlyFile& file, std::uint64_t begin, std::uint64_t end,
+                           std::span<std::byte> out) const {
+  const std::size_t row_bytes = chunk_bytes_ / rows_;
+  std::vector<std::byte> whole;
+  while (begin < end) {
+    const std::uint64_t chunk = begin / rows_;
+    const std::uint64_t last = std::min(end, (chunk + 1) * rows_);
+    const auto piece = out.first((last - begin) * row_bytes);
+    if (piece.size() == chunk_bytes_) {
+      read(file, chunk, piece);
+    } else {
+      whole.resize(chunk_bytes_);
+      read(file, chunk, whole);
+      const auto from = whole.begin() + static_cast<std::ptrdiff_t>((begin % rows_) * row_bytes);
+      std::copy_n(from, piece.size(), piece.begin());
+    }
+    out = out.subspan(piece.size());
+    begin = last;
+  }
 }
 
 void ChunkTable::prefetch(const ReadOnlyFile& file, std::uint64_t chunk) const noexcept {

@@ -67,6 +67,9 @@ class ChunkTable {
   /// Reads one chunk, chunk_bytes(), whole. \throws DataError, a clause.
   void read(const ReadOnlyFile& file, std::uint64_t chunk, std::span<std::byte> out) const;
 
+  /// Reads rows `begin` to `end`-1, which there are, whatever their chunks. \throws DataError, a clause.
+  void read_rows(const ReadOnlyFile& file, std::uint64_t begin, std::uint64_t end, std::span<std::byte> out) const;
+
   void prefetch(const ReadOnlyFile& file, std::uint64_t chunk) const noexcept;
 
  private:

@@ -132,6 +132,20 @@ void unshuffle_elements(const std::byte* in, std::byte* out, std::size_t count) 
 
 }  // namespace
 
+int filter_of(Codec codec) noexcept {
+  switch (codec) {
+    case Codec::deflate:
+      return 1;
+    case Codec::lz4:
+      return 32004;
+    case Codec::zstd:
+      return 32015;
+    case Codec::none:
+      break;
+  }
+  return -1;
+}
+
 std::uint64_t most_decoded(const Compression& compression, std::uint64_t stored) noexcept {
   switch (compression.codec) {
     case Codec::none:

@@ -11,11 +11,9 @@
 
 namespace tutti::io {
 
-/// HDF5's numbers of filters.
-inline constexpr int kDeflateFilter = 1;
+/// HDF5's number of the filter that is a codec; -1: none.
+int filter_of(Codec codec) noexcept;
 inline constexpr int kShuffleFilter = 2;
-inline constexpr int kLz4Filter = 32004;
-inline constexpr int kZstdFilter = 32015;
 
 /// Bit i is set where filter i of the pipeline was not applied to a chunk.
 using FilterMask = std::uint32_t;

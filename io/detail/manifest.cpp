@@ -38,6 +38,7 @@ Field parse_field(const ordered_json& object) {
       throw DataError(fmt::format("field '{}' has an extent that is no number", field.name));
     field.shape.push_back(extent.get<std::size_t>());
   }
+  if (object.contains("sparse")) field.sparse = object.at("sparse").get<bool>();
   return field;
 }
 
@@ -66,6 +67,10 @@ Manifest parse(const ordered_json& root) {
   for (const ordered_json& field : root.at("fields")) manifest.fields.push_back(parse_field(field));
   for (const ordered_json& shard : root.at("shards")) manifest.shards.push_back(parse_shard(shard));
 
+  if (root.contains("compression"))
+    manifest.compression = compression_from_name(root.at("compression").get<std::string>());
+  if (version < schema_version(manifest.fields, manifest.compression))
+    throw DataError(fmt::format("has sparse fields or compression, which schema version {} does not know", version));
   if (root.contains("class_names")) manifest.class_names = root.at("class_names").get<std::vector<std::string>>();
   if (!manifest.class_names.empty() && manifest.class_names.size() != manifest.classes)
     throw DataError(fmt::format("{} names of {} classes", manifest.class_names.size(), manifest.classes));
@@ -90,14 +95,17 @@ Manifest parse(const ordered_json& root) {
 std::string to_text(const Manifest& manifest) {
   ordered_json root;
   root["tutti_format"] = kManifestFormat;
-  root["schema_version"] = kSchemaVersion;
+  root["schema_version"] = schema_version(manifest.fields, manifest.compression);
   root["name"] = manifest.name;
   root["samples"] = manifest.samples;
   root["classes"] = manifest.classes;
   if (!manifest.class_names.empty()) root["class_names"] = manifest.class_names;
+  if (manifest.compression != Compression{}) root["compression"] = name(manifest.compression);
   root["fields"] = ordered_json::array();
-  for (const Field& field : manifest.fields)
+  for (const Field& field : manifest.fields) {
     root["fields"].push_back({{"name", field.name}, {"dtype", std::string(name(field.dtype))}, {"shape", field.shape}});
+    if (field.sparse) root["fields"].back()["sparse"] = true;
+  }
   root["shards"] = ordered_json::array();
   for (const ManifestShard& shard : manifest.shards)
     root["shards"].push_back({{"file", shard.file},

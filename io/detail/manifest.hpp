@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/io/compression.hpp>
 #include <tutti/io/dataset.hpp>
 
 namespace tutti::io {
@@ -26,6 +27,7 @@ struct Manifest {
   std::size_t classes = 0;
   std::vector<std::string> class_names = {};  ///< empty, or one per class
   std::vector<Field> fields;
+  Compression compression = {};
   std::vector<ManifestShard> shards;
 };
 

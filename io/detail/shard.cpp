@@ -7,6 +7,7 @@
 #include <set>
 #include <type_traits>
 
+#include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::io {
@@ -23,6 +24,8 @@ bool is_plain_name(const std::string& name) {
 bool has_zero(const std::vector<std::size_t>& shape) {
   return std::find(shape.begin(), shape.end(), std::size_t{0}) != shape.end();
 }
+
+constexpr std::uint64_t kMostColumns = std::uint64_t{1} << 32;  // they are numbered by u32
 
 // Whether the bytes of a sample are a number that may be multiplied by a count of samples without second thoughts: a
 // petabyte, at most.
@@ -68,6 +71,16 @@ std::string shard_file_name(std::uint64_t shard, std::uint64_t shards) {
   return fmt::format("shard-{:05}-of-{:05}.h5", shard, shards);
 }
 
+std::uint64_t schema_version(const std::vector<Field>& fields, const Compression& compression) noexcept {
+  const bool sparse = std::any_of(fields.begin(), fields.end(), [](const Field& field) { return field.sparse; });
+  return sparse || compression != Compression{} ? 2 : 1;
+}
+
+std::uint32_t sparse_checksum(std::span<const std::uint64_t> row_ends, std::span<const std::uint32_t> columns,
+                              std::span<const std::byte> values) noexcept {
+  return crc32c(values, crc32c(std::as_bytes(columns), crc32c(std::as_bytes(row_ends))));
+}
+
 std::string describe_invalid_fields(const std::vector<Field>& fields, std::size_t classes) {
   if (fields.empty()) return "there are no fields";
   std::set<std::string> names;
@@ -78,6 +91,13 @@ std::string describe_invalid_fields(const std::vector<Field>& fields, std::size_
     if (has_zero(field.shape)) return fmt::format("field '{}' has an extent of zero", field.name);
     if (!fits(field)) return fmt::format("field '{}' has samples of more bytes than can be counted", field.name);
     if (field.shape.size() + 1 > H5S_MAX_RANK) return fmt::format("field '{}' has too many dimensions", field.name);
+    if (!field.sparse) continue;
+    if (field.shape.size() != 1 || field.shape.front() > kMostColumns)
+      return fmt::format("sparse field '{}' does not have one dimension of at most {} columns", field.name,
+                         kMostColumns);
+    if (field.dtype != DType::f32 && field.dtype != DType::f64)
+      return fmt::format("sparse field '{}' has values of type {}, they must be f32 or f64", field.name,
+                         name(field.dtype));
   }
   if (classes == 0) return {};
   const auto label = std::find_if(fields.begin(), fields.end(), [](const Field& f) { return f.name == kLabelField; });

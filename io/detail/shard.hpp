@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,9 +14,11 @@
 #include <tutti/io/compression.hpp>
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/detail/chunk_table.hpp>
+#include <tutti/io/detail/chunk_writer.hpp>
+#include <tutti/io/detail/disk_storage.hpp>
 #include <tutti/io/detail/hdf5.hpp>
-#include <tutti/io/detail/hdf5_image.hpp>
 #include <tutti/io/detail/read_only_file.hpp>
+#include <tutti/io/sparse.hpp>
 #include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::io {
@@ -48,9 +51,7 @@ struct ShardHeader {
 };
 
 /// The version of shards and manifests: the first whose readers know what they contain.
-constexpr std::uint64_t schema_version(const Compression& compression) noexcept {
-  return compression == Compression{} ? 1 : 2;
-}
+std::uint64_t schema_version(const std::vector<Field>& fields, const Compression& compression) noexcept;
 
 /// "shard-00000-of-00008.h5"
 std::string shard_file_name(std::uint64_t shard, std::uint64_t shards);
@@ -67,11 +68,19 @@ std::size_t label_value(const Field& field, std::span<const std::byte> labels, s
 /// A label as text, for messages.
 std::string label_text(const Field& field, std::span<const std::byte> labels, std::size_t index);
 
+/// The parts of a sparse field, which is a group of three datasets.
+inline constexpr const char* kRowEnds = "row_ends";
+inline constexpr const char* kColumns = "columns";
+inline constexpr const char* kValues = "values";
+
+/// CRC-32C of the samples of a chunk of a sparse field. `row_ends` count from the begin of the shard, as stored.
+std::uint32_t sparse_checksum(std::span<const std::uint64_t> row_ends, std::span<const std::uint32_t> columns,
+                              std::span<const std::byte> values) noexcept;
+
 /// Writes one shard under its temporary name and publishes it. Without publish() nothing remains.
 ///
-/// HDF5 only lays the file out, in memory: its metadata, and at which addresses the chunks lie. The bytes are written
-/// here. Left to HDF5 (1.10.8), a write that fails on a full disk leaves a file that it cannot close, and the process
-/// crashes in HDF5's exit handler.
+/// HDF5 writes through a driver that reports no failure to it (DiskStorage), so that a full disk is an error and no
+/// crash. Chunks are encoded here, outside of its lock.
 class ShardWriter {
  public:
   /// `header` says all but the checksum. \throws DataError naming the file.
@@ -83,6 +92,9 @@ class ShardWriter {
   /// Writes the samples of one chunk of one field: exactly samples_in_chunk(chunk). Each is to be written once, in any
   /// order.
   void write_chunk(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples);
+
+  /// The same of a sparse field, in ascending order. Requires rows that describe_invalid_rows() finds right.
+  void write_sparse_chunk(std::uint64_t chunk, std::size_t field, const SparseRows& rows);
 
   /// Writes checksums and metadata, syncs and closes the file, and reads its header back; it keeps its temporary name.
   void finish();
@@ -98,25 +110,27 @@ class ShardWriter {
 
  private:
   struct Layout {
-    h5::Id dataset;
-    std::uint64_t checksums = 0;        // address of the field's checksums
+    std::vector<ChunkWriter> parts;     // one, or row ends, columns and values
+    h5::Id checksums;                   // dataset
     std::vector<std::uint32_t> crc32c;  // per chunk
+    std::uint64_t next = 0;             // chunk of a sparse field
   };
 
   void create();
   void create_field(const Field& field, hid_t group);
+  void create_sparse_field(const Field& field, hid_t group);
+  ChunkWriter create_part(hid_t group, const char* name, hid_t type, std::size_t element_bytes,
+                          const std::vector<hsize_t>& extent, const std::string& what);
   void create_checksums(std::size_t field, hid_t group);
   void close() noexcept;
-  std::uint64_t address(std::uint64_t chunk, std::size_t field) const;
+  void require_read_back() const;
 
   std::filesystem::path file_;
   ShardHeader header_;
   WholeFile disk_;
-  h5::Image image_;  // outlives root_, whose memory it receives
+  std::unique_ptr<DiskStorage> storage_;  // outlives root_; null once the file is complete
   h5::Id root_;
-  std::vector<Layout> layouts_;     // per field
-  std::uint64_t metadata_end_ = 0;  // the lowest address that is not metadata
-  std::vector<std::byte> padded_;   // a last chunk, filled up with zeros
+  std::vector<Layout> layouts_;  // per field
 };
 
 /// The header of a shard alone. \throws DataError naming the file: missing, truncated, not a shard, a newer version,
@@ -139,18 +153,23 @@ class ShardReader {
   /// chunk and samples.
   void read_chunk(std::uint64_t chunk, std::size_t field, std::span<std::byte> out) const;
 
-  /// Has the system begin to read a chunk of all fields. A hint, which returns at once.
+  /// The same of a sparse field. Row ends count from the begin of the chunk.
+  SparseRows read_sparse_chunk(std::uint64_t chunk, std::size_t field) const;
+
+  /// Has the system begin to read a chunk of all fields, of sparse ones the row ends. A hint, which returns at once.
   void prefetch(std::uint64_t chunk) const noexcept;
 
  private:
+  void open_field(const Field& field, hid_t group, ChunkFinder& finder);
   void read_checksums(hid_t root);
+  std::vector<std::uint64_t> read_row_ends(std::uint64_t chunk, std::size_t field, std::uint64_t& begin) const;
   void require_checksum(std::uint64_t chunk, std::size_t field, std::uint32_t found) const;
   void require_labels(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples) const;
   std::string place(std::uint64_t chunk, std::size_t field) const;
 
   ReadOnlyFile file_;
   ShardHeader header_;
-  std::vector<ChunkTable> chunks_;                     // per field
+  std::vector<std::vector<ChunkTable>> parts_;         // per field: one, or row ends, columns and values
   std::vector<std::vector<std::uint32_t>> checksums_;  // per field and chunk
 };
 

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <sstream>
+#include <utility>
 
 #include <tutti/io/detail/shard.hpp>
 #include <tutti/io/detail/shard_header.hpp>
@@ -60,19 +61,49 @@ DType read_dtype(hid_t object, const std::string& field, const fs::path& file) {
   }
 }
 
-Field read_field(hid_t group, const std::string& name, const ShardHeader& header, const fs::path& file) {
-  const std::string what = fmt::format("field '{}' cannot be opened", name);
-  const h5::Id dataset = h5::own(H5Dopen2(group, name.c_str(), H5P_DEFAULT), H5Dclose, file, what);
-  Field field{.name = name, .dtype = read_dtype(dataset.get(), name, file), .shape = {}};
-  require_type(dataset.get(), field, file);
-  const h5::Id space = h5::own(H5Dget_space(dataset.get()), H5Sclose, file, what);
+h5::Id open_object(hid_t group, const std::string& name, const std::string& field, const fs::path& file) {
+  return h5::own(H5Oopen(group, name.c_str(), H5P_DEFAULT), H5Oclose, file,
+                 fmt::format("field '{}' cannot be opened", field));
+}
+
+// The extent of a dataset, whose first dimension are samples.
+std::vector<std::size_t> read_extent(hid_t dataset, const Field& field, const ShardHeader& header,
+                                     const fs::path& file) {
+  const std::string what = fmt::format("field '{}' cannot be opened", field.name);
+  const h5::Id space = h5::own(H5Dget_space(dataset), H5Sclose, file, what);
   const int rank = H5Sget_simple_extent_ndims(space.get());
-  if (rank < 1) throw DataError(fmt::format("{}: field '{}' has no dimension for its samples", file.string(), name));
+  if (rank < 1)
+    throw DataError(fmt::format("{}: field '{}' has no dimension for its samples", file.string(), field.name));
   std::vector<hsize_t> extent(static_cast<std::size_t>(rank));
   h5::require(H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr), file, what);
   if (extent[0] != header.samples)
-    throw DataError(fmt::format("{}: field '{}' has {} samples, the header says {}", file.string(), name, extent[0],
-                                header.samples));
+    throw DataError(fmt::format("{}: field '{}' has {} samples, the header says {}", file.string(), field.name,
+                                extent[0], header.samples));
+  return {extent.begin(), extent.end()};
+}
+
+Field read_sparse_field(hid_t group, const std::string& name, const ShardHeader& header, const fs::path& file) {
+  Field field{.name = name, .dtype = read_dtype(group, name, file), .shape = {}, .sparse = true};
+  field.shape = {h5::read_number(group, "width", file)};
+  for (const auto& [part, dtype] : {std::pair(kRowEnds, DType::u64), {kColumns, DType::u32}, {kValues, field.dtype}}) {
+    const h5::Id dataset = open_object(group, part, name, file);
+    if (H5Iget_type(dataset.get()) != H5I_DATASET)
+      throw DataError(fmt::format("{}: {} of field '{}' is no dataset", file.string(), part, name));
+    require_type(dataset.get(), {.name = name, .dtype = dtype, .shape = {}}, file);
+    if (part == kRowEnds && read_extent(dataset.get(), field, header, file).size() != 1)
+      throw DataError(fmt::format("{}: {} of field '{}' has more than one dimension", file.string(), part, name));
+  }
+  return field;
+}
+
+Field read_field(hid_t group, const std::string& name, const ShardHeader& header, const fs::path& file) {
+  const h5::Id object = open_object(group, name, name, file);
+  if (H5Iget_type(object.get()) == H5I_GROUP) return read_sparse_field(object.get(), name, header, file);
+  if (H5Iget_type(object.get()) != H5I_DATASET)
+    throw DataError(fmt::format("{}: field '{}' is no dataset", file.string(), name));
+  Field field{.name = name, .dtype = read_dtype(object.get(), name, file), .shape = {}};
+  require_type(object.get(), field, file);
+  const std::vector<std::size_t> extent = read_extent(object.get(), field, header, file);
   field.shape.assign(extent.begin() + 1, extent.end());
   return field;
 }
@@ -89,6 +120,8 @@ ShardHeader read_header(hid_t root, const fs::path& file) {
   for (std::string name; names >> name;) header.fields.push_back(read_field(group.get(), name, header, file));
   const std::string invalid = describe_invalid_fields(header.fields, header.classes);
   if (!invalid.empty()) throw DataError(fmt::format("{}: {}", file.string(), invalid));
+  if (h5::read_number(root, "schema_version", file) < schema_version(header.fields, header.compression))
+    throw DataError(fmt::format("{}: has sparse fields, which its schema version does not know", file.string()));
   return header;
 }
 

@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <utility>
+
 #include <tutti/io/detail/shard.hpp>
 #include <tutti/io/detail/shard_header.hpp>
 #include <tutti/kernels/crc32c.hpp>
@@ -14,17 +16,32 @@ ShardReader::ShardReader(std::filesystem::path file) : file_(std::move(file)) {
   header_ = read_header(root.get(), file_.path());
   const h5::Id group = h5::own(H5Gopen2(root.get(), "fields", H5P_DEFAULT), H5Gclose, file_.path(),
                                "group 'fields' cannot be opened");
-  chunks_.reserve(header_.fields.size());
-  for (const Field& field : header_.fields) {
-    const std::string what = fmt::format("field '{}'", field.name);
-    const h5::Id dataset = h5::own(H5Dopen2(group.get(), field.name.c_str(), H5P_DEFAULT), H5Dclose, file_.path(),
-                                   what + " cannot be opened");
-    chunks_.emplace_back(dataset.get(), finder, file_, header_.compression, what);
-    if (chunks_.back().rows_per_chunk() != header_.chunk_samples)
-      throw DataError(fmt::format("{}: {} is not stored in chunks of {} samples", file_.path().string(), what,
-                                  header_.chunk_samples));
-  }
+  parts_.reserve(header_.fields.size());
+  for (const Field& field : header_.fields) open_field(field, group.get(), finder);
   read_checksums(root.get());
+}
+
+void ShardReader::open_field(const Field& field, hid_t group, ChunkFinder& finder) {
+  std::vector<ChunkTable> parts;
+  const auto open = [&](const std::string& path, const std::string& what) {
+    const h5::Id dataset = h5::own(H5Dopen2(group, path.c_str(), H5P_DEFAULT), H5Dclose, file_.path(),
+                                   what + " cannot be opened");
+    parts.emplace_back(dataset.get(), finder, file_, header_.compression, what);
+  };
+  const std::string what = fmt::format("field '{}'", field.name);
+  if (field.sparse) {
+    for (const char* part : {kRowEnds, kColumns, kValues})
+      open(field.name + "/" + part, fmt::format("{} of field '{}'", part, field.name));
+    if (parts[1].extent() != parts[2].extent())
+      throw DataError(fmt::format("{}: {} has {} columns and {} values", file_.path().string(), what,
+                                  parts[1].extent().front(), parts[2].extent().front()));
+  } else {
+    open(field.name, what);
+  }
+  if (parts.front().rows_per_chunk() != header_.chunk_samples)
+    throw DataError(fmt::format("{}: {} is not stored in chunks of {} samples", file_.path().string(), what,
+                                header_.chunk_samples));
+  parts_.push_back(std::move(parts));
 }
 
 void ShardReader::read_checksums(hid_t root) {
@@ -56,16 +73,59 @@ std::string ShardReader::place(std::uint64_t chunk, std::size_t field) const {
 
 void ShardReader::read_chunk(std::uint64_t chunk, std::size_t field, std::span<std::byte> out) const {
   const std::size_t sample_bytes = header_.fields[field].sample_bytes();
-  if (chunk >= header_.chunks() || out.size() != header_.chunk_samples * sample_bytes)
+  if (header_.fields[field].sparse || chunk >= header_.chunks() || out.size() != header_.chunk_samples * sample_bytes)
     throw InvalidArgument(fmt::format("{}: no chunk {} of {} bytes", file_.path().string(), chunk, out.size()));
   try {
-    chunks_[field].read(file_, chunk, out);
+    parts_[field].front().read(file_, chunk, out);
   } catch (const DataError& error) {
     throw DataError(fmt::format("{}: {}", place(chunk, field), error.what()));
   }
   const auto samples = out.first(header_.samples_in_chunk(chunk) * sample_bytes);
   require_checksum(chunk, field, crc32c(samples));
   require_labels(chunk, field, samples);
+}
+
+// Row ends of a chunk, counted from the begin of the shard, and in `begin` the one before.
+std::vector<std::uint64_t> ShardReader::read_row_ends(std::uint64_t chunk, std::size_t field,
+                                                      std::uint64_t& begin) const {
+  const ChunkTable& table = parts_[field].front();
+  std::vector<std::uint64_t> row_ends(header_.chunk_samples);
+  begin = 0;
+  if (chunk > 0) {
+    table.read(file_, chunk - 1, std::as_writable_bytes(std::span(row_ends)));
+    begin = row_ends.back();
+  }
+  table.read(file_, chunk, std::as_writable_bytes(std::span(row_ends)));
+  row_ends.resize(header_.samples_in_chunk(chunk));
+  return row_ends;
+}
+
+SparseRows ShardReader::read_sparse_chunk(std::uint64_t chunk, std::size_t field) const {
+  const Field& description = header_.fields[field];
+  if (!description.sparse || chunk >= header_.chunks())
+    throw InvalidArgument(fmt::format("{}: no chunk {} of sparse rows", file_.path().string(), chunk));
+  SparseRows rows;
+  std::uint64_t begin = 0;
+  try {
+    rows.row_ends = read_row_ends(chunk, field, begin);
+    const std::uint64_t end = rows.row_ends.back();
+    const std::uint64_t elements = parts_[field][1].extent().front();
+    const bool last = chunk + 1 == header_.chunks();
+    if (begin > end || end > elements || (last && end != elements))
+      throw DataError(fmt::format("its rows are elements {} to {} of {}", begin, end, elements));
+    rows.columns.resize(end - begin);
+    rows.values.resize((end - begin) * size_of(description.dtype));
+    parts_[field][1].read_rows(file_, begin, end, std::as_writable_bytes(std::span(rows.columns)));
+    parts_[field][2].read_rows(file_, begin, end, rows.values);
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("{}: {}", place(chunk, field), error.what()));
+  }
+  require_checksum(chunk, field, sparse_checksum(rows.row_ends, rows.columns, rows.values));
+  for (std::uint64_t& row_end : rows.row_ends) row_end -= begin;  // below: a huge number, which is refused
+  if (const InvalidRow invalid = describe_invalid_rows(rows, description); !invalid.what.empty())
+    throw DataError(fmt::format("{}: field '{}', sample {}: {}", file_.path().string(), description.name,
+                                header_.first_sample + chunk * header_.chunk_samples + invalid.row, invalid.what));
+  return rows;
 }
 
 void ShardReader::require_checksum(std::uint64_t chunk, std::size_t field, std::uint32_t found) const {
@@ -86,7 +146,7 @@ void ShardReader::require_labels(std::uint64_t chunk, std::size_t field, std::sp
 }
 
 void ShardReader::prefetch(std::uint64_t chunk) const noexcept {
-  for (const ChunkTable& field : chunks_) field.prefetch(file_, chunk);
+  for (const auto& parts : parts_) parts.front().prefetch(file_, chunk);
 }
 
 }  // namespace tutti::io

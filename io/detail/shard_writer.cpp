@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/files.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -33,10 +34,15 @@ h5::Id create_group(hid_t root, const char* name, const std::filesystem::path& f
   return h5::own(H5Gcreate2(root, name, H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose, file, what);
 }
 
-// More than the metadata of a shard takes: it is laid out as one block at the beginning of the file.
+// Elements of a sparse field are stored in chunks of so many: 16 KiB of columns.
+constexpr hsize_t kElementChunk = 4096;
+
+// More than the metadata of a shard takes, where chunks need no index: it is laid out as one block at the beginning of
+// the file.
 hsize_t metadata_bytes(const ShardHeader& header) {
   hsize_t bytes = 1536 + header.dataset.size();
-  for (const Field& field : header.fields) bytes += 768 + 5 * field.name.size() + 32 * field.shape.size();
+  for (const Field& field : header.fields)
+    bytes += (field.sparse ? 2048 : 768) + 5 * field.name.size() + 32 * field.shape.size();
   return bytes;
 }
 
@@ -66,16 +72,17 @@ void ShardWriter::close() noexcept {
 }
 
 void ShardWriter::create() {
+  storage_ = std::make_unique<DiskStorage>(disk_.path(), file_);
   const h5::Id access = h5::write_access(file_);
-  h5::require(H5Pset_fapl_core(access.get(), std::size_t{64} << 10, false), file_, "cannot be created");
+  h5::use_storage(access.get(), *storage_, file_);
   h5::require(H5Pset_meta_block_size(access.get(), metadata_bytes(header_)), file_, "cannot be created");
-  image_.attach(access.get(), file_);
   const h5::Id creation = object_properties(H5P_FILE_CREATE, file_);
   root_ = h5::own(H5Fcreate(file_.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, file_,
                   "cannot be created");
   const hid_t root = root_.get();
+  const std::uint64_t version = schema_version(header_.fields, header_.compression);
   h5::write_attribute(root, "tutti_format", kShardFormat, file_);
-  h5::write_attribute(root, "schema_version", schema_version(header_.compression), file_);
+  h5::write_attribute(root, "schema_version", version, file_);
   h5::write_attribute(root, "dataset", header_.dataset, file_);
   h5::write_attribute(root, "dataset_samples", header_.dataset_samples, file_);
   h5::write_attribute(root, "classes", header_.classes, file_);
@@ -85,37 +92,71 @@ void ShardWriter::create() {
   h5::write_attribute(root, "first_sample", header_.first_sample, file_);
   h5::write_attribute(root, "samples", header_.samples, file_);
   h5::write_attribute(root, "chunk_samples", header_.chunk_samples, file_);
+  if (version >= 2) h5::write_attribute(root, "compression", name(header_.compression), file_);
 
   const h5::Id fields = create_group(root, "fields", file_);
-  for (const Field& field : header_.fields) create_field(field, fields.get());
-  const h5::Id checksums = create_group(root, "checksums", file_);
-  metadata_end_ = address(0, 0);
-  for (std::size_t f = 0; f < layouts_.size(); ++f) {
-    create_checksums(f, checksums.get());
-    metadata_end_ = std::min({metadata_end_, address(0, f), layouts_[f].checksums});
+  for (const Field& field : header_.fields) {
+    if (field.sparse)
+      create_sparse_field(field, fields.get());
+    else
+      create_field(field, fields.get());
   }
+  const h5::Id checksums = create_group(root, "checksums", file_);
+  for (std::size_t f = 0; f < layouts_.size(); ++f) create_checksums(f, checksums.get());
+  storage_->require_written();
+}
+
+// An extent of 0 is one without limit, of elements.
+ChunkWriter ShardWriter::create_part(hid_t group, const char* name, hid_t type, std::size_t element_bytes,
+                                     const std::vector<hsize_t>& extent, const std::string& what) {
+  const bool limited = extent.front() > 0;
+  std::vector<hsize_t> most = extent;
+  std::vector<hsize_t> chunk = extent;
+  if (!limited) most.front() = H5S_UNLIMITED;
+  chunk.front() = limited ? header_.chunk_samples : kElementChunk;
+  const int rank = static_cast<int>(extent.size());
+  const std::string failure = "cannot create " + what;
+
+  const h5::Id properties = object_properties(H5P_DATASET_CREATE, file_);
+  h5::require(H5Pset_chunk(properties.get(), rank, chunk.data()), file_, failure);
+  // Space for all chunks at once, in order: HDF5 then needs no index, and every chunk has its address from the start.
+  if (limited && header_.compression == Compression{})
+    h5::require(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), file_, failure);
+  h5::require(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), file_, failure);
+  set_filters(properties.get(), header_.compression, file_);
+  const h5::Id space = h5::own(H5Screate_simple(rank, extent.data(), most.data()), H5Sclose, file_, failure);
+  h5::Id dataset =
+      h5::own(H5Dcreate2(group, name, type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Dclose, file_,
+              failure);
+  std::size_t chunk_bytes = element_bytes;
+  for (const hsize_t size : chunk) chunk_bytes *= size;
+  return {std::move(dataset), header_.compression, element_bytes, chunk.front(), chunk_bytes, what};
 }
 
 void ShardWriter::create_field(const Field& field, hid_t group) {
-  const std::string what = fmt::format("cannot create field '{}'", field.name);
   std::vector<hsize_t> extent{header_.samples};
   extent.insert(extent.end(), field.shape.begin(), field.shape.end());
-  std::vector<hsize_t> chunk = extent;
-  chunk[0] = header_.chunk_samples;
-  const int rank = static_cast<int>(extent.size());
+  Layout layout{.parts = {}, .checksums = {}, .crc32c = std::vector<std::uint32_t>(header_.chunks()), .next = 0};
+  layout.parts.push_back(create_part(group, field.name.c_str(), h5::file_type(field.dtype), size_of(field.dtype),
+                                     extent, fmt::format("field '{}'", field.name)));
+  h5::write_attribute(layout.parts.front().dataset(), "dtype", std::string(name(field.dtype)), file_);
+  layouts_.push_back(std::move(layout));
+}
 
-  const h5::Id properties = object_properties(H5P_DATASET_CREATE, file_);
-  h5::require(H5Pset_chunk(properties.get(), rank, chunk.data()), file_, what);
-  // Space for all chunks at once, in order: HDF5 then needs no index, and every chunk has its address from the start.
-  h5::require(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), file_, what);
-  h5::require(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), file_, what);
-  const h5::Id space = h5::own(H5Screate_simple(rank, extent.data(), nullptr), H5Sclose, file_, what);
-  h5::Id dataset = h5::own(H5Dcreate2(group, field.name.c_str(), h5::file_type(field.dtype), space.get(), H5P_DEFAULT,
-                                      properties.get(), H5P_DEFAULT),
-                           H5Dclose, file_, what);
-  h5::write_attribute(dataset.get(), "dtype", std::string(name(field.dtype)), file_);
-  layouts_.push_back(
-      {.dataset = std::move(dataset), .checksums = 0, .crc32c = std::vector<std::uint32_t>(header_.chunks())});
+void ShardWriter::create_sparse_field(const Field& field, hid_t group) {
+  const h5::Id own_group = create_group(group, field.name.c_str(), file_);
+  h5::write_attribute(own_group.get(), "dtype", std::string(name(field.dtype)), file_);
+  h5::write_attribute(own_group.get(), "width", field.shape.front(), file_);
+  Layout layout{.parts = {}, .checksums = {}, .crc32c = std::vector<std::uint32_t>(header_.chunks()), .next = 0};
+  layout.parts.reserve(3);
+  const auto add = [&](const char* part, DType dtype, hsize_t extent) {
+    layout.parts.push_back(create_part(own_group.get(), part, h5::file_type(dtype), size_of(dtype), {extent},
+                                       fmt::format("{} of field '{}'", part, field.name)));
+  };
+  add(kRowEnds, DType::u64, header_.samples);
+  add(kColumns, DType::u32, 0);
+  add(kValues, field.dtype, 0);
+  layouts_.push_back(std::move(layout));
 }
 
 void ShardWriter::create_checksums(std::size_t field, hid_t group) {
@@ -125,56 +166,63 @@ void ShardWriter::create_checksums(std::size_t field, hid_t group) {
   h5::require(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), file_, what);
   const hsize_t chunks = header_.chunks();
   const h5::Id space = h5::own(H5Screate_simple(1, &chunks, nullptr), H5Sclose, file_, what);
-  const h5::Id table = h5::own(H5Dcreate2(group, header_.fields[field].name.c_str(), H5T_STD_U32LE, space.get(),
-                                          H5P_DEFAULT, properties.get(), H5P_DEFAULT),
-                               H5Dclose, file_, what);
-  const haddr_t offset = H5Dget_offset(table.get());
-  if (offset == HADDR_UNDEF) h5::fail(file_, what);
-  layouts_[field].checksums = offset;
-}
-
-std::uint64_t ShardWriter::address(std::uint64_t chunk, std::size_t field) const {
-  std::vector<hsize_t> offset(header_.fields[field].shape.size() + 1, 0);
-  offset[0] = chunk * header_.chunk_samples;
-  haddr_t address = HADDR_UNDEF;
-  hsize_t size = 0;
-  const hid_t dataset = layouts_[field].dataset.get();
-  if (H5Dget_chunk_info_by_coord(dataset, offset.data(), nullptr, &address, &size) < 0 || address == HADDR_UNDEF)
-    h5::fail(file_, fmt::format("chunk {} of field '{}' has no place", chunk, header_.fields[field].name));
-  return address;
+  layouts_[field].checksums =
+      h5::own(H5Dcreate2(group, header_.fields[field].name.c_str(), H5T_STD_U32LE, space.get(), H5P_DEFAULT,
+                         properties.get(), H5P_DEFAULT),
+              H5Dclose, file_, what);
 }
 
 void ShardWriter::write_chunk(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples) {
   const Field& description = header_.fields[field];
-  const std::size_t sample_bytes = description.sample_bytes();
-  if (chunk >= header_.chunks() || samples.size() != header_.samples_in_chunk(chunk) * sample_bytes)
+  if (description.sparse || chunk >= header_.chunks() ||
+      samples.size() != header_.samples_in_chunk(chunk) * description.sample_bytes())
     throw InvalidArgument(fmt::format("{}: chunk {} of field '{}' does not have {} bytes", file_.string(), chunk,
                                       description.name, samples.size()));
   layouts_[field].crc32c[chunk] = crc32c(samples);
-  const std::size_t chunk_bytes = header_.chunk_samples * sample_bytes;
-  if (samples.size() < chunk_bytes) {
-    padded_.assign(chunk_bytes, std::byte{0});
-    std::copy(samples.begin(), samples.end(), padded_.begin());
-    samples = padded_;
-  }
-  const h5::Session session;
-  disk_.write(address(chunk, field), samples);
+  layouts_[field].parts.front().write(chunk, samples, *storage_, file_);
+}
+
+void ShardWriter::write_sparse_chunk(std::uint64_t chunk, std::size_t field, const SparseRows& rows) {
+  const Field& description = header_.fields[field];
+  Layout& layout = layouts_[field];
+  if (!description.sparse || chunk >= header_.chunks() || chunk != layout.next ||
+      rows.row_ends.size() != header_.samples_in_chunk(chunk))
+    throw InvalidArgument(fmt::format("{}: chunk {} of field '{}' does not follow, or has not {} rows", file_.string(),
+                                      chunk, description.name, rows.row_ends.size()));
+  std::vector<std::uint64_t> row_ends = rows.row_ends;
+  for (std::uint64_t& end : row_ends) end += layout.parts[1].elements();
+  layout.crc32c[chunk] = sparse_checksum(row_ends, rows.columns, rows.values);
+  layout.parts[0].write(chunk, std::as_bytes(std::span(row_ends)), *storage_, file_);
+  layout.parts[1].append(std::as_bytes(std::span(rows.columns)), *storage_, file_);
+  layout.parts[2].append(rows.values, *storage_, file_);
+  ++layout.next;
 }
 
 void ShardWriter::finish() {
-  const h5::Session session;
   header_.checksum = 0;
+  for (Layout& layout : layouts_)
+    for (ChunkWriter& part : layout.parts) part.flush(*storage_, file_);
+  const h5::Session session;
   for (Layout& layout : layouts_) {
-    const auto table = std::as_bytes(std::span(layout.crc32c));
-    disk_.write(layout.checksums, table);
-    header_.checksum = crc32c(table, header_.checksum);
-    if (!layout.dataset.close()) h5::fail(file_, "cannot be built");
+    header_.checksum = crc32c(std::as_bytes(std::span(layout.crc32c)), header_.checksum);
+    const herr_t status = H5Dwrite(layout.checksums.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                                   layout.crc32c.data());
+    storage_->require_written();
+    h5::require(status, file_, "the checksums cannot be written");
+    for (ChunkWriter& part : layout.parts) part.close(file_);
+    if (!layout.checksums.close()) h5::fail(file_, "cannot be built");
   }
   h5::write_attribute(root_.get(), "checksum", header_.checksum, file_);
-  if (!root_.close()) h5::fail(file_, "cannot be built");
-  disk_.write(0, image_.head(metadata_end_, file_));
-  disk_.finish(image_.file_size(file_));
-  // Metadata that found no room at the beginning of the file would be missing now.
+  const bool closed = root_.close();
+  storage_->require_written();
+  if (!closed) h5::fail(file_, "cannot be built");
+  layouts_.clear();
+  disk_.finish(storage_->final_size());
+  storage_.reset();
+  require_read_back();
+}
+
+void ShardWriter::require_read_back() const {
   if (ShardReader(disk_.path()).header() != header_) h5::fail(file_, "is not read back as it was written");
 }
 
@@ -183,16 +231,21 @@ void ShardWriter::set_classes(std::size_t classes) {
   header_.classes = classes;
   const std::string invalid = describe_invalid_fields(header_.fields, classes);
   if (!invalid.empty()) throw InvalidArgument(fmt::format("{}: {}", file_.string(), invalid));
-  const h5::Session session;
   {
-    const h5::Id access = h5::write_access(file_);
-    h5::Id root = h5::own(H5Fopen(disk_.path().c_str(), H5F_ACC_RDWR, access.get()), H5Fclose, file_, what);
-    const h5::Id attribute = h5::own(H5Aopen(root.get(), "classes", H5P_DEFAULT), H5Aclose, file_, what);
-    const std::uint64_t value = classes;
-    h5::require(H5Awrite(attribute.get(), H5T_NATIVE_UINT64, &value), file_, what);
+    DiskStorage storage(disk_.path(), file_);
+    const h5::Session session;
+    {
+      const h5::Id access = h5::write_access(file_);
+      h5::use_storage(access.get(), storage, file_);
+      const h5::Id root = h5::own(H5Fopen(file_.c_str(), H5F_ACC_RDWR, access.get()), H5Fclose, file_, what);
+      const h5::Id attribute = h5::own(H5Aopen(root.get(), "classes", H5P_DEFAULT), H5Aclose, file_, what);
+      const std::uint64_t value = classes;
+      h5::require(H5Awrite(attribute.get(), H5T_NATIVE_UINT64, &value), file_, what);
+    }
+    storage.require_written();
   }
   sync_file(disk_.path());
-  if (ShardReader(disk_.path()).header() != header_) h5::fail(file_, "is not read back as it was written");
+  require_read_back();
 }
 
 }  // namespace tutti::io
