@@ -10,7 +10,7 @@ namespace tutti::io {
 namespace {
 
 ShardContent read_shard(const Dataset& dataset, std::size_t index, bool labels_only) {
-  ShardReader reader(dataset.shards()[index].file);
+  const ShardReader reader(dataset.shards()[index].file);
   const ShardHeader& header = reader.header();
   ShardContent content{.samples = header.samples,
                        .chunks = header.chunks(),
@@ -21,11 +21,14 @@ ShardContent read_shard(const Dataset& dataset, std::size_t index, bool labels_o
   for (std::size_t f = 0; f < header.fields.size(); ++f) {
     const Field& field = header.fields[f];
     const bool labels = header.classes > 0 && field.name == kLabelField;
-    content.data_bytes += header.samples * field.sample_bytes();
+    content.data_bytes += reader.data_bytes(f);
     if (labels_only && !labels) continue;
-    chunk_data.resize(header.chunk_samples * field.sample_bytes());
+    if (!field.sparse) chunk_data.resize(header.chunk_samples * field.sample_bytes());
     for (std::uint64_t chunk = 0; chunk < header.chunks(); ++chunk) {
-      reader.read_chunk(chunk, f, chunk_data);
+      if (field.sparse)
+        reader.read_sparse_chunk(chunk, f);
+      else
+        reader.read_chunk(chunk, f, chunk_data);
       if (!labels) continue;
       for (std::size_t i = 0; i < header.samples_in_chunk(chunk); ++i)
         ++content.samples_of_class[label_value(field, chunk_data, i)];

@@ -38,8 +38,10 @@ std::uint64_t even_chunk(std::uint64_t samples, std::uint64_t wanted) {
 }
 
 std::uint64_t default_chunk(const std::vector<Field>& fields) {
+  // How many elements a sparse sample has is not known yet.
+  constexpr std::size_t kSparseSample = 512;
   std::size_t bytes = 0;
-  for (const Field& field : fields) bytes += field.sample_bytes();
+  for (const Field& field : fields) bytes += field.sparse ? kSparseSample : field.sample_bytes();
   return std::max<std::uint64_t>(1, kChunkBytes / std::max<std::size_t>(1, bytes));
 }
 
@@ -49,7 +51,7 @@ void require_chunks_that_hdf5_takes(const DatasetPlan& plan) {
   const std::uint64_t wanted = plan.chunk_samples == 0 ? default_chunk(plan.fields) : plan.chunk_samples;
   const std::uint64_t chunk = even_chunk(largest_shard, wanted);
   for (const Field& field : plan.fields)
-    if (field.sample_bytes() > kLimit / chunk)
+    if ((field.sparse ? sizeof(std::uint64_t) : field.sample_bytes()) > kLimit / chunk)
       throw InvalidArgument(
           fmt::format("data set '{}': field '{}': a chunk of {} samples of {} bytes each is larger "
                       "than an HDF5 chunk may be, {} bytes",
@@ -69,6 +71,8 @@ void require_valid(const DatasetPlan& plan) {
         fmt::format("data set '{}': {} samples cannot make {} shards; a shard holds at least one sample, and "
                     "there are at most 99999",
                     plan.name, plan.samples, plan.shards));
+  if (const std::string wrong = describe_invalid(plan.compression); !wrong.empty())
+    throw InvalidArgument(fmt::format("data set '{}': {}", plan.name, wrong));
   require_chunks_that_hdf5_takes(plan);
 }
 
@@ -100,6 +104,7 @@ class DatasetWriter::Impl {
                  .classes = plan_.classes,
                  .class_names = plan_.class_names,
                  .fields = plan_.fields,
+                 .compression = plan_.compression,
                  .shards = {}};
     agree(ranks_, [&] {
       if (own_shards_.size() > 0) open_shard();
@@ -108,17 +113,23 @@ class DatasetWriter::Impl {
 
   Range own_samples() const noexcept { return own_samples_; }
 
-  void append(std::uint64_t samples, std::span<const std::span<const std::byte>> data) {
+  // `sparse` may be empty if no field is.
+  void append(std::uint64_t samples, std::span<const std::span<const std::byte>> data,
+              std::span<const SparseRows> sparse) {
     if (samples > own_samples_.size() - received_)
       throw InvalidArgument(fmt::format("more than the {} samples planned", own_samples_.size()));
-    if (data.size() != plan_.fields.size())
+    if (data.size() != plan_.fields.size() || (!sparse.empty() && sparse.size() != data.size()))
       throw InvalidArgument(fmt::format("{} fields instead of {}", data.size(), plan_.fields.size()));
-    for (std::size_t f = 0; f < data.size(); ++f)
-      if (data[f].size() != samples * plan_.fields[f].sample_bytes())
+    for (std::size_t f = 0; f < data.size(); ++f) {
+      const Field& field = plan_.fields[f];
+      if (field.sparse)
+        require_rows(field, samples, sparse.empty() ? SparseRows{} : sparse[f]);
+      else if (data[f].size() != samples * field.sample_bytes())
         throw InvalidArgument(
-            fmt::format("field '{}': {} bytes are not {} samples", plan_.fields[f].name, data[f].size(), samples));
+            fmt::format("field '{}': {} bytes are not {} samples", field.name, data[f].size(), samples));
+    }
     require_labels(samples, data);
-    for (std::uint64_t taken = 0; taken < samples;) taken += fill_chunk(taken, samples - taken, data);
+    for (std::uint64_t taken = 0; taken < samples;) taken += fill_chunk(taken, samples - taken, data, sparse);
   }
 
   void finish(std::size_t classes) {
@@ -200,6 +211,7 @@ class DatasetWriter::Impl {
                                                          .chunk_samples = even_chunk(range.size(), plan_.chunk_samples),
                                                          .classes = plan_.classes,
                                                          .fields = plan_.fields,
+                                                         .compression = plan_.compression,
                                                          .checksum = 0});
     chunk_index_ = 0;
   }
@@ -211,26 +223,44 @@ class DatasetWriter::Impl {
 
   // Moves samples from `first` on, at most `count`, into the chunk being filled, and writes it once it is full. Returns
   // how many.
-  std::uint64_t fill_chunk(std::uint64_t first, std::uint64_t count, std::span<const std::span<const std::byte>> data) {
+  std::uint64_t fill_chunk(std::uint64_t first, std::uint64_t count, std::span<const std::span<const std::byte>> data,
+                           std::span<const SparseRows> sparse) {
     if (current_ == nullptr) open_shard();
     const std::uint64_t wanted = current_->header().samples_in_chunk(chunk_index_);
-    const std::uint64_t taken = std::min(count, wanted - chunk_fill_);
+    const std::uint64_t taken = std::min(count, wanted - chunk_.samples);
     for (std::size_t f = 0; f < data.size(); ++f) {
-      const std::size_t bytes = plan_.fields[f].sample_bytes();
-      const auto piece = data[f].subspan(first * bytes, taken * bytes);
-      chunk_[f].insert(chunk_[f].end(), piece.begin(), piece.end());
-    }
-    chunk_fill_ += taken;
-    received_ += taken;
-    if (chunk_fill_ == wanted) {
-      for (std::size_t f = 0; f < data.size(); ++f) {
-        current_->write_chunk(chunk_index_, f, chunk_[f]);
-        chunk_[f].clear();
+      const Field& field = plan_.fields[f];
+      if (field.sparse) {
+        append_rows(sparse[f], first, taken, size_of(field.dtype), chunk_.sparse[f]);
+        continue;
       }
-      chunk_fill_ = 0;
-      if (++chunk_index_ == current_->header().chunks()) close_shard();
+      const auto piece = data[f].subspan(first * field.sample_bytes(), taken * field.sample_bytes());
+      chunk_.data[f].insert(chunk_.data[f].end(), piece.begin(), piece.end());
     }
+    chunk_.samples += taken;
+    received_ += taken;
+    if (chunk_.samples == wanted) write_chunk();
     return taken;
+  }
+
+  void write_chunk() {
+    for (std::size_t f = 0; f < plan_.fields.size(); ++f) {
+      if (plan_.fields[f].sparse)
+        current_->write_sparse_chunk(chunk_index_, f, chunk_.sparse[f]);
+      else
+        current_->write_chunk(chunk_index_, f, chunk_.data[f]);
+    }
+    chunk_.clear();
+    if (++chunk_index_ == current_->header().chunks()) close_shard();
+  }
+
+  void require_rows(const Field& field, std::uint64_t samples, const SparseRows& rows) const {
+    if (rows.row_ends.size() != samples)
+      throw InvalidArgument(
+          fmt::format("sparse field '{}': {} rows are not {} samples", field.name, rows.row_ends.size(), samples));
+    if (const InvalidRow invalid = describe_invalid_rows(rows, field); !invalid.what.empty())
+      throw DataError(fmt::format("{}: sample {}: field '{}': {}", folder_.string(),
+                                  own_samples_.first + received_ + invalid.row, field.name, invalid.what));
   }
 
   void require_labels(std::uint64_t samples, std::span<const std::span<const std::byte>> data) const {
@@ -257,8 +287,7 @@ class DatasetWriter::Impl {
   std::unique_ptr<ShardWriter> current_;
   std::uint64_t received_ = 0;
   std::uint64_t chunk_index_ = 0;
-  std::uint64_t chunk_fill_ = 0;               // samples in chunk_
-  std::vector<std::vector<std::byte>> chunk_;  // per field
+  SampleBlock chunk_;  // being filled
 };
 
 DatasetWriter::DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan, Ranks& ranks)
@@ -267,12 +296,12 @@ DatasetWriter::DatasetWriter(const std::filesystem::path& folder, const DatasetP
 DatasetWriter::~DatasetWriter() = default;
 
 void DatasetWriter::append(std::uint64_t samples, std::span<const std::span<const std::byte>> data) {
-  impl_->append(samples, data);
+  impl_->append(samples, data, {});
 }
 
 void DatasetWriter::append(const SampleBlock& block) {
   const std::vector<std::span<const std::byte>> data(block.data.begin(), block.data.end());
-  impl_->append(block.samples, data);
+  impl_->append(block.samples, data, block.sparse);
 }
 
 Range DatasetWriter::own_samples() const noexcept { return impl_->own_samples(); }

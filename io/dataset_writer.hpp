@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/io/compression.hpp>
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/ranks.hpp>
 #include <tutti/io/sample_block.hpp>
@@ -33,6 +34,10 @@ struct DatasetPlan {
   /// full. 0 chooses about 32 KiB. Larger suits reading in order from a parallel file system; smaller suits shuffled
   /// reading of a data set that exceeds the loader's cache, which reads a chunk per sample then.
   std::uint64_t chunk_samples = 0;
+
+  /// How chunks are compressed. None reads fastest where the data fit the page cache or the disk is fast; lz4 and
+  /// deflate-1 take fewer bytes of a slow file system. zstd is the smallest.
+  Compression compression = {};
 };
 
 /// Makes the folder if need be. \throws DataError naming it: it cannot be made, or holds a data set and `replace` is
@@ -58,10 +63,10 @@ class DatasetWriter {
   Range own_samples() const noexcept;
 
   /// The next `samples` samples: data[f] holds samples x sample_bytes of field f. \throws InvalidArgument for other
-  /// sizes or too many samples; DataError naming the file, or the sample whose label is out of range.
+  /// sizes, too many samples or sparse fields; DataError naming the file, or the sample whose label is out of range.
   void append(std::uint64_t samples, std::span<const std::span<const std::byte>> data);
 
-  /// The samples of a block.
+  /// The samples of a block. \throws likewise; DataError naming the sample whose sparse row is wrong.
   void append(const SampleBlock& block);
 
   /// `classes` states their number now if the plan did not. \throws InvalidArgument if samples are missing; DataError

@@ -80,7 +80,8 @@ class Import {
             .classes = classes.known ? classes.count : 0,
             .class_names = class_names_,
             .replace = options_.replace,
-            .chunk_samples = options_.chunk_samples};
+            .chunk_samples = options_.chunk_samples,
+            .compression = options_.compression};
   }
 
   Classes stated_classes() {

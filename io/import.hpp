@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/io/compression.hpp>
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/ranks.hpp>
 #include <tutti/io/sample_block.hpp>
@@ -93,6 +94,7 @@ struct ImportOptions {
   std::string name;              ///< of the data set; empty: the folder's name
   std::uint64_t shards = 1;
   std::uint64_t chunk_samples = 0;                           ///< as in DatasetPlan
+  Compression compression = {};                         ///< likewise
   bool replace = false;                                      ///< as in DatasetPlan
   std::function<void(const ImportProgress&)> progress = {};  ///< called now and then; may be empty
 };

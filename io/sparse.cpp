@@ -7,6 +7,22 @@
 
 namespace tutti::io {
 
+void append_rows(const SparseRows& rows, std::size_t first, std::size_t count, std::size_t value_bytes,
+                 SparseRows& out) {
+  if (count == 0) return;
+  const std::uint64_t begin = first == 0 ? 0 : rows.row_ends[first - 1];
+  const std::uint64_t end = rows.row_ends[first + count - 1];
+  const std::uint64_t before = out.row_ends.empty() ? 0 : out.row_ends.back();
+  const auto at = [](const auto& values, std::uint64_t index) {
+    return values.begin() + static_cast<std::ptrdiff_t>(index);
+  };
+  const std::size_t old = out.row_ends.size();
+  out.row_ends.resize(old + count);  // not reserve(), which would copy them all each time
+  for (std::size_t i = 0; i < count; ++i) out.row_ends[old + i] = before + rows.row_ends[first + i] - begin;
+  out.columns.insert(out.columns.end(), at(rows.columns, begin), at(rows.columns, end));
+  out.values.insert(out.values.end(), at(rows.values, begin * value_bytes), at(rows.values, end * value_bytes));
+}
+
 void densify(const SparseRows& rows, std::size_t row, const Field& field, std::span<std::byte> out) {
   const std::size_t bytes = size_of(field.dtype);
   std::fill(out.begin(), out.end(), std::byte{0});

@@ -25,6 +25,10 @@ struct SparseRows {
   }
 };
 
+/// Adds rows `first` to `first + count - 1` of `rows`, whose values take `value_bytes` each, to `out`.
+void append_rows(const SparseRows& rows, std::size_t first, std::size_t count, std::size_t value_bytes,
+                 SparseRows& out);
+
 /// Row `row` as all elements of a sample, sample_bytes of `field`: zeros where there are no others.
 void densify(const SparseRows& rows, std::size_t row, const Field& field, std::span<std::byte> out);
 

@@ -156,6 +156,9 @@ class ShardReader {
   /// The same of a sparse field. Row ends count from the begin of the chunk.
   SparseRows read_sparse_chunk(std::uint64_t chunk, std::size_t field) const;
 
+  /// What the samples of a field take when decoded; of a sparse one, as rows.
+  std::uint64_t data_bytes(std::size_t field) const noexcept;
+
   /// Has the system begin to read a chunk of all fields, of sparse ones the row ends. A hint, which returns at once.
   void prefetch(std::uint64_t chunk) const noexcept;
 

@@ -145,6 +145,13 @@ void ShardReader::require_labels(std::uint64_t chunk, std::size_t field, std::sp
                                 label_text(description, samples, bad), header_.classes - 1));
 }
 
+std::uint64_t ShardReader::data_bytes(std::size_t field) const noexcept {
+  const Field& description = header_.fields[field];
+  if (!description.sparse) return header_.samples * description.sample_bytes();
+  const std::uint64_t elements = parts_[field][1].extent().front();
+  return header_.samples * sizeof(std::uint64_t) + elements * (sizeof(std::uint32_t) + size_of(description.dtype));
+}
+
 void ShardReader::prefetch(std::uint64_t chunk) const noexcept {
   for (const auto& parts : parts_) parts.front().prefetch(file_, chunk);
 }

@@ -52,7 +52,7 @@ class SpoolSource final : public SampleSource {
     const std::uint64_t count = std::min(most, block_.samples - used_);
     for (std::size_t f = 0; f < fields_.size(); ++f) {
       if (fields_[f].sparse)
-        copy_rows(block_.sparse[f], count, size_of(fields_[f].dtype), out.sparse[f]);
+        append_rows(block_.sparse[f], used_, count, size_of(fields_[f].dtype), out.sparse[f]);
       else
         copy_samples(f, count, out.data[f]);
     }
@@ -70,18 +70,6 @@ class SpoolSource final : public SampleSource {
     const std::size_t bytes = fields_[field].sample_bytes();
     const auto piece = std::span(block_.data[field]).subspan(used_ * bytes, count * bytes);
     out.insert(out.end(), piece.begin(), piece.end());
-  }
-
-  void copy_rows(const SparseRows& rows, std::uint64_t count, std::size_t value_bytes, SparseRows& out) const {
-    const std::uint64_t first = used_ == 0 ? 0 : rows.row_ends[used_ - 1];
-    const std::uint64_t last = rows.row_ends[used_ + count - 1];
-    const std::uint64_t before = out.row_ends.empty() ? 0 : out.row_ends.back();
-    const auto at = [](auto& values, std::uint64_t index) {
-      return values.begin() + static_cast<std::ptrdiff_t>(index);
-    };
-    for (std::uint64_t i = used_; i < used_ + count; ++i) out.row_ends.push_back(before + rows.row_ends[i] - first);
-    out.columns.insert(out.columns.end(), at(rows.columns, first), at(rows.columns, last));
-    out.values.insert(out.values.end(), at(rows.values, first * value_bytes), at(rows.values, last * value_bytes));
   }
 
   // What is left of the block before is dropped.

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tutti/io/compression.hpp>
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/import.hpp>
 #include <tutti/kernels/error.hpp>
@@ -49,6 +50,12 @@ void add_common_options(CLI::App& command, Settings& settings) {
   command.add_option("--chunk", options.chunk_samples, "Most samples per chunk (default: about 32 KiB)")
       ->type_name("N")
       ->check(kCount);
+  command
+      .add_option_function<std::string>(
+          "--compress",
+          [&options](const std::string& name) { options.compression = io::compression_from_name(name); },
+          "Compression of chunks: none, deflate-1 to -9, lz4, zstd-1 to -19; 'shuffle+' in front reorders bytes first")
+      ->option_text("CODEC [none]");
   command.add_option("--name", options.name, "Name of the data set (default: that of the folder)")->type_name("NAME");
   command.add_option("--classes", settings.classes, "Number of classes (default: largest label + 1)")
       ->type_name("N")

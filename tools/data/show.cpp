@@ -22,12 +22,15 @@ void show_json(const io::Dataset& dataset, const Survey& content) {
                     {"name", dataset.name()},
                     {"samples", dataset.size()},
                     {"classes", dataset.classes()},
+                    {"compression", name(dataset.compression())},
                     {"data_bytes", content.data_bytes},
                     {"file_bytes", content.file_bytes},
                     {"fingerprint", fmt::format("{:08x}", dataset.fingerprint())}};
   root["fields"] = ordered_json::array();
-  for (const io::Field& field : dataset.fields())
+  for (const io::Field& field : dataset.fields()) {
     root["fields"].push_back({{"name", field.name}, {"dtype", std::string(name(field.dtype))}, {"shape", field.shape}});
+    if (field.sparse) root["fields"].back()["sparse"] = true;
+  }
   root["shards"] = ordered_json::array();
   for (std::size_t s = 0; s < content.shards.size(); ++s)
     root["shards"].push_back({{"file", dataset.shards()[s].file.filename().string()},
@@ -47,8 +50,12 @@ void show_text(const io::Dataset& dataset, const Survey& content) {
   for (const io::Field& field : dataset.fields()) {
     std::string shape;
     for (const std::size_t extent : field.shape) shape += fmt::format("{}{}", shape.empty() ? "" : " x ", extent);
-    fmt::print("  field {:<10} {:<4} {}\n", field.name, name(field.dtype), shape.empty() ? "scalar" : shape);
+    fmt::print("  field {:<10} {:<4} {}{}\n", field.name, name(field.dtype), shape.empty() ? "scalar" : shape,
+               field.sparse ? ", sparse" : "");
   }
+  if (dataset.compression() != io::Compression{})
+    fmt::print("  compression {}: {:.2f} bytes of data per byte of files\n", name(dataset.compression()),
+               static_cast<double>(content.data_bytes) / static_cast<double>(content.file_bytes));
   for (std::size_t s = 0; s < content.shards.size(); ++s)
     fmt::print("  {}  samples {} to {} ({}), {} chunks, {} bytes\n", dataset.shards()[s].file.filename().string(),
                dataset.shards()[s].first_sample, dataset.shards()[s].first_sample + content.shards[s].samples - 1,
