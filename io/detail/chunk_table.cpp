@@ -62,7 +62,7 @@ ChunkTable::ChunkTable(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& f
                        const std::string& what)
     : compression_(compression) {
   describe(dataset, file, what);
-  locate(dataset, finder, file, what);
+  if (chunks_ > 0) locate(dataset, finder, file, what);
 }
 
 void ChunkTable::describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what) {
@@ -86,7 +86,8 @@ void ChunkTable::describe(hid_t dataset, const ReadOnlyFile& file, const std::st
   for (const hsize_t size : chunk)
     if (__builtin_mul_overflow(bytes, size, &bytes)) bytes = ~std::uint64_t{0};
   // Every chunk takes bytes of the file, and what they can become is limited. So is then what is claimed for them.
-  if (chunks_ > file.size() || bytes > most_decoded(compression_, file.size()) / std::max<std::uint64_t>(1, chunks_))
+  if (chunks_ == 0) return;
+  if (chunks_ > file.size() || bytes > most_decoded(compression_, file.size()) / chunks_)
     throw DataError(fmt::format("{}: {} claims {} chunks of {} bytes, more than the {} bytes of the file can hold",
                                 file.path().string(), what, chunks_, bytes, file.size()));
   chunk_bytes_ = bytes;
@@ -107,7 +108,6 @@ void ChunkTable::locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& 
                                   place->size, chunk_bytes_));
     return *place;
   };
-  if (chunks_ == 0) return;
   const h5::Id properties = h5::own(H5Dget_create_plist(dataset), H5Pclose, file.path(), what + " cannot be opened");
   H5D_alloc_time_t allocated = H5D_ALLOC_TIME_DEFAULT;
   if (compression_ == Compression{} && H5Pget_alloc_time(properties.get(), &allocated) >= 0 &&
