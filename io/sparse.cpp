@@ -36,8 +36,8 @@ InvalidRow describe_invalid_rows(const SparseRows& rows, const Field& field) {
   for (std::size_t row = 0; row < rows.row_ends.size(); ++row) {
     const std::uint64_t end = rows.row_ends[row];
     if (end < begin || end > rows.columns.size())
-      return {row, fmt::format("its row ends at element {} of {}, the one before at {}", end, rows.columns.size(),
-                               begin)};
+      return {row,
+              fmt::format("its row ends at element {} of {}, the one before at {}", end, rows.columns.size(), begin)};
     for (std::uint64_t i = begin; i < end; ++i) {
       if (rows.columns[i] >= width)
         return {row, fmt::format("column {} is out of range: there are {} columns", rows.columns[i], width)};

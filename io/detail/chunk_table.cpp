@@ -29,8 +29,7 @@ bool has_filters(hid_t properties, const Compression& compression) {
 
 void read_stored(const ReadOnlyFile& file, std::uint64_t offset, std::span<std::byte> out) {
   const std::int64_t read = file.read(offset, out);
-  if (read < 0)
-    throw DataError("cannot be read: " + std::generic_category().message(static_cast<int>(-read)));
+  if (read < 0) throw DataError("cannot be read: " + std::generic_category().message(static_cast<int>(-read)));
   if (static_cast<std::size_t>(read) != out.size()) throw DataError("cannot be read: the file has become shorter");
 }
 
@@ -76,10 +75,9 @@ void ChunkTable::describe(hid_t dataset, const ReadOnlyFile& file, const std::st
   const h5::Id properties = h5::own(H5Dget_create_plist(dataset), H5Pclose, file.path(), failure);
   if (H5Sget_simple_extent_dims(space.get(), extent_.data(), nullptr) != rank ||
       H5Pget_layout(properties.get()) != H5D_CHUNKED || H5Pget_chunk(properties.get(), rank, chunk.data()) != rank ||
-      !std::equal(chunk.begin() + 1, chunk.end(), extent_.begin() + 1) ||
-      !has_filters(properties.get(), compression_))
-    throw DataError(fmt::format("{}: {} is not stored in chunks of whole samples, compression {}",
-                                file.path().string(), what, name(compression_)));
+      !std::equal(chunk.begin() + 1, chunk.end(), extent_.begin() + 1) || !has_filters(properties.get(), compression_))
+    throw DataError(fmt::format("{}: {} is not stored in chunks of whole samples, compression {}", file.path().string(),
+                                what, name(compression_)));
   rows_ = chunk.front();
   chunks_ = extent_.front() == 0 ? 0 : (extent_.front() - 1) / rows_ + 1;
   std::uint64_t bytes = element_bytes_;  // below 2^32, as HDF5 demands of chunks

@@ -83,7 +83,7 @@ class ChunkTable {
   std::uint64_t chunks_ = 0;
   std::size_t element_bytes_ = 1;
   std::size_t chunk_bytes_ = 0;
-  std::uint64_t first_ = 0;                // where the first chunk lies
+  std::uint64_t first_ = 0;                 // where the first chunk lies
   std::vector<ChunkFinder::Place> places_;  // empty if all lie one after another, as they are
 };
 

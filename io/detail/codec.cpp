@@ -226,8 +226,8 @@ struct Encoder::State {
       }
       case Codec::zstd: {
         encoded.resize(ZSTD_compressBound(in.size()));
-        const std::size_t size = ZSTD_compressCCtx(zstd.get(), encoded.data(), encoded.size(), in.data(), in.size(),
-                                                   compression.level);
+        const std::size_t size =
+            ZSTD_compressCCtx(zstd.get(), encoded.data(), encoded.size(), in.data(), in.size(), compression.level);
         if (ZSTD_isError(size) != 0)
           throw DataError(fmt::format("cannot be compressed by zstd: {}", ZSTD_getErrorName(size)));
         return size > room ? 0 : size;
@@ -240,10 +240,7 @@ struct Encoder::State {
 };
 
 Encoder::Encoder(const Compression& compression, std::size_t element_bytes)
-    : state_(new State{.compression = compression,
-                       .element_bytes = element_bytes,
-                       .shuffled = {},
-                       .encoded = {}}) {
+    : state_(new State{.compression = compression, .element_bytes = element_bytes, .shuffled = {}, .encoded = {}}) {
   if (compression.codec == Codec::deflate) {
     state_->deflate.reset(libdeflate_alloc_compressor(compression.level));
     if (state_->deflate == nullptr) throw std::bad_alloc();

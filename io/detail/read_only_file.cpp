@@ -35,8 +35,7 @@ ReadOnlyFile::~ReadOnlyFile() { ::close(descriptor_); }
 std::int64_t ReadOnlyFile::read(std::uint64_t offset, std::span<std::byte> out) const noexcept {
   std::size_t done = 0;
   while (done < out.size()) {
-    const ssize_t bytes =
-        ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    const ssize_t bytes = ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (bytes < 0 && errno == EINTR) continue;
     if (bytes < 0) return -errno;
     if (bytes == 0) break;

@@ -14,8 +14,8 @@ ShardReader::ShardReader(std::filesystem::path file) : file_(std::move(file)) {
   ChunkFinder finder(file_);
   const h5::Id root = h5::open_read_only(finder, file_.path());
   header_ = read_header(root.get(), file_.path());
-  const h5::Id group = h5::own(H5Gopen2(root.get(), "fields", H5P_DEFAULT), H5Gclose, file_.path(),
-                               "group 'fields' cannot be opened");
+  const h5::Id group =
+      h5::own(H5Gopen2(root.get(), "fields", H5P_DEFAULT), H5Gclose, file_.path(), "group 'fields' cannot be opened");
   parts_.reserve(header_.fields.size());
   for (const Field& field : header_.fields) open_field(field, group.get(), finder);
   read_checksums(root.get());
@@ -24,8 +24,8 @@ ShardReader::ShardReader(std::filesystem::path file) : file_(std::move(file)) {
 void ShardReader::open_field(const Field& field, hid_t group, ChunkFinder& finder) {
   std::vector<ChunkTable> parts;
   const auto open = [&](const std::string& path, const std::string& what) {
-    const h5::Id dataset = h5::own(H5Dopen2(group, path.c_str(), H5P_DEFAULT), H5Dclose, file_.path(),
-                                   what + " cannot be opened");
+    const h5::Id dataset =
+        h5::own(H5Dopen2(group, path.c_str(), H5P_DEFAULT), H5Dclose, file_.path(), what + " cannot be opened");
     parts.emplace_back(dataset.get(), finder, file_, header_.compression, what);
   };
   const std::string what = fmt::format("field '{}'", field.name);

@@ -125,9 +125,8 @@ ChunkWriter ShardWriter::create_part(hid_t group, const char* name, hid_t type, 
   h5::require(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), file_, failure);
   set_filters(properties.get(), header_.compression, file_);
   const h5::Id space = h5::own(H5Screate_simple(rank, extent.data(), most.data()), H5Sclose, file_, failure);
-  h5::Id dataset =
-      h5::own(H5Dcreate2(group, name, type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Dclose, file_,
-              failure);
+  h5::Id dataset = h5::own(H5Dcreate2(group, name, type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+                           H5Dclose, file_, failure);
   std::size_t chunk_bytes = element_bytes;
   for (const hsize_t size : chunk) chunk_bytes *= size;
   return {std::move(dataset), header_.compression, element_bytes, chunk.front(), chunk_bytes, what};
@@ -166,10 +165,9 @@ void ShardWriter::create_checksums(std::size_t field, hid_t group) {
   h5::require(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), file_, what);
   const hsize_t chunks = header_.chunks();
   const h5::Id space = h5::own(H5Screate_simple(1, &chunks, nullptr), H5Sclose, file_, what);
-  layouts_[field].checksums =
-      h5::own(H5Dcreate2(group, header_.fields[field].name.c_str(), H5T_STD_U32LE, space.get(), H5P_DEFAULT,
-                         properties.get(), H5P_DEFAULT),
-              H5Dclose, file_, what);
+  layouts_[field].checksums = h5::own(H5Dcreate2(group, header_.fields[field].name.c_str(), H5T_STD_U32LE, space.get(),
+                                                 H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+                                      H5Dclose, file_, what);
 }
 
 void ShardWriter::write_chunk(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples) {
@@ -205,8 +203,8 @@ void ShardWriter::finish() {
   const h5::Session session;
   for (Layout& layout : layouts_) {
     header_.checksum = crc32c(std::as_bytes(std::span(layout.crc32c)), header_.checksum);
-    const herr_t status = H5Dwrite(layout.checksums.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                                   layout.crc32c.data());
+    const herr_t status =
+        H5Dwrite(layout.checksums.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, layout.crc32c.data());
     storage_->require_written();
     h5::require(status, file_, "the checksums cannot be written");
     for (ChunkWriter& part : layout.parts) part.close(file_);

@@ -18,8 +18,8 @@
 namespace tutti::io::test {
 namespace {
 
-constexpr const char* kNames[] = {"none",        "deflate-1",        "deflate-9",   "shuffle+deflate-6", "lz4",
-                                  "shuffle+lz4", "shuffle+zstd-3", "zstd-19"};
+constexpr const char* kNames[] = {"none", "deflate-1",   "deflate-9",      "shuffle+deflate-6",
+                                  "lz4",  "shuffle+lz4", "shuffle+zstd-3", "zstd-19"};
 
 TEST(Compression, HasNames) {
   for (const char* text : kNames) EXPECT_EQ(name(compression_from_name(text)), text);

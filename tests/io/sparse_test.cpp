@@ -83,7 +83,8 @@ void expect_equal(const SparseRows& a, const SparseRows& b, const std::string& w
 
 TEST(Sparse, RowsAreReadAsTheyWereWritten) {
   for (const char* compression : {"none", "shuffle+deflate-1", "lz4"})
-    for (const auto& [samples, most, chunk] : {std::tuple(37U, 5U, 4U), {300U, 90U, 64U}, {7U, 2900U, 3U}, {9U, 0U, 2U}}) {
+    for (const auto& [samples, most, chunk] :
+         {std::tuple(37U, 5U, 4U), {300U, 90U, 64U}, {7U, 2900U, 3U}, {9U, 0U, 2U}}) {
       const TemporaryFolder temporary;
       const SampleBlock block = block_of(samples, most);
       write_block(temporary.path(), sparse_plan(samples, 2, chunk, compression), block);
@@ -96,6 +97,24 @@ TEST(Sparse, RowsAreReadAsTheyWereWritten) {
                 samples * 24 + block.sparse[0].columns.size() * 8 + block.sparse[2].columns.size() * 12);
       EXPECT_EQ(survey_shard(dataset, 0).data_bytes, check_shard(dataset, 0).data_bytes);
     }
+}
+
+// The example of io/FORMAT.md.
+TEST(Sparse, ChecksumsAreThoseOfTheExample) {
+  const TemporaryFolder temporary;
+  const std::vector<float> values{0.5F, 1.0F, -2.0F};
+  const auto bytes = std::as_bytes(std::span(values));
+  SampleBlock block(1);
+  block.samples = 3;
+  block.sparse[0] = {.row_ends = {1, 1, 3}, .columns = {1, 0, 2}, .values = {bytes.begin(), bytes.end()}};
+  const DatasetPlan plan{
+      .name = "rows", .fields = {{"x", DType::f32, {3}, true}}, .samples = 3, .shards = 1, .chunk_samples = 2};
+  write_block(temporary.path(), plan, block);
+  const fs::path file = temporary.path() / shard_file_name(0, 1);
+  EXPECT_EQ(read_shard_header(file).checksum, 0x6110f7c9U);
+  const std::vector<std::uint32_t> checksums{0xeb742b2cU, 0x0b3a35aeU};
+  EXPECT_GE(find_bytes(file, std::as_bytes(std::span(checksums))), 0);
+  expect_equal(read_rows(Dataset(temporary.path()), 0), block.sparse[0], "the example");
 }
 
 TEST(Sparse, RowsArriveInAnyPortions) {

@@ -52,8 +52,7 @@ void add_common_options(CLI::App& command, Settings& settings) {
       ->check(kCount);
   command
       .add_option_function<std::string>(
-          "--compress",
-          [&options](const std::string& name) { options.compression = io::compression_from_name(name); },
+          "--compress", [&options](const std::string& name) { options.compression = io::compression_from_name(name); },
           "Compression of chunks: none, deflate-1 to -9, lz4, zstd-1 to -19; 'shuffle+' in front reorders bytes first")
       ->option_text("CODEC [none]");
   command.add_option("--name", options.name, "Name of the data set (default: that of the folder)")->type_name("NAME");

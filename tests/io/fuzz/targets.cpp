@@ -14,6 +14,7 @@
 
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/dataset_writer.hpp>
+#include <tutti/io/detail/codec.hpp>
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
 #include <tutti/io/import.hpp>
@@ -106,8 +107,12 @@ std::string shard_of(const DatasetPlan& plan) {
     DatasetWriter writer(folder, plan);
     SampleBlock block(plan.fields.size());
     block.samples = plan.samples;
-    for (std::size_t f = 0; f < plan.fields.size(); ++f)
-      block.data[f].resize(plan.samples * plan.fields[f].sample_bytes());
+    for (std::size_t f = 0; f < plan.fields.size(); ++f) {
+      if (plan.fields[f].sparse)
+        block.sparse[f] = {.row_ends = {2, 2, 3, 4, 6}, .columns = {0, 3, 1, 2, 2, 3}, .values = {6 * 4, std::byte{7}}};
+      else
+        block.data[f].resize(plan.samples * plan.fields[f].sample_bytes());
+    }
     writer.append(block);
     writer.finish();
   }
@@ -117,27 +122,72 @@ std::string shard_of(const DatasetPlan& plan) {
 }
 
 std::vector<std::string> shards() {
-  return {shard_of({.name = "x",
-                    .fields = {{"x", DType::u16, {3}}, {"label", DType::i64, {}}},
-                    .samples = 5,
-                    .classes = 2,
-                    .chunk_samples = 2})};
+  DatasetPlan plan{.name = "x",
+                   .fields = {{"x", DType::u16, {3}}, {"label", DType::i64, {}}},
+                   .samples = 5,
+                   .classes = 2,
+                   .chunk_samples = 2};
+  std::vector<std::string> files{shard_of(plan)};
+  plan.compression = {.codec = Codec::deflate, .level = 1, .shuffle = true};
+  files.push_back(shard_of(plan));
+  plan.compression = {};
+  plan.fields.push_back({"rows", DType::f32, {4}, true});
+  files.push_back(shard_of(plan));
+  return files;
 }
 
 void read_shard(const fs::path& file) {
-  ShardReader reader(file);
+  const ShardReader reader(file);
   const ShardHeader& header = reader.header();
   for (std::size_t f = 0; f < header.fields.size(); ++f) {
-    std::vector<std::byte> chunk(header.chunk_samples * header.fields[f].sample_bytes());
-    for (std::uint64_t c = 0; c < std::min<std::uint64_t>(header.chunks(), 1000); ++c) reader.read_chunk(c, f, chunk);
+    const bool sparse = header.fields[f].sparse;
+    std::vector<std::byte> chunk(sparse ? 0 : header.chunk_samples * header.fields[f].sample_bytes());
+    for (std::uint64_t c = 0; c < std::min<std::uint64_t>(header.chunks(), 1000); ++c) {
+      if (sparse)
+        reader.read_sparse_chunk(c, f);
+      else
+        reader.read_chunk(c, f, chunk);
+    }
   }
 }
 
+// Chunks as they are stored, behind a byte each for codec, shuffle and the size of elements. In a shard HDF5's own
+// checksums and the place of a chunk are in the way of what is changed.
+constexpr std::size_t kChunkBytes = 1024;
+
+Compression chunk_compression(std::uint8_t codec, std::uint8_t shuffle) {
+  const auto known = static_cast<Codec>(1 + codec % 3);
+  return {.codec = known, .level = known == Codec::lz4 ? 0 : 1, .shuffle = shuffle % 2 == 1};
+}
+
+std::vector<std::string> chunks() {
+  std::vector<std::byte> chunk(kChunkBytes);
+  for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = static_cast<std::byte>(i % 97 + i / 256);
+  std::vector<std::string> files;
+  for (std::uint8_t codec = 0; codec < 3; ++codec)
+    for (std::uint8_t shuffle = 0; shuffle < 2; ++shuffle) {
+      const auto stored = Encoder(chunk_compression(codec, shuffle), 4).encode(chunk);
+      std::string file{static_cast<char>(codec), static_cast<char>(shuffle), 2};
+      file.append(reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size());
+      files.push_back(file);
+    }
+  return files;
+}
+
+void read_stored_chunk(const fs::path& file) {
+  const std::string bytes = read_whole_file(file.string());
+  if (bytes.size() < 3) return;
+  const auto stored = std::as_bytes(std::span(bytes)).subspan(3);
+  std::vector<std::byte> buffer;
+  std::vector<std::byte> out(kChunkBytes);
+  decode(chunk_compression(static_cast<std::uint8_t>(bytes[0]), static_cast<std::uint8_t>(bytes[1])),
+         std::size_t{1} << (static_cast<unsigned char>(bytes[2]) % 4), 0, stored, buffer, out);
+}
+
 constexpr Target kTargets[] = {
-    {"idx_images", idx_images, read_idx_images},
-    {"idx_labels", idx_labels, read_idx_labels},
-    {"manifest", manifests, read_manifest},
-    {"shard", shards, read_shard},
+    {"idx_images", idx_images, read_idx_images}, {"idx_labels", idx_labels, read_idx_labels},
+    {"manifest", manifests, read_manifest},      {"shard", shards, read_shard},
+    {"chunk", chunks, read_stored_chunk},
 };
 
 }  // namespace
