@@ -10,6 +10,7 @@ void add_data_command(CLI::App& app) {
   data::add_import_command(*data);
   data::add_check_command(*data);
   data::add_speed_command(*data);
+  data::add_stage_command(*data);
   data::add_show_command(*data);
 }
 

@@ -13,5 +13,6 @@ void add_import_command(CLI::App& data);
 void add_check_command(CLI::App& data);
 void add_show_command(CLI::App& data);
 void add_speed_command(CLI::App& data);
+void add_stage_command(CLI::App& data);
 
 }  // namespace tutti::tools::data

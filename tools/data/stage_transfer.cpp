@@ -1,0 +1,428 @@
+// Moving pieces; see stage_transfer.hpp.
+#include "tools/data/stage_transfer.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <tutti/allreduce/allreduce.hpp>
+#include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/point_to_point.hpp>
+#include <tutti/kernels/crc32c.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::tools::data {
+namespace {
+
+constexpr std::uint64_t kRingBytes = std::uint64_t{64} << 20;
+constexpr std::size_t kFewestBuffers = 4;
+constexpr std::size_t kMostBuffers = 16;
+constexpr std::size_t kUnderWay = 2;           // messages of one direction
+constexpr std::uint64_t kVerifiedAtOnce = 64;  // blocks
+
+/// Behind the bytes of a piece in its message: the checksums of the blocks that end in it, and whether it was read.
+constexpr std::uint32_t kRead = 0;
+constexpr std::uint32_t kNotRead = 1;
+std::size_t message_bytes(const Piece& piece) { return piece.bytes + (piece.ends + 1) * sizeof(std::uint32_t); }
+
+/// What the threads of a mover share. A piece i uses buffer i modulo their number; counts are of pieces, in order.
+class Ring {
+ public:
+  Ring(std::span<const Piece> pieces, const StagePlan& plan)
+      : pieces_(pieces),
+        total_(pieces.size()),
+        buffers_(std::clamp(static_cast<std::size_t>(kRingBytes / plan.piece_bytes), kFewestBuffers, kMostBuffers)) {
+    std::size_t most = 0;
+    for (const Piece& piece : pieces) most = std::max(most, message_bytes(piece));
+    for (std::vector<std::byte>& buffer : buffers_) buffer.resize(most);
+  }
+
+  const Piece& piece(std::size_t i) const { return pieces_[i]; }
+  std::span<std::byte> message(std::size_t i) {
+    return std::span(buffers_[i % buffers_.size()]).first(message_bytes(pieces_[i]));
+  }
+  std::size_t buffers() const noexcept { return buffers_.size(); }
+
+  /// Whether piece i may be filled in: no earlier one needs its buffer.
+  bool is_free(std::size_t i) const { return i < std::min(sent_, stored_) + buffers_.size(); }
+
+  /// Waits until `ready` or the end of the pieces comes before piece i. False: there is no piece i, or all is given up.
+  template <class Ready>
+  bool await(std::size_t i, Ready ready) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return given_up_ || i >= total_ || ready(); });
+    return !given_up_ && i < total_;
+  }
+  bool await_buffer(std::size_t i) {
+    return await(i, [&] { return is_free(i); });
+  }
+  bool await_arrival(std::size_t i) {
+    return await(i, [&] { return i < arrived_; });
+  }
+
+  template <class Change>
+  void change(Change how) {
+    {
+      const std::lock_guard lock(mutex_);
+      how(*this);
+    }
+    changed_.notify_all();
+  }
+  void arrive() {
+    change([](Ring& ring) { ++ring.arrived_; });
+  }
+  void send() {
+    change([](Ring& ring) { ++ring.sent_; });
+  }
+  void store() {
+    change([](Ring& ring) { ++ring.stored_; });
+  }
+  void stop_behind(std::size_t total) {
+    change([&](Ring& ring) { ring.total_ = std::min(ring.total_, total); });
+  }
+  void give_up() {
+    change([](Ring& ring) { ring.given_up_ = true; });
+  }
+  void fail(const std::string& problem) {
+    change([&](Ring& ring) {
+      if (!ring.problem_) ring.problem_ = problem;
+    });
+  }
+
+  struct Counts {
+    std::size_t total, arrived, sent, stored;
+  };
+  Counts counts() {
+    const std::lock_guard lock(mutex_);
+    return {total_, arrived_, sent_, stored_};
+  }
+  std::optional<std::string> problem() {
+    const std::lock_guard lock(mutex_);
+    return problem_;
+  }
+  bool may_fill(std::size_t i) {
+    const std::lock_guard lock(mutex_);
+    return is_free(i);
+  }
+
+ private:
+  std::span<const Piece> pieces_;
+  std::size_t total_;
+  std::vector<std::vector<std::byte>> buffers_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t arrived_ = 0;
+  std::size_t sent_ = 0;
+  std::size_t stored_ = 0;
+  bool given_up_ = false;
+  std::optional<std::string> problem_;
+};
+
+void read_pieces(Ring& ring, StageSource& source) {
+  std::uint32_t running = 0;
+  bool failed = false;
+  for (std::size_t i = 0; ring.await_buffer(i); ++i) {
+    const Piece& piece = ring.piece(i);
+    const std::span<std::byte> message = ring.message(i);
+    std::vector<std::uint32_t> trailer;
+    trailer.reserve(piece.ends + 1);
+    try {
+      if (!failed) source.read(piece, message.first(piece.bytes));
+    } catch (const std::exception& error) {
+      ring.fail(error.what());
+      failed = true;
+    }
+    for (std::uint64_t at = 0; at < piece.bytes;) {
+      const std::uint64_t in_block = (piece.offset + at) % kBlockBytes;
+      const std::uint64_t part = std::min(piece.bytes - at, kBlockBytes - in_block);
+      running = crc32c(message.subspan(at, part), in_block == 0 ? 0 : running);
+      at += part;
+      if (trailer.size() < piece.ends) trailer.push_back(running);
+    }
+    trailer.push_back(failed ? kNotRead : kRead);
+    std::memcpy(message.data() + piece.bytes, trailer.data(), trailer.size() * sizeof(std::uint32_t));
+    ring.arrive();
+  }
+}
+
+/// Ranges of blocks that have been stored, for the thread that reads them back.
+class Stored {
+ public:
+  void add(const Piece& piece) {
+    if (piece.ends == 0) return;
+    const bool follows = blocks_ > 0 && piece.file == file_ && piece.first_block == first_ + blocks_;
+    if (!follows || blocks_ >= kVerifiedAtOnce) flush();
+    if (blocks_ == 0) {
+      file_ = piece.file;
+      first_ = piece.first_block;
+    }
+    blocks_ += piece.ends;
+  }
+
+  void flush() {
+    if (blocks_ == 0) return;
+    const std::lock_guard lock(mutex_);
+    ranges_.push_back({file_, first_, blocks_});
+    blocks_ = 0;
+    changed_.notify_one();
+  }
+
+  void end() {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    changed_.notify_one();
+  }
+
+  /// Calls `verify` for each until the end.
+  template <class Verify>
+  void take_all(Verify verify) {
+    for (;;) {
+      Range range{};
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return ended_ || !ranges_.empty(); });
+        if (ranges_.empty()) return;
+        range = ranges_.front();
+        ranges_.pop_front();
+      }
+      verify(range.file, range.first, range.blocks);
+    }
+  }
+
+ private:
+  struct Range {
+    std::size_t file;
+    std::uint64_t first, blocks;
+  };
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Range> ranges_;
+  bool ended_ = false;
+  std::size_t file_ = 0;
+  std::uint64_t first_ = 0;
+  std::uint64_t blocks_ = 0;
+};
+
+void store_pieces(Ring& ring, StageTarget& target, Stored& stored) {
+  bool failed = false;
+  for (std::size_t i = 0; ring.await_arrival(i); ++i) {
+    const Piece& piece = ring.piece(i);
+    const std::span<const std::byte> message = ring.message(i);
+    std::vector<std::uint32_t> trailer(piece.ends + 1);
+    std::memcpy(trailer.data(), message.data() + piece.bytes, trailer.size() * sizeof(std::uint32_t));
+    try {
+      failed = failed || trailer.back() != kRead;  // the reader's problem is told by the reader
+      if (!failed) {
+        target.store(piece, message.first(piece.bytes), std::span(trailer).first(piece.ends));
+        stored.add(piece);
+      }
+    } catch (const std::exception& error) {
+      ring.fail(error.what());
+      failed = true;
+    }
+    ring.store();
+  }
+  stored.flush();
+  stored.end();
+}
+
+void read_back(Ring& ring, StageTarget& target, Stored& stored) {
+  bool failed = false;
+  stored.take_all([&](std::size_t file, std::uint64_t first, std::uint64_t blocks) {
+    try {
+      if (!failed) target.verify(file, first, blocks);
+    } catch (const std::exception& error) {
+      ring.fail(error.what());
+      failed = true;
+    }
+  });
+}
+
+/// The threads of a mover; they end with the pieces, or with the object.
+class Threads {
+ public:
+  Threads(Ring& ring, StageSource* source, StageTarget& target) : ring_(ring) {
+    threads_.reserve(3);
+    if (source != nullptr) threads_.emplace_back([&ring, source] { read_pieces(ring, *source); });
+    threads_.emplace_back([this, &ring, &target] { store_pieces(ring, target, stored_); });
+    threads_.emplace_back([this, &ring, &target] { read_back(ring, target, stored_); });
+  }
+  ~Threads() {
+    ring_.give_up();
+    join();
+  }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+  void join() {
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+ private:
+  Ring& ring_;
+  Stored stored_;
+  std::vector<std::thread> threads_;
+};
+
+/// Messages of one direction, started and completed in the order of the pieces.
+class Lane {
+ public:
+  bool is_open(std::size_t end) const noexcept { return started_ < end && under_way_.size() < kUnderWay; }
+  std::size_t next() const noexcept { return started_; }
+  void start(Request request) {
+    under_way_.push_back(std::move(request));
+    ++started_;
+  }
+
+  /// Whether the oldest has come to its end, and is forgotten.
+  bool complete_one() {
+    if (under_way_.empty() || !under_way_.front().test()) return false;
+    under_way_.pop_front();
+    return true;
+  }
+  bool is_idle() const noexcept { return under_way_.empty(); }
+
+ private:
+  std::size_t started_ = 0;
+  std::deque<Request> under_way_;
+};
+
+/// The calling thread's part: starts messages, completes them, votes.
+class Pump {
+ public:
+  Pump(const Communicator& movers, const StagePlan& plan, Ring& ring)
+      : movers_(movers),
+        plan_(plan),
+        ring_(ring),
+        window_(kFewestWindow + ring.buffers() * static_cast<std::size_t>(movers.size())),
+        limit_(window_),
+        receives_(movers.rank() > 0),
+        sends_(plan.broadcast.empty() ? movers.rank() + 1 < movers.size() : movers.rank() == 0 && movers.size() > 1) {}
+
+  std::uint64_t bytes_sent() const noexcept { return bytes_sent_; }
+  std::uint64_t bytes_done() const noexcept { return bytes_done_; }
+
+  /// Whether all pieces are through; advances what can be.
+  bool advance(bool& moved) {
+    moved = vote();
+    const Ring::Counts at = ring_.counts();
+    const std::size_t end = std::min(at.total, limit_);
+    while (receives_ && in_.is_open(end) && ring_.may_fill(in_.next())) {
+      in_.start(start_receive(in_.next()));
+      moved = true;
+    }
+    while (receives_ && in_.complete_one()) {
+      ring_.arrive();
+      if (!sends_) pass_on();
+      moved = true;
+    }
+    while (sends_ && out_.is_open(std::min(end, at.arrived))) {
+      out_.start(start_send(out_.next()));
+      moved = true;
+    }
+    while (sends_ && out_.complete_one()) {
+      pass_on();
+      moved = true;
+    }
+    while (!receives_ && !sends_ && passed_ < std::min(at.arrived, at.total)) {
+      pass_on();
+      moved = true;
+    }
+    return passed_ == at.total && !vote_.has_value() && (movers_.size() == 1 || votes_ * window_ >= at.total);
+  }
+
+  /// Whether a message is under way, which only advances when it is looked at.
+  bool awaits_message() const noexcept { return !in_.is_idle() || !out_.is_idle() || vote_.has_value(); }
+
+ private:
+  static constexpr std::size_t kFewestWindow = 32;
+
+  void pass_on() {
+    bytes_done_ += ring_.piece(passed_).bytes;
+    if (plan_.broadcast.empty() && sends_) bytes_sent_ += ring_.piece(passed_).bytes;
+    ++passed_;
+    ring_.send();
+  }
+
+  /// At the first piece of each window of pieces this rank tells whether it has failed. The next window begins when all
+  /// have told; if one has failed, none does.
+  bool vote() {
+    if (movers_.size() == 1) {
+      if (ring_.problem()) ring_.stop_behind(passed_);
+      limit_ = passed_ + window_;
+      return false;
+    }
+    const std::size_t position = receives_ ? in_.next() : out_.next();
+    if (!vote_ && position >= votes_ * window_ && votes_ * window_ < ring_.counts().total) {
+      failed_ = ring_.problem() ? 1 : 0;
+      vote_.emplace(iallreduce(movers_, std::span(&failed_, 1), ReduceOp::max));
+      return true;
+    }
+    if (!vote_ || !vote_->test()) return false;
+    vote_.reset();
+    ++votes_;
+    limit_ = (votes_ + 1) * window_;
+    if (failed_ != 0) ring_.stop_behind(votes_ * window_);
+    return true;
+  }
+
+  Request start_receive(std::size_t i) {
+    const std::span<std::byte> message = ring_.message(i);
+    const Buffer buffer(message.data(), message.size(), DType::u8);
+    if (plan_.broadcast.empty()) return ireceive(movers_, buffer, movers_.rank() - 1);
+    return ibroadcast(movers_, buffer, 0, {.algorithm = plan_.broadcast});
+  }
+
+  Request start_send(std::size_t i) {
+    const std::span<std::byte> message = ring_.message(i);
+    const Buffer buffer(message.data(), message.size(), DType::u8);
+    if (plan_.broadcast.empty()) return isend(movers_, buffer, movers_.rank() + 1);
+    return ibroadcast(movers_, buffer, 0, {.algorithm = plan_.broadcast});
+  }
+
+  const Communicator& movers_;
+  const StagePlan& plan_;
+  Ring& ring_;
+  std::size_t window_;
+  std::size_t limit_;  // pieces before it may be started
+  bool receives_;
+  bool sends_;
+  Lane in_;
+  Lane out_;
+  std::size_t passed_ = 0;  // pieces that are here, and that nobody waits for any more
+  std::uint64_t bytes_sent_ = 0;
+  std::uint64_t bytes_done_ = 0;
+  std::int32_t failed_ = 0;
+  std::size_t votes_ = 0;
+  std::optional<Request> vote_;
+};
+
+}  // namespace
+
+TransferResult transfer(const Communicator& movers, std::span<const Piece> pieces, const StagePlan& plan,
+                        StageSource* source, StageTarget& target, const std::function<void(std::uint64_t)>& moved) {
+  using namespace std::chrono_literals;
+  Ring ring(pieces, plan);
+  Pump pump(movers, plan, ring);
+  Threads threads(ring, source, target);
+  int idle = 0;
+  for (bool advanced = false; !pump.advance(advanced);) {
+    idle = advanced ? 0 : idle + 1;
+    if (idle > 100) std::this_thread::sleep_for(pump.awaits_message() ? 50us : 500us);
+    moved(pump.bytes_done());
+  }
+  threads.join();
+  moved(pump.bytes_done());
+  return {.bytes_sent = pump.bytes_sent(), .problem = ring.problem()};
+}
+
+}  // namespace tutti::tools::data
