@@ -170,7 +170,6 @@ bool StageTarget::read_state() {
 
 /// A state in which nothing is there.
 void StageTarget::make_state() {
-  if (state_ >= 0) ::close(std::exchange(state_, -1));
   const fs::path file = folder_ / kStateFile;
   std::fill(marks_.begin(), marks_.end(), 0);
   const std::string head = to_text(set_);
@@ -210,13 +209,12 @@ void StageTarget::survey() {
   // Files that were written again may differ from the earlier ones in bytes, though not in samples: they do not mix.
   if (complete() || staged_before(folder_)->same_times(set_)) return;
   std::fill(missing_.begin(), missing_.end(), std::uint8_t{1});
-  make_state();
+  ::close(std::exchange(state_, -1));
 }
 
 /// A data set that was brought here by other means serves if all of its own checksums are right.
 void StageTarget::adopt() {
-  const std::optional<std::string> manifest = text_of(folder_ / kManifestFile);
-  bool right = manifest && *manifest == set_.manifest;
+  bool right = text_of(folder_ / kManifestFile) == set_.manifest;
   for (std::size_t f = 0; right && f < set_.files.size(); ++f) {
     std::error_code error;
     right = fs::file_size(final_path(f), error) == set_.files[f].bytes && !error;
@@ -229,8 +227,8 @@ void StageTarget::adopt() {
   } catch (const DataError&) {
     right = false;
   }
-  make_state();
   if (!right) return;
+  make_state();
   std::vector<std::byte> buffer(kBlockBytes);
   for (std::size_t f = 0; f < set_.files.size(); ++f) {
     const int descriptor = ::open(final_path(f).c_str(), O_RDONLY | O_CLOEXEC);
@@ -275,6 +273,7 @@ std::uint64_t StageTarget::free_bytes() const {
 
 void StageTarget::reserve() {
   if (complete() && published()) return;
+  if (state_ < 0) make_state();
   remove_file(folder_ / kManifestFile);
   io::sync_folder(folder_);
   std::vector<fs::path> made;
@@ -295,6 +294,7 @@ void StageTarget::reserve() {
     if (error == 0) continue;
     close_files();
     for (const fs::path& each : made) ::unlink(each.c_str());
+    if (made.size() == set_.files.size()) ::unlink((folder_ / kStateFile).c_str());
     throw DataError(fmt::format("{}: {} bytes cannot be reserved: {}", file.string(), set_.files[f].bytes,
                                 std::generic_category().message(error)));
   }

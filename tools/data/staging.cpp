@@ -17,6 +17,7 @@
 #include <random>
 #include <span>
 #include <system_error>
+#include <utility>
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
@@ -56,6 +57,13 @@ class Staging {
  public:
   Staging(const Communicator& leaders, const StageOptions& options)
       : leaders_(leaders), options_(options), meeting_(leaders), local_(with_names(options.to, leaders.rank())) {}
+  ~Staging() {
+    target_.reset();
+    std::error_code not_empty;
+    if (made_) fs::remove(local_, not_empty);
+  }
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
 
   StageResult run();
 
@@ -77,6 +85,7 @@ class Staging {
   const StageOptions& options_;
   Meeting meeting_;
   fs::path local_;
+  bool made_ = false;  // by this run
   StageSet set_;
   std::optional<Communicator> movers_;  // of one rank for each file system that is written
   std::optional<StageTarget> target_;   // of a mover
@@ -117,27 +126,46 @@ void Staging::share_set() {
   result_.fingerprint = set_.fingerprint();
 }
 
+/// An empty file, for as long as the object lives.
+class Probe {
+ public:
+  explicit Probe(fs::path file) : file_(std::move(file)) {}
+  ~Probe() { ::unlink(file_.c_str()); }
+  Probe(const Probe&) = delete;
+  Probe& operator=(const Probe&) = delete;
+
+  void make() const {
+    const int descriptor = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor < 0)
+      throw DataError(fmt::format("{}: cannot be written: {}", file_.parent_path().string(),
+                                  std::generic_category().message(errno)));
+    ::close(descriptor);
+  }
+
+ private:
+  fs::path file_;
+};
+
 /// Each node makes a file in its folder; the lowest whose file is seen there writes to the folder. Of nodes that share
 /// a file system that is one.
 void Staging::find_movers() {
   std::uint64_t token = is_first() ? std::random_device()() : 0;
   broadcast(leaders_, std::span(&token, 1), 0);
-  const auto probe = [&](int node) { return local_ / fmt::format(".stage-probe-{:08x}-{}", token, node); };
+  const auto path = [&](int node) { return local_ / fmt::format(".stage-probe-{:08x}-{}", token, node); };
+  const Probe probe(path(leaders_.rank()));
   together("it makes the folder", options_.timeout, [&] {
-    fs::create_directories(local_);
-    if (is_first() && fs::equivalent(local_, options_.source))
+    std::error_code unseen;  // the source, from here
+    if (fs::equivalent(local_, options_.source, unseen) && !unseen)
       throw DataError(fmt::format("{}: is the data set itself", local_.string()));
-    const int descriptor = ::open(probe(leaders_.rank()).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor < 0)
-      throw DataError(
-          fmt::format("{}: cannot be written: {}", local_.string(), std::generic_category().message(errno)));
-    ::close(descriptor);
+    std::error_code failed;
+    made_ = fs::create_directories(local_, failed);
+    if (failed) throw DataError(fmt::format("{}: cannot be made: {}", local_.string(), failed.message()));
+    probe.make();
   });
   int lowest = 0;
   together("it looks at the folder", options_.timeout, [&] {
-    while (lowest < leaders_.rank() && !fs::exists(probe(lowest))) ++lowest;
+    while (lowest < leaders_.rank() && !fs::exists(path(lowest))) ++lowest;
   });
-  ::unlink(probe(leaders_.rank()).c_str());
   const bool moves = lowest == leaders_.rank();
   movers_ = leaders_.split(moves ? 0 : -1, leaders_.rank());
   std::int32_t copies = moves ? 1 : 0;
@@ -219,7 +247,7 @@ void Staging::send_missing() {
     if (movers_) result_.plans = plan_staging(*movers_, bytes, options_.algorithm, options_.piece_bytes);
     if (is_first() && !options_.json && attempt == 0) {
       const StagePlan& plan = result_.plans.front();
-      fmt::print("staging {} in {} files from {} to {} on {} {}: {} in pieces of {} KiB{}\n",
+      fmt::print("staging {} of {} files from {} to {} on {} {}: {} in pieces of {} KiB{}\n",
                  decimal_bytes(static_cast<double>(bytes)), result_.files, options_.source, options_.to, result_.nodes,
                  result_.nodes == 1 ? "node" : "nodes", plan.name(), plan.piece_bytes >> 10,
                  plan.seconds > 0 ? fmt::format(", {:.3g} s by the {}", plan.seconds, result_.costs) : "");
