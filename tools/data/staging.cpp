@@ -30,7 +30,7 @@
 #include "tools/data/stage_target.hpp"
 #include "tools/data/stage_transfer.hpp"
 
-namespace tutti::tools {
+namespace tutti::tools::data {
 namespace {
 
 namespace fs = std::filesystem;
@@ -294,4 +294,4 @@ StageResult stage_on_nodes(const Communicator& leaders, const StageOptions& opti
   return staging.run();
 }
 
-}  // namespace tutti::tools
+}  // namespace tutti::tools::data
