@@ -91,7 +91,10 @@ Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
     const ManifestShard& shard = manifest.shards[i];
     const fs::path shard_file = folder_ / shard.file;
     require_agreement(shard_file, read_shard_header(shard_file), manifest, i);
-    shards_.push_back({.file = shard_file, .first_sample = shard.first_sample, .samples = shard.samples});
+    shards_.push_back({.file = shard_file,
+                       .first_sample = shard.first_sample,
+                       .samples = shard.samples,
+                       .chunk_samples = shard.chunk_samples});
   }
 }
 

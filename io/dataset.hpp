@@ -31,6 +31,7 @@ struct ShardInfo {
   std::uint64_t first_sample =
       0;  ///< id of its first sample: ids number all samples of the data set from 0 in shard order
   std::uint64_t samples = 0;
+  std::uint64_t chunk_samples = 1;  ///< samples per chunk; the last chunk may hold fewer
 };
 
 /// The description of a data set, read from its manifest and checked against the headers of all its shards.

@@ -1,166 +1,153 @@
+// Reading threads are alike. Whoever is free plans the next batch, if none is planned ahead, or takes the next slice of
+// the oldest batch that has one. Batches leave in order; one that failed is the last.
 #include <tutti/io/loader.hpp>
-
-#include <fmt/core.h>
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
-#include <tuple>
+#include <utility>
 
-#include <tutti/io/detail/chunk_cache.hpp>
-#include <tutti/kernels/error.hpp>
+#include <tutti/io/detail/batch_plan.hpp>
 
 namespace tutti::io {
 
-namespace {
-
-void require_valid(const Dataset& dataset, const LoaderOptions& options, std::uint64_t batches) {
-  const auto require = [&](bool valid, const char* option, auto value) {
-    if (!valid)
-      throw InvalidArgument(
-          fmt::format("loader of {}: {} = {} is out of range", dataset.folder().string(), option, value));
-  };
-  require(options.ranks >= 1, "ranks", options.ranks);
-  require(options.rank >= 0 && options.rank < options.ranks, "rank", options.rank);
-  require(options.shards == 0 || options.shards >= options.ranks, "shards", options.shards);
-  require(options.prefetch >= 1, "prefetch", options.prefetch);
-  require(options.first_epoch <= options.epochs, "first_epoch", options.first_epoch);
-  require(options.first_batch <= batches, "first_batch", options.first_batch);
-}
-
-std::uint64_t count_batches(const Dataset& dataset, const LoaderOptions& options) {
-  if (options.global_batch == 0)
-    throw InvalidArgument(fmt::format("loader of {}: global_batch = 0 is out of range", dataset.folder().string()));
-  return (dataset.size() - 1) / options.global_batch + 1;
-}
-
-}  // namespace
-
-// The reading thread alone touches cache_ and wanted_; queue_, failure_, finished_ and stopping_ are guarded by mutex_.
+// mutex_ guards all that is below it, but not the planned batches' content: what a slice holds is its thread's alone.
 class Loader::Impl {
  public:
   Impl(const Dataset& dataset, const LoaderOptions& options)
-      : dataset_(dataset),
-        options_(options),
-        batches_(count_batches(dataset, options)),
-        sampler_(dataset.size(), options.order, options.seed),
-        cache_(dataset, options.cache_bytes) {
-    require_valid(dataset, options, batches_);
-    thread_ = std::thread([this] { run(); });
+      : options_(options), maker_(dataset, options), epoch_(options.first_epoch), index_(options.first_batch) {
+    threads_.reserve(static_cast<std::size_t>(options.threads));
+    try {
+      for (int t = 0; t < options.threads; ++t) threads_.emplace_back([this] { work(); });
+    } catch (...) {
+      stop();
+      throw;
+    }
   }
 
-  ~Impl() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
-  }
+  ~Impl() { stop(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   std::optional<Batch> next() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !queue_.empty() || finished_; });
-    if (queue_.empty()) {
-      if (failure_) std::rethrow_exception(failure_);
-      return std::nullopt;
-    }
-    std::optional<Batch> batch(std::move(queue_.front()));
-    queue_.pop_front();
+    changed_.wait(lock, [this] { return ahead_.empty() ? is_planned_out() : ahead_.front()->is_filled(); });
+    if (ahead_.empty()) return std::nullopt;
+    if (ahead_.front()->failure) std::rethrow_exception(ahead_.front()->failure);
+    std::optional<Batch> batch(std::move(ahead_.front()->batch));
+    ahead_.pop_front();
     lock.unlock();
     changed_.notify_all();
     return batch;
   }
 
-  std::uint64_t batches() const noexcept { return batches_; }
+  const BatchMaker& maker() const noexcept { return maker_; }
 
  private:
-  // Where the i-th sample of a batch is found; sorted by chunk, so that a batch reads each chunk once.
-  struct Wanted {
-    Location location;
-    std::size_t position;
-  };
-
-  void run() {
-    std::exception_ptr failure;
-    try {
-      read_all();
-    } catch (...) {
-      failure = std::current_exception();
-    }
+  void stop() {
     {
       const std::lock_guard lock(mutex_);
-      failure_ = failure;
-      finished_ = true;
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      PlannedBatch* const unfilled = oldest_with_slices();
+      if (may_plan())
+        plan(lock);
+      else if (unfilled != nullptr)
+        fill(*unfilled, lock);
+      else
+        changed_.wait(lock);
+    }
+  }
+
+  bool is_planned_out() const noexcept { return !planning_ && (failed_ || epoch_ >= options_.epochs); }
+
+  bool may_plan() const noexcept {
+    if (planning_ || is_planned_out() || ahead_.size() >= options_.prefetch) return false;
+    return ahead_.size() < 2 || ahead_[ahead_.size() - 2]->is_started();  // one beside the one that comes next
+  }
+
+  // Of a batch that failed all slices are tried, so that it is always the same error that is told: that of the first.
+  PlannedBatch* oldest_with_slices() const noexcept {
+    for (const auto& planned : ahead_) {
+      if (planned->next_slice < planned->count()) return planned.get();
+      if (planned->failure) return nullptr;
+    }
+    return nullptr;
+  }
+
+  void plan(std::unique_lock<std::mutex>& lock) {
+    if (index_ == maker_.batches()) {  // where an epoch is said to begin at its end
+      index_ = 0;
+      if (++epoch_ >= options_.epochs) {
+        changed_.notify_all();
+        return;
+      }
+    }
+    planning_ = true;
+    const std::uint64_t epoch = epoch_;
+    const std::uint64_t index = index_;
+    lock.unlock();
+    auto planned = std::make_unique<PlannedBatch>();
+    try {
+      *planned = maker_.plan(epoch, index);
+    } catch (...) {
+      planned->failure = std::current_exception();
+      planned->slices.assign(1, 0);  // it counts as filled
+    }
+    lock.lock();
+    planning_ = false;
+    failed_ = failed_ || planned->failure;
+    ahead_.push_back(std::move(planned));
+    if (++index_ == maker_.batches()) {
+      index_ = 0;
+      ++epoch_;
     }
     changed_.notify_all();
   }
 
-  void read_all() {
-    std::uint64_t first = options_.first_batch;
-    for (std::uint64_t epoch = options_.first_epoch; epoch < options_.epochs; ++epoch, first = 0) {
-      for (std::uint64_t index = first; index < batches_; ++index) {
-        Batch batch = read_batch(epoch, index);
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return stopping_ || queue_.size() < options_.prefetch; });
-        if (stopping_) return;
-        queue_.push_back(std::move(batch));
-        lock.unlock();
-        changed_.notify_all();
-      }
+  void fill(PlannedBatch& planned, std::unique_lock<std::mutex>& lock) {
+    const std::size_t slice = planned.next_slice++;
+    if (options_.threads > 1 && slice == 0) changed_.notify_all();  // another may plan now
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      maker_.fill(planned, slice);
+    } catch (...) {
+      failure = std::current_exception();
     }
+    lock.lock();
+    ++planned.filled_slices;
+    if (failure && slice < planned.failed_slice) {
+      planned.failed_slice = slice;
+      planned.failure = failure;
+      failed_ = true;
+    }
+    if (planned.is_filled()) changed_.notify_all();
   }
 
-  Batch read_batch(std::uint64_t epoch, std::uint64_t index) {
-    const std::uint64_t begin = index * options_.global_batch;
-    const Range whole{begin, begin + std::min(options_.global_batch, dataset_.size() - begin)};
-    const int parts = options_.shards == 0 ? options_.ranks : options_.shards;
-    const Range own = part_of({0, static_cast<std::uint64_t>(parts)}, options_.rank, options_.ranks);
-    const Range mine = parts_of(whole, own, parts);
-    Batch batch{.epoch = epoch, .index = index, .global_samples = whole.size(), .ids = {}, .data = {}};
-    batch.ids.reserve(mine.size());
-    wanted_.clear();
-    for (std::uint64_t position = mine.first; position < mine.last; ++position) {
-      const std::uint64_t id = sampler_.sample(epoch, position);
-      wanted_.push_back({cache_.locate(id), batch.ids.size()});
-      batch.ids.push_back(id);
-    }
-    std::sort(wanted_.begin(), wanted_.end(), [](const Wanted& a, const Wanted& b) {
-      return std::tie(a.location.shard, a.location.chunk, a.position) <
-             std::tie(b.location.shard, b.location.chunk, b.position);
-    });
-    for (const Field& field : dataset_.fields()) batch.data.emplace_back(batch.ids.size() * field.sample_bytes());
-    for (const Wanted& sample : wanted_) copy_sample(sample, batch);
-    return batch;
-  }
-
-  void copy_sample(const Wanted& sample, Batch& batch) {
-    const Chunk& chunk = cache_.chunk(sample.location.shard, sample.location.chunk);
-    for (std::size_t f = 0; f < batch.data.size(); ++f) {
-      const std::size_t bytes = dataset_.fields()[f].sample_bytes();
-      std::memcpy(batch.data[f].data() + sample.position * bytes, chunk.data[f].get() + sample.location.index * bytes,
-                  bytes);
-    }
-  }
-
-  const Dataset& dataset_;
   const LoaderOptions options_;
-  const std::uint64_t batches_;
-  const Sampler sampler_;
-  ChunkCache cache_;
-  std::vector<Wanted> wanted_;
+  BatchMaker maker_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Batch> queue_;
-  std::exception_ptr failure_;
-  bool finished_ = false;
+  std::deque<std::unique_ptr<PlannedBatch>> ahead_;  // in order: planned, being filled, or filled
+  std::uint64_t epoch_;                              // of the next batch to be planned
+  std::uint64_t index_;
+  bool planning_ = false;
+  bool failed_ = false;
   bool stopping_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 Loader::Loader(const Dataset& dataset, const LoaderOptions& options)
@@ -169,6 +156,10 @@ Loader::~Loader() = default;
 
 std::optional<Batch> Loader::next() { return impl_->next(); }
 
-std::uint64_t Loader::batches_per_epoch() const noexcept { return impl_->batches(); }
+std::uint64_t Loader::batches_per_epoch() const noexcept { return impl_->maker().batches(); }
+
+Range Loader::columns(std::size_t field) const { return impl_->maker().columns(field); }
+
+BufferPool::Counts Loader::buffers() const { return impl_->maker().buffers(); }
 
 }  // namespace tutti::io

@@ -1,68 +1,91 @@
-// Decoded and verified chunks of a data set, the least recently used ones dropped when they exceed a number of bytes.
+// Decoded and verified chunks of a data set. Where all of it fits the cache's bytes, every chunk is kept and found
+// without a lock; elsewhere the least recently used ones are dropped.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <mutex>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
+#include <tutti/io/buffer_pool.hpp>
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/detail/shard.hpp>
 
 namespace tutti::io {
 
-/// One chunk, all fields: sample i of field f is at data[f].get() + i * sample_bytes.
+/// One chunk, all fields: sample i of field f is at data[f].data() + i * sample_bytes.
 struct Chunk {
-  std::vector<std::unique_ptr<std::byte[]>> data;
+  std::vector<std::span<std::byte>> data;
+  PooledBuffer memory;
 };
 
 /// Where a sample lies.
 struct Location {
-  std::size_t shard = 0;
-  std::uint64_t chunk = 0;
+  std::uint64_t chunk = 0;  ///< counted through all shards
   std::uint64_t index = 0;  ///< in the chunk
 };
 
-/// Reads chunks on demand. Of one thread.
+/// Reads chunks on demand. Of any number of threads: one that wants what another is reading waits for it.
 class ChunkCache {
  public:
-  /// `dataset` must outlive the cache.
-  ChunkCache(const Dataset& dataset, std::size_t bytes);
+  /// `dataset` must outlive the cache. `threads` are those that read at a time.
+  ChunkCache(const Dataset& dataset, std::size_t bytes, int threads);
 
-  /// Requires id < dataset.size(). \throws DataError if the shard cannot be opened.
-  Location locate(std::uint64_t id);
+  /// Requires id < dataset.size().
+  Location locate(std::uint64_t id) const noexcept;
 
-  /// Valid until the next call. The chunk asked for last is kept even if it alone exceeds the bytes. \throws DataError.
-  const Chunk& chunk(std::size_t shard, std::uint64_t chunk);
+  /// A chunk that stays, or null: the data set does not fit, or the chunk has not been asked for yet.
+  const Chunk* kept(std::uint64_t chunk) const noexcept {
+    return kept_.empty() ? nullptr : kept_[chunk].load(std::memory_order_acquire);
+  }
+
+  /// All chunks are kept, and have been read.
+  bool is_complete() const noexcept { return !kept_.empty() && loaded_.load(std::memory_order_acquire) == chunks_; }
+
+  /// Dropped or not, a chunk is there as long as its user holds it. \throws DataError.
+  std::shared_ptr<const Chunk> chunk(std::uint64_t chunk);
 
  private:
   struct Entry {
-    std::uint64_t key;
-    std::size_t bytes;
-    Chunk chunk;
+    std::uint64_t number;
+    std::shared_ptr<const Chunk> chunk;  // null while a thread reads it
   };
 
   struct Shard {
-    std::unique_ptr<ShardReader> reader;  // null while closed
-    std::uint64_t chunk_samples = 0;      // 0 until opened once
-    std::uint64_t first_key = 0;          // key of its chunk 0
+    std::shared_ptr<ShardReader> reader;  // null while closed
+    std::uint64_t first_chunk = 0;
     std::uint64_t last_use = 0;
   };
 
-  ShardReader& reader(std::size_t shard);
-  Chunk load(std::size_t shard, std::uint64_t chunk, std::size_t& bytes);
+  std::shared_ptr<ShardReader> reader(std::size_t shard);
+  std::shared_ptr<const Chunk> load(std::uint64_t number);
+  void drop_for_one_more();
 
   const Dataset& dataset_;
-  std::size_t capacity_;
-  std::size_t used_ = 0;
+  std::vector<std::uint64_t> first_samples_;  // by shard
   std::vector<Shard> shards_;
+  std::uint64_t chunks_ = 0;
+  std::size_t chunk_bytes_ = 0;  // of the largest chunk, which all take
+  std::size_t most_chunks_;
+  std::vector<std::atomic<const Chunk*>> kept_;  // empty if not all fit
+  std::atomic<std::uint64_t> loaded_ = 0;
+  BufferPool pool_;
+
+  std::mutex mutex_;  // guards entries_ and index_
+  std::condition_variable read_;
+  std::list<Entry> entries_;  // most recently used first
+  std::unordered_map<std::uint64_t, std::list<Entry>::iterator> index_;
+
+  std::mutex readers_mutex_;  // guards the readers in shards_
   std::size_t most_open_;
   std::size_t open_ = 0;
   std::uint64_t clock_ = 0;
-  std::list<Entry> entries_;  // most recently used first
-  std::unordered_map<std::uint64_t, std::list<Entry>::iterator> index_;
 };
 
 }  // namespace tutti::io

@@ -4,6 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <vector>
+
 #include <tutti/io/detail/chunk_cache.hpp>
 #include <tutti/io/detail/shard.hpp>
 
@@ -14,6 +20,7 @@ namespace {
 
 constexpr std::uint64_t kSamples = 103;
 constexpr std::uint64_t kLoaderSeed = 97;
+constexpr std::array kOrders{Order::contiguous, Order::shuffled, Order::two_level, Order::bootstrap};
 
 class LoaderTest : public testing::Test {
  protected:
@@ -55,17 +62,20 @@ class LoaderTest : public testing::Test {
 
 // The batches of all ranks, put together, are those of one rank: in number, size, order and content.
 TEST_F(LoaderTest, RanksTogetherReadWhatOneReads) {
-  for (const Order order : {Order::contiguous, Order::shuffled})
+  for (const Order order : kOrders)
     for (const std::uint64_t global_batch : {1U, 3U, 10U, 64U, 103U, 1000U}) {
       LoaderOptions alone = options(global_batch);
       alone.order = order;
+      alone.window_bytes = 20 * 14;  // 20 samples
       alone.epochs = 2;
       const std::vector<Batch> expected = read_all(alone);
       ASSERT_EQ(expected.size(), 2 * ((kSamples - 1) / global_batch + 1));
       std::vector<int> seen(kSamples);
       for (const Batch& batch : expected)
         for (const std::uint64_t id : batch.ids) ++seen[id];
-      EXPECT_EQ(seen, std::vector<int>(kSamples, 2));
+      if (order != Order::bootstrap) {
+        EXPECT_EQ(seen, std::vector<int>(kSamples, 2));
+      }
 
       for (const int ranks : {2, 3, 5, 7}) {
         std::vector<Batch> joined(expected.size());
@@ -73,6 +83,7 @@ TEST_F(LoaderTest, RanksTogetherReadWhatOneReads) {
           LoaderOptions mine = alone;
           mine.rank = rank;
           mine.ranks = ranks;
+          mine.threads = 1 + rank % 2;
           const std::vector<Batch> batches = read_all(mine);
           ASSERT_EQ(batches.size(), expected.size());
           for (std::size_t b = 0; b < batches.size(); ++b) {
@@ -121,42 +132,133 @@ TEST_F(LoaderTest, OrderIsTheSamplers) {
       EXPECT_EQ(batch.ids[i], sampler.sample(batch.epoch, batch.index * 10 + i));
 }
 
-TEST_F(LoaderTest, CacheAndPrefetchChangeNothing) {
-  const std::vector<Batch> expected = read_all(options(16));
-  for (const std::size_t cache : {std::size_t{0}, std::size_t{100}, std::size_t{500}, std::size_t{1} << 30})
-    for (const std::size_t prefetch : {1U, 2U, 100U}) {
-      LoaderOptions choice = options(16);
-      choice.cache_bytes = cache;
-      choice.prefetch = prefetch;
-      const std::vector<Batch> batches = read_all(choice);
-      ASSERT_EQ(batches.size(), expected.size());
-      for (std::size_t b = 0; b < batches.size(); ++b) {
-        EXPECT_EQ(batches[b].ids, expected[b].ids);
-        EXPECT_EQ(batches[b].data, expected[b].data);
+TEST_F(LoaderTest, CachePrefetchAndThreadsChangeNothing) {
+  LoaderOptions choice = options(16);
+  choice.epochs = 3;
+  const std::vector<Batch> expected = read_all(choice);
+  for (const int threads : {1, 2, 5})
+    for (const std::size_t cache : {std::size_t{0}, std::size_t{100}, std::size_t{1000}, std::size_t{1} << 30})
+      for (const std::size_t prefetch : {1U, 2U, 100U}) {
+        choice.cache_bytes = cache;
+        choice.prefetch = prefetch;
+        choice.threads = threads;
+        const std::vector<Batch> batches = read_all(choice);
+        ASSERT_EQ(batches.size(), expected.size());
+        for (std::size_t b = 0; b < batches.size(); ++b) EXPECT_EQ(batches[b].ids, expected[b].ids);
       }
+}
+
+// The order depends on samples and seed alone, but for that of two_level, which knows the shards.
+TEST_F(LoaderTest, ShardsChangeNoOrder) {
+  write_dataset(temporary_.path() / "other", small_plan(kSamples, 7, 3));
+  const Dataset other(temporary_.path() / "other");
+  for (const Order order : {Order::contiguous, Order::shuffled, Order::bootstrap}) {
+    LoaderOptions choice = options(10);
+    choice.order = order;
+    Loader loader(other, choice);
+    for (const Batch& expected : read_all(choice)) {
+      const auto batch = loader.next();
+      ASSERT_TRUE(batch.has_value());
+      EXPECT_EQ(batch->ids, expected.ids);
+      expect_content(*batch);
     }
+  }
 }
 
 TEST_F(LoaderTest, StartsAnywhere) {
-  LoaderOptions choice = options(10);
-  choice.epochs = 3;
-  const std::vector<Batch> expected = read_all(choice);
-  const std::uint64_t per_epoch = Loader(*dataset_, choice).batches_per_epoch();
-  EXPECT_EQ(per_epoch, 11U);
-  for (std::uint64_t start = 0; start <= expected.size(); ++start) {
-    choice.first_epoch = start / per_epoch;
-    choice.first_batch = start % per_epoch;
-    const std::vector<Batch> batches = read_all(choice);
-    ASSERT_EQ(batches.size(), expected.size() - start);
-    for (std::size_t b = 0; b < batches.size(); ++b) {
-      EXPECT_EQ(batches[b].epoch, expected[start + b].epoch);
-      EXPECT_EQ(batches[b].index, expected[start + b].index);
-      EXPECT_EQ(batches[b].ids, expected[start + b].ids);
+  for (const Order order : kOrders) {
+    LoaderOptions choice = options(10);
+    choice.order = order;
+    choice.window_bytes = 30 * 14;
+    choice.epochs = 3;
+    const std::vector<Batch> expected = read_all(choice);
+    const std::uint64_t per_epoch = Loader(*dataset_, choice).batches_per_epoch();
+    EXPECT_EQ(per_epoch, 11U);
+    for (std::uint64_t start = 0; start <= expected.size(); ++start) {
+      choice.first_epoch = start / per_epoch;
+      choice.first_batch = start % per_epoch;
+      const std::vector<Batch> batches = read_all(choice);
+      ASSERT_EQ(batches.size(), expected.size() - start);
+      for (std::size_t b = 0; b < batches.size(); ++b) {
+        EXPECT_EQ(batches[b].epoch, expected[start + b].epoch);
+        EXPECT_EQ(batches[b].index, expected[start + b].index);
+        EXPECT_EQ(batches[b].ids, expected[start + b].ids);
+      }
+    }
+    choice.first_epoch = 2;
+    choice.first_batch = per_epoch;  // the end of the last epoch
+    EXPECT_EQ(read_all(choice).size(), 0U);
+    choice.first_epoch = 1;  // the end of one epoch is the start of the next
+    EXPECT_EQ(read_all(choice).size(), per_epoch);
+  }
+}
+
+// Columns of all ranks together are the samples; labels are whole.
+TEST_F(LoaderTest, FeaturesAreSharedOutByColumns) {
+  for (const int ranks : {1, 2, 3, 5}) {
+    std::vector<std::vector<std::uint16_t>> joined(kSamples);
+    for (int rank = 0; rank < ranks; ++rank) {
+      LoaderOptions choice = options(10, rank, ranks);
+      choice.partition = Partition::features;
+      Loader loader(*dataset_, choice);
+      const Range columns = loader.columns(0);
+      EXPECT_EQ(columns.size(), part_of({0, 3}, rank, ranks).size());
+      EXPECT_EQ(loader.columns(1).size(), 1U);
+      std::uint64_t samples = 0;
+      while (const auto batch = loader.next()) {
+        ASSERT_EQ(batch->ids.size(), batch->global_samples);
+        ASSERT_EQ(batch->data[0].size(), batch->ids.size() * columns.size() * 2);
+        for (std::size_t i = 0; i < batch->ids.size(); ++i, ++samples) {
+          std::vector<std::uint16_t> part(columns.size());
+          if (!part.empty()) std::memcpy(part.data(), &batch->data[0][i * part.size() * 2], part.size() * 2);
+          joined[batch->ids[i]].insert(joined[batch->ids[i]].end(), part.begin(), part.end());
+          const std::int64_t label = label_of(batch->ids[i]);
+          ASSERT_EQ(std::memcmp(batch->data[1].data() + i * 8, &label, 8), 0);
+        }
+      }
+      EXPECT_EQ(samples, kSamples);
+    }
+    for (std::uint64_t id = 0; id < kSamples; ++id) {
+      const auto pixels = pixels_of(id);
+      ASSERT_EQ(joined[id], std::vector<std::uint16_t>(pixels.begin(), pixels.end())) << "ranks " << ranks;
     }
   }
-  choice.first_epoch = 1;
-  choice.first_batch = per_epoch;  // the end of one epoch is the start of the next
-  EXPECT_EQ(read_all(choice).size(), per_epoch);
+  LoaderOptions choice = options(10, 0, 3);
+  choice.partition = Partition::features;
+  choice.cut_fields = {"label"};  // a scalar has no columns
+  EXPECT_EQ(Loader(*dataset_, choice).columns(0).size(), 3U);
+  EXPECT_EQ(Loader(*dataset_, choice).columns(1).size(), 1U);
+  choice.cut_fields = {"picture"};
+  expect_parts(message_of([&] { Loader(*dataset_, choice); }), {"picture"});
+}
+
+// Ten epochs want no more memory than the first batches did, and what a caller held at a time is not kept for ever.
+TEST_F(LoaderTest, MemoryIsFlat) {
+  LoaderOptions choice = options(10);
+  choice.epochs = 10;
+  choice.idle_batches = 3;
+  choice.threads = 2;
+  Loader loader(*dataset_, choice);
+  const std::size_t most = choice.prefetch + 2;  // read ahead, the one that is used, and the one that comes next
+  while (const auto batch = loader.next()) {
+    for (const auto data : batch->data) EXPECT_EQ(reinterpret_cast<std::uintptr_t>(data.data()) % 64, 0U);
+    const BufferPool::Counts counts = loader.buffers();
+    EXPECT_LE(counts.in_use + counts.idle, most);
+  }
+  EXPECT_LE(loader.buffers().allocated, most);
+  EXPECT_EQ(loader.buffers().in_use, 0U);
+
+  choice.epochs = 1;
+  std::vector<Batch> held;
+  {
+    Loader other(*dataset_, choice);
+    while (auto batch = other.next()) held.push_back(std::move(*batch));
+    EXPECT_EQ(other.buffers().in_use, held.size());
+    held.erase(held.begin() + 2, held.end());
+    EXPECT_EQ(other.buffers().idle, choice.prefetch + choice.idle_batches);
+    EXPECT_EQ(other.buffers().in_use, 2U);
+  }
+  for (const Batch& batch : held) expect_content(batch);  // batches may outlive their loader
 }
 
 TEST_F(LoaderTest, RanksWithoutSamplesGetEmptyBatches) {
@@ -180,6 +282,13 @@ TEST_F(LoaderTest, OptionsOutOfRange) {
   choice.prefetch = 0;
   refused(choice, "prefetch = 0");
   choice = options(10);
+  choice.threads = 0;
+  refused(choice, "threads = 0");
+  choice = options(10);
+  choice.shards = 4;
+  choice.partition = Partition::features;
+  refused(choice, "shards = 4");
+  choice = options(10);
   choice.first_batch = 12;
   refused(choice, "first_batch = 12");
   choice = options(10);
@@ -199,20 +308,38 @@ TEST_F(LoaderTest, EndsEarlyWithoutReadingOn) {
 // What comes before the damage is handed out; then every call gives the same error.
 TEST_F(LoaderTest, DamageIsAnErrorOfNext) {
   damage_sample(dataset_->shards()[2].file, 60);
-  LoaderOptions choice = options(10);
-  choice.order = Order::contiguous;
-  choice.prefetch = 100;
-  Loader loader(*dataset_, choice);
-  for (int b = 0; b < 5; ++b) {
-    const auto batch = loader.next();
-    ASSERT_TRUE(batch.has_value());
-    expect_content(*batch);
+  damage_sample(dataset_->shards()[2].file, 62);  // of the next chunk and batch
+  damage_sample(dataset_->shards()[3].file, 100);
+  for (const int threads : {1, 2, 6})
+    for (int round = 0; round < (threads == 1 ? 1 : 20); ++round) {
+      LoaderOptions choice = options(15);
+      choice.order = Order::contiguous;
+      choice.prefetch = 100;
+      choice.threads = threads;
+      Loader loader(*dataset_, choice);
+      for (int b = 0; b < 3; ++b) {
+        const auto batch = loader.next();
+        ASSERT_TRUE(batch.has_value());
+        expect_content(*batch);
+      }
+      // Samples 57 to 61 make the second chunk of the third shard (52 .. 77): the batch of samples 45 to 59 is the
+      // first to need it.
+      const std::vector<std::string> parts{dataset_->shards()[2].file.string(), "'image'", "chunk 1",
+                                           "samples 57 to 61"};
+      expect_parts(message_of([&] { loader.next(); }), parts);
+      expect_parts(message_of([&] { loader.next(); }), parts);
+    }
+}
+
+// Of several chunks of one batch it is always the first that is told.
+TEST_F(LoaderTest, TheFirstOfSeveralDamagesIsTold) {
+  for (const std::uint64_t id : {20U, 40U, 99U}) damage_sample(dataset_->shards()[id / 26].file, id);
+  LoaderOptions choice = options(kSamples);
+  choice.threads = 4;
+  for (int round = 0; round < 20; ++round) {
+    Loader loader(*dataset_, choice);
+    expect_parts(message_of([&] { loader.next(); }), {"samples 20 to 24"});
   }
-  // Samples 57 to 61 make the second chunk of the third shard (52 .. 77): the batch of samples 50 to 59 is the first to
-  // need it.
-  const std::vector<std::string> parts{dataset_->shards()[2].file.string(), "'image'", "chunk 1", "samples 57 to 61"};
-  expect_parts(message_of([&] { loader.next(); }), parts);
-  expect_parts(message_of([&] { loader.next(); }), parts);
 }
 
 TEST_F(LoaderTest, OnlyTheRankThatReadsDamageFails) {
@@ -249,34 +376,36 @@ TEST_F(LoaderTest, MoreShardsThanFilesMayBeOpen) {
   ::getrlimit(RLIMIT_NOFILE, &before);
   const rlimit limit{files_in("/proc/self/fd").size() + 25, before.rlim_max};
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  LoaderOptions choice = options(7);
-  choice.cache_bytes = 0;
-  Loader loader(many, choice);
   std::uint64_t samples = 0;
-  EXPECT_NO_THROW({
-    while (const auto batch = loader.next()) {
-      expect_content(*batch);
-      samples += batch->ids.size();
-    }
-  });
+  for (const int threads : {1, 4}) {
+    LoaderOptions choice = options(7);
+    choice.cache_bytes = 0;
+    choice.threads = threads;
+    Loader loader(many, choice);
+    EXPECT_NO_THROW({
+      while (const auto batch = loader.next()) {
+        expect_content(*batch);
+        samples += batch->ids.size();
+      }
+    });
+  }
   ::setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_EQ(samples, 320U);
+  EXPECT_EQ(samples, 2 * 320U);
 }
 
 // A chunk that was dropped is read again, and what happened to its file meanwhile shows; a chunk that was kept is not.
 TEST_F(LoaderTest, TheCacheDropsWhatExceedsItsBytesTheLeastRecentlyUsedFirst) {
-  const std::size_t chunk_bytes = 5 * (6 + 8);
-  ChunkCache cache(*dataset_, 2 * chunk_bytes);
-  cache.locate(0);
-  cache.chunk(0, 0);
-  cache.chunk(0, 1);
-  cache.chunk(0, 0);
-  cache.chunk(0, 2);  // drops chunk 1
+  const std::size_t chunk_bytes = 2 * 64;  // of two fields, each in whole lines of 64 bytes
+  ChunkCache cache(*dataset_, 2 * chunk_bytes, 1);
+  cache.chunk(0);
+  cache.chunk(1);
+  cache.chunk(0);
+  cache.chunk(2);  // drops chunk 1
   const fs::path shard = dataset_->shards()[0].file;
   for (const std::uint64_t id : {0U, 5U}) damage_sample(shard, id);
-  EXPECT_NO_THROW(cache.chunk(0, 0));
-  expect_parts(message_of([&] { cache.chunk(0, 1); }), {shard.string(), "chunk 1", "damaged"});
-  EXPECT_NO_THROW(cache.chunk(0, 2));
+  EXPECT_NO_THROW(cache.chunk(0));
+  expect_parts(message_of([&] { cache.chunk(1); }), {shard.string(), "chunk 1", "damaged"});
+  EXPECT_NO_THROW(cache.chunk(2));
 }
 
 // Two loaders at once, as a trainer has for training and evaluation.

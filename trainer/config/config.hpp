@@ -31,6 +31,9 @@ struct Config {
     double scale = 255.0;
     double mean = 0.0;
     double std = 1.0;
+    std::int64_t window_bytes = std::int64_t{64} << 20;
+    std::int64_t cache_bytes = std::int64_t{256} << 20;
+    std::int64_t threads = 1;
   } data;
   ModelOptions model;
   struct Train {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/io/sampler.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/config/key_sections.hpp>
 
@@ -53,6 +54,21 @@ Keys data_keys() {
        .low = Key::kAboveZero,
        .high = 1e12,
        .on_resume = OnResume::refuse},
+      {.name = "data.window_bytes",
+       .meaning = "samples shuffled among each other (train.order = two_level): more mix better",
+       .slot = [](Config& c) -> Slot { return &c.data.window_bytes; },
+       .low = 1,
+       .high = Key::kUnbounded,
+       .on_resume = OnResume::refuse},
+      {.name = "data.cache_bytes",
+       .meaning = "decoded chunks of the training set that a rank keeps in memory",
+       .slot = [](Config& c) -> Slot { return &c.data.cache_bytes; },
+       .high = Key::kUnbounded},
+      {.name = "data.threads",
+       .meaning = "threads of a rank that read, decode and copy samples",
+       .slot = [](Config& c) -> Slot { return &c.data.threads; },
+       .low = 1,
+       .high = 1024},
   };
 }
 
@@ -202,7 +218,7 @@ Keys train_keys() {
       {.name = "train.order",
        .meaning = "order of the samples of an epoch",
        .slot = [](Config& c) -> Slot { return &c.train.order; },
-       .choices = {"shuffled", "contiguous"},
+       .choices = list(io::order_names()),
        .on_resume = OnResume::refuse},
       {.name = "train.threads",
        .meaning = "threads per rank; 0: OMP_NUM_THREADS, else the rank's share of its cores",

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,7 @@ namespace tutti::trainer {
 namespace {
 
 template <class T>
-void widen(const std::vector<std::byte>& bytes, std::vector<std::int64_t>& labels) {
+void widen(std::span<const std::byte> bytes, std::vector<std::int64_t>& labels) {
   labels.resize(bytes.size() / sizeof(T));
   for (std::size_t i = 0; i < labels.size(); ++i) {
     T value;
@@ -125,7 +126,7 @@ Samples LabelledData::samples(const io::Batch& batch, std::vector<std::int64_t>&
   return samples;
 }
 
-void LabelledData::widen_labels(const std::vector<std::byte>& bytes, std::vector<std::int64_t>& labels) const {
+void LabelledData::widen_labels(std::span<const std::byte> bytes, std::vector<std::int64_t>& labels) const {
   switch (dataset_.fields()[target_].dtype) {
     case DType::i64:
       widen<std::int64_t>(bytes, labels);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,7 +40,7 @@ class LabelledData {
   Samples samples(const io::Batch& batch, std::vector<std::int64_t>& labels) const;
 
  private:
-  void widen_labels(const std::vector<std::byte>& bytes, std::vector<std::int64_t>& labels) const;
+  void widen_labels(std::span<const std::byte> bytes, std::vector<std::int64_t>& labels) const;
   void choose_target(const Config& config);
 
   io::Dataset dataset_;

@@ -289,16 +289,18 @@ void Training::train_steps() {
   session_begin_ = Clock::now();
   auto loader = agree(comm_, [&] {
     return std::make_unique<io::Loader>(
-        data_.train.dataset(),
-        io::LoaderOptions{.order = config_.train.order == "shuffled" ? io::Order::shuffled : io::Order::contiguous,
-                          .seed = static_cast<std::uint64_t>(config_.train.seed),
-                          .global_batch = static_cast<std::uint64_t>(config_.train.batch_size),
-                          .rank = comm_.rank(),
-                          .ranks = comm_.size(),
-                          .shards = shards_,
-                          .epochs = static_cast<std::uint64_t>(config_.train.epochs),
-                          .first_epoch = position_.epoch,
-                          .first_batch = position_.batch});
+        data_.train.dataset(), io::LoaderOptions{.order = io::order_from_name(config_.train.order),
+                                                 .seed = static_cast<std::uint64_t>(config_.train.seed),
+                                                 .window_bytes = static_cast<std::size_t>(config_.data.window_bytes),
+                                                 .global_batch = static_cast<std::uint64_t>(config_.train.batch_size),
+                                                 .rank = comm_.rank(),
+                                                 .ranks = comm_.size(),
+                                                 .shards = shards_,
+                                                 .epochs = static_cast<std::uint64_t>(config_.train.epochs),
+                                                 .first_epoch = position_.epoch,
+                                                 .first_batch = position_.batch,
+                                                 .cache_bytes = static_cast<std::size_t>(config_.data.cache_bytes),
+                                                 .threads = static_cast<int>(config_.data.threads)});
   });
   while (position_.step < steps_ && !stopping_ && !monitor_.stops()) {
     const auto begin = Clock::now();

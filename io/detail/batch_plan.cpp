@@ -1,0 +1,178 @@
+#include <tutti/io/detail/batch_plan.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include <tutti/kernels/dtype.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::io {
+
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+std::uint64_t count_batches(const Dataset& dataset, const LoaderOptions& options) {
+  if (options.global_batch == 0)
+    throw InvalidArgument(fmt::format("loader of {}: global_batch = 0 is out of range", dataset.folder().string()));
+  return (dataset.size() - 1) / options.global_batch + 1;
+}
+
+LoaderOptions valid(const Dataset& dataset, const LoaderOptions& options) {
+  const auto require = [&](bool valid, const char* option, auto value) {
+    if (!valid)
+      throw InvalidArgument(
+          fmt::format("loader of {}: {} = {} is out of range", dataset.folder().string(), option, value));
+  };
+  require(options.ranks >= 1, "ranks", options.ranks);
+  require(options.rank >= 0 && options.rank < options.ranks, "rank", options.rank);
+  require(options.shards == 0 || options.shards >= options.ranks, "shards", options.shards);
+  require(options.shards == 0 || options.partition == Partition::samples, "shards", options.shards);
+  require(options.prefetch >= 1, "prefetch", options.prefetch);
+  require(options.threads >= 1 && options.threads <= 1024, "threads", options.threads);
+  require(options.first_epoch <= options.epochs, "first_epoch", options.first_epoch);
+  require(options.first_batch <= count_batches(dataset, options), "first_batch", options.first_batch);
+  return options;
+}
+
+Sampler make_sampler(const Dataset& dataset, const LoaderOptions& options) {
+  if (options.order != Order::two_level) return {dataset.size(), options.order, options.seed};
+  return {dataset.size(), options.seed, two_level_options(dataset, options.global_batch, options.window_bytes)};
+}
+
+std::vector<Range> columns_of(const Dataset& dataset, const LoaderOptions& options) {
+  std::vector<bool> cut(dataset.fields().size(), false);
+  for (const std::string& name : options.cut_fields) cut[dataset.field(name)] = true;
+  std::vector<Range> columns;
+  columns.reserve(cut.size());
+  for (std::size_t f = 0; f < cut.size(); ++f) {
+    const Field& field = dataset.fields()[f];
+    const bool shared =
+        options.partition == Partition::features && !field.shape.empty() && (options.cut_fields.empty() || cut[f]);
+    columns.push_back(part_of({0, field.elements()}, shared ? options.rank : 0, shared ? options.ranks : 1));
+  }
+  return columns;
+}
+
+}  // namespace
+
+BatchMaker::BatchMaker(const Dataset& dataset, const LoaderOptions& options)
+    : dataset_(dataset),
+      options_(valid(dataset, options)),
+      batches_(count_batches(dataset, options)),
+      sampler_(make_sampler(dataset, options)),
+      columns_(columns_of(dataset, options)),
+      cuts_([this] {
+        std::vector<Cut> cuts;
+        cuts.reserve(columns_.size());
+        for (std::size_t f = 0; f < columns_.size(); ++f) {
+          const Field& field = dataset_.fields()[f];
+          const std::size_t element = size_of(field.dtype);
+          cuts.push_back({.stride = field.sample_bytes(),
+                          .offset = columns_[f].first * element,
+                          .bytes = columns_[f].size() * element});
+        }
+        return cuts;
+      }()),
+      cache_(dataset, options.cache_bytes, options.threads),
+      pool_(batch_bytes(), options.prefetch + options.idle_batches) {}
+
+/// Of a whole batch, whose part of this rank is as large as that of any other batch.
+std::size_t BatchMaker::batch_bytes() const {
+  const std::uint64_t samples = own_positions(0).size();
+  std::size_t bytes = 0;
+  for (const Cut& cut : cuts_) bytes += aligned(samples * cut.bytes);
+  return bytes;
+}
+
+Range BatchMaker::own_positions(std::uint64_t index) const noexcept {
+  const std::uint64_t begin = index * options_.global_batch;
+  const Range whole{begin, begin + std::min(options_.global_batch, dataset_.size() - begin)};
+  if (options_.partition == Partition::features) return whole;
+  const int parts = options_.shards == 0 ? options_.ranks : options_.shards;
+  const Range own = part_of({0, static_cast<std::uint64_t>(parts)}, options_.rank, options_.ranks);
+  return parts_of(whole, own, parts);
+}
+
+PlannedBatch BatchMaker::plan(std::uint64_t epoch, std::uint64_t index) {
+  const Range mine = own_positions(index);
+  PlannedBatch planned;
+  Batch& batch = planned.batch;
+  batch.epoch = epoch;
+  batch.index = index;
+  batch.global_samples = std::min(options_.global_batch, dataset_.size() - index * options_.global_batch);
+  batch.ids.resize(mine.size());
+  sampler_.samples(epoch, mine.first, batch.ids);
+  planned.wanted.reserve(mine.size());
+  for (const std::uint64_t id : batch.ids) {
+    const Location location = cache_.locate(id);
+    planned.wanted.push_back({location.chunk, location.index, planned.wanted.size()});
+  }
+  const bool all_there = cache_.is_complete();
+  if (!all_there)
+    std::sort(planned.wanted.begin(), planned.wanted.end(), [](const Wanted& a, const Wanted& b) {
+      return std::tie(a.chunk, a.position) < std::tie(b.chunk, b.position);
+    });
+  cut_slices(planned, all_there);
+  batch.memory = pool_.take();
+  std::span<std::byte> room = batch.memory.bytes();
+  batch.data.reserve(cuts_.size());
+  for (const Cut& cut : cuts_) {
+    batch.data.push_back(room.first(mine.size() * cut.bytes));
+    room = room.subspan(std::min(aligned(mine.size() * cut.bytes), room.size()));
+  }
+  return planned;
+}
+
+// One thread takes a batch whole. For several there are some slices each, since chunks take different times, cut where
+// the chunk changes.
+void BatchMaker::cut_slices(PlannedBatch& planned, bool anywhere) const {
+  constexpr int kSlicesOfThread = 4;
+  const std::vector<Wanted>& wanted = planned.wanted;
+  const int slices = options_.threads == 1 ? 1 : options_.threads * kSlicesOfThread;
+  planned.slices.assign(1, 0);
+  planned.slices.reserve(static_cast<std::size_t>(slices) + 1);
+  for (int slice = 0; slice < slices; ++slice) {
+    std::size_t end = part_of({0, wanted.size()}, slice, slices).last;
+    while (!anywhere && end > 0 && end < wanted.size() && wanted[end].chunk == wanted[end - 1].chunk) ++end;
+    if (end > planned.slices.back()) planned.slices.push_back(end);
+  }
+  if (planned.count() == 0) planned.slices.push_back(0);  // a batch without samples is filled too
+}
+
+void BatchMaker::fill(PlannedBatch& planned, std::size_t slice) {
+  const auto samples =
+      std::span(planned.wanted).subspan(planned.slices[slice], planned.slices[slice + 1] - planned.slices[slice]);
+  std::shared_ptr<const Chunk> held;
+  const Chunk* chunk = nullptr;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const Wanted& sample = samples[i];
+    if (chunk == nullptr || sample.chunk != samples[i - 1].chunk) {
+      chunk = cache_.kept(sample.chunk);
+      if (chunk == nullptr) {
+        held = cache_.chunk(sample.chunk);
+        chunk = held.get();
+      }
+    }
+    copy_sample(*chunk, sample, planned.batch);
+  }
+}
+
+/// The one place where samples come into a batch.
+void BatchMaker::copy_sample(const Chunk& chunk, const Wanted& sample, Batch& batch) const noexcept {
+  for (std::size_t f = 0; f < cuts_.size(); ++f) {
+    const Cut& cut = cuts_[f];
+    std::memcpy(batch.data[f].data() + sample.position * cut.bytes,
+                chunk.data[f].data() + sample.index * cut.stride + cut.offset, cut.bytes);
+  }
+}
+
+}  // namespace tutti::io
