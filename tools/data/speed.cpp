@@ -2,13 +2,16 @@
 #include <fmt/core.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/loader.hpp>
+#include <tutti/io/sampler.hpp>
 
 #include "tools/data/commands.hpp"
 
@@ -43,6 +46,13 @@ void measure_speed(const std::string& folder, const io::LoaderOptions& options, 
   if (json) fmt::print("{}\n", epochs.dump(2));
 }
 
+CLI::Option* add_bytes(CLI::App& command, const std::string& name, std::size_t& bytes, const std::string& what) {
+  return command.add_option(name, bytes, what)
+      ->transform(CLI::AsSizeValue(false))
+      ->transform(CLI::Validator(  // in front of the other, which would wrap
+          [](const std::string& value) { return value.starts_with('-') ? value + " is below 0" : std::string(); }, ""));
+}
+
 }  // namespace
 
 void add_speed_command(CLI::App& data) {
@@ -57,7 +67,7 @@ void add_speed_command(CLI::App& data) {
   const auto order = std::make_shared<std::string>("shuffled");
   command->add_option("--order", *order, "Order of the samples")
       ->type_name("ORDER")
-      ->check(CLI::IsMember({"shuffled", "contiguous"}))
+      ->check(CLI::IsMember(std::vector<std::string>(io::order_names().begin(), io::order_names().end())))
       ->capture_default_str();
   command->add_option("--batch", options->global_batch, "Samples per step over all ranks")
       ->type_name("N")
@@ -75,14 +85,17 @@ void add_speed_command(CLI::App& data) {
       ->type_name("N")
       ->check(kRank)
       ->capture_default_str();
-  command->add_option("--cache", options->cache_bytes, "Most bytes of decoded chunks that are kept, such as 64M")
-      ->transform(CLI::AsSizeValue(false))
-      ->transform(CLI::Validator(  // in front of the other, which would wrap
-          [](const std::string& value) { return value.starts_with('-') ? value + " is below 0" : std::string(); }, ""))
+  command->add_option("--threads", options->threads, "Threads that read, decode and copy")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  add_bytes(*command, "--cache", options->cache_bytes, "Most bytes of decoded chunks that are kept, such as 64M")
       ->option_text("BYTES [256M]");
+  add_bytes(*command, "--window", options->window_bytes, "Bytes of samples shuffled among each other (two_level)")
+      ->option_text("BYTES [64M]");
   command->add_flag("--json", *json, "Print a JSON array, an object per epoch");
   command->callback([folder, options, order, json] {
-    options->order = *order == "shuffled" ? io::Order::shuffled : io::Order::contiguous;
+    options->order = io::order_from_name(*order);
     measure_speed(*folder, *options, *json);
   });
 }
