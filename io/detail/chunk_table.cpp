@@ -143,13 +143,16 @@ void ChunkTable::read_rows(const ReadOnlyFile& file, std::uint64_t begin, std::u
     const std::uint64_t chunk = begin / rows_;
     const std::uint64_t last = std::min(end, (chunk + 1) * rows_);
     const auto piece = out.first((last - begin) * row_bytes);
-    if (piece.size() == chunk_bytes_) {
+    const std::size_t skipped = (begin % rows_) * row_bytes;
+    const ChunkFinder::Place where = place(chunk);
+    if (is_plain(compression_, element_bytes_, where.mask)) {
+      read_stored(file, where.offset + skipped, piece);
+    } else if (piece.size() == chunk_bytes_) {
       read(file, chunk, piece);
     } else {
       whole.resize(chunk_bytes_);
       read(file, chunk, whole);
-      const auto from = whole.begin() + static_cast<std::ptrdiff_t>((begin % rows_) * row_bytes);
-      std::copy_n(from, piece.size(), piece.begin());
+      std::copy_n(whole.begin() + static_cast<std::ptrdiff_t>(skipped), piece.size(), piece.begin());
     }
     out = out.subspan(piece.size());
     begin = last;
