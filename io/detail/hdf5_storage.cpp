@@ -31,13 +31,18 @@ Storage::~Storage() { OpenStorage::detach(*this); }
 
 namespace {
 
+// What HDF5 copies from the properties of a file.
+struct DriverInfo {
+  Storage* storage;
+};
+
 OpenStorage& opened(H5FD_t* file) { return *reinterpret_cast<OpenStorage*>(file); }
 const OpenStorage& opened(const H5FD_t* file) { return *reinterpret_cast<const OpenStorage*>(file); }
 
 H5FD_t* open(const char* /*name*/, unsigned /*flags*/, hid_t access, haddr_t /*max*/) noexcept {
   const void* info = H5Pget_driver_info(access);
   if (info == nullptr) return nullptr;
-  auto* file = new (std::nothrow) OpenStorage(**static_cast<Storage* const*>(info));
+  auto* file = new (std::nothrow) OpenStorage(*static_cast<const DriverInfo*>(info)->storage);
   return file == nullptr ? nullptr : &file->base;
 }
 
@@ -90,7 +95,7 @@ H5FD_class_t driver() noexcept {
   result.name = "tutti";
   result.maxaddr = std::numeric_limits<std::int64_t>::max();
   result.fc_degree = H5F_CLOSE_WEAK;
-  result.fapl_size = sizeof(Storage*);
+  result.fapl_size = sizeof(DriverInfo);
   result.open = open;
   result.close = close;
   result.query = query;
@@ -110,7 +115,7 @@ void use_storage(hid_t access, Storage& storage, const std::filesystem::path& fi
   const H5FD_class_t description = driver();
   // HDF5 copies the description, and keeps it as long as properties or files name it.
   const Id id = own(H5FDregister(&description), H5FDunregister, file, "cannot be opened");
-  const Storage* const info = &storage;
+  const DriverInfo info{&storage};
   require(H5Pset_driver(access, id.get(), &info), file, "cannot be opened");
 }
 
