@@ -73,6 +73,17 @@ TEST_F(DataCommand, ImportTakesItsOptions) {
   EXPECT_EQ(shown["shards"][0]["chunks"], 3);
 }
 
+TEST_F(DataCommand, ImportCompresses) {
+  auto arguments = import_arguments();
+  arguments.insert(arguments.end(), {"--compress", "shuffle+zstd-5"});
+  data(arguments);
+  expect_parts(data({"check", path("set")}), {"all 6 samples of 2 shards are whole"});
+  expect_parts(data({"show", path("set")}), {"compression shuffle+zstd-5: 0.0", " bytes of data per byte of files"});
+  EXPECT_EQ(nlohmann::json::parse(data({"show", path("set"), "--json"}))["compression"], "shuffle+zstd-5");
+  arguments.back() = "zip";
+  expect_parts(message_of<InvalidArgument>([&] { data(arguments); }), {"unknown compression 'zip'", "deflate"});
+}
+
 TEST_F(DataCommand, ImportReplacesOnlyByForce) {
   data(import_arguments());
   expect_parts(message_of([&] { data(import_arguments()); }), {path("set"), "already holds a data set", "--force"});
