@@ -2,14 +2,17 @@
 // rank, what is kept of a part, and failures of one rank.
 #include <gtest/gtest.h>
 #include <mpi.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <numeric>
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tutti/kernels/philox.hpp>
@@ -24,18 +27,20 @@
 namespace tutti::tools::data {
 namespace {
 
-using tutti::test::read_file;
 using tutti::test::TemporaryFolder;
 
 constexpr std::uint64_t kKiB = 1024;
 
 std::string bytes_of_file(std::size_t file, std::uint64_t bytes) {
-  std::string content(bytes, '\0');
-  for (std::size_t i = 0; i < content.size(); i += 8) {
-    const std::uint64_t word = random_u64(7, file, i);
-    for (std::size_t j = i; j < std::min(i + 8, content.size()); ++j)
-      content[j] = static_cast<char>(word >> (8 * (j - i)));
-  }
+  std::vector<std::uint64_t> words(bytes / 8 + 1);
+  std::uint64_t state = file + 1;
+  for (std::uint64_t& word : words) word = state = state * 6364136223846793005U + 1442695040888963407U;
+  return {reinterpret_cast<const char*>(words.data()), bytes};
+}
+
+std::string content_of(const std::filesystem::path& file) {
+  std::string content(std::filesystem::file_size(file), '\0');
+  std::ifstream(file, std::ios::binary).read(content.data(), static_cast<std::streamsize>(content.size()));
   return content;
 }
 
@@ -63,19 +68,26 @@ TEST(StagePieces, HaveEveryMissingByteOnceAndEndEveryBlockOnce) {
       std::vector<std::uint8_t> missing(set.blocks());
       for (std::size_t b = 0; b < missing.size(); ++b)
         missing[b] = pattern == 0 || random_u64(1, pattern, b) % 3 != 0 ? 1 : 0;
-      std::vector<std::string> covered;
-      for (const StagedFile& file : set.files) covered.emplace_back(file.bytes, '\0');
+      std::map<std::pair<std::size_t, std::uint64_t>, int> covered;  // by file and 64 KiB
       std::vector<int> ended(set.blocks(), 0);
+      std::uint64_t bytes = 0;
       for (const Piece& piece : cut_pieces(set, missing, piece_bytes)) {
         EXPECT_LE(piece.bytes, piece_bytes);
-        for (std::uint64_t i = piece.offset; i < piece.offset + piece.bytes; ++i) ++covered[piece.file][i];
+        EXPECT_EQ(piece.offset % kLeastPiece, 0U);
+        bytes += piece.bytes;
+        for (std::uint64_t at = 0; at < piece.bytes; at += kLeastPiece) ++covered[{piece.file, piece.offset + at}];
         for (std::size_t e = 0; e < piece.ends; ++e) ++ended[piece.first_block + e];
       }
       const std::vector<std::uint64_t> first = set.first_blocks();
+      std::uint64_t expected = 0;
       for (std::size_t f = 0; f < set.files.size(); ++f) {
-        for (std::uint64_t i = 0; i < set.files[f].bytes; i += 4097)
-          EXPECT_EQ(covered[f][i], missing[first[f] + i / kBlockBytes]) << f << ' ' << i;
+        for (std::uint64_t at = 0; at < set.files[f].bytes; at += kLeastPiece) {
+          const bool is_missing = missing[first[f] + at / kBlockBytes] != 0;
+          EXPECT_EQ((covered[{f, at}]), is_missing ? 1 : 0) << f << ' ' << at;
+          if (is_missing) expected += std::min(kLeastPiece, set.files[f].bytes - at);
+        }
       }
+      EXPECT_EQ(bytes, expected);
       for (std::size_t b = 0; b < missing.size(); ++b) EXPECT_EQ(ended[b], missing[b]);
     }
   }
@@ -132,8 +144,8 @@ class StageOnRanks : public testing::Test {
 
   void expect_whole() {
     for (std::size_t f = 0; f < set_.files.size(); ++f)
-      EXPECT_TRUE(read_file(local_.path() / set_.files[f].name) == bytes_of_file(f, set_.files[f].bytes)) << f;
-    EXPECT_EQ(read_file(local_.path() / "manifest.json"), set_.manifest);
+      EXPECT_TRUE(content_of(local_.path() / set_.files[f].name) == bytes_of_file(f, set_.files[f].bytes)) << f;
+    EXPECT_EQ(content_of(local_.path() / "manifest.json"), set_.manifest);
   }
 
   std::vector<std::uint8_t> all_blocks() const { return std::vector<std::uint8_t>(set_.blocks(), 1); }
@@ -164,7 +176,7 @@ TEST_F(StageOnRanks, EveryAlgorithmMakesTheSameFiles) {
       const bool is_link = std::string(algorithm) == "chain" && comm_.rank() + 1 < comm_.size();
       EXPECT_EQ(result.bytes_sent, is_link ? set_.bytes() : 0);
       for (std::size_t f = 0; f < set_.files.size(); ++f)
-        EXPECT_TRUE(read_file(local.path() / set_.files[f].name) == bytes_of_file(f, set_.files[f].bytes)) << f;
+        EXPECT_TRUE(content_of(local.path() / set_.files[f].name) == bytes_of_file(f, set_.files[f].bytes)) << f;
     }
   }
 }

@@ -48,10 +48,13 @@ StagePlan broadcast_plan(const Communicator& movers, std::uint64_t bytes, std::u
   const Plan plan = movers.state().everyone().selector().choose(collective_algorithms(), Collective::broadcast,
                                                                 static_cast<std::size_t>(piece), {.algorithm = row});
   const Profile its = profile(*plan.algorithm, {movers.size(), plan.radix, plan.torus});
+  // No faster than the busiest link, whatever is thought of a piece alone.
+  const double least = static_cast<double>(bytes) * its.rank.moved * movers.selection_facts().costs.network.byte;
+  const double of_pieces = static_cast<double>(count_pieces(bytes, piece)) * plan.predicted.total();
   return {.algorithm = algorithm,
           .broadcast = std::string(row),
           .piece_bytes = piece,
-          .seconds = static_cast<double>(count_pieces(bytes, piece)) * plan.predicted.total(),
+          .seconds = std::max(least, of_pieces),
           .link_share = its.rank.moved};
 }
 
@@ -90,6 +93,11 @@ std::vector<StagePlan> plan_staging(const Communicator& movers, std::uint64_t by
     plans.push_back(broadcast_plan(movers, bytes, piece_bytes, "scatter_allgather", "scatter_allgather"));
   std::stable_sort(plans.begin(), plans.end(),
                    [](const StagePlan& a, const StagePlan& b) { return a.seconds < b.seconds; });
+  // Among those that are as good a chain: it copies nothing, and every node sends to one other alone.
+  const auto chain =
+      std::find_if(plans.begin(), plans.end(), [](const StagePlan& plan) { return plan.algorithm == "chain"; });
+  if (chain != plans.end() && chain->seconds <= kAsGood * plans.front().seconds)
+    std::rotate(plans.begin(), chain, chain + 1);
   return plans;
 }
 

@@ -35,8 +35,8 @@ inline constexpr std::uint64_t kLargestPiece = std::uint64_t{16} << 20;
 std::uint64_t chain_piece(std::uint64_t bytes, int nodes, const TransportCosts& costs);
 double chain_seconds(std::uint64_t bytes, int nodes, std::uint64_t piece, const TransportCosts& costs);
 
-/// One plan per algorithm, or that of `algorithm` alone unless it is "auto": the fastest first. The same on all ranks.
-/// `piece_bytes`: a power of two, or 0: chosen.
+/// One plan per algorithm, or that of `algorithm` alone unless it is "auto": the fastest first, or the chain if it is
+/// as good. The same on all ranks. `piece_bytes`: a power of two, or 0: chosen.
 std::vector<StagePlan> plan_staging(const Communicator& movers, std::uint64_t bytes, const std::string& algorithm,
                                     std::uint64_t piece_bytes);
 
