@@ -12,14 +12,13 @@ namespace tutti::io {
 
 namespace {
 
-constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::byte* allocate(std::size_t bytes) {
-  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
-  const std::size_t rounded = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kLineBytes;
+  const std::size_t rounded = rounded_to_lines(bytes);
   // aligned_alloc() of glibc takes sizes that are no multiple of the alignment.
-  void* memory = std::aligned_alloc(alignment, rounded == 0 ? kCacheLine : rounded);
+  void* memory = std::aligned_alloc(alignment, rounded == 0 ? kLineBytes : rounded);
   if (memory == nullptr) throw std::bad_alloc();
   // A hint: large pages make less work for the processor's address translation where rows lie far apart.
   if (alignment == kHugePage) static_cast<void>(::madvise(memory, rounded, MADV_HUGEPAGE));

@@ -7,8 +7,16 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <utility>
 
 namespace tutti::io {
+
+/// What buffers, and fields in them, are aligned to: a line of the cache.
+inline constexpr std::size_t kLineBytes = 64;
+
+constexpr std::size_t rounded_to_lines(std::size_t bytes) noexcept {
+  return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
+}
 
 /// Bytes of a pool, aligned to 64 bytes (to 2 MiB where they are as many); undefined at first. May outlive the pool.
 class PooledBuffer {

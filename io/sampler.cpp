@@ -39,9 +39,11 @@ TwoLevelOptions two_level_options(const Dataset& dataset, std::uint64_t batch, s
     options.block = std::max(options.block, shard.chunk_samples);
     options.shards.push_back(shard.samples);
   }
-  const std::size_t sample_bytes =
-      std::accumulate(dataset.fields().begin(), dataset.fields().end(), std::size_t{0},
-                      [](std::size_t sum, const Field& field) { return sum + field.sample_bytes(); });
+  // How much a sparse sample takes is not known here: about so much.
+  constexpr std::size_t kSparseBytes = 4096;
+  std::size_t sample_bytes = 0;
+  for (const Field& field : dataset.fields())
+    sample_bytes += field.sparse ? std::min(field.sample_bytes(), kSparseBytes) : field.sample_bytes();
   // A lane wants some blocks in its window, lest a few samples of the same chunk follow each other.
   constexpr std::uint64_t kBlocksOfLane = 4;
   const std::uint64_t window = std::max<std::uint64_t>(window_bytes / std::max<std::size_t>(sample_bytes, 1), 1);

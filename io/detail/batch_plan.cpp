@@ -9,16 +9,13 @@
 #include <tuple>
 #include <utility>
 
+#include <tutti/io/sparse.hpp>
 #include <tutti/kernels/dtype.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::io {
 
 namespace {
-
-constexpr std::size_t kAlignment = 64;
-
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 std::uint64_t count_batches(const Dataset& dataset, const LoaderOptions& options) {
   if (options.global_batch == 0)
@@ -89,7 +86,7 @@ BatchMaker::BatchMaker(const Dataset& dataset, const LoaderOptions& options)
 std::size_t BatchMaker::batch_bytes() const {
   const std::uint64_t samples = own_positions(0).size();
   std::size_t bytes = 0;
-  for (const Cut& cut : cuts_) bytes += aligned(samples * cut.bytes);
+  for (const Cut& cut : cuts_) bytes += rounded_to_lines(samples * cut.bytes);
   return bytes;
 }
 
@@ -122,12 +119,13 @@ PlannedBatch BatchMaker::plan(std::uint64_t epoch, std::uint64_t index) {
       return std::tie(a.chunk, a.position) < std::tie(b.chunk, b.position);
     });
   cut_slices(planned, all_there);
+  if (!all_there) prefetch(planned.wanted);
   batch.memory = pool_.take();
   std::span<std::byte> room = batch.memory.bytes();
   batch.data.reserve(cuts_.size());
   for (const Cut& cut : cuts_) {
     batch.data.push_back(room.first(mine.size() * cut.bytes));
-    room = room.subspan(std::min(aligned(mine.size() * cut.bytes), room.size()));
+    room = room.subspan(std::min(rounded_to_lines(mine.size() * cut.bytes), room.size()));
   }
   return planned;
 }
@@ -148,6 +146,11 @@ void BatchMaker::cut_slices(PlannedBatch& planned, bool anywhere) const {
   if (planned.count() == 0) planned.slices.push_back(0);  // a batch without samples is filled too
 }
 
+void BatchMaker::prefetch(std::span<const Wanted> wanted) noexcept {
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (i == 0 || wanted[i].chunk != wanted[i - 1].chunk) cache_.prefetch(wanted[i].chunk);
+}
+
 void BatchMaker::fill(PlannedBatch& planned, std::size_t slice) {
   const auto samples =
       std::span(planned.wanted).subspan(planned.slices[slice], planned.slices[slice + 1] - planned.slices[slice]);
@@ -166,12 +169,21 @@ void BatchMaker::fill(PlannedBatch& planned, std::size_t slice) {
   }
 }
 
-/// The one place where samples come into a batch.
-void BatchMaker::copy_sample(const Chunk& chunk, const Wanted& sample, Batch& batch) const noexcept {
+/// The one place where a sample comes into its batch.
+void BatchMaker::copy_sample(const Chunk& chunk, const Wanted& sample, Batch& batch) const {
   for (std::size_t f = 0; f < cuts_.size(); ++f) {
     const Cut& cut = cuts_[f];
-    std::memcpy(batch.data[f].data() + sample.position * cut.bytes,
-                chunk.data[f].data() + sample.index * cut.stride + cut.offset, cut.bytes);
+    const std::span<std::byte> out = batch.data[f].subspan(sample.position * cut.bytes, cut.bytes);
+    const Field& field = dataset_.fields()[f];
+    if (!field.sparse) {
+      std::memcpy(out.data(), chunk.data[f].data() + sample.index * cut.stride + cut.offset, cut.bytes);
+    } else if (cut.bytes == cut.stride) {
+      densify(chunk.rows[f], sample.index, field, out);
+    } else {
+      std::vector<std::byte> whole(cut.stride);
+      densify(chunk.rows[f], sample.index, field, whole);
+      std::memcpy(out.data(), whole.data() + cut.offset, cut.bytes);
+    }
   }
 }
 

@@ -64,7 +64,8 @@ class BatchMaker {
   Range own_positions(std::uint64_t index) const noexcept;
   std::size_t batch_bytes() const;
   void cut_slices(PlannedBatch& planned, bool anywhere) const;
-  void copy_sample(const Chunk& chunk, const Wanted& sample, Batch& batch) const noexcept;
+  void prefetch(std::span<const Wanted> wanted) noexcept;
+  void copy_sample(const Chunk& chunk, const Wanted& sample, Batch& batch) const;
 
   const Dataset& dataset_;
   const LoaderOptions options_;

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include <tutti/kernels/error.hpp>
@@ -20,16 +21,22 @@ std::size_t most_open_shards() {
   return std::clamp<std::size_t>(limit.rlim_cur / 8, 1, 128);
 }
 
-constexpr std::size_t kLine = 64;
+// Of a chunk with its dense fields, each at the begin of a line.
+bool has_sparse_fields(const Dataset& dataset) {
+  return std::any_of(dataset.fields().begin(), dataset.fields().end(), [](const Field& field) { return field.sparse; });
+}
 
-std::size_t in_lines(std::size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+std::size_t bytes_of(const SparseRows& rows) {
+  return rows.row_ends.size() * sizeof(std::uint64_t) + rows.columns.size() * sizeof(std::uint32_t) +
+         rows.values.size();
+}
 
-// Of a chunk with all its fields, each at the begin of a line.
 std::size_t bytes_of_largest_chunk(const Dataset& dataset) {
   std::size_t largest = 0;
   for (const ShardInfo& shard : dataset.shards()) {
     std::size_t bytes = 0;
-    for (const Field& field : dataset.fields()) bytes += in_lines(shard.chunk_samples * field.sample_bytes());
+    for (const Field& field : dataset.fields())
+      bytes += field.sparse ? 0 : rounded_to_lines(shard.chunk_samples * field.sample_bytes());
     largest = std::max(largest, bytes);
   }
   return largest;
@@ -40,8 +47,8 @@ std::size_t bytes_of_largest_chunk(const Dataset& dataset) {
 ChunkCache::ChunkCache(const Dataset& dataset, std::size_t bytes, int threads)
     : dataset_(dataset),
       shards_(dataset.shards().size()),
+      capacity_(bytes),
       chunk_bytes_(bytes_of_largest_chunk(dataset)),
-      most_chunks_(bytes / std::max<std::size_t>(chunk_bytes_, 1)),
       pool_(chunk_bytes_, static_cast<std::size_t>(threads) + 1),
       most_open_(most_open_shards()) {
   first_samples_.reserve(shards_.size());
@@ -51,7 +58,9 @@ ChunkCache::ChunkCache(const Dataset& dataset, std::size_t bytes, int threads)
     shards_[s].first_chunk = chunks_;
     chunks_ += (info.samples - 1) / info.chunk_samples + 1;
   }
-  if (chunks_ <= most_chunks_) kept_ = std::vector<std::atomic<const Chunk*>>(chunks_);
+  // How much sparse fields take shows only when they are read.
+  if (chunks_ <= bytes / std::max<std::size_t>(chunk_bytes_, 1) && !has_sparse_fields(dataset))
+    kept_ = std::vector<std::atomic<const Chunk*>>(chunks_);
 }
 
 Location ChunkCache::locate(std::uint64_t id) const noexcept {
@@ -64,7 +73,7 @@ Location ChunkCache::locate(std::uint64_t id) const noexcept {
 
 // Opens under the lock: HDF5 opens one file at a time anyway. What threads are reading from is not closed, so there may
 // be as many open files more as there are threads.
-std::shared_ptr<ShardReader> ChunkCache::reader(std::size_t shard) {
+std::shared_ptr<const ShardReader> ChunkCache::reader(std::size_t shard) {
   const std::lock_guard lock(readers_mutex_);
   Shard& entry = shards_[shard];
   entry.last_use = ++clock_;
@@ -77,7 +86,7 @@ std::shared_ptr<ShardReader> ChunkCache::reader(std::size_t shard) {
     --open_;
   }
   const ShardInfo& info = dataset_.shards()[shard];
-  auto opened = std::make_shared<ShardReader>(info.file);
+  auto opened = std::make_shared<const ShardReader>(info.file);
   const ShardHeader& header = opened->header();
   const bool same = header.fields == dataset_.fields() && header.samples == info.samples &&
                     header.first_sample == info.first_sample && header.chunk_samples == info.chunk_samples;
@@ -87,31 +96,55 @@ std::shared_ptr<ShardReader> ChunkCache::reader(std::size_t shard) {
   return entry.reader;
 }
 
-std::shared_ptr<const Chunk> ChunkCache::load(std::uint64_t number) {
+std::size_t ChunkCache::shard_of(std::uint64_t chunk) const noexcept {
   const auto after =
-      std::upper_bound(shards_.begin(), shards_.end(), number,
+      std::upper_bound(shards_.begin(), shards_.end(), chunk,
                        [](std::uint64_t value, const Shard& shard) { return value < shard.first_chunk; });
-  const auto shard = static_cast<std::size_t>(after - shards_.begin()) - 1;
-  const std::shared_ptr<ShardReader> source = reader(shard);
+  return static_cast<std::size_t>(after - shards_.begin()) - 1;
+}
+
+std::shared_ptr<const Chunk> ChunkCache::load(std::uint64_t number) {
+  const std::size_t shard = shard_of(number);
+  const std::uint64_t in_shard = number - shards_[shard].first_chunk;
+  const std::shared_ptr<const ShardReader> source = reader(shard);
+  const std::vector<Field>& fields = dataset_.fields();
   auto result = std::make_shared<Chunk>();
   result->memory = pool_.take();
-  result->data.reserve(dataset_.fields().size());
+  result->data.resize(fields.size());
+  result->rows.resize(fields.size());
   std::span<std::byte> room = result->memory.bytes();
-  for (std::size_t f = 0; f < dataset_.fields().size(); ++f) {
-    const std::size_t bytes = source->header().chunk_samples * dataset_.fields()[f].sample_bytes();
-    result->data.push_back(room.first(bytes));
-    source->read_chunk(number - shards_[shard].first_chunk, f, result->data.back());
-    room = room.subspan(in_lines(bytes));
+  for (std::size_t f = 0; f < fields.size(); ++f) {
+    if (fields[f].sparse) {
+      result->rows[f] = source->read_sparse_chunk(in_shard, f);
+      continue;
+    }
+    const std::size_t bytes = source->header().chunk_samples * fields[f].sample_bytes();
+    result->data[f] = room.first(bytes);
+    source->read_chunk(in_shard, f, result->data[f]);
+    room = room.subspan(rounded_to_lines(bytes));
   }
   return result;
 }
 
-/// Of those that no thread is reading just now.
-void ChunkCache::drop_for_one_more() {
-  for (auto last = entries_.end();
-       entries_.size() >= std::max<std::size_t>(most_chunks_, 1) && last != entries_.begin();) {
+void ChunkCache::prefetch(std::uint64_t number) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (index_.contains(number)) return;
+  }
+  try {
+    const std::size_t shard = shard_of(number);
+    reader(shard)->prefetch(number - shards_[shard].first_chunk);
+  } catch (const std::exception&) {
+    // chunk() will say so, when its batch is due
+  }
+}
+
+/// Drops the least recently used ones, but for those that a thread is reading just now.
+void ChunkCache::make_room(std::size_t bytes) {
+  for (auto last = entries_.end(); used_ + bytes > capacity_ && last != entries_.begin();) {
     --last;
     if (last->chunk == nullptr) continue;
+    used_ -= last->bytes;
     index_.erase(last->number);
     last = entries_.erase(last);
   }
@@ -126,16 +159,20 @@ std::shared_ptr<const Chunk> ChunkCache::chunk(std::uint64_t number) {
     }
     read_.wait(lock);
   }
-  drop_for_one_more();
-  entries_.push_front({.number = number, .chunk = nullptr});
+  make_room(chunk_bytes_);
+  entries_.push_front({.number = number, .bytes = chunk_bytes_, .chunk = nullptr});
+  used_ += chunk_bytes_;
   const auto entry = entries_.begin();
   index_.emplace(number, entry);
   lock.unlock();
   std::shared_ptr<const Chunk> loaded;
+  std::size_t sparse_bytes = 0;
   try {
     loaded = load(number);
+    for (const SparseRows& rows : loaded->rows) sparse_bytes += bytes_of(rows);
   } catch (...) {
     lock.lock();
+    used_ -= entry->bytes;
     index_.erase(number);
     entries_.erase(entry);
     lock.unlock();
@@ -143,7 +180,10 @@ std::shared_ptr<const Chunk> ChunkCache::chunk(std::uint64_t number) {
     throw;
   }
   lock.lock();
+  make_room(sparse_bytes);  // before this one may be dropped
   entry->chunk = loaded;
+  entry->bytes += sparse_bytes;
+  used_ += sparse_bytes;
   lock.unlock();
   read_.notify_all();
   if (!kept_.empty()) {

@@ -16,12 +16,15 @@
 #include <tutti/io/buffer_pool.hpp>
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/sparse.hpp>
 
 namespace tutti::io {
 
-/// One chunk, all fields: sample i of field f is at data[f].data() + i * sample_bytes.
+/// One chunk, all fields: sample i of field f is at data[f].data() + i * sample_bytes, or row i of rows[f] if f is
+/// sparse.
 struct Chunk {
   std::vector<std::span<std::byte>> data;
+  std::vector<SparseRows> rows;
   PooledBuffer memory;
 };
 
@@ -51,36 +54,42 @@ class ChunkCache {
   /// Dropped or not, a chunk is there as long as its user holds it. \throws DataError.
   std::shared_ptr<const Chunk> chunk(std::uint64_t chunk);
 
+  /// Has the system read a chunk that is not in memory. A hint: errors are those of chunk().
+  void prefetch(std::uint64_t chunk) noexcept;
+
  private:
   struct Entry {
     std::uint64_t number;
+    std::size_t bytes;
     std::shared_ptr<const Chunk> chunk;  // null while a thread reads it
   };
 
   struct Shard {
-    std::shared_ptr<ShardReader> reader;  // null while closed
+    std::shared_ptr<const ShardReader> reader;  // null while closed
     std::uint64_t first_chunk = 0;
     std::uint64_t last_use = 0;
   };
 
-  std::shared_ptr<ShardReader> reader(std::size_t shard);
+  std::size_t shard_of(std::uint64_t chunk) const noexcept;
+  std::shared_ptr<const ShardReader> reader(std::size_t shard);
   std::shared_ptr<const Chunk> load(std::uint64_t number);
-  void drop_for_one_more();
+  void make_room(std::size_t bytes);
 
   const Dataset& dataset_;
   std::vector<std::uint64_t> first_samples_;  // by shard
   std::vector<Shard> shards_;
   std::uint64_t chunks_ = 0;
-  std::size_t chunk_bytes_ = 0;  // of the largest chunk, which all take
-  std::size_t most_chunks_;
+  const std::size_t capacity_;
+  const std::size_t chunk_bytes_;                // of the dense fields of the largest chunk, which all take
   std::vector<std::atomic<const Chunk*>> kept_;  // empty if not all fit
   std::atomic<std::uint64_t> loaded_ = 0;
   BufferPool pool_;
 
-  std::mutex mutex_;  // guards entries_ and index_
+  std::mutex mutex_;  // guards what follows
   std::condition_variable read_;
   std::list<Entry> entries_;  // most recently used first
   std::unordered_map<std::uint64_t, std::list<Entry>::iterator> index_;
+  std::size_t used_ = 0;  // bytes of all entries
 
   std::mutex readers_mutex_;  // guards the readers in shards_
   std::size_t most_open_;
