@@ -51,17 +51,23 @@ class BufferPool {
   /// Up to `most_idle` buffers are kept when nobody uses them; beyond that, one that is given back is released.
   BufferPool(std::size_t bytes, std::size_t most_idle);
 
+  /// For many small buffers that are kept: they are allocated in slabs of some MiB, on large pages where the system has
+  /// them, and released with the pool alone.
+  static BufferPool in_slabs(std::size_t bytes);
+
   /// \throws std::bad_alloc
   PooledBuffer take();
 
   struct Counts {
     std::size_t in_use = 0;
     std::size_t idle = 0;
-    std::size_t allocated = 0;  ///< ever, from the system: what stands still makes no new page faults
+    std::size_t allocated = 0;  ///< ever, from the system: while it stands still there are no new page faults
   };
   Counts counts() const;
 
  private:
+  explicit BufferPool(std::shared_ptr<PooledBuffer::Store> store) noexcept : store_(std::move(store)) {}
+
   std::shared_ptr<PooledBuffer::Store> store_;
 };
 

@@ -66,6 +66,7 @@ BatchMaker::BatchMaker(const Dataset& dataset, const LoaderOptions& options)
       options_(valid(dataset, options)),
       batches_(count_batches(dataset, options)),
       sampler_(make_sampler(dataset, options)),
+      cache_(dataset, options.cache_bytes),
       columns_(columns_of(dataset, options)),
       cuts_([this] {
         std::vector<Cut> cuts;
@@ -75,11 +76,12 @@ BatchMaker::BatchMaker(const Dataset& dataset, const LoaderOptions& options)
           const std::size_t element = size_of(field.dtype);
           cuts.push_back({.stride = field.sample_bytes(),
                           .offset = columns_[f].first * element,
-                          .bytes = columns_[f].size() * element});
+                          .bytes = columns_[f].size() * element,
+                          .in_chunk = cache_.offset(f),
+                          .sparse = field.sparse});
         }
         return cuts;
       }()),
-      cache_(dataset, options.cache_bytes, options.threads),
       pool_(batch_bytes(), options.prefetch + options.idle_batches) {}
 
 /// Of a whole batch, whose part of this rank is as large as that of any other batch.
@@ -152,37 +154,55 @@ void BatchMaker::prefetch(std::span<const Wanted> wanted) noexcept {
 }
 
 void BatchMaker::fill(PlannedBatch& planned, std::size_t slice) {
-  const auto samples =
-      std::span(planned.wanted).subspan(planned.slices[slice], planned.slices[slice + 1] - planned.slices[slice]);
-  std::shared_ptr<const Chunk> held;
-  const Chunk* chunk = nullptr;
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const Wanted& sample = samples[i];
-    if (chunk == nullptr || sample.chunk != samples[i - 1].chunk) {
-      chunk = cache_.kept(sample.chunk);
-      if (chunk == nullptr) {
-        held = cache_.chunk(sample.chunk);
-        chunk = held.get();
-      }
-    }
-    copy_sample(*chunk, sample, planned.batch);
+  const std::span<const Wanted> wanted(planned.wanted.data() + planned.slices[slice],
+                                       planned.slices[slice + 1] - planned.slices[slice]);
+  for (std::size_t i = 0, end = 0; i < wanted.size(); i = end) {
+    const bool kept = cache_.kept(wanted[i].chunk) != nullptr;
+    end = i + 1;
+    while (end < wanted.size() &&
+           (kept ? cache_.kept(wanted[end].chunk) != nullptr : wanted[end].chunk == wanted[i].chunk))
+      ++end;
+    if (kept)
+      fill_kept(wanted.subspan(i, end - i), planned.batch);
+    else
+      fill_chunk(wanted.subspan(i, end - i), planned.batch);
+  }
+}
+
+// Samples lie far apart in memory: while one is copied, the processor fetches the next.
+void BatchMaker::fill_kept(std::span<const Wanted> wanted, Batch& batch) {
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (i + 1 < wanted.size()) fetch(wanted[i + 1], cache_.kept(wanted[i + 1].chunk));
+    copy_sample(cache_.kept(wanted[i].chunk), nullptr, wanted[i], batch);
+  }
+}
+
+void BatchMaker::fill_chunk(std::span<const Wanted> wanted, Batch& batch) {
+  const std::shared_ptr<const Chunk> chunk = cache_.chunk(wanted.front().chunk);
+  for (const Wanted& sample : wanted) copy_sample(chunk->data, chunk->rows.data(), sample, batch);
+}
+
+void BatchMaker::fetch(const Wanted& sample, const std::byte* data) const noexcept {
+  constexpr std::size_t kMostBytes = 4096;  // more would push out what is copied now
+  for (const Cut& cut : cuts_) {
+    const std::byte* const from = data + cut.in_chunk + sample.index * cut.stride + cut.offset;
+    for (std::size_t at = 0; at < std::min(cut.bytes, kMostBytes); at += kLineBytes) __builtin_prefetch(from + at);
   }
 }
 
 /// The one place where a sample comes into its batch.
-void BatchMaker::copy_sample(const Chunk& chunk, const Wanted& sample, Batch& batch) const {
+void BatchMaker::copy_sample(const std::byte* data, const SparseRows* rows, const Wanted& sample, Batch& batch) const {
   for (std::size_t f = 0; f < cuts_.size(); ++f) {
     const Cut& cut = cuts_[f];
-    const std::span<std::byte> out = batch.data[f].subspan(sample.position * cut.bytes, cut.bytes);
-    const Field& field = dataset_.fields()[f];
-    if (!field.sparse) {
-      std::memcpy(out.data(), chunk.data[f].data() + sample.index * cut.stride + cut.offset, cut.bytes);
+    std::byte* const out = batch.data[f].data() + sample.position * cut.bytes;
+    if (!cut.sparse) {
+      std::memcpy(out, data + cut.in_chunk + sample.index * cut.stride + cut.offset, cut.bytes);
     } else if (cut.bytes == cut.stride) {
-      densify(chunk.rows[f], sample.index, field, out);
+      densify(rows[f], sample.index, dataset_.fields()[f], {out, cut.bytes});
     } else {
       std::vector<std::byte> whole(cut.stride);
-      densify(chunk.rows[f], sample.index, field, whole);
-      std::memcpy(out.data(), whole.data() + cut.offset, cut.bytes);
+      densify(rows[f], sample.index, dataset_.fields()[f], whole);
+      std::memcpy(out, whole.data() + cut.offset, cut.bytes);
     }
   }
 }

@@ -57,23 +57,28 @@ class BatchMaker {
   // What is copied of a field.
   struct Cut {
     std::size_t stride;  // bytes of a sample in its chunk
-    std::size_t offset;
+    std::size_t offset;  // of what is copied in it
     std::size_t bytes;
+    std::size_t in_chunk;  // where the field begins in a chunk
+    bool sparse;
   };
 
   Range own_positions(std::uint64_t index) const noexcept;
   std::size_t batch_bytes() const;
   void cut_slices(PlannedBatch& planned, bool anywhere) const;
   void prefetch(std::span<const Wanted> wanted) noexcept;
-  void copy_sample(const Chunk& chunk, const Wanted& sample, Batch& batch) const;
+  void fill_kept(std::span<const Wanted> wanted, Batch& batch);
+  void fill_chunk(std::span<const Wanted> wanted, Batch& batch);
+  void fetch(const Wanted& sample, const std::byte* data) const noexcept;
+  void copy_sample(const std::byte* data, const SparseRows* rows, const Wanted& sample, Batch& batch) const;
 
   const Dataset& dataset_;
   const LoaderOptions options_;
   const std::uint64_t batches_;
   const Sampler sampler_;
+  ChunkCache cache_;
   std::vector<Range> columns_;  // by field
   std::vector<Cut> cuts_;       // by field
-  ChunkCache cache_;
   BufferPool pool_;
 };
 

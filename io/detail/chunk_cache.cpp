@@ -21,7 +21,6 @@ std::size_t most_open_shards() {
   return std::clamp<std::size_t>(limit.rlim_cur / 8, 1, 128);
 }
 
-// Of a chunk with its dense fields, each at the begin of a line.
 bool has_sparse_fields(const Dataset& dataset) {
   return std::any_of(dataset.fields().begin(), dataset.fields().end(), [](const Field& field) { return field.sparse; });
 }
@@ -31,25 +30,25 @@ std::size_t bytes_of(const SparseRows& rows) {
          rows.values.size();
 }
 
-std::size_t bytes_of_largest_chunk(const Dataset& dataset) {
-  std::size_t largest = 0;
-  for (const ShardInfo& shard : dataset.shards()) {
-    std::size_t bytes = 0;
-    for (const Field& field : dataset.fields())
-      bytes += field.sparse ? 0 : rounded_to_lines(shard.chunk_samples * field.sample_bytes());
-    largest = std::max(largest, bytes);
-  }
-  return largest;
+// Dense fields of the largest chunk one behind another, each at the begin of a line; last, where they end.
+std::vector<std::size_t> offsets_in_chunk(const Dataset& dataset) {
+  std::uint64_t samples = 0;
+  for (const ShardInfo& shard : dataset.shards()) samples = std::max(samples, shard.chunk_samples);
+  std::vector<std::size_t> offsets{0};
+  offsets.reserve(dataset.fields().size() + 1);
+  for (const Field& field : dataset.fields())
+    offsets.push_back(offsets.back() + (field.sparse ? 0 : rounded_to_lines(samples * field.sample_bytes())));
+  return offsets;
 }
 
 }  // namespace
 
-ChunkCache::ChunkCache(const Dataset& dataset, std::size_t bytes, int threads)
+ChunkCache::ChunkCache(const Dataset& dataset, std::size_t bytes)
     : dataset_(dataset),
       shards_(dataset.shards().size()),
       capacity_(bytes),
-      chunk_bytes_(bytes_of_largest_chunk(dataset)),
-      pool_(chunk_bytes_, static_cast<std::size_t>(threads) + 1),
+      offsets_(offsets_in_chunk(dataset)),
+      pool_(BufferPool::in_slabs(chunk_bytes())),
       most_open_(most_open_shards()) {
   first_samples_.reserve(shards_.size());
   for (std::size_t s = 0; s < shards_.size(); ++s) {
@@ -59,8 +58,8 @@ ChunkCache::ChunkCache(const Dataset& dataset, std::size_t bytes, int threads)
     chunks_ += (info.samples - 1) / info.chunk_samples + 1;
   }
   // How much sparse fields take shows only when they are read.
-  if (chunks_ <= bytes / std::max<std::size_t>(chunk_bytes_, 1) && !has_sparse_fields(dataset))
-    kept_ = std::vector<std::atomic<const Chunk*>>(chunks_);
+  if (chunks_ <= bytes / std::max<std::size_t>(chunk_bytes(), 1) && !has_sparse_fields(dataset))
+    kept_ = std::vector<std::atomic<const std::byte*>>(chunks_);
 }
 
 Location ChunkCache::locate(std::uint64_t id) const noexcept {
@@ -110,18 +109,15 @@ std::shared_ptr<const Chunk> ChunkCache::load(std::uint64_t number) {
   const std::vector<Field>& fields = dataset_.fields();
   auto result = std::make_shared<Chunk>();
   result->memory = pool_.take();
-  result->data.resize(fields.size());
-  result->rows.resize(fields.size());
-  std::span<std::byte> room = result->memory.bytes();
+  result->data = result->memory.bytes().data();
   for (std::size_t f = 0; f < fields.size(); ++f) {
     if (fields[f].sparse) {
+      result->rows.resize(fields.size());
       result->rows[f] = source->read_sparse_chunk(in_shard, f);
-      continue;
+    } else {
+      const std::size_t bytes = source->header().chunk_samples * fields[f].sample_bytes();
+      source->read_chunk(in_shard, f, result->memory.bytes().subspan(offsets_[f], bytes));
     }
-    const std::size_t bytes = source->header().chunk_samples * fields[f].sample_bytes();
-    result->data[f] = room.first(bytes);
-    source->read_chunk(in_shard, f, result->data[f]);
-    room = room.subspan(rounded_to_lines(bytes));
   }
   return result;
 }
@@ -159,9 +155,9 @@ std::shared_ptr<const Chunk> ChunkCache::chunk(std::uint64_t number) {
     }
     read_.wait(lock);
   }
-  make_room(chunk_bytes_);
-  entries_.push_front({.number = number, .bytes = chunk_bytes_, .chunk = nullptr});
-  used_ += chunk_bytes_;
+  make_room(chunk_bytes());
+  entries_.push_front({.number = number, .bytes = chunk_bytes(), .chunk = nullptr});
+  used_ += chunk_bytes();
   const auto entry = entries_.begin();
   index_.emplace(number, entry);
   lock.unlock();
@@ -187,7 +183,7 @@ std::shared_ptr<const Chunk> ChunkCache::chunk(std::uint64_t number) {
   lock.unlock();
   read_.notify_all();
   if (!kept_.empty()) {
-    kept_[number].store(loaded.get(), std::memory_order_release);
+    kept_[number].store(loaded->data, std::memory_order_release);
     loaded_.fetch_add(1, std::memory_order_release);
   }
   return loaded;

@@ -20,11 +20,11 @@
 
 namespace tutti::io {
 
-/// One chunk, all fields: sample i of field f is at data[f].data() + i * sample_bytes, or row i of rows[f] if f is
-/// sparse.
+/// One chunk, all fields: sample i of a dense field f is at data[offset(f) + i * sample_bytes], of a sparse one it is
+/// row i of rows[f].
 struct Chunk {
-  std::vector<std::span<std::byte>> data;
-  std::vector<SparseRows> rows;
+  const std::byte* data = nullptr;
+  std::vector<SparseRows> rows;  ///< by field; empty where no field is sparse
   PooledBuffer memory;
 };
 
@@ -37,14 +37,17 @@ struct Location {
 /// Reads chunks on demand. Of any number of threads: one that wants what another is reading waits for it.
 class ChunkCache {
  public:
-  /// `dataset` must outlive the cache. `threads` are those that read at a time.
-  ChunkCache(const Dataset& dataset, std::size_t bytes, int threads);
+  /// `dataset` must outlive the cache.
+  ChunkCache(const Dataset& dataset, std::size_t bytes);
 
   /// Requires id < dataset.size().
   Location locate(std::uint64_t id) const noexcept;
 
-  /// A chunk that stays, or null: the data set does not fit, or the chunk has not been asked for yet.
-  const Chunk* kept(std::uint64_t chunk) const noexcept {
+  /// Where the samples of a dense field begin in each chunk.
+  std::size_t offset(std::size_t field) const noexcept { return offsets_[field]; }
+
+  /// The data of a chunk that stays, or null: the data set does not fit, or the chunk has not been asked for yet.
+  const std::byte* kept(std::uint64_t chunk) const noexcept {
     return kept_.empty() ? nullptr : kept_[chunk].load(std::memory_order_acquire);
   }
 
@@ -70,6 +73,7 @@ class ChunkCache {
     std::uint64_t last_use = 0;
   };
 
+  std::size_t chunk_bytes() const noexcept { return offsets_.back(); }
   std::size_t shard_of(std::uint64_t chunk) const noexcept;
   std::shared_ptr<const ShardReader> reader(std::size_t shard);
   std::shared_ptr<const Chunk> load(std::uint64_t number);
@@ -80,8 +84,8 @@ class ChunkCache {
   std::vector<Shard> shards_;
   std::uint64_t chunks_ = 0;
   const std::size_t capacity_;
-  const std::size_t chunk_bytes_;                // of the dense fields of the largest chunk, which all take
-  std::vector<std::atomic<const Chunk*>> kept_;  // empty if not all fit
+  std::vector<std::size_t> offsets_;                 // by field, and what all dense fields take together
+  std::vector<std::atomic<const std::byte*>> kept_;  // empty if not all fit
   std::atomic<std::uint64_t> loaded_ = 0;
   BufferPool pool_;
 

@@ -396,7 +396,7 @@ TEST_F(LoaderTest, MoreShardsThanFilesMayBeOpen) {
 // A chunk that was dropped is read again, and what happened to its file meanwhile shows; a chunk that was kept is not.
 TEST_F(LoaderTest, TheCacheDropsWhatExceedsItsBytesTheLeastRecentlyUsedFirst) {
   const std::size_t chunk_bytes = 2 * 64;  // of two fields, each in whole lines of 64 bytes
-  ChunkCache cache(*dataset_, 2 * chunk_bytes, 1);
+  ChunkCache cache(*dataset_, 2 * chunk_bytes);
   cache.chunk(0);
   cache.chunk(1);
   cache.chunk(0);
