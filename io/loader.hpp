@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/io/augment.hpp>
 #include <tutti/io/buffer_pool.hpp>
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/sampler.hpp>
@@ -48,6 +49,7 @@ struct LoaderOptions {
   std::uint64_t epochs = 1;               ///< reading ends before this epoch
   std::uint64_t first_epoch = 0;          ///< reading starts at this batch of this epoch
   std::uint64_t first_batch = 0;
+  Augmentation augment{};  ///< what the reading threads do to pictures
 
   // ---- How fast
   std::size_t prefetch = 4;                          ///< batches read ahead

@@ -59,6 +59,16 @@ std::vector<Range> columns_of(const Dataset& dataset, const LoaderOptions& optio
   return columns;
 }
 
+std::optional<Augmenter> make_augmenter(const Dataset& dataset, const LoaderOptions& options,
+                                        const std::vector<Range>& columns) {
+  if (!options.augment.is_on()) return std::nullopt;
+  Augmenter augmenter(dataset, options.augment, options.seed);
+  if (columns[augmenter.field()].size() != dataset.fields()[augmenter.field()].elements())
+    throw InvalidArgument(fmt::format("loader of {}: pictures of field '{}' are augmented whole, not by parts of them",
+                                      dataset.folder().string(), options.augment.field));
+  return augmenter;
+}
+
 }  // namespace
 
 BatchMaker::BatchMaker(const Dataset& dataset, const LoaderOptions& options)
@@ -82,6 +92,7 @@ BatchMaker::BatchMaker(const Dataset& dataset, const LoaderOptions& options)
         }
         return cuts;
       }()),
+      augmenter_(make_augmenter(dataset, options, columns_)),
       pool_(batch_bytes(), options.prefetch + options.idle_batches) {}
 
 /// Of a whole batch, whose part of this rank is as large as that of any other batch.
@@ -195,8 +206,11 @@ void BatchMaker::copy_sample(const std::byte* data, const SparseRows* rows, cons
   for (std::size_t f = 0; f < cuts_.size(); ++f) {
     const Cut& cut = cuts_[f];
     std::byte* const out = batch.data[f].data() + sample.position * cut.bytes;
-    if (!cut.sparse) {
-      std::memcpy(out, data + cut.in_chunk + sample.index * cut.stride + cut.offset, cut.bytes);
+    const std::byte* const from = data + cut.in_chunk + sample.index * cut.stride + cut.offset;
+    if (augmenter_ && f == augmenter_->field()) {
+      augmenter_->augment(batch.epoch, batch.ids[sample.position], from, out);
+    } else if (!cut.sparse) {
+      std::memcpy(out, from, cut.bytes);
     } else if (cut.bytes == cut.stride) {
       densify(rows[f], sample.index, dataset_.fields()[f], {out, cut.bytes});
     } else {

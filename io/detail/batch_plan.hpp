@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include <tutti/io/augment.hpp>
 #include <tutti/io/buffer_pool.hpp>
 #include <tutti/io/dataset.hpp>
 #include <tutti/io/detail/chunk_cache.hpp>
@@ -79,6 +81,7 @@ class BatchMaker {
   ChunkCache cache_;
   std::vector<Range> columns_;  // by field
   std::vector<Cut> cuts_;       // by field
+  const std::optional<Augmenter> augmenter_;
   BufferPool pool_;
 };
 
