@@ -150,4 +150,28 @@ std::vector<std::byte> ByteSource::take(std::uint64_t bytes) {
   return taken;
 }
 
+std::uint64_t ByteSource::skip(std::uint64_t bytes) {
+  if (most_bytes_ && !compressed()) {
+    const std::size_t held = std::min<std::uint64_t>(bytes, unread_.size());
+    unread_ = unread_.subspan(held);
+    const off_t here = ::lseek(descriptor_, 0, SEEK_CUR);
+    if (here < 0) fail("cannot be read: " + std::generic_category().message(errno));
+    const std::uint64_t left = *most_bytes_ - std::min<std::uint64_t>(*most_bytes_, static_cast<std::uint64_t>(here));
+    const std::uint64_t step = std::min(bytes - held, left);
+    if (step > 0 && ::lseek(descriptor_, static_cast<off_t>(step), SEEK_CUR) < 0)
+      fail("cannot be read: " + std::generic_category().message(errno));
+    return held + step;
+  }
+  constexpr std::uint64_t kStep = std::uint64_t{1} << 16;
+  std::vector<std::byte> passed(std::min(bytes, kStep));
+  std::uint64_t done = 0;
+  while (done < bytes) {
+    const std::size_t step = std::min(bytes - done, kStep);
+    const std::size_t got = read(std::span(passed).first(step));
+    done += got;
+    if (got < step) break;
+  }
+  return done;
+}
+
 }  // namespace tutti::io

@@ -33,6 +33,10 @@ class ByteSource {
   /// asked for. \throws DataError likewise.
   std::vector<std::byte> take(std::uint64_t bytes);
 
+  /// Passes over the next `bytes` bytes, or those up to the end, and returns how many; of a plain file without reading
+  /// them. \throws DataError likewise.
+  std::uint64_t skip(std::uint64_t bytes);
+
   /// How many bytes the file can hold at most; unknown for a pipe. Deflate makes a byte from 1032 at most.
   std::optional<std::uint64_t> most_bytes() const noexcept { return most_bytes_; }
 

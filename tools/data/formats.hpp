@@ -23,6 +23,7 @@ struct Format {
   OpenSource (*add_options)(CLI::App& command, const std::size_t& classes);
 };
 
+OpenSource add_cifar_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_idx_options(CLI::App& command, const std::size_t& classes);
 
 }  // namespace tutti::tools::data
