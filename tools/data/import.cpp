@@ -26,6 +26,7 @@ namespace {
 constexpr Format kFormats[] = {
     {"idx", "Import images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
     {"cifar", "Import the binary version of CIFAR-10 or CIFAR-100", add_cifar_options},
+    {"npy", "Import arrays of NumPy's: NPY and NPZ files", add_npy_options},
 };
 
 // The number of classes comes from the largest label: labels that begin at 1 leave a class that no sample has.
