@@ -112,16 +112,16 @@ TEST_F(NpyTest, EveryElementTypeInBothByteOrders) {
 
 // 7 samples of {3, 4, 2}, the first dimension fastest in the file.
 TEST_F(NpyTest, FortranOrder) {
-  constexpr std::size_t kSamples = 7;
-  std::vector<std::uint16_t> c_order(kSamples * 24);
+  constexpr std::size_t kPictures = 7;
+  std::vector<std::uint16_t> c_order(kPictures * 24);
   std::vector<std::uint16_t> fortran(c_order.size());
-  for (std::size_t n = 0; n < kSamples; ++n)
+  for (std::size_t n = 0; n < kPictures; ++n)
     for (std::size_t i = 0; i < 3; ++i)
       for (std::size_t j = 0; j < 4; ++j)
         for (std::size_t k = 0; k < 2; ++k) {
           const auto value = static_cast<std::uint16_t>(1000 * n + 100 * i + 10 * j + k);
           c_order[((n * 3 + i) * 4 + j) * 2 + k] = value;
-          fortran[n + kSamples * (i + 3 * (j + 4 * k))] = value;
+          fortran[n + kPictures * (i + 3 * (j + 4 * k))] = value;
         }
   const std::string file = npy("<u2", "7, 3, 4, 2", raw(fortran), true);
   const fs::path plain = write("plain.npy", file);
