@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/io/fuzz/memory_file.hpp"
 #include "tests/io/fuzz/targets.hpp"
 
 namespace tutti::io::fuzz {
@@ -16,10 +17,6 @@ namespace {
 
 constexpr unsigned kSeed = 20261130;
 constexpr int kFiles = 400;  // per reader
-
-std::span<const std::uint8_t> bytes_of(const std::string& file) {
-  return {reinterpret_cast<const std::uint8_t*>(file.data()), file.size()};
-}
 
 std::size_t below(std::mt19937& random, std::size_t limit) { return limit == 0 ? 0 : random() % limit; }
 
@@ -56,7 +53,7 @@ void change(std::string& file, const std::string& other, std::mt19937& random) {
 class ChangedBytes : public testing::TestWithParam<const char*> {};
 
 TEST_P(ChangedBytes, AreReadOrRefused) {
-  const Target& target = *find(GetParam());
+  const Target target = find(GetParam()).value();
   const std::vector<std::string> seeds = target.seeds();
   ASSERT_FALSE(seeds.empty());
   for (const std::string& seed : seeds) ASSERT_NO_THROW(run(target, bytes_of(seed)));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include <tutti/kernels/whole_file.hpp>
@@ -12,14 +13,14 @@
 
 namespace {
 
-const tutti::io::fuzz::Target* chosen = nullptr;
+std::optional<tutti::io::fuzz::Target> chosen;
 
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
   const char* name = std::getenv("TUTTI_FUZZ_TARGET");
-  chosen = name == nullptr ? nullptr : tutti::io::fuzz::find(name);
-  if (chosen == nullptr) {
+  if (name != nullptr) chosen = tutti::io::fuzz::find(name);
+  if (!chosen) {
     std::fprintf(stderr, "TUTTI_FUZZ_TARGET names no reader; known are");
     for (const auto& target : tutti::io::fuzz::targets()) std::fprintf(stderr, " %s", target.name);
     std::fprintf(stderr, "\n");

@@ -1,7 +1,6 @@
 #include "tests/io/fuzz/targets.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +9,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 
 #include <tutti/io/dataset.hpp>
@@ -17,8 +17,6 @@
 #include <tutti/io/detail/codec.hpp>
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
-#include <tutti/io/import.hpp>
-#include <tutti/io/importers/idx.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/whole_file.hpp>
 
@@ -27,66 +25,6 @@ namespace tutti::io::fuzz {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Bytes that have a path.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::span<const std::uint8_t> bytes) : descriptor_(::memfd_create("fuzz", MFD_CLOEXEC)) {
-    if (descriptor_ < 0) throw std::runtime_error("no file in memory");
-    for (std::size_t done = 0; done < bytes.size();) {
-      const ssize_t wrote = ::write(descriptor_, bytes.data() + done, bytes.size() - done);
-      if (wrote <= 0) throw std::runtime_error("a file in memory cannot be written");
-      done += static_cast<std::size_t>(wrote);
-    }
-  }
-  ~MemoryFile() { ::close(descriptor_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-
-  fs::path path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
-
- private:
-  int descriptor_;
-};
-
-// Reads all samples; of a file that holds astonishingly many the first ones.
-void drain(SampleSource& source) {
-  constexpr std::uint64_t kMost = std::uint64_t{64} << 20;
-  source.survey(one_rank());
-  SampleBlock block(source.fields().size());
-  std::uint64_t bytes = 0;
-  do {
-    block.clear();
-    if (source.read(256, block) == 0) return;
-    for (const auto& data : block.data) bytes += data.size();
-    for (const auto& rows : block.sparse) bytes += rows.values.size();
-  } while (bytes < kMost);
-}
-
-std::string idx_of(char type, std::uint8_t samples, const std::string& extents, const std::string& elements) {
-  std::string file{0, 0, type, static_cast<char>(1 + extents.size()), 0, 0, 0, static_cast<char>(samples)};
-  for (const char extent : extents) file += std::string{0, 0, 0, extent};
-  return file + elements;
-}
-
-std::vector<std::string> idx_images() {
-  return {idx_of(8, 3, {2, 2}, "abcdefghijkl"), idx_of(13, 3, {1, 1, 1}, "abcdefghijkl")};
-}
-
-std::vector<std::string> idx_labels() { return {idx_of(8, 3, {}, {0, 1, 2}), idx_of(12, 3, {}, std::string(12, 0))}; }
-
-// The other file of each pair is right, so that reading does not end at it.
-void read_idx_images(const fs::path& file) {
-  const std::string labels = idx_labels()[0];
-  const MemoryFile other({reinterpret_cast<const std::uint8_t*>(labels.data()), labels.size()});
-  drain(*open_idx({.images = file, .labels = other.path()}));
-}
-
-void read_idx_labels(const fs::path& file) {
-  const std::string images = idx_images()[0];
-  const MemoryFile other({reinterpret_cast<const std::uint8_t*>(images.data()), images.size()});
-  drain(*open_idx({.images = other.path(), .labels = file}));
-}
 
 std::vector<std::string> manifests() {
   return {to_text({.name = "x",
@@ -184,20 +122,25 @@ void read_stored_chunk(const fs::path& file) {
          std::size_t{1} << (static_cast<unsigned char>(bytes[2]) % 4), 0, stored, buffer, out);
 }
 
-constexpr Target kTargets[] = {
-    {"idx_images", idx_images, read_idx_images}, {"idx_labels", idx_labels, read_idx_labels},
-    {"manifest", manifests, read_manifest},      {"shard", shards, read_shard},
+constexpr Target kShardTargets[] = {
+    {"manifest", manifests, read_manifest},
+    {"shard", shards, read_shard},
     {"chunk", chunks, read_stored_chunk},
 };
 
 }  // namespace
 
-std::span<const Target> targets() { return kTargets; }
+std::vector<Target> targets() {
+  std::vector<Target> all(std::begin(kShardTargets), std::end(kShardTargets));
+  const auto importers = importer_targets();
+  all.insert(all.end(), importers.begin(), importers.end());
+  return all;
+}
 
-const Target* find(const std::string& name) {
-  const auto* found =
-      std::find_if(std::begin(kTargets), std::end(kTargets), [&](const Target& target) { return name == target.name; });
-  return found == std::end(kTargets) ? nullptr : found;
+std::optional<Target> find(const std::string& name) {
+  for (const Target& target : targets())
+    if (name == target.name) return target;
+  return std::nullopt;
 }
 
 void run(const Target& target, std::span<const std::uint8_t> bytes) {

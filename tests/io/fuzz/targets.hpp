@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,10 +17,14 @@ struct Target {
   void (*read)(const std::filesystem::path& file);
 };
 
-std::span<const Target> targets();
+/// All of them.
+std::vector<Target> targets();
 
-/// The target of that name; null if there is none.
-const Target* find(const std::string& name);
+/// Those that read formats of others (importer_targets.cpp).
+std::span<const Target> importer_targets();
+
+/// The target of that name.
+std::optional<Target> find(const std::string& name);
 
 /// Lets `target` read the bytes as a file. A tutti::Error of one line is what it should answer to bytes that are wrong;
 /// anything else ends the process.
