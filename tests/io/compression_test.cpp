@@ -283,6 +283,24 @@ TEST(CompressedDataset, ThatDoesNotFitLeavesNothingBehind) {
   }
 }
 
+TEST(CompressedDataset, AWriteThatFailsIsToldAtOnce) {
+  for (const char* text : {"none", "deflate-1"}) {
+    const TemporaryFolder temporary;
+    const ShardHeader header{.dataset = "large",
+                             .samples = 4,
+                             .dataset_samples = 4,
+                             .chunk_samples = 1,
+                             .fields = {{"x", DType::u8, {100000}}},
+                             .compression = compression_from_name(text)};
+    const std::vector<std::byte> sample = bytes_of_size(100000, 5, true);
+    const FileSizeLimit limit(150000);
+    ShardWriter writer(temporary.path() / "shard.h5", header);
+    writer.write_chunk(0, 0, sample);
+    expect_parts(message_of([&] { writer.write_chunk(1, 0, sample); }),
+                 {(temporary.path() / "shard.h5").string() + ": cannot be written"});
+  }
+}
+
 // Every seventh byte of a shard, others for each codec: an error that names the file, or the right samples.
 TEST(CompressedDataset, WithDamageIsNeverReadWrong) {
   std::ptrdiff_t first = 0;
