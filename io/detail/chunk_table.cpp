@@ -159,9 +159,11 @@ void ChunkTable::read_rows(const ReadOnlyFile& file, std::uint64_t begin, std::u
   }
 }
 
-void ChunkTable::prefetch(const ReadOnlyFile& file, std::uint64_t chunk) const noexcept {
-  const ChunkFinder::Place where = place(chunk);
-  file.prefetch(where.offset, where.size);
+void ChunkTable::prefetch_rows(const ReadOnlyFile& file, std::uint64_t begin, std::uint64_t count) const noexcept {
+  for (std::uint64_t chunk = begin / rows_; chunk < chunks_ && chunk * rows_ < begin + count; ++chunk) {
+    const ChunkFinder::Place where = place(chunk);
+    file.prefetch(where.offset, where.size);
+  }
 }
 
 }  // namespace tutti::io

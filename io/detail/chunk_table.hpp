@@ -70,7 +70,8 @@ class ChunkTable {
   /// Reads rows `begin` to `end`-1, which there are, whatever their chunks. \throws DataError, a clause.
   void read_rows(const ReadOnlyFile& file, std::uint64_t begin, std::uint64_t end, std::span<std::byte> out) const;
 
-  void prefetch(const ReadOnlyFile& file, std::uint64_t chunk) const noexcept;
+  /// Has the system begin to read the chunks that hold `count` rows from `begin` on, as far as there are any.
+  void prefetch_rows(const ReadOnlyFile& file, std::uint64_t begin, std::uint64_t count) const noexcept;
 
  private:
   void describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what);

@@ -159,7 +159,7 @@ class ShardReader {
   /// What the samples of a field take when decoded; of a sparse one, as rows.
   std::uint64_t data_bytes(std::size_t field) const noexcept;
 
-  /// Has the system begin to read a chunk of all fields, of sparse ones the row ends. A hint, which returns at once.
+  /// Has the system begin to read a chunk of all fields. A hint, which returns at once.
   void prefetch(std::uint64_t chunk) const noexcept;
 
  private:

@@ -153,7 +153,16 @@ std::uint64_t ShardReader::data_bytes(std::size_t field) const noexcept {
 }
 
 void ShardReader::prefetch(std::uint64_t chunk) const noexcept {
-  for (const auto& parts : parts_) parts.front().prefetch(file_, chunk);
+  if (chunk >= header_.chunks()) return;
+  for (const auto& parts : parts_) {
+    parts.front().prefetch_rows(file_, chunk * header_.chunk_samples, 1);
+    if (parts.size() == 1) continue;
+    // Where the elements are is known once the row ends are read: guessed, as if rows were equally long.
+    const std::uint64_t elements = parts[1].extent().front();
+    const std::uint64_t per_chunk = elements / header_.chunks() + 1;
+    for (std::size_t part = 1; part < parts.size(); ++part)
+      parts[part].prefetch_rows(file_, chunk * (per_chunk - 1), per_chunk);
+  }
 }
 
 }  // namespace tutti::io

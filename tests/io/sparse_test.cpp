@@ -68,6 +68,7 @@ SparseRows read_rows(const Dataset& dataset, std::size_t field) {
   for (const ShardInfo& shard : dataset.shards()) {
     const ShardReader reader(shard.file);
     for (std::uint64_t chunk = 0; chunk < reader.header().chunks(); ++chunk) {
+      reader.prefetch(chunk);
       const SparseRows rows = reader.read_sparse_chunk(chunk, field);
       append_rows(rows, 0, rows.row_ends.size(), bytes, all);
     }
