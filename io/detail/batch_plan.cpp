@@ -167,55 +167,53 @@ void BatchMaker::prefetch(std::span<const Wanted> wanted) noexcept {
 void BatchMaker::fill(PlannedBatch& planned, std::size_t slice) {
   const std::span<const Wanted> wanted(planned.wanted.data() + planned.slices[slice],
                                        planned.slices[slice + 1] - planned.slices[slice]);
-  for (std::size_t i = 0, end = 0; i < wanted.size(); i = end) {
-    const bool kept = cache_.kept(wanted[i].chunk) != nullptr;
-    end = i + 1;
-    while (end < wanted.size() &&
-           (kept ? cache_.kept(wanted[end].chunk) != nullptr : wanted[end].chunk == wanted[i].chunk))
-      ++end;
-    if (kept)
-      fill_kept(wanted.subspan(i, end - i), planned.batch);
-    else
-      fill_chunk(wanted.subspan(i, end - i), planned.batch);
-  }
-}
-
-// Samples lie far apart in memory: while one is copied, the processor fetches the next.
-void BatchMaker::fill_kept(std::span<const Wanted> wanted, Batch& batch) {
+  Source next = source_of(wanted, 0, {});
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (i + 1 < wanted.size()) fetch(wanted[i + 1], cache_.kept(wanted[i + 1].chunk));
-    copy_sample(cache_.kept(wanted[i].chunk), nullptr, wanted[i], batch);
+    const Source source = std::move(next);
+    if (i + 1 < wanted.size()) {
+      next = source_of(wanted, i + 1, source);
+      fetch(wanted[i + 1], next.data);
+    }
+    copy_sample(source, wanted[i], planned.batch);
   }
 }
 
-void BatchMaker::fill_chunk(std::span<const Wanted> wanted, Batch& batch) {
-  const std::shared_ptr<const Chunk> chunk = cache_.chunk(wanted.front().chunk);
-  for (const Wanted& sample : wanted) copy_sample(chunk->data, chunk->rows.data(), sample, batch);
+/// Where sample `index` is copied from; `before` is that of the sample before it.
+BatchMaker::Source BatchMaker::source_of(std::span<const Wanted> wanted, std::size_t index, const Source& before) {
+  if (index >= wanted.size()) return {};
+  const std::uint64_t chunk = wanted[index].chunk;
+  if (index > 0 && chunk == wanted[index - 1].chunk) return before;
+  if (const std::byte* const data = cache_.kept(chunk)) return {.data = data, .rows = nullptr, .held = nullptr};
+  std::shared_ptr<const Chunk> held = cache_.chunk(chunk);
+  const Chunk& there = *held;
+  return {.data = there.data, .rows = there.rows.data(), .held = std::move(held)};
 }
 
+/// Samples lie far apart in memory: while one is copied, the processor fetches the next.
 void BatchMaker::fetch(const Wanted& sample, const std::byte* data) const noexcept {
   constexpr std::size_t kMostBytes = 4096;  // more would push out what is copied now
   for (const Cut& cut : cuts_) {
+    if (cut.sparse) continue;
     const std::byte* const from = data + cut.in_chunk + sample.index * cut.stride + cut.offset;
     for (std::size_t at = 0; at < std::min(cut.bytes, kMostBytes); at += kLineBytes) __builtin_prefetch(from + at);
   }
 }
 
 /// The one place where a sample comes into its batch.
-void BatchMaker::copy_sample(const std::byte* data, const SparseRows* rows, const Wanted& sample, Batch& batch) const {
+void BatchMaker::copy_sample(const Source& source, const Wanted& sample, Batch& batch) const {
   for (std::size_t f = 0; f < cuts_.size(); ++f) {
     const Cut& cut = cuts_[f];
     std::byte* const out = batch.data[f].data() + sample.position * cut.bytes;
-    const std::byte* const from = data + cut.in_chunk + sample.index * cut.stride + cut.offset;
+    const std::byte* const from = source.data + cut.in_chunk + sample.index * cut.stride + cut.offset;
     if (augmenter_ && f == augmenter_->field()) {
       augmenter_->augment(batch.epoch, batch.ids[sample.position], from, out);
     } else if (!cut.sparse) {
       std::memcpy(out, from, cut.bytes);
     } else if (cut.bytes == cut.stride) {
-      densify(rows[f], sample.index, dataset_.fields()[f], {out, cut.bytes});
+      densify(source.rows[f], sample.index, dataset_.fields()[f], {out, cut.bytes});
     } else {
       std::vector<std::byte> whole(cut.stride);
-      densify(rows[f], sample.index, dataset_.fields()[f], whole);
+      densify(source.rows[f], sample.index, dataset_.fields()[f], whole);
       std::memcpy(out, whole.data() + cut.offset, cut.bytes);
     }
   }

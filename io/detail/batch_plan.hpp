@@ -65,14 +65,20 @@ class BatchMaker {
     bool sparse;
   };
 
+  // A chunk in memory, held if the cache may drop it.
+  struct Source {
+    const std::byte* data = nullptr;
+    const SparseRows* rows = nullptr;
+    std::shared_ptr<const Chunk> held;
+  };
+
   Range own_positions(std::uint64_t index) const noexcept;
   std::size_t batch_bytes() const;
   void cut_slices(PlannedBatch& planned, bool anywhere) const;
   void prefetch(std::span<const Wanted> wanted) noexcept;
-  void fill_kept(std::span<const Wanted> wanted, Batch& batch);
-  void fill_chunk(std::span<const Wanted> wanted, Batch& batch);
+  Source source_of(std::span<const Wanted> wanted, std::size_t index, const Source& before);
   void fetch(const Wanted& sample, const std::byte* data) const noexcept;
-  void copy_sample(const std::byte* data, const SparseRows* rows, const Wanted& sample, Batch& batch) const;
+  void copy_sample(const Source& source, const Wanted& sample, Batch& batch) const;
 
   const Dataset& dataset_;
   const LoaderOptions options_;

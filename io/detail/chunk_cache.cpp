@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -20,6 +21,11 @@ std::size_t most_open_shards() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 128;
   return std::clamp<std::size_t>(limit.rlim_cur / 8, 1, 128);
 }
+
+// A chunk that takes longer than this did not come from the page cache; then hints are worth their calls for a while.
+constexpr std::chrono::nanoseconds kSlow{50'000};
+constexpr std::chrono::nanoseconds kSlowByte{2};
+constexpr int kHints = 1000;
 
 bool has_sparse_fields(const Dataset& dataset) {
   return std::any_of(dataset.fields().begin(), dataset.fields().end(), [](const Field& field) { return field.sparse; });
@@ -110,6 +116,7 @@ std::shared_ptr<const Chunk> ChunkCache::load(std::uint64_t number) {
   auto result = std::make_shared<Chunk>();
   result->memory = pool_.take();
   result->data = result->memory.bytes().data();
+  const auto begin = std::chrono::steady_clock::now();
   for (std::size_t f = 0; f < fields.size(); ++f) {
     if (fields[f].sparse) {
       result->rows.resize(fields.size());
@@ -119,10 +126,13 @@ std::shared_ptr<const Chunk> ChunkCache::load(std::uint64_t number) {
       source->read_chunk(in_shard, f, result->memory.bytes().subspan(offsets_[f], bytes));
     }
   }
+  if (std::chrono::steady_clock::now() - begin > kSlow + chunk_bytes() * kSlowByte) hints_ = kHints;
   return result;
 }
 
 void ChunkCache::prefetch(std::uint64_t number) noexcept {
+  if (hints_ <= 0) return;
+  --hints_;
   {
     const std::lock_guard lock(mutex_);
     if (index_.contains(number)) return;

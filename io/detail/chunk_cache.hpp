@@ -57,7 +57,8 @@ class ChunkCache {
   /// Dropped or not, a chunk is there as long as its user holds it. \throws DataError.
   std::shared_ptr<const Chunk> chunk(std::uint64_t chunk);
 
-  /// Has the system read a chunk that is not in memory. A hint: errors are those of chunk().
+  /// Has the system read a chunk that is not in memory, unless chunks come as fast as from the page cache anyway. A
+  /// hint: errors are those of chunk().
   void prefetch(std::uint64_t chunk) noexcept;
 
  private:
@@ -87,6 +88,7 @@ class ChunkCache {
   std::vector<std::size_t> offsets_;                 // by field, and what all dense fields take together
   std::vector<std::atomic<const std::byte*>> kept_;  // empty if not all fit
   std::atomic<std::uint64_t> loaded_ = 0;
+  std::atomic<int> hints_ = 0;  // how many are still to be given: the last chunks came slowly
   BufferPool pool_;
 
   std::mutex mutex_;  // guards what follows

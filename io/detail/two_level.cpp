@@ -17,36 +17,31 @@ constexpr std::uint64_t kBlockStream = 0x424C4F434B53ULL;
 constexpr std::uint64_t kSeamStream = 0x5345414D53ULL;
 constexpr std::uint64_t kWindowStream = 0x57494E444F57ULL;
 
-// part_of() for 64-bit numbers of parts: sizes differ by at most one, larger parts first.
-struct Parts {
-  std::uint64_t base;
-  std::uint64_t larger;  // that many parts have one more
+// Keys of windows and seams of an epoch, each from the epoch's by the finaliser of SplitMix64 (Steele, Lea and Flood,
+// OOPSLA 2014): a batch needs many.
+std::uint64_t key_of(std::uint64_t epoch_key, std::uint64_t index) noexcept {
+  std::uint64_t x = epoch_key + (index + 1) * 0x9E3779B97F4A7C15ULL;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+  return x ^ (x >> 31);
+}
 
-  Parts(std::uint64_t size, std::uint64_t parts) noexcept : base(size / parts), larger(size % parts) {}
-  std::uint64_t first(std::uint64_t part) const noexcept { return part * base + std::min(part, larger); }
-  std::uint64_t size(std::uint64_t part) const noexcept { return base + (part < larger ? 1 : 0); }
-  std::uint64_t part_at(std::uint64_t offset) const noexcept {
-    const std::uint64_t in_larger = larger * (base + 1);
-    return offset < in_larger ? offset / (base + 1) : larger + (offset - in_larger) / base;
-  }
-};
+std::uint64_t checked(std::uint64_t value, const char* what) {
+  if (value == 0) throw InvalidArgument(fmt::format("two-level shuffle: {} is 0", what));
+  return value;
+}
 
 }  // namespace
 
 TwoLevelOrder::TwoLevelOrder(std::uint64_t size, std::uint64_t seed, const TwoLevelOptions& options)
     : size_(size),
       seed_(seed),
-      batch_(std::min(options.batch, size)),
-      lanes_(options.lanes),
-      block_(options.block),
-      window_(options.window) {
-  const auto require = [](bool valid, const char* what, std::uint64_t value) {
-    if (!valid) throw InvalidArgument(fmt::format("two-level shuffle: {} is {}, which is out of range", what, value));
-  };
-  require(batch_ > 0, "the number of samples in a batch", options.batch);
-  require(lanes_ > 0, "the number of lanes", lanes_);
-  require(block_ > 0, "the number of samples in a block", block_);
-  require(window_ > 0, "the number of samples in a window", window_);
+      batch_(std::min(checked(options.batch, "the number of samples in a batch"), size)),
+      batches_(size / batch_),
+      whole_(batch_, checked(options.lanes, "the number of lanes")),
+      last_(size % batch_, options.lanes),
+      block_(checked(options.block, "the number of samples in a block")),
+      window_(checked(options.window, "the number of samples in a window")) {
   std::uint64_t rest = 0;
   std::uint64_t sample = 0;
   const auto add = [&](std::uint64_t samples) {
@@ -58,32 +53,30 @@ TwoLevelOrder::TwoLevelOrder(std::uint64_t size, std::uint64_t seed, const TwoLe
   shards_.reserve(options.shards.size() + 1);
   for (const std::uint64_t samples : options.shards) add(samples);
   if (options.shards.empty()) add(size);
-  require(sample == size, "the number of samples in all shards", sample);
+  if (sample != size)
+    throw InvalidArgument(fmt::format("two-level shuffle: the shards have {} samples, not {}", sample, size));
   full_blocks_ = shard_blocks_ + rest / block_;
 }
 
 TwoLevelOrder::Run TwoLevelOrder::run_at(std::uint64_t position) const noexcept {
   const std::uint64_t batch = position / batch_;
-  const std::uint64_t offset = position % batch_;
-  const Parts whole(batch_, lanes_);
-  const Parts here(std::min(batch_, size_ - batch * batch_), lanes_);
-  const std::uint64_t lane = here.part_at(offset);
-  const std::uint64_t in_part = offset - here.first(lane);
-  return {.lane = lane, .at = batch * whole.size(lane) + in_part, .count = here.size(lane) - in_part};
+  const std::uint64_t offset = position - batch * batch_;
+  const Parts& parts = batch < batches_ ? whole_ : last_;
+  const std::uint64_t lane = parts.part_at(offset);
+  const std::uint64_t in_part = offset - parts.first(lane);
+  return {.lane = lane, .at = batch * whole_.size(lane) + in_part, .count = parts.size(lane) - in_part};
 }
 
 /// Where its slice of the list begins: after all that earlier lanes hand out, in whole batches and in the last one.
 std::uint64_t TwoLevelOrder::lane_begin(std::uint64_t lane) const noexcept {
-  return size_ / batch_ * Parts(batch_, lanes_).first(lane) + Parts(size_ % batch_, lanes_).first(lane);
+  return batches_ * whole_.first(lane) + last_.first(lane);
 }
 
-TwoLevelOrder::Window TwoLevelOrder::window_at(std::uint64_t epoch, std::uint64_t lane,
-                                               std::uint64_t at) const noexcept {
-  const std::uint64_t all =
-      size_ / batch_ * Parts(batch_, lanes_).size(lane) + Parts(size_ % batch_, lanes_).size(lane);
+TwoLevelOrder::Window TwoLevelOrder::window_at(std::uint64_t key, std::uint64_t lane, std::uint64_t at) const noexcept {
+  const std::uint64_t all = batches_ * whole_.size(lane) + last_.size(lane);
   const std::uint64_t half = window_ / 2 + window_ % 2;
   if (all <= half || all - half <= window_) return {.first = 0, .size = all};
-  const std::uint64_t seam = std::min(half + scaled(random_u64(seed_ ^ kSeamStream, epoch, lane), window_), all - half);
+  const std::uint64_t seam = std::min(half + scaled(key_of(key, lane), window_), all - half);
   if (at < seam) return {.first = 0, .size = seam};
   const std::uint64_t windows = (all - seam - half) / window_ + 1;
   const std::uint64_t index = std::min((at - seam) / window_, windows - 1);
@@ -109,6 +102,8 @@ std::uint64_t TwoLevelOrder::id(std::uint64_t block, std::uint64_t offset) const
 
 void TwoLevelOrder::samples(std::uint64_t epoch, std::uint64_t first, std::span<std::uint64_t> ids) const noexcept {
   const Permutation blocks(std::max<std::uint64_t>(full_blocks_, 1), random_u64(seed_ ^ kBlockStream, epoch, 0));
+  const std::uint64_t seam_key = random_u64(seed_ ^ kSeamStream, epoch, 0);
+  const std::uint64_t window_key = random_u64(seed_ ^ kWindowStream, epoch, 0);
   const std::uint64_t in_short = size_ - full_blocks_ * block_;  // samples of the short block
   const std::uint64_t slot =
       in_short == 0 ? full_blocks_ : scaled(random_u64(seed_ ^ kBlockStream, epoch, 1), full_blocks_ + 1);
@@ -122,11 +117,11 @@ void TwoLevelOrder::samples(std::uint64_t epoch, std::uint64_t first, std::span<
   while (!ids.empty()) {
     const Run run = run_at(first);
     const std::uint64_t begin = lane_begin(run.lane);
-    const Window window = window_at(epoch, run.lane, run.at);
+    const Window window = window_at(seam_key, run.lane, run.at);
     const std::uint64_t in_window = run.at - window.first;
     const std::uint64_t count = std::min({run.count, window.size - in_window, std::uint64_t{ids.size()}});
     // Where a window begins in the list is its number among all windows of the epoch.
-    const Permutation places(window.size, random_u64(seed_ ^ kWindowStream, epoch, begin + window.first));
+    const Permutation places(window.size, key_of(window_key, begin + window.first));
     for (std::uint64_t i = 0; i < count; ++i) ids[i] = id_at(begin + window.first + places(in_window + i));
     ids = ids.subspan(count);
     first += count;

@@ -32,6 +32,20 @@ constexpr std::uint64_t scaled(std::uint64_t random, std::uint64_t size) noexcep
   return (random >> 32) * (size >> 32) + (cross >> 32) + (other >> 32);
 }
 
+/// part_of() for numbers of parts that an int does not hold: sizes differ by at most one, larger parts first.
+struct Parts {
+  std::uint64_t base;
+  std::uint64_t larger;  ///< that many parts have one more
+
+  Parts(std::uint64_t size, std::uint64_t parts) noexcept : base(size / parts), larger(size % parts) {}
+  std::uint64_t first(std::uint64_t part) const noexcept { return part * base + (part < larger ? part : larger); }
+  std::uint64_t size(std::uint64_t part) const noexcept { return base + (part < larger ? 1 : 0); }
+  std::uint64_t part_at(std::uint64_t offset) const noexcept {
+    const std::uint64_t in_larger = larger * (base + 1);
+    return offset < in_larger ? offset / (base + 1) : larger + (offset - in_larger) / base;
+  }
+};
+
 class TwoLevelOrder {
  public:
   TwoLevelOrder(std::uint64_t size, std::uint64_t seed, const TwoLevelOptions& options);
@@ -58,13 +72,15 @@ class TwoLevelOrder {
 
   Run run_at(std::uint64_t position) const noexcept;
   std::uint64_t lane_begin(std::uint64_t lane) const noexcept;
-  Window window_at(std::uint64_t epoch, std::uint64_t lane, std::uint64_t at) const noexcept;
+  Window window_at(std::uint64_t key, std::uint64_t lane, std::uint64_t at) const noexcept;
   std::uint64_t id(std::uint64_t block, std::uint64_t offset) const noexcept;
 
   std::uint64_t size_;
   std::uint64_t seed_;
   std::uint64_t batch_;
-  std::uint64_t lanes_;
+  std::uint64_t batches_;  // whole ones
+  Parts whole_;            // of a whole batch, by lane
+  Parts last_;             // of what is left of an epoch
   std::uint64_t block_;
   std::uint64_t window_;
   std::uint64_t full_blocks_ = 0;   // of block_ samples
