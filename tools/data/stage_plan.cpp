@@ -19,7 +19,7 @@ constexpr std::uint64_t kFewestPieces = 16;
 
 std::uint64_t bounded_power_of_two(double wanted, std::uint64_t most) {
   std::uint64_t piece = kLeastPiece;
-  while (piece < most && static_cast<double>(piece) * std::sqrt(2.0) < wanted) piece *= 2;
+  while (piece * 2 <= most && static_cast<double>(piece) * std::sqrt(2.0) < wanted) piece *= 2;
   return piece;
 }
 
