@@ -11,10 +11,13 @@
 #include <fstream>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <tutti/kernels/crc32c.hpp>
+#include <tutti/kernels/error.hpp>
 #include <tutti/kernels/philox.hpp>
 
 #include "tests/io/support.hpp"
@@ -116,6 +119,99 @@ TEST(StageSets, AreReadBackFromTheirText) {
   EXPECT_THROW(files_of_manifest(R"({"shards": [{"file": "manifest.json"}]})", "m"), DataError);
   EXPECT_EQ(files_of_manifest(R"({"b": [{"file": "y"}, {"file": "x"}], "file": "y"})", "m"),
             (std::vector<std::string>{"x", "y"}));
+}
+
+/// The bytes of a block of file-0 as a piece, and their checksum.
+struct Block {
+  explicit Block(std::uint64_t number, std::uint64_t size = kBlockBytes)
+      : content(bytes_of_file(number, size)),
+        data(std::as_bytes(std::span(content))),
+        checksum(crc32c(data)),
+        piece{.file = 0, .offset = number * kBlockBytes, .bytes = size, .first_block = number, .ends = 1} {}
+
+  std::string content;
+  std::span<const std::byte> data;
+  std::uint32_t checksum;
+  Piece piece;
+};
+
+/// A folder that two blocks go to.
+class StageTargets : public testing::Test {
+ protected:
+  StageTargets() : set_(set_of({kBlockBytes + 10})) {}
+
+  static void store(StageTarget& target, const Block& block) {
+    target.store(block.piece, block.data, std::span(&block.checksum, 1));
+  }
+  static std::vector<int> missing(const StageTarget& target) {
+    return {target.missing().begin(), target.missing().end()};
+  }
+
+  TemporaryFolder folder_;
+  StageSet set_;
+  Block first_{0};
+  Block second_{1, 10};
+};
+
+TEST_F(StageTargets, TakeNoBlockThatArrivesDamaged) {
+  StageTarget target(folder_.path(), set_);
+  target.survey();
+  target.reserve();
+  const std::uint32_t wrong = first_.checksum + 1;
+  EXPECT_THROW(target.store(first_.piece, first_.data, std::span(&wrong, 1)), DataError);
+}
+
+TEST_F(StageTargets, MissABlockThatReadsBackWrong) {
+  StageTarget target(folder_.path(), set_);
+  target.survey();
+  target.reserve();
+  store(target, first_);
+  store(target, second_);
+  {
+    std::fstream file(folder_.path() / ".file-0.tmp", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(1000);
+    file << "damage";
+  }
+  target.verify(0, 0, 2);
+  EXPECT_EQ(missing(target), (std::vector<int>{1, 0}));
+  store(target, first_);
+  target.verify(0, 0, 2);
+  EXPECT_TRUE(target.complete());
+  EXPECT_FALSE(target.published());
+  target.publish();
+  EXPECT_TRUE(target.published());
+}
+
+TEST_F(StageTargets, MixNothingOfFilesThatWereWrittenAgain) {
+  {
+    StageTarget target(folder_.path(), set_);
+    target.survey();
+    target.reserve();
+    store(target, first_);
+  }
+  {
+    StageTarget target(folder_.path(), set_);
+    target.survey();
+    EXPECT_EQ(missing(target), (std::vector<int>{0, 1}));
+  }
+  set_.files[0].changed = 77;
+  StageTarget target(folder_.path(), set_);
+  EXPECT_FALSE(target.obstacle());
+  target.survey();
+  EXPECT_EQ(missing(target), (std::vector<int>{1, 1}));
+  target.reserve();
+  store(target, first_);
+  store(target, second_);
+  target.verify(0, 0, 2);
+  target.publish();
+  set_.files[0].changed = 78;  // the same content, copied once more
+  target.survey();
+  EXPECT_TRUE(target.complete());
+}
+
+TEST_F(StageTargets, AreLockedWhileTheyLive) {
+  const StageTarget target(folder_.path(), set_);
+  EXPECT_THROW(StageTarget(folder_.path(), set_), DataError);
 }
 
 /// A source on rank 0, and a folder of each rank's own.
