@@ -68,8 +68,10 @@ class ByteSource::Inflater {
 };
 
 ByteSource::ByteSource(std::filesystem::path file, Content content) : file_(std::move(file)), buffer_(kBufferBytes) {
-  if (std::filesystem::is_directory(file_)) fail("is a folder");
-  descriptor_ = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool standard_input = is_standard_input(file_);
+  if (!standard_input && std::filesystem::is_directory(file_)) fail("is a folder");
+  descriptor_ =
+      standard_input ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(file_.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) fail("cannot be opened: " + std::generic_category().message(errno));
   try {
     fill();
@@ -87,7 +89,7 @@ ByteSource::ByteSource(std::filesystem::path file, Content content) : file_(std:
 
 ByteSource::~ByteSource() { ::close(descriptor_); }
 
-void ByteSource::fail(const std::string& what) const { throw DataError(fmt::format("{}: {}", file_.string(), what)); }
+void ByteSource::fail(const std::string& what) const { throw DataError(fmt::format("{}: {}", name_of(file_), what)); }
 
 /// Reads on into the buffer, behind what is unread of it, until there are two bytes to look at.
 void ByteSource::fill() {
@@ -133,6 +135,13 @@ std::size_t ByteSource::read(std::span<std::byte> out) {
       fail(fmt::format("is damaged: {}", problem));
   }
   return out.size() - rest.size();
+}
+
+void ByteSource::seek(std::uint64_t offset) {
+  if (::lseek(descriptor_, static_cast<off_t>(offset), SEEK_SET) < 0)
+    fail("cannot be read: " + std::generic_category().message(errno));
+  unread_ = {};
+  ended_ = false;
 }
 
 std::vector<std::byte> ByteSource::take(std::uint64_t bytes) {

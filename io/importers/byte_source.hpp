@@ -19,7 +19,7 @@ class ByteSource {
   /// Whether bytes that look like gzip are decompressed.
   enum class Content : unsigned char { decompressed, as_it_is };
 
-  /// \throws DataError naming the file: missing, a folder, not readable.
+  /// The file "-" is standard input. \throws DataError naming the file: missing, a folder, not readable.
   explicit ByteSource(std::filesystem::path file, Content content = Content::decompressed);
   ~ByteSource();
   ByteSource(const ByteSource&) = delete;
@@ -40,8 +40,19 @@ class ByteSource {
   /// How many bytes the file can hold at most; unknown for a pipe. Deflate makes a byte from 1032 at most.
   std::optional<std::uint64_t> most_bytes() const noexcept { return most_bytes_; }
 
+  /// Makes byte `offset` the next one. Requires seekable(): a plain file.
+  void seek(std::uint64_t offset);
+  bool seekable() const noexcept { return most_bytes_ && !compressed() && !is_standard_input(file_); }
+
   bool compressed() const noexcept { return inflater_ != nullptr; }
   const std::filesystem::path& file() const noexcept { return file_; }
+
+  static bool is_standard_input(const std::filesystem::path& file) { return file == "-"; }
+
+  /// As messages put it.
+  static std::string name_of(const std::filesystem::path& file) {
+    return is_standard_input(file) ? "standard input" : file.string();
+  }
 
   /// Throws DataError "FILE: WHAT".
   [[noreturn]] void fail(const std::string& what) const;

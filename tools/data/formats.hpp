@@ -24,6 +24,7 @@ struct Format {
 };
 
 OpenSource add_cifar_options(CLI::App& command, const std::size_t& classes);
+OpenSource add_csv_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_idx_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_npy_options(CLI::App& command, const std::size_t& classes);
 

@@ -24,6 +24,7 @@ namespace tutti::tools::data {
 namespace {
 
 constexpr Format kFormats[] = {
+    {"csv", "Import CSV: a table as text, a sample per line, plain or gzip-compressed", add_csv_options},
     {"idx", "Import images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
     {"cifar", "Import the binary version of CIFAR-10 or CIFAR-100", add_cifar_options},
     {"npy", "Import arrays of NumPy's: NPY and NPZ files", add_npy_options},
