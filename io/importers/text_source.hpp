@@ -62,6 +62,7 @@ class TextSource : public SampleSource {
   /// Goes to the next record, in the next file if need be; false after the last.
   bool next_record() { return (reader_ && reader_->next()) || next_in_another_file(); }
   const RecordReader& record() const { return *reader_; }
+  void put_back() { reader_->back(); }  ///< next_record() gives the same record again
 
   /// Starts anew from `first`. Requires files_are_plain().
   void restart(std::uint64_t first);

@@ -24,10 +24,13 @@ namespace tutti::tools::data {
 namespace {
 
 constexpr Format kFormats[] = {
+    {"cifar", "Import the binary version of CIFAR-10 or CIFAR-100", add_cifar_options},
     {"csv", "Import CSV: a table as text, a sample per line, plain or gzip-compressed", add_csv_options},
     {"idx", "Import images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
-    {"cifar", "Import the binary version of CIFAR-10 or CIFAR-100", add_cifar_options},
+    {"libsvm", "Import LIBSVM (SVMlight): sparse samples as text, one per line, plain or gzip-compressed",
+     add_libsvm_options},
     {"npy", "Import arrays of NumPy's: NPY and NPZ files", add_npy_options},
+    {"text", "Import text for models of the next byte: windows of bytes, or lines", add_text_options},
 };
 
 // The number of classes comes from the largest label: labels that begin at 1 leave a class that no sample has.
