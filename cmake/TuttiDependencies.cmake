@@ -33,6 +33,8 @@ if(TUTTI_IO)
   find_package(HDF5 REQUIRED COMPONENTS C)
   find_package(ZLIB REQUIRED)
   pkg_check_modules(codecs REQUIRED IMPORTED_TARGET libdeflate liblz4 libzstd)
+  find_package(PNG REQUIRED)
+  find_package(JPEG REQUIRED)
 endif()
 find_package(nlohmann_json REQUIRED) # headers only, for one source of collectives
 if(TUTTI_IO OR TUTTI_TOOLS)

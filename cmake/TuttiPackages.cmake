@@ -56,7 +56,7 @@ if(TUTTI_PRELOAD)
 endif()
 if(TUTTI_IO)
   tutti_deb(io lib${TUTTI_PACKAGE_NAME}-io-dev libdevel "These are the headers and the static library for data sets and checkpoints\nin HDF5.")
-  set(CPACK_DEBIAN_IO_PACKAGE_DEPENDS "${library} ${version}, libhdf5-dev, libdeflate-dev, liblz4-dev, libzstd-dev, zlib1g-dev, nlohmann-json3-dev, libfmt-dev")
+  set(CPACK_DEBIAN_IO_PACKAGE_DEPENDS "${library} ${version}, libhdf5-dev, libdeflate-dev, liblz4-dev, libzstd-dev, libpng-dev, libjpeg62-turbo-dev, zlib1g-dev, nlohmann-json3-dev, libfmt-dev")
 endif()
 if(TARGET tutti)
   tutti_deb(programs ${TUTTI_PACKAGE_NAME} science

@@ -67,8 +67,11 @@ class Import {
     if (samples == 0) throw DataError(fmt::format("{}: there are no samples to be imported", options_.folder.string()));
     DatasetWriter writer(options_.folder, plan(samples, classes), ranks_);
     agree(ranks_, [&] { copy(writer, samples); });
+    take_notes();
     if (!classes.known) classes = agreed_classes(samples);
     writer.finish(classes.count);
+    if (options_.note && ranks_.rank() == 0)
+      for (const std::string& note : notes_) options_.note(note);
   }
 
  private:
@@ -115,9 +118,15 @@ class Import {
     });
     samples = ranks_.all_gather({samples})[0][0];
     if (!classes.known && samples > 0) classes = agreed_classes(samples);
+    take_notes();
     std::vector<Field> fields = source_->fields();
     source_ = agree(ranks_, [&] { return open_spool(file, std::move(fields), samples); });
     return classes;
+  }
+
+  void take_notes() {
+    std::vector<std::string> notes = source_->notes(ranks_);
+    notes_.insert(notes_.end(), notes.begin(), notes.end());
   }
 
   void copy(DatasetWriter& writer, std::uint64_t samples) {
@@ -149,6 +158,7 @@ class Import {
   Ranks& ranks_;
   std::unique_ptr<SampleSource> source_;
   std::vector<std::string> class_names_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace

@@ -78,6 +78,9 @@ class SampleSource {
   /// that nothing follows which should not be there.
   virtual std::uint64_t read(std::uint64_t most, SampleBlock& block) = 0;
 
+  /// Collective, called after the last read(): what is no error but should be known, a sentence each. Rank 0's count.
+  virtual std::vector<std::string> notes(Ranks& /*ranks*/) { return {}; }
+
   // ---- For whoever watches
   virtual std::uint64_t bytes_read() const = 0;                  ///< of the files
   virtual std::optional<std::uint64_t> bytes_total() const = 0;  ///< nothing for a pipe
@@ -97,6 +100,7 @@ struct ImportOptions {
   Compression compression = {};                         ///< likewise
   bool replace = false;                                      ///< as in DatasetPlan
   std::function<void(const ImportProgress&)> progress = {};  ///< called now and then; may be empty
+  std::function<void(const std::string&)> note = {};  ///< called on rank 0 with each of the source's notes; likewise
 };
 
 /// Collective: writes the samples of a source as a data set. Shards do not depend on the number of ranks; each rank

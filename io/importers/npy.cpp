@@ -92,7 +92,7 @@ class NpySource final : public SampleSource {
   };
 
   void open_files(const NpyFiles& files) {
-    if (files.arrays.empty()) throw InvalidArgument("no NPY file is given");
+    if (files.arrays.empty()) throw InvalidArgument("neither NPY files nor an NPZ file is given");
     for (const NpyFiles::Array& array : files.arrays) add(array.field, NpyArray(array.from));
   }
 

@@ -27,6 +27,7 @@ constexpr Format kFormats[] = {
     {"cifar", "Import the binary version of CIFAR-10 or CIFAR-100", add_cifar_options},
     {"csv", "Import CSV: a table as text, a sample per line, plain or gzip-compressed", add_csv_options},
     {"idx", "Import images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
+    {"images", "Import a folder of PNG and JPEG pictures, one folder per class", add_images_options},
     {"libsvm", "Import LIBSVM (SVMlight): sparse samples as text, one per line, plain or gzip-compressed",
      add_libsvm_options},
     {"npy", "Import arrays of NumPy's: NPY and NPZ files", add_npy_options},
@@ -81,6 +82,7 @@ void add_format(CLI::App& import, const Format& format) {
   const OpenSource open = format.add_options(*command, settings->classes);
   add_common_options(*command, *settings);
   command->callback([settings, open] {
+    settings->options.note = [](const std::string& note) { fmt::print(stderr, "tutti: note: {}\n", note); };
     with_ranks([&](io::Ranks& ranks) {
       io::import_samples(open, settings->options, ranks);
       if (ranks.rank() == 0) tell(*settings);

@@ -20,6 +20,8 @@ libdeflate-dev         build       deflate: chunks of shards
 liblz4-dev             build       lz4: chunks of shards
 libzstd-dev            build       zstd: chunks of shards
 zlib1g-dev             build       reads gzipped data sets
+libpng-dev             build       PNG pictures to data sets
+libjpeg62-turbo-dev    build       JPEG pictures to data sets
 nlohmann-json3-dev     build       JSON: tuning files, manifests, metrics, results
 libfmt-dev             build       text formatting in io, tools and trainer
 libcli11-dev           build       command lines
