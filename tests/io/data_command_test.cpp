@@ -94,8 +94,8 @@ TEST_F(DataCommand, ImportReplacesOnlyByForce) {
 }
 
 TEST_F(DataCommand, UnknownFormatsAreAnsweredWithTheKnownOnes) {
-  expect_parts(message_of<InvalidArgument>([&] { data({"import", "csv", "--out", "x"}); }), {"'csv'", "known are idx"});
-  expect_parts(message_of<InvalidArgument>([&] { data({"import"}); }), {"known are idx"});
+  expect_parts(message_of<InvalidArgument>([&] { data({"import", "parquet", "--out", "x"}); }), {"'parquet'", "known are cifar"});
+  expect_parts(message_of<InvalidArgument>([&] { data({"import"}); }), {"known are cifar"});
 }
 
 // Labels from 1 on leave class 0 without a sample, and a network with an output too many.
