@@ -104,7 +104,8 @@ std::vector<std::string> chunks() {
   std::vector<std::string> files;
   for (std::uint8_t codec = 0; codec < 3; ++codec)
     for (std::uint8_t shuffle = 0; shuffle < 2; ++shuffle) {
-      const auto stored = Encoder(chunk_compression(codec, shuffle), 4).encode(chunk);
+      Encoder encoder(chunk_compression(codec, shuffle), 4);
+      const auto stored = encoder.encode(chunk);
       std::string file{static_cast<char>(codec), static_cast<char>(shuffle), 2};
       file.append(reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size());
       files.push_back(file);
