@@ -12,6 +12,7 @@
 
 #include <tutti/io/detail/chunk_cache.hpp>
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/sample_block.hpp>
 
 #include "tests/io/support.hpp"
 
@@ -230,6 +231,73 @@ TEST_F(LoaderTest, FeaturesAreSharedOutByColumns) {
   EXPECT_EQ(Loader(*dataset_, choice).columns(1).size(), 1U);
   choice.cut_fields = {"picture"};
   expect_parts(message_of([&] { Loader(*dataset_, choice); }), {"picture"});
+}
+
+// Rows of a sparse field become dense, whole or by columns, from a cache that holds few of them.
+TEST_F(LoaderTest, SparseFieldsBecomeDense) {
+  const DatasetPlan plan{.name = "sparse",
+                         .fields = {{"x", DType::f32, {7}, true}, {"label", DType::i64, {}}},
+                         .samples = 40,
+                         .shards = 3,
+                         .classes = 5,
+                         .chunk_samples = 4};
+  SampleBlock block(2);
+  block.samples = plan.samples;
+  std::vector<float> values;
+  std::vector<std::int64_t> labels;
+  std::vector<std::vector<float>> dense(plan.samples, std::vector<float>(7));
+  for (std::uint64_t id = 0; id < plan.samples; ++id) {
+    for (std::uint32_t column = 0; column < 7; ++column) {
+      if ((id + column) % 3 != 0) continue;
+      dense[id][column] = static_cast<float>(100 * id + column + 1);
+      block.sparse[0].columns.push_back(column);
+      values.push_back(dense[id][column]);
+    }
+    block.sparse[0].row_ends.push_back(values.size());
+    labels.push_back(label_of(id));
+  }
+  const auto bytes_of = [](const auto& numbers) {
+    const auto bytes = std::as_bytes(std::span(numbers));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  block.sparse[0].values = bytes_of(values);
+  block.data[1] = bytes_of(labels);
+  DatasetWriter writer(temporary_.path() / "sparse", plan);
+  writer.append(block);
+  writer.finish();
+  const Dataset dataset(temporary_.path() / "sparse");
+  for (const Partition partition : {Partition::samples, Partition::features})
+    for (const std::size_t cache : {std::size_t{0}, std::size_t{200}, std::size_t{1} << 30}) {
+      LoaderOptions choice = options(6, 1, 2);
+      choice.partition = partition;
+      choice.cache_bytes = cache;
+      choice.threads = 2;
+      Loader loader(dataset, choice);
+      const Range columns = loader.columns(0);
+      ASSERT_EQ(columns.size(), partition == Partition::samples ? 7U : 3U);
+      while (const auto batch = loader.next())
+        for (std::size_t i = 0; i < batch->ids.size(); ++i)
+          ASSERT_EQ(std::memcmp(batch->data[0].data() + i * columns.size() * 4,
+                                dense[batch->ids[i]].data() + columns.first, columns.size() * 4),
+                    0);
+    }
+}
+
+TEST(BufferPool, SlabsAreKeptAndTheirBuffersDoNotOverlap) {
+  BufferPool pool = BufferPool::in_slabs(1000);
+  std::vector<PooledBuffer> taken;
+  for (int i = 0; i < 5000; ++i) {
+    taken.push_back(pool.take());
+    ASSERT_EQ(reinterpret_cast<std::uintptr_t>(taken.back().bytes().data()) % kLineBytes, 0U);
+    std::memset(taken.back().bytes().data(), i, taken.back().bytes().size());
+  }
+  for (std::size_t i = 0; i < taken.size(); ++i)
+    ASSERT_EQ(taken[i].bytes().front(), static_cast<std::byte>(i)) << "buffers overlap";
+  const std::size_t allocated = pool.counts().allocated;
+  EXPECT_EQ(pool.counts().in_use, 5000U);
+  taken.clear();
+  for (int i = 0; i < 5000; ++i) taken.push_back(pool.take());
+  EXPECT_EQ(pool.counts().allocated, allocated);
 }
 
 // Ten epochs want no more memory than the first batches did, and what a caller held at a time is not kept for ever.
