@@ -313,7 +313,27 @@ TEST_F(StageOnRanks, ASourceThatIsCutShortEndsAll) {
   if (comm_.rank() == 0) {
     EXPECT_NE(result.problem->find("file-1: has changed while it was staged"), std::string::npos) << *result.problem;
   }
-  EXPECT_EQ(target.missing()[0], 0);  // what came before is kept
+  // What came before is kept, and nothing is taken for what did not come.
+  for (std::size_t b = 0; b < set_.blocks(); ++b) {
+    if (b >= 4 + 3) {
+      EXPECT_EQ(target.missing()[b], 1) << b;
+    }
+  }
+  EXPECT_EQ(target.missing()[0], 0);
+}
+
+// The ranks vote each so many pieces; one that is done has to vote as often as the others.
+TEST_F(StageOnRanks, VotesComeToAnEndWhereverThePiecesDo) {
+  const std::uint64_t window = 32 + 16 * static_cast<std::uint64_t>(comm_.size());
+  for (const std::uint64_t pieces : {window - 1, window, window + 1, 2 * window + 1}) {
+    const TemporaryFolder local;
+    make_source({pieces * 64 * kKiB});
+    StageTarget target(local.path(), set_);
+    target.survey();
+    target.reserve();
+    EXPECT_FALSE(transfer_missing(target, "chain", 64 * kKiB, all_blocks()).problem);
+    EXPECT_TRUE(target.complete());
+  }
 }
 
 TEST_F(StageOnRanks, OneThatCannotWriteEndsAllSoon) {
@@ -341,8 +361,20 @@ TEST_F(StageOnRanks, OneThatCannotWriteEndsAllSoon) {
 TEST_F(StageOnRanks, AFileThatIsWrittenToMeanwhileIsNamed) {
   make_source({kBlockBytes, 10});
   if (comm_.rank() != 0) return;
-  const StageSource source(source_.path(), set_);
+  StageSource source(source_.path(), set_);
   EXPECT_NO_THROW(source.require_unchanged());
+  std::vector<std::byte> data(64 * kKiB);
+  source.read({.file = 0, .offset = 0, .bytes = data.size()}, data);
+  std::filesystem::resize_file(source_.path() / "file-0", 100 * kKiB);
+  try {  // of a file that is open
+    source.read({.file = 0, .offset = 64 * kKiB, .bytes = data.size()}, data);
+    ADD_FAILURE() << "no error";
+  } catch (const DataError& error) {
+    EXPECT_NE(std::string(error.what()).find("file-0: has changed while it was staged: it ends at byte 102400"),
+              std::string::npos)
+        << error.what();
+  }
+  make_source({kBlockBytes, 10});
   std::filesystem::last_write_time(source_.path() / "file-1",
                                    std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
   try {

@@ -1,6 +1,6 @@
 // The folder that a data set is staged to, on one node. Files are written as `.NAME.tmp`, verified, and renamed; the
-// manifest comes last, so a folder with a manifest holds a whole data set. The file `.staged` beside them keeps what is
-// staged and the checksum of every block that was written: by it a later run finds what is there and what is damaged.
+// manifest comes last, so a folder with a manifest holds a whole data set. By the StageState beside them a later run
+// finds what is there and what is damaged.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,9 @@
 
 #include <tutti/io/files.hpp>
 
+#include "tools/data/stage_files.hpp"
 #include "tools/data/stage_set.hpp"
+#include "tools/data/stage_state.hpp"
 
 namespace tutti::tools::data {
 
@@ -22,7 +24,6 @@ class StageTarget {
  public:
   /// Locks the folder. \throws DataError if another process is writing there, or it cannot be written.
   StageTarget(std::filesystem::path folder, const StageSet& set);
-  ~StageTarget();
   StageTarget(const StageTarget&) = delete;
   StageTarget& operator=(const StageTarget&) = delete;
 
@@ -67,24 +68,21 @@ class StageTarget {
   std::filesystem::path hidden_path(std::size_t file) const;
   std::filesystem::path existing_path(std::size_t file) const;
   bool has_missing(std::size_t file) const;
-  bool read_state();
-  void make_state();
-  void mark(std::uint64_t block, std::uint64_t value);
+  void survey_file(std::size_t file, std::span<std::byte> buffer);
+  bool holds_set() const;
   void adopt();
-  void open(std::size_t file);
-  void close_files() noexcept;
-  bool reads_right(int descriptor, std::size_t file, std::uint64_t block, std::span<std::byte> buffer) const;
+  std::span<std::byte> block_of(std::size_t file, std::uint64_t block, std::span<std::byte> buffer) const;
+  bool reads_right(const LocalFile& opened, std::size_t file, std::uint64_t block, std::span<std::byte> buffer) const;
 
   std::filesystem::path folder_;
   const StageSet& set_;
   std::vector<std::uint64_t> first_blocks_;
   std::vector<std::uint8_t> missing_;  // by block
-  std::vector<std::uint64_t> marks_;   // by block: 0, or kWritten and its checksum
   std::optional<io::FolderLock> lock_;
-  int state_ = -1;                 // the file .staged
-  std::uint64_t marks_begin_ = 0;  // in it
-  std::vector<int> descriptors_;   // by file, of those being written
-  std::uint32_t running_ = 0;      // checksum of the block that a part of is stored
+  StageState state_;
+  std::optional<LocalFile> written_;  // the file that is being stored
+  std::size_t written_file_ = 0;
+  std::uint32_t running_ = 0;  // checksum of the block that a part of is stored
 };
 
 }  // namespace tutti::tools::data
