@@ -124,7 +124,7 @@ void StageTarget::survey() {
   state_.forget();
 }
 
-/// Whether the data set was brought here by other means, and all of its own checksums are right, which shards alone have.
+/// Whether the data set was brought here by other means, and its own checksums, which shards alone have, are right.
 bool StageTarget::holds_set() const {
   if (!published()) return false;
   try {
