@@ -89,8 +89,8 @@ TEST_F(ConfigFile, SuggestionsAreNearOrNotMade) {
   expect_parts(error(data_, {"optimizer.lr=3"}), {"'optimizer.lr'", "'optimizer.learning_rate'?"});
   expect_parts(error(data_, {"train.learning_rate=3"}), {"'optimizer.learning_rate'?"});
   expect_parts(error(data_, {"optimizer.speed=3"}), {"section optimizer has kind, learning_rate, momentum"});
-  expect_parts(error("[foo]\nbar = 1\n"), {"'foo.bar'", "sections data, model, train"});
-  expect_parts(error("[foo]\n"), {"'foo'", "sections data, model, train"});
+  expect_parts(error("[foo]\nbar = 1\n"), {"'foo.bar'", "sections data, augment, model"});
+  expect_parts(error("[foo]\n"), {"'foo'", "sections data, augment, model"});
   for (const char* option : {"optimizer.speed=3", "foo.bar=1"})
     EXPECT_EQ(error(data_, {option}).find("did you mean"), std::string::npos) << option;
 }
@@ -149,6 +149,22 @@ TEST_F(ConfigFile, NamesOfAnyBytes) {
   EXPECT_EQ(parse_config(to_toml(config), "again").run.dir, config.run.dir);
   for (const char* key : {"run.dir", "data.train", "data.input"})
     expect_parts(error(data_, {std::string(key) + "=/a\xff"}), {key, "\\xff is not valid UTF-8"});
+}
+
+TEST_F(ConfigFile, NumbersMayBeOneOrAListByChannel) {
+  const Config one = read(data_ + "mean = 1\n[augment]\nfill = [1, 2.5, 3]\n");
+  EXPECT_EQ(one.data.mean, std::vector{1.0});
+  EXPECT_EQ(one.augment.fill, (std::vector{1.0, 2.5, 3.0}));
+  const Config list = read(data_, {"data.mean=[0.5, 0.25]"}, {"TUTTI_DATA_STD=[1, 2]"});
+  EXPECT_EQ(list.data.mean, (std::vector{0.5, 0.25}));
+  EXPECT_EQ(list.data.std, (std::vector{1.0, 2.0}));
+  EXPECT_NE(to_toml(list).find("mean = [0.5, 0.25]"), std::string::npos);
+  EXPECT_EQ(to_toml(parse_config(to_toml(list), "text")), to_toml(list));
+  expect_parts(error(data_, {"data.mean=[1, true]"}), {"data.mean", "a list of numbers", "a list with boolean"});
+  expect_parts(error(data_, {"data.mean=[]"}), {"data.mean", "a list of numbers", "an empty list"});
+  expect_parts(error(data_, {"data.std=[1, 0]"}), {"data.std = [1.0, 0.0] is out of range", "above 0"});
+  expect_parts(error(data_ + "std = 1e-400\n"), {"data.std = "});
+  expect_parts(error(data_ + "mean = 1e-400\n"), {"too small"});
 }
 
 TEST_F(ConfigFile, WrongTypeNamesKeyAndType) {

@@ -75,8 +75,8 @@ class ModelRuns : public TrainingTest {
     c.data.input = "x";
     c.data.target = "y";
     c.data.scale = 1.0;
-    c.data.mean = 0.0;
-    c.data.std = 1.0;
+    c.data.mean = {0.0};
+    c.data.std = {1.0};
     c.train.batch_size = 8;
     return c;
   }
@@ -186,8 +186,8 @@ TEST_F(ModelRuns, InBf16TheyAreThoseOfF32UpToTheRounding) {
 TEST_F(ModelRuns, AScaledLossSkipsStepsAndGoesOnWithTheSameBits) {
   Config c = config("mlp", "scaled");
   c.data.scale = 0.01;  // with gradients of thousands
-  c.data.mean = 0.0;
-  c.data.std = 1.0;
+  c.data.mean = {0.0};
+  c.data.std = {1.0};
   c.optimizer.kind = "adam";
   c.optimizer.learning_rate = 0.001;
   c.exchange.compression = "f16";

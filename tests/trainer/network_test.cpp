@@ -28,7 +28,7 @@ class NetworkTest : public testing::TestWithParam<const char*> {
       for (std::size_t pixel = 0; pixel < kPixels; ++pixel) images_.push_back(pixel_of(id, pixel));
       labels_.push_back(label_of(id));
     }
-    network_.emplace(options_, InputScaling{.scale = 255.0, .mean = 0.3, .std = 0.25},
+    network_.emplace(options_, InputScaling{.scale = 255.0, .mean = {0.3}, .std = {0.25}},
                      Task{.input = {1, 8, 8}, .classes = kClasses});
     buckets_.emplace(world_, plan_buckets(network_->parameters(), DType::f64, 800), DType::f64,
                      make_optimizer({})->slots());
@@ -80,6 +80,33 @@ class NetworkTest : public testing::TestWithParam<const char*> {
   std::optional<Network> network_;
   std::optional<Buckets> buckets_;
 };
+
+TEST_P(NetworkTest, InputsMayBeScaledByChannel) {
+  if (std::string_view(GetParam()) != "convnet") return;
+  constexpr std::size_t kSize = 3 * kPixels;
+  const std::vector<double> mean{0.1, 0.25, 0.5};
+  const std::vector<double> std{0.5, 2.0, 0.125};
+  std::vector<std::uint8_t> bytes;
+  std::vector<double> scaled;
+  for (std::size_t i = 0; i < 2 * kSize; ++i) {
+    bytes.push_back(pixel_of(i / kSize, i % kPixels));
+    const std::size_t channel = i % kSize / kPixels;
+    scaled.push_back((bytes.back() / 255.0 - mean[channel]) / std[channel]);
+  }
+  const auto loss = [&](const InputScaling& scaling, ConstBuffer inputs) {
+    Network network(options_, scaling, Task{.input = {3, 8, 8}, .classes = kClasses});
+    Buckets buckets(world_, plan_buckets(network.parameters(), DType::f64, 800), DType::f64,
+                    make_optimizer({})->slots());
+    for (std::size_t i = 0; i < network.parameters().size(); ++i)
+      initialise(network.parameters()[i], i, 3, buckets.parameter(i));
+    network.bind(buckets, {});
+    return network.forward({.inputs = inputs, .labels = std::span(labels_).first(2)});
+  };
+  const double expected = loss({}, ConstBuffer(std::span(std::as_const(scaled))));
+  EXPECT_NEAR(loss({.scale = 255.0, .mean = mean, .std = std}, ConstBuffer(std::span(std::as_const(bytes)))), expected,
+              1e-12);
+  EXPECT_THROW(loss({.mean = {1, 2}}, ConstBuffer(std::span(std::as_const(bytes)))), InvalidArgument);
+}
 
 TEST_P(NetworkTest, GradientsAreAddedToTheBucketsMemory) {
   std::vector<std::size_t> ready;

@@ -150,6 +150,11 @@ const std::vector<std::pair<std::string, Change>>& changes() {
          c.train.max_steps = 12;
          c.numerics.shards = 50;
        }},
+      {"augmented pictures",
+       [](Config& c) {
+         c.augment = {.pad = 2, .padding = "reflect", .flip = true, .cutout = 3, .fill = {7.0}};
+         c.data.threads = 2;
+       }},
       {"contiguous order, a batch of everything",
        [](Config& c) {
          c.train.order = "contiguous";

@@ -186,8 +186,8 @@ TEST_F(TrainingTest, GradientsBeyondTheRangeOfACodecStopTheRunBeforeTheUpdate) {
   for (const double rate : {1e-12, 0.0}) {
     Config c = config("softmax", text("overflow-", rate, "-f16"));
     c.data.scale = 1e-6;
-    c.data.mean = 0.0;
-    c.data.std = 1.0;
+    c.data.mean = {0.0};
+    c.data.std = {1.0};
     c.optimizer = {.learning_rate = rate, .momentum = 0.0, .nesterov = false, .weight_decay = 0.0};
     c.exchange.compression = "f16";
     expect_parts(agreed_error(c), {"gradient of output.weight", "step 1", "65504", "bf16", "step 0"});

@@ -47,8 +47,8 @@ class TrainingTest : public testing::Test {
     Config config;
     config.data.train = (path() / "train").string();
     config.data.test = (path() / "test").string();
-    config.data.mean = 0.3;
-    config.data.std = 0.25;
+    config.data.mean = {0.3};
+    config.data.std = {0.25};
     config.model = {.name = model, .hidden = 10, .channels = 4, .stride = 1, .dtype = "f32"};
     config.train.epochs = 2;
     config.train.batch_size = 13;

@@ -52,7 +52,7 @@ constexpr std::string_view kKnownVariables[] = {
 
 constexpr std::string_view kPrefix = "TUTTI_";
 
-constexpr std::string_view kTrainerSections[] = {"DATA",     "MODEL",    "TRAIN",    "OPTIMIZER",
+constexpr std::string_view kTrainerSections[] = {"DATA",     "AUGMENT",  "MODEL",    "TRAIN", "OPTIMIZER",
                                                  "SCHEDULE", "EXCHANGE", "NUMERICS", "RUN"};
 
 std::vector<const RankFacts*> all_ranks(const JobFacts& job) {

@@ -29,12 +29,19 @@ struct Config {
     std::string integers;
     std::string target = "label";
     double scale = 255.0;
-    double mean = 0.0;
-    double std = 1.0;
+    std::vector<double> mean{0.0};  ///< one, or one for each channel
+    std::vector<double> std{1.0};
     std::int64_t window_bytes = std::int64_t{64} << 20;
     std::int64_t cache_bytes = std::int64_t{256} << 20;
     std::int64_t threads = 1;
   } data;
+  struct Augment {
+    std::int64_t pad = 0;
+    std::string padding = "fill";
+    bool flip = false;
+    std::int64_t cutout = 0;
+    std::vector<double> fill{0.0};
+  } augment;
   ModelOptions model;
   struct Train {
     std::int64_t epochs = 5;
@@ -88,7 +95,7 @@ enum class OnResume : std::uint8_t {
 
 /// One row of the table of keys.
 struct Key {
-  using Slot = std::variant<std::string*, std::int64_t*, double*, bool*>;
+  using Slot = std::variant<std::string*, std::int64_t*, double*, bool*, std::vector<double>*>;
   static constexpr double kUnbounded = 1e15;   ///< as `high` of a count: counts stay exact as doubles
   static constexpr double kAboveZero = 1e-12;  ///< as `low`: stands for "greater than 0"
 
@@ -96,7 +103,7 @@ struct Key {
   std::string_view meaning;
   Slot (*slot)(Config&);                       ///< where its value lives
   std::vector<std::string_view> choices = {};  ///< of a string; empty: any text
-  double low = 0.0;                            ///< of a number: allowed range, both ends included
+  double low = 0.0;                            ///< of a number, or each of several: allowed range, with both ends
   double high = 0.0;
   OnResume on_resume = OnResume::free;
   bool path = false;  ///< a file name: in a TOML file relative to the file's folder

@@ -19,6 +19,10 @@ std::string range_text(const Key& key, const Key::Slot& slot) {
     for (const auto choice : key.choices) choices += fmt::format("{}{}", choices.empty() ? "" : ", ", choice);
     return choices.empty() ? "text" : choices;
   }
+  if (std::holds_alternative<std::vector<double>*>(slot)) {
+    return key.low == Key::kAboveZero ? fmt::format("above 0, up to {}, or a list", key.high)
+                                      : fmt::format("{} to {}, or a list", key.low, key.high);
+  }
   if (key.high >= Key::kUnbounded) return fmt::format("at least {}", key.low);
   return key.low == Key::kAboveZero ? fmt::format("above 0, up to {}", key.high)
                                     : fmt::format("{} to {}", key.low, key.high);
@@ -52,6 +56,12 @@ std::string value_text(const Key::Slot& slot) {
       std::string number = fmt::format("{}", *d);  // shortest text that reads back to the same bits
       if (number.find_first_of(".en") == std::string::npos) number += ".0";
       return number;
+    }
+    std::string operator()(const std::vector<double>* values) const {
+      if (values->size() == 1) return (*this)(values->data());
+      std::string listed;
+      for (const double value : *values) listed += fmt::format("{}{}", listed.empty() ? "" : ", ", (*this)(&value));
+      return "[" + listed + "]";
     }
   };
   return std::visit(Visitor{}, slot);

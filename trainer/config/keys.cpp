@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/io/augment.hpp>
 #include <tutti/io/sampler.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/config/key_sections.hpp>
@@ -43,13 +44,13 @@ Keys data_keys() {
        .high = 1e12,
        .on_resume = OnResume::refuse},
       {.name = "data.mean",
-       .meaning = "then this is subtracted",
+       .meaning = "then this is subtracted (a list: by channel)",
        .slot = [](Config& c) -> Slot { return &c.data.mean; },
        .low = -1e12,
        .high = 1e12,
        .on_resume = OnResume::refuse},
       {.name = "data.std",
-       .meaning = "and the rest divided by this",
+       .meaning = "and the rest divided by this (a list: by channel)",
        .slot = [](Config& c) -> Slot { return &c.data.std; },
        .low = Key::kAboveZero,
        .high = 1e12,
@@ -69,6 +70,36 @@ Keys data_keys() {
        .slot = [](Config& c) -> Slot { return &c.data.threads; },
        .low = 1,
        .high = 1024},
+  };
+}
+
+Keys augment_keys() {
+  return {
+      {.name = "augment.pad",
+       .meaning = "pixels added around training pictures, as many are cut off anywhere",
+       .slot = [](Config& c) -> Slot { return &c.augment.pad; },
+       .high = 1e6,
+       .on_resume = OnResume::note},
+      {.name = "augment.padding",
+       .meaning = "what those show: augment.fill, or the picture mirrored",
+       .slot = [](Config& c) -> Slot { return &c.augment.padding; },
+       .choices = list(io::padding_names()),
+       .on_resume = OnResume::note},
+      {.name = "augment.flip",
+       .meaning = "mirrors every other picture, left to right, at random",
+       .slot = [](Config& c) -> Slot { return &c.augment.flip; },
+       .on_resume = OnResume::note},
+      {.name = "augment.cutout",
+       .meaning = "side of a square, anywhere, that shows augment.fill; 0: none",
+       .slot = [](Config& c) -> Slot { return &c.augment.cutout; },
+       .high = 1e6,
+       .on_resume = OnResume::note},
+      {.name = "augment.fill",
+       .meaning = "pixel value there, before data.scale (a list: by channel)",
+       .slot = [](Config& c) -> Slot { return &c.augment.fill; },
+       .low = -1e9,
+       .high = 1e9,
+       .on_resume = OnResume::note},
   };
 }
 
@@ -335,8 +366,8 @@ Keys numerics_keys() {
 
 Keys all_keys() {
   Keys table;
-  for (const auto section :
-       {data_keys, model_keys, train_keys, optimizer_keys, schedule_keys, exchange_keys, numerics_keys, run_keys})
+  for (const auto section : {data_keys, augment_keys, model_keys, train_keys, optimizer_keys, schedule_keys,
+                             exchange_keys, numerics_keys, run_keys})
     for (Key& key : section()) table.push_back(std::move(key));
   return table;
 }

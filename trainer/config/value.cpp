@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace tutti::trainer {
 
@@ -30,6 +31,22 @@ std::string type_text(const toml::node& node) {
   return out.str();
 }
 
+/// A number, or a list of some.
+std::vector<double> numbers_of(const Key& key, const toml::node& node, const std::string& origin) {
+  constexpr std::string_view kWanted = "a number or a list of numbers";
+  if (node.is_number()) return {*node.value<double>()};
+  const toml::array* const array = node.as_array();
+  if (array == nullptr || array->empty())
+    wrong_type(key, origin, kWanted, array == nullptr ? type_text(node) : "an empty list");
+  std::vector<double> numbers;
+  numbers.reserve(array->size());
+  for (const toml::node& element : *array) {
+    if (!element.is_number()) wrong_type(key, origin, kWanted, "a list with " + type_text(element));
+    numbers.push_back(*element.value<double>());
+  }
+  return numbers;
+}
+
 }  // namespace
 
 void assign(Config& config, const Key& key, const toml::node& node, const std::string& origin) {
@@ -44,6 +61,10 @@ void assign(Config& config, const Key& key, const toml::node& node, const std::s
     const auto value = node.value_exact<bool>();
     if (!value) wrong_type(key, origin, "true or false", type_text(node));
     **flag = *value;
+  } else if (auto* const* numbers = std::get_if<std::vector<double>*>(&slot)) {
+    **numbers = numbers_of(key, node, origin);
+    const auto is_allowed = [&](double number) { return number >= key.low && number <= key.high; };
+    if (!std::all_of((*numbers)->begin(), (*numbers)->end(), is_allowed)) out_of_range(key, origin, value_text(slot));
   } else {
     double number = 0.0;
     if (auto* const* integer = std::get_if<std::int64_t*>(&slot)) {
@@ -79,7 +100,11 @@ void require_representable(const Config& config, const Key& key, const std::stri
                            const std::string& origin) {
   Config copy = config;
   const Key::Slot slot = key.slot(copy);
-  if (!std::holds_alternative<double*>(slot) || *std::get<double*>(slot) != 0.0) return;
+  const auto* const list = std::get_if<std::vector<double>*>(&slot);
+  const double* const number = std::holds_alternative<double*>(slot)     ? std::get<double*>(slot)
+                               : list != nullptr && (*list)->size() == 1 ? (*list)->data()
+                                                                         : nullptr;
+  if (number == nullptr || *number != 0.0) return;
   const std::string digits = written.substr(0, written.find_first_of("eE"));
   if (digits.find_first_of("123456789") != std::string::npos)
     throw ConfigError(fmt::format("{}: {} = {} is too small: it would become 0", origin, key.name, written));

@@ -1,6 +1,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <malloc.h>
@@ -159,7 +160,6 @@ class Network::Impl : private GradientSink {
  public:
   Impl(const ModelOptions& options, const InputScaling& scaling, const Task& task, StatisticsExchange* statistics)
       : options_(options),
-        scaling_(scaling),
         loss_row_(find_loss(options)),
         kind_(target_kind(options)),
         input_shape_(signed_extents(task.input, options)),
@@ -169,6 +169,7 @@ class Network::Impl : private GradientSink {
         in_bf16_(options.compute == "bf16"),
         seed_(task.seed),
         buffers_(plan_.own_buffers) {
+    set_scaling(scaling);
     if (buffers_.empty())
       for (const BufferInfo& info : plan_.buffers)
         buffers_.push_back(at::full(info.shape, info.initial_value, at::TensorOptions(torch_type(dtype_))));
@@ -361,8 +362,7 @@ class Network::Impl : private GradientSink {
     }
     Given given;
     given.inputs.push_back(arithmetic(samples.inputs, rows(n, input_shape_), shape_.inputs.front().integers));
-    if (!shape_.inputs.front().integers)
-      given.inputs.front().sub_(scaling_.mean * scaling_.scale).mul_(1.0 / (scaling_.std * scaling_.scale));
+    if (!shape_.inputs.front().integers) scale(given.inputs.front());
     for (std::size_t i = 1; i < shape_.inputs.size(); ++i)
       given.inputs.push_back(
           arithmetic(samples.further[i - 1], rows(n, shape_.inputs[i].extents), shape_.inputs[i].integers));
@@ -372,6 +372,37 @@ class Network::Impl : private GradientSink {
       given.targets = arithmetic(samples.targets, rows(n, {shape_.outputs}));
     if (loss_row_.yes_or_no) require_probabilities(given.targets, samples.ids);
     return given;
+  }
+
+  void set_scaling(const InputScaling& scaling) {
+    const auto require = [&](const std::vector<double>& values, const char* what) {
+      const auto channels = input_shape_.empty() ? 1 : static_cast<std::size_t>(input_shape_.front());
+      if (values.size() != 1 && values.size() != channels)
+        throw InvalidArgument(text("there are ", values.size(), " numbers in data.", what, ", and inputs have ",
+                                   channels, channels == 1 ? " channel" : " channels"));
+    };
+    require(scaling.mean, "mean");
+    require(scaling.std, "std");
+    for (const double mean : scaling.mean) shift_.push_back(mean * scaling.scale);
+    for (const double std : scaling.std) factor_.push_back(1.0 / (std * scaling.scale));
+  }
+
+  void scale(Tensor& input) const {
+    if (shift_.size() == 1)
+      input.sub_(shift_.front());
+    else
+      input.sub_(by_channel(shift_));
+    if (factor_.size() == 1)
+      input.mul_(factor_.front());
+    else
+      input.mul_(by_channel(factor_));
+  }
+
+  /// Values that go along with the channels of a batch.
+  Tensor by_channel(const std::vector<double>& values) const {
+    Extents shape(input_shape_.size() + 1, 1);
+    shape[1] = static_cast<std::int64_t>(values.size());
+    return at::tensor(values, at::TensorOptions(torch_type(dtype_))).view(shape);
   }
 
   static void require_probabilities(const Tensor& targets, std::span<const std::uint64_t> ids) {
@@ -475,7 +506,8 @@ class Network::Impl : private GradientSink {
   }
 
   const ModelOptions options_;
-  const InputScaling scaling_;
+  std::vector<double> shift_;   // what becomes of an input: (input - shift) * factor
+  std::vector<double> factor_;  // likewise one number, or one for each channel
   const Loss& loss_row_;
   const TargetKind kind_;
   const Extents input_shape_;  // of a sample as it lies in a batch

@@ -66,8 +66,8 @@ struct Narrowest {
 /// What becomes of an input before the model sees it: (input / scale - mean) / std.
 struct InputScaling {
   double scale = 1.0;
-  double mean = 0.0;
-  double std = 1.0;
+  std::vector<double> mean{0.0};  ///< one number, or one for each of the input's channels, its first extent
+  std::vector<double> std{1.0};
 };
 
 /// A score, and what keeps it from being one.

@@ -49,6 +49,10 @@ io::Checkpoint read_from(const fs::path& from, fs::path& file) {
   return std::move(*checkpoint);
 }
 
+std::string numbers_text(const std::vector<double>& numbers) {
+  return numbers.size() == 1 ? fmt::format("{}", numbers.front()) : nlohmann::json(numbers).dump();
+}
+
 bool sees_scaled_numbers(const StoredModel& model) {
   return target_kind(model.config.model) != TargetKind::next_byte && !(model.task && model.task->integers);
 }
@@ -63,8 +67,8 @@ std::map<std::string, std::string> facts_of(const StoredModel& model, bool avera
                                            {"values", average ? "average" : "parameters"}};
   if (sees_scaled_numbers(model)) {
     facts["data.scale"] = fmt::format("{}", config.data.scale);
-    facts["data.mean"] = fmt::format("{}", config.data.mean);
-    facts["data.std"] = fmt::format("{}", config.data.std);
+    facts["data.mean"] = numbers_text(config.data.mean);
+    facts["data.std"] = numbers_text(config.data.std);
   }
   return facts;
 }

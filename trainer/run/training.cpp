@@ -72,6 +72,7 @@ class Training {
   int agreed_shards();
   int agreed_threads();
   RunData open_agreed_data();
+  io::Augmentation augmentation() const;
   void begin_run();
   void resume_run();
   void train_steps();
@@ -285,6 +286,16 @@ void Training::replay_evaluations() {
                          monitor_.best()->step));
 }
 
+io::Augmentation Training::augmentation() const {
+  const auto& told = config_.augment;
+  return {.field = data_.train.input().name,
+          .pad = static_cast<std::size_t>(told.pad),
+          .padding = io::padding_from_name(told.padding),
+          .flip = told.flip,
+          .cutout = static_cast<std::size_t>(told.cutout),
+          .fill = told.fill};
+}
+
 void Training::train_steps() {
   session_begin_ = Clock::now();
   auto loader = agree(comm_, [&] {
@@ -299,6 +310,7 @@ void Training::train_steps() {
                                                  .epochs = static_cast<std::uint64_t>(config_.train.epochs),
                                                  .first_epoch = position_.epoch,
                                                  .first_batch = position_.batch,
+                                                 .augment = augmentation(),
                                                  .cache_bytes = static_cast<std::size_t>(config_.data.cache_bytes),
                                                  .threads = static_cast<int>(config_.data.threads)});
   });
