@@ -171,7 +171,14 @@ void ClassLabels::refuse(std::int64_t label, const std::string& place) const {
 void import_samples(const std::function<std::unique_ptr<SampleSource>()>& make, const ImportOptions& options,
                     Ranks& ranks) {
   if (options.folder.empty()) throw InvalidArgument("the name of the new data set's folder is empty");
-  Import(options, ranks).run(make);
+  const bool was_there = fs::exists(options.folder);
+  try {
+    Import(options, ranks).run(make);
+  } catch (...) {
+    std::error_code not_empty;
+    if (!was_there && ranks.rank() == 0) fs::remove(options.folder, not_empty);
+    throw;
+  }
 }
 
 }  // namespace tutti::io

@@ -128,6 +128,8 @@ TEST_F(ImportTest, AnErrorLeavesWhatWasThere) {
     EXPECT_EQ(Dataset(path("set")).fingerprint(), fingerprint) << part;
   }
   expect_parts(message_of([&] { run_import({.knows = false}, "set"); }), {"already holds a data set"});
+  message_of([&] { run_import({.has = 20}, "new"); });
+  EXPECT_FALSE(fs::exists(path("new")));
 }
 
 }  // namespace
