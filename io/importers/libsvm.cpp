@@ -15,6 +15,7 @@ namespace tutti::io {
 namespace {
 
 constexpr std::uint64_t kMostFeatures = std::uint64_t{1} << 32;
+constexpr std::uint64_t kMostDense = std::uint64_t{1} << 24;  // believed without a word of the user's
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
@@ -86,6 +87,11 @@ class LibsvmSource final : public TextSource {
     }
     for (const auto& theirs : ranks.all_gather({features_})) features_ = std::max(features_, theirs.front());
     if (features_ == 0) throw DataError(fmt::format("{}: no line has a feature", options_.files.front().string()));
+    if (options_.dense && options_.features == 0 && features_ > kMostDense)
+      throw DataError(
+          fmt::format("{}: the largest index would make dense samples of {} features; if so many are meant, "
+                      "say so by --features",
+                      options_.files.front().string(), features_));
     fields_ = {{options_.field, DType::f32, {features_}, !options_.dense}};
     fields_.push_back(options_.target ? Field{"target", DType::f32, {}} : Field{"label", DType::i64, {}});
     if (queries_) fields_.push_back({"qid", DType::i64, {}});
@@ -190,7 +196,7 @@ class LibsvmSource final : public TextSource {
       const auto [colon, error] = std::from_chars(at, end, index);
       if (error != std::errc() || colon == end || *colon != ':') fail_pair(at, end);
       if (index < least) fail_order(at, index, least);
-      if (index - options_.base >= features_) fail_index(record(), column_of(at), index);
+      if (index - options_.base >= features_) fail_far(at, index);
       float value = 0;
       const NumberRead number = read_number(colon + 1, end, value);
       if (number.problem != NumberProblem::none || (number.end != end && !is_blank(*number.end)))
@@ -219,6 +225,12 @@ class LibsvmSource final : public TextSource {
     if (index < options_.base) fail(at, "index 0 is below the first one, 1; --base 0 if indices begin at 0");
     fail(at, index + 1 == least ? fmt::format("index {} comes twice", index)
                                 : fmt::format("index {} comes after {}; indices ascend", index, least - 1));
+  }
+
+  // If the number of features was found, all last indices of lines are in range.
+  [[noreturn]] void fail_far(const char* at, std::uint64_t index) const {
+    if (options_.features == 0) fail(at, fmt::format("index {} comes before smaller ones; indices ascend", index));
+    fail_index(record(), column_of(at), index);
   }
 
   [[noreturn]] void fail_index(const RecordReader& line, std::uint64_t column, std::uint64_t index) const {

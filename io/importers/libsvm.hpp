@@ -17,7 +17,7 @@
 namespace tutti::io {
 
 struct LibsvmOptions {
-  std::vector<std::filesystem::path> files;  ///< one after another; "-" is standard input
+  std::vector<std::filesystem::path> files = {};  ///< one after another; "-" is standard input
   std::uint64_t base = 1;                    ///< index of the first feature, 0 or 1: programs differ, and no file says
   std::size_t features = 0;                  ///< 0: as many as the largest index wants, of plain files
   bool dense = false;                        ///< whether all elements are stored, zeros too

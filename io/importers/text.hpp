@@ -13,7 +13,7 @@
 namespace tutti::io {
 
 struct TextOptions {
-  std::vector<std::filesystem::path> files;  ///< one after another; "-" is standard input
+  std::vector<std::filesystem::path> files = {};  ///< one after another; "-" is standard input
   std::string field = "input";               ///< name of the field
   std::size_t length = 0;                    ///< bytes of a sample
 

@@ -74,6 +74,7 @@ void TextSource::count_samples(Ranks& ranks) {
     *samples_ += index_->records(f) - lead_[f];
     *bytes_total_ += index_->bytes(f);
   }
+  if (*samples_ == 0) throw DataError(fmt::format("{}: there are no samples", files_.front().string()));
   restart(0);
 }
 
