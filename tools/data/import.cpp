@@ -16,6 +16,7 @@
 
 #include "tools/data/commands.hpp"
 #include "tools/data/formats.hpp"
+#include "tools/data/import_progress.hpp"
 #include "tools/data/mpi_ranks.hpp"
 #include "tools/data/survey.hpp"
 
@@ -84,7 +85,10 @@ void add_format(CLI::App& import, const Format& format) {
   command->callback([settings, open] {
     settings->options.note = [](const std::string& note) { fmt::print(stderr, "tutti: note: {}\n", note); };
     with_ranks([&](io::Ranks& ranks) {
+      ImportProgress progress(ranks.size(), ranks.rank() == 0 ? stderr : nullptr);
+      settings->options.progress = [&progress](const io::ImportProgress& state) { progress.show(state); };
       io::import_samples(open, settings->options, ranks);
+      progress.clear();
       if (ranks.rank() == 0) tell(*settings);
     });
   });

@@ -16,8 +16,16 @@
 namespace tutti::tools::data {
 namespace {
 
-/// Open MPI gives its ranks a pseudo-terminal even when its own output goes to a file: what counts then is where the
-/// launcher, our parent process on this node, writes to.
+std::string time_left(double seconds) {
+  const long long whole = std::llround(std::max(0.0, seconds));
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+}  // namespace
+
+// Open MPI gives its ranks a pseudo-terminal even when its own output goes to a file: what counts then is where the
+// launcher, our parent process on this node, writes to.
 bool is_terminal(std::FILE* stream) {
   const int descriptor = ::fileno(stream);
   if (::isatty(descriptor) == 0) return false;
@@ -27,14 +35,6 @@ bool is_terminal(std::FILE* stream) {
       std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", ::getppid(), descriptor), error).string();
   return !error && (target.starts_with("/dev/pts/") || target.starts_with("/dev/tty"));
 }
-
-std::string time_left(double seconds) {
-  const long long whole = std::llround(std::max(0.0, seconds));
-  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
-  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-}
-
-}  // namespace
 
 std::string decimal_bytes(double bytes) {
   constexpr std::array kUnits = {"bytes", "kB", "MB", "GB", "TB", "PB"};

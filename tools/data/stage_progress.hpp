@@ -11,6 +11,9 @@ namespace tutti::tools::data {
 /// "1.50 GB", in powers of 1000.
 std::string decimal_bytes(double bytes);
 
+/// Whether what is written there is seen on a terminal, by Open MPI's ranks too.
+bool is_terminal(std::FILE* stream);
+
 class StageProgress {
  public:
   /// Of `total` bytes. Draws nothing if `stream` is null.

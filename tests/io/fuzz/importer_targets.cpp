@@ -11,8 +11,11 @@
 
 #include <tutti/io/import.hpp>
 #include <tutti/io/importers/cifar.hpp>
+#include <tutti/io/importers/csv.hpp>
 #include <tutti/io/importers/idx.hpp>
+#include <tutti/io/importers/libsvm.hpp>
 #include <tutti/io/importers/npy.hpp>
+#include <tutti/io/importers/text.hpp>
 
 #include "tests/io/fuzz/memory_file.hpp"
 #include "tests/io/fuzz/targets.hpp"
@@ -112,12 +115,53 @@ std::vector<std::string> npz_files() { return {zip_of("x.npy", npy_files()[0]), 
 
 void read_npz(const fs::path& file) { drain(*open_npy({.npz = file})); }
 
+std::vector<std::string> csv_files() {
+  return {"a,b,c\r\n1,\"2.5\",0\r\n-3e4,\"4\",\"1\"\n", "sep=;\na;b;c\n1;2;3\n\"4\";+5;6",
+          "\xef\xbb\xbfx,\"y\n\"\"\",z\n0.1,-7,12\n"};
+}
+
+// In small blocks, as large files are.
+void read_csv(const fs::path& file) {
+  for (const std::size_t block : {5, 1 << 20}) {
+    const auto source = open_csv({.files = {file}, .label = "3"});
+    source->use_blocks_of(block);
+    drain(*source);
+  }
+}
+
+void read_csv_words(const fs::path& file) {
+  drain(*open_csv({.files = {file}, .label = "3", .sort_label_names = true}));
+}
+
+std::vector<std::string> libsvm_files() {
+  return {"1 1:2 7:-1.5e3\n0 2:1 # nothing\n\n#\n2\r\n", "0 qid:1 1:1\n1\tqid:2\t3:4 5:6 \n"};
+}
+
+void read_libsvm(const fs::path& file) {
+  for (const bool dense : {false, true}) {
+    const auto source = open_libsvm({.files = {file}, .dense = dense});
+    source->use_blocks_of(5);
+    drain(*source);
+  }
+}
+
+std::vector<std::string> text_files() { return {"a line\nanother\r\n\nand the last", "0123456789"}; }
+
+void read_text(const fs::path& file) {
+  drain(*open_text({.files = {file}, .length = 6, .stride = 5}));
+  drain(*open_text({.files = {file}, .length = 9, .lines = true, .cut = true}));
+}
+
 constexpr Target kTargets[] = {
     {"idx_images", idx_images, read_idx_images},
     {"idx_labels", idx_labels, read_idx_labels},
     {"cifar", cifar_files, read_cifar},
+    {"csv", csv_files, read_csv},
+    {"csv_words", csv_files, read_csv_words},
+    {"libsvm", libsvm_files, read_libsvm},
     {"npy", npy_files, read_npy},
     {"npz", npz_files, read_npz},
+    {"text", text_files, read_text},
 };
 
 }  // namespace
