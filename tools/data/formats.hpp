@@ -25,6 +25,7 @@ struct Format {
 
 OpenSource add_cifar_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_csv_options(CLI::App& command, const std::size_t& classes);
+OpenSource add_hdf5_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_idx_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_images_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_libsvm_options(CLI::App& command, const std::size_t& classes);

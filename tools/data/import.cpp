@@ -27,6 +27,7 @@ namespace {
 constexpr Format kFormats[] = {
     {"cifar", "Import the binary version of CIFAR-10 or CIFAR-100", add_cifar_options},
     {"csv", "Import CSV: a table as text, a sample per line, plain or gzip-compressed", add_csv_options},
+    {"hdf5", "Import datasets of HDF5 files that other programs made", add_hdf5_options},
     {"idx", "Import images and labels of the MNIST family, plain or gzip-compressed", add_idx_options},
     {"images", "Import a folder of PNG and JPEG pictures, one folder per class", add_images_options},
     {"libsvm", "Import LIBSVM (SVMlight): sparse samples as text, one per line, plain or gzip-compressed",

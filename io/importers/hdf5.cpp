@@ -1,0 +1,141 @@
+#include <tutti/io/importers/hdf5.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include <tutti/io/detail/hdf5.hpp>
+#include <tutti/io/importers/hdf5_array.hpp>
+#include <tutti/io/importers/label_field.hpp>
+#include <tutti/kernels/error.hpp>
+
+namespace tutti::io {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file and the datasets of it that are wanted.
+struct OpenHdf5 {
+  OpenHdf5(const fs::path& path, const std::vector<Hdf5Files::Array>& wanted)
+      : file(path), root(h5::open_read_only(path)) {
+    arrays.reserve(wanted.size());
+    for (const Hdf5Files::Array& array : wanted) arrays.emplace_back(root.get(), path, array.dataset);
+    for (std::size_t i = 1; i < arrays.size(); ++i)
+      if (arrays[i].samples() != arrays[0].samples())
+        throw DataError(fmt::format("{}: dataset '{}' holds {} samples, but '{}' holds {}", path.string(),
+                                    wanted[i].dataset, arrays[i].samples(), wanted[0].dataset, arrays[0].samples()));
+  }
+
+  fs::path file;
+  h5::Id root;
+  std::vector<Hdf5Array> arrays;
+};
+
+class Hdf5Source final : public SampleSource {
+ public:
+  explicit Hdf5Source(const Hdf5Files& files) : files_(files), classes_(files.classes) {
+    if (files.files.empty()) throw InvalidArgument("no HDF5 file is given");
+    if (files.arrays.empty()) throw InvalidArgument("no dataset of the HDF5 files is named as a field");
+    const h5::Session session;
+    for (const fs::path& path : files.files) {
+      const OpenHdf5 file(path, files.arrays);
+      std::vector<Field> fields;
+      for (std::size_t i = 0; i < file.arrays.size(); ++i)
+        fields.push_back({files.arrays[i].field, file.arrays[i].dtype(), file.arrays[i].shape()});
+      if (stored_.empty()) stored_ = fields;
+      for (std::size_t i = 0; i < fields.size(); ++i)
+        if (fields[i] != stored_[i])
+          throw DataError(fmt::format("{}: dataset '{}' has samples of another type or shape than in {}", path.string(),
+                                      files.arrays[i].dataset, files.files[0].string()));
+      counts_.push_back(file.arrays[0].samples());
+      samples_ += counts_.back();
+    }
+    for (const Field& field : stored_) {
+      sample_bytes_ += field.sample_bytes();
+      if (holds_class_labels(field)) label_ = fields_.size();
+      fields_.push_back(label_ == fields_.size() ? class_label_field() : field);
+    }
+  }
+
+  ~Hdf5Source() override {
+    const h5::Session session;
+    open_.reset();
+  }
+  Hdf5Source(const Hdf5Source&) = delete;
+  Hdf5Source& operator=(const Hdf5Source&) = delete;
+
+  const std::vector<Field>& fields() const override { return fields_; }
+  std::optional<std::uint64_t> samples() const override { return samples_; }
+  const ClassLabels* labels() const override { return label_ ? &classes_ : nullptr; }
+
+  void skip_to(std::uint64_t first) override {
+    done_ = first;
+    while (file_ < counts_.size() && first >= counts_[file_]) first -= counts_[file_++];
+    next_ = first;
+  }
+
+  std::uint64_t read(std::uint64_t most, SampleBlock& block) override {
+    const h5::Session session;
+    while (file_ < counts_.size() && next_ == counts_[file_]) {
+      open_.reset();
+      ++file_;
+      next_ = 0;
+    }
+    if (file_ == counts_.size()) return 0;
+    if (!open_) open_.emplace(files_.files[file_], files_.arrays);
+    if (open_->arrays[0].samples() != counts_[file_])
+      throw DataError(fmt::format("{}: has changed while it was imported", open_->file.string()));
+    constexpr std::uint64_t kStepBytes = std::uint64_t{1} << 20;
+    const std::uint64_t count =
+        std::min({most, std::max<std::uint64_t>(1, kStepBytes / sample_bytes_), counts_[file_] - next_});
+    for (std::size_t f = 0; f < fields_.size(); ++f) {
+      if (label_ == f)
+        read_labels(f, count, block.data[f]);
+      else
+        open_->arrays[f].read(next_, count, block.data[f]);
+    }
+    block.samples += count;
+    next_ += count;
+    done_ += count;
+    return count;
+  }
+
+  std::uint64_t bytes_read() const override { return done_ * sample_bytes_; }
+  std::optional<std::uint64_t> bytes_total() const override { return samples_ * sample_bytes_; }
+
+ private:
+  void read_labels(std::size_t field, std::uint64_t count, std::vector<std::byte>& out) {
+    std::vector<std::byte> found;
+    open_->arrays[field].read(next_, count, found);
+    append_class_labels(
+        stored_[field].dtype, found, classes_,
+        [&](std::size_t i) {
+          return fmt::format("{}: dataset '{}', sample {}", open_->file.string(), files_.arrays[field].dataset,
+                             next_ + i);
+        },
+        out);
+  }
+
+  Hdf5Files files_;
+  std::vector<Field> stored_;  // as the files have them
+  std::vector<Field> fields_;
+  std::optional<std::size_t> label_;  // the field of class labels
+  ClassLabels classes_;
+  std::vector<std::uint64_t> counts_;  // samples per file
+  std::uint64_t samples_ = 0;
+  std::uint64_t sample_bytes_ = 0;
+  std::size_t file_ = 0;
+  std::uint64_t next_ = 0;  // in the file
+  std::uint64_t done_ = 0;
+  std::optional<OpenHdf5> open_;
+};
+
+}  // namespace
+
+std::unique_ptr<SampleSource> open_hdf5(const Hdf5Files& files) { return std::make_unique<Hdf5Source>(files); }
+
+}  // namespace tutti::io

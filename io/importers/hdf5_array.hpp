@@ -1,0 +1,50 @@
+// One dataset of a foreign HDF5 file, sample by sample. To be used within a h5::Session.
+#pragma once
+
+#include <hdf5.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <tutti/io/detail/hdf5.hpp>
+#include <tutti/kernels/dtype.hpp>
+
+namespace tutti::io {
+
+class Hdf5Array {
+ public:
+  /// `root` is the open file. \throws DataError, as open_hdf5() does for one dataset.
+  Hdf5Array(hid_t root, const std::filesystem::path& file, const std::string& dataset);
+
+  DType dtype() const noexcept { return dtype_; }
+  std::uint64_t samples() const noexcept { return extents_[0]; }
+  std::vector<std::size_t> shape() const { return {extents_.begin() + 1, extents_.end()}; }  ///< of one sample
+  std::uint64_t sample_bytes() const noexcept { return sample_bytes_; }
+
+  /// Adds samples to `out`, in C order and this machine's byte order. \throws DataError
+  void read(std::uint64_t first, std::uint64_t samples, std::vector<std::byte>& out) const;
+
+ private:
+  void find_type();
+  void find_integer(hid_t type);
+  void find_float(hid_t type);
+  void find_boolean(hid_t type);
+  void find_shape(hid_t root);
+  [[noreturn]] void refuse(const std::string& what) const;
+
+  const std::filesystem::path file_;
+  const std::string name_;
+  h5::Id dataset_;
+  h5::Id memory_type_;
+  DType dtype_ = DType::u8;
+  std::vector<hsize_t> extents_;
+  std::uint64_t sample_bytes_ = 0;
+};
+
+/// HDF5 makes up values where nothing was ever written, and where a source of a virtual dataset is missing: refuses
+/// such a dataset. `place` begins the messages.
+void require_written(hid_t dataset, const std::filesystem::path& file, const std::string& place, int depth = 0);
+
+}  // namespace tutti::io

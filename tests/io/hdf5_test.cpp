@@ -1,0 +1,221 @@
+// The importer of HDF5 files of other programs: layouts, types, virtual datasets, and what HDF5 would make up.
+#include <tutti/io/importers/hdf5.hpp>
+
+#include <gtest/gtest.h>
+#include <hdf5.h>
+
+#include <functional>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <tutti/io/detail/hdf5.hpp>
+
+#include "tests/io/importer_support.hpp"
+
+namespace tutti::io::test {
+namespace {
+
+class Hdf5Test : public ImporterTest {
+ protected:
+  using Setting = std::function<void(hid_t properties)>;
+
+  // Adds a dataset; `setting` says how it is laid out. Without data nothing is written.
+  static void add(const fs::path& path, const std::string& name, hid_t type, const std::vector<hsize_t>& extents,
+                  const void* data, hid_t memory_type, const Setting& setting = {}) {
+    const h5::Session session;
+    const h5::Id file(fs::exists(path) ? H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT)
+                                       : H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT),
+                      H5Fclose);
+    const h5::Id space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose);
+    const h5::Id properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    const h5::Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+    H5Pset_create_intermediate_group(links.get(), 1);
+    if (setting) setting(properties.get());
+    const h5::Id dataset(
+        H5Dcreate2(file.get(), name.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT), H5Dclose);
+    ASSERT_TRUE(dataset.valid()) << name;
+    if (data == nullptr) return;
+    ASSERT_GE(H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), 0);
+  }
+
+  static Setting chunked(std::vector<hsize_t> chunk, bool filters = false) {
+    return [chunk, filters](hid_t properties) {
+      H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data());
+      if (!filters) return;
+      H5Pset_shuffle(properties);
+      H5Pset_deflate(properties, 4);
+      H5Pset_fletcher32(properties);
+    };
+  }
+
+  static Make opener(std::vector<fs::path> files, std::vector<Hdf5Files::Array> arrays) {
+    return [=] { return open_hdf5({.files = files, .arrays = arrays}); };
+  }
+
+  std::vector<int> numbers() const {
+    std::vector<int> values(60);
+    std::iota(values.begin(), values.end(), -7);
+    return values;
+  }
+
+  const std::vector<hsize_t> kExtents{10, 2, 3};
+};
+
+TEST_F(Hdf5Test, EveryLayoutOverSeveralFiles) {
+  const fs::path a = path("a.h5");
+  const auto values = numbers();
+  add(a, "/g/plain", H5T_STD_I32LE, kExtents, values.data(), H5T_NATIVE_INT);
+  add(a, "/g/big", H5T_STD_I32BE, kExtents, values.data(), H5T_NATIVE_INT, chunked({3, 2, 2}, true));
+  add(a, "/g/compact", H5T_STD_I32LE, kExtents, values.data(), H5T_NATIVE_INT,
+      [](hid_t p) { H5Pset_layout(p, H5D_COMPACT); });
+  add(a, "/g/pieces", H5T_STD_I32LE, kExtents, values.data(), H5T_NATIVE_INT, chunked({10, 1, 1}));
+  const fs::path b = path("b.h5");
+  fs::copy(a, b);
+  for (const char* name : {"/g/plain", "/g/big", "g/compact", "/g/pieces"}) {
+    const Dataset dataset = import(opener({a, b}, {{"x", name}}));
+    EXPECT_EQ(dataset.fields(), (std::vector<Field>{{"x", DType::i32, {2, 3}}}));
+    EXPECT_EQ(content(dataset, "x"), raw(values) + raw(values));
+    for (const std::uint64_t first : {3U, 10U, 14U, 20U})
+      EXPECT_EQ(read_from(*opener({a, b}, {{"x", name}})(), first, 0), (raw(values) + raw(values)).substr(first * 24))
+          << first;
+  }
+}
+
+TEST_F(Hdf5Test, EveryType) {
+  const auto values = numbers();
+  const fs::path file = path("a.h5");
+  const std::vector<std::pair<hid_t, DType>> types{
+      {H5T_STD_I8BE, DType::i8},    {H5T_STD_I16BE, DType::i16},  {H5T_STD_I32LE, DType::i32},
+      {H5T_STD_I64BE, DType::i64},  {H5T_STD_U8LE, DType::u8},    {H5T_STD_U16LE, DType::u16},
+      {H5T_STD_U32BE, DType::u32},  {H5T_STD_U64LE, DType::u64},  {H5T_IEEE_F32BE, DType::f32},
+      {H5T_IEEE_F32LE, DType::f32}, {H5T_IEEE_F64BE, DType::f64}, {H5T_IEEE_F64LE, DType::f64}};
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const std::string name = "d" + std::to_string(i);
+    add(file, name, types[i].first, {60}, values.data(), H5T_NATIVE_INT);
+    const Dataset dataset = import(opener({file}, {{"x", name}}));
+    EXPECT_EQ(dataset.fields(), (std::vector<Field>{{"x", types[i].second, {}}}));
+    const std::string found = content(dataset, "x");
+    std::vector<char> expected(60 * 8);
+    std::memcpy(expected.data(), values.data(), 60 * sizeof(int));
+    const h5::Session session;
+    H5Tconvert(H5T_NATIVE_INT, h5::file_type(types[i].second), 60, expected.data(), nullptr, H5P_DEFAULT);
+    expected.resize(60 * size_of(types[i].second));
+    EXPECT_EQ(found.substr(28), std::string(expected.begin(), expected.end()).substr(28)) << i;
+  }
+}
+
+TEST_F(Hdf5Test, TypesThatAreNoNumbers) {
+  const fs::path file = path("a.h5");
+  const auto refused = [&](const std::string& name, hid_t type, const std::string& words) {
+    const std::vector<hsize_t> two{2};
+    add(file, name, type, two, nullptr, 0);
+    expect_parts(error(opener({file}, {{"x", name}})), {file.string(), "'" + name + "'", words});
+  };
+  const h5::Id text(H5Tcopy(H5T_C_S1), H5Tclose);
+  refused("text", text.get(), "texts");
+  const h5::Id record(H5Tcreate(H5T_COMPOUND, 8), H5Tclose);
+  H5Tinsert(record.get(), "a", 0, H5T_STD_I32LE);
+  refused("record", record.get(), "compound");
+  const h5::Id list(H5Tvlen_create(H5T_STD_I32LE), H5Tclose);
+  refused("list", list.get(), "variable length");
+  const h5::Id names(H5Tenum_create(H5T_STD_I8LE), H5Tclose);
+  signed char value = 0;
+  H5Tenum_insert(names.get(), "RED", &value);
+  refused("names", names.get(), "enum");
+  refused("long_double", H5T_NATIVE_LDOUBLE, "real numbers of 16 bytes");
+}
+
+TEST_F(Hdf5Test, LabelsAndDatasetsThatDoNotFit) {
+  const fs::path file = path("a.h5");
+  const auto values = numbers();
+  const std::vector<int> classes{0, 1, 2, 0, 1, 2, 0, 1, 2, 4};
+  add(file, "x", H5T_STD_I16LE, kExtents, values.data(), H5T_NATIVE_INT);
+  add(file, "y", H5T_STD_U8LE, {10, 1}, classes.data(), H5T_NATIVE_INT);
+  add(file, "short", H5T_STD_U8LE, {9}, classes.data(), H5T_NATIVE_INT);
+  add(file, "negative", H5T_STD_I32LE, {10}, values.data(), H5T_NATIVE_INT);
+  add(file, "none", H5T_STD_I32LE, {0, 3}, nullptr, 0);
+  const Dataset dataset = import(opener({file}, {{"image", "x"}, {"label", "y"}}));
+  EXPECT_EQ(dataset.classes(), 5U);
+  EXPECT_EQ(labels(dataset), (std::vector<std::int64_t>(classes.begin(), classes.end())));
+  expect_parts(error(opener({file}, {{"x", "x"}, {"label", "short"}})), {"'short' holds 9 samples", "'x' holds 10"});
+  expect_parts(error(opener({file}, {{"label", "negative"}})), {file.string(), "'negative'", "sample 0", "label -7"});
+  expect_parts(error(opener({file}, {{"x", "none"}})), {"'none' holds no samples"});
+  expect_parts(error(opener({file}, {{"x", "nothing"}})), {file.string(), "no dataset 'nothing'"});
+  expect_parts(error<InvalidArgument>(opener({file}, {})), {"no dataset"});
+  const fs::path other = path("b.h5");
+  add(other, "x", H5T_STD_I16LE, {10, 3, 2}, values.data(), H5T_NATIVE_INT);
+  expect_parts(error(opener({file, other}, {{"x", "x"}})), {other.string(), "another type or shape", file.string()});
+  const fs::path text = write("text.h5", "no HDF5");
+  expect_parts(error(opener({text}, {{"x", "x"}})), {text.string(), "is not an HDF5 file"});
+  const std::vector<char> whole = read_bytes(file);
+  write_bytes(text, std::span(whole).first(whole.size() / 2));
+  expect_parts(error(opener({text}, {{"x", "x"}})), {text.string()});
+}
+
+TEST_F(Hdf5Test, WhatWasNeverWrittenIsNotMadeUp) {
+  const fs::path file = path("a.h5");
+  const auto values = numbers();
+  add(file, "plain", H5T_STD_I32LE, kExtents, nullptr, 0);
+  expect_parts(error(opener({file}, {{"x", "plain"}})), {file.string(), "'plain'", "never written"});
+  add(file, "chunks", H5T_STD_I32LE, {1000000000, 1000}, nullptr, 0, chunked({10, 1000}));
+  expect_parts(error(opener({file}, {{"x", "chunks"}})), {"100000000 of its 100000000 chunks were never written"});
+  add(file, "huge", H5T_STD_I32LE, {1, 1000000000}, nullptr, 0, chunked({1, 1000000000}, true));
+  expect_parts(error(opener({file}, {{"x", "huge"}})), {"never written"});
+}
+
+TEST_F(Hdf5Test, VirtualDatasets) {
+  const auto values = numbers();
+  add(path("one.h5"), "d", H5T_STD_I32LE, {5, 6}, values.data(), H5T_NATIVE_INT, chunked({2, 6}));
+  add(path("two.h5"), "d", H5T_STD_I32LE, {5, 6}, values.data() + 30, H5T_NATIVE_INT);
+  const std::vector<hsize_t> part{5, 6};
+  const std::vector<hsize_t> whole{10, 6};
+  const auto joined = [&](const std::vector<std::string>& sources) {
+    return [&, sources](hid_t properties) {
+      const h5::Id from(H5Screate_simple(2, part.data(), nullptr), H5Sclose);
+      for (std::size_t i = 0; i < sources.size(); ++i) {
+        const h5::Id to(H5Screate_simple(2, whole.data(), nullptr), H5Sclose);
+        const std::vector<hsize_t> start{5 * i, 0};
+        H5Sselect_hyperslab(to.get(), H5S_SELECT_SET, start.data(), nullptr, part.data(), nullptr);
+        H5Pset_virtual(properties, to.get(), sources[i].c_str(), "d", from.get());
+      }
+    };
+  };
+  const fs::path file = path("virtual.h5");
+  add(file, "both", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5"}));
+  add(file, "half", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5"}));
+  add(file, "gone", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "three.h5"}));
+  const Dataset dataset = import(opener({file}, {{"x", "both"}}));
+  EXPECT_EQ(content(dataset, "x"), raw(values));
+  expect_parts(error(opener({file}, {{"x", "half"}})), {file.string(), "'half'", "give 30 of 60 elements"});
+  expect_parts(error(opener({file}, {{"x", "gone"}})), {path("three.h5").string(), "is missing"});
+  fs::remove(path("two.h5"));
+  add(path("two.h5"), "d", H5T_STD_I32LE, {4, 6}, values.data(), H5T_NATIVE_INT);
+  expect_parts(error(opener({file}, {{"x", "both"}})), {path("two.h5").string(), "smaller than what is taken"});
+}
+
+TEST_F(Hdf5Test, FilesOfPythonsH5py) {
+  if (!run_python("h5py", R"(
+import h5py, numpy as np
+x = np.arange(40 * 6).reshape(40, 2, 3)
+with h5py.File('a.h5', 'w') as f:
+    f.create_dataset('train/x', data=x.astype('f2'), chunks=(7, 2, 3), compression='gzip', shuffle=True)
+    f.create_dataset('train/b', data=x % 3 == 0, compression='lzf')
+    f['train/label'] = np.arange(40, dtype='>u2') % 5
+)",
+                  temporary_.path()))
+    GTEST_SKIP() << "the package python3-h5py is needed";
+  const fs::path file = path("a.h5");
+  const Dataset dataset = import(opener({file}, {{"x", "/train/x"}, {"label", "/train/label"}}));
+  EXPECT_EQ(dataset.fields()[0], (Field{"x", DType::f16, {2, 3}}));
+  EXPECT_EQ(dataset.classes(), 5U);
+  std::uint16_t third = 0;
+  const std::string bytes = content(dataset, "x");
+  std::memcpy(&third, &bytes[6], 2);
+  EXPECT_EQ(third, 0x4200);  // 3.0
+  expect_parts(error(opener({file}, {{"b", "/train/b"}})),
+               {file.string(), "'/train/b'", "needs the HDF5 filter 32000 (lzf)"});
+}
+
+}  // namespace
+}  // namespace tutti::io::test
