@@ -31,5 +31,6 @@ OpenSource add_images_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_libsvm_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_npy_options(CLI::App& command, const std::size_t& classes);
 OpenSource add_text_options(CLI::App& command, const std::size_t& classes);
+OpenSource add_tfrecord_options(CLI::App& command, const std::size_t& classes);
 
 }  // namespace tutti::tools::data

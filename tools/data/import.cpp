@@ -34,6 +34,7 @@ constexpr Format kFormats[] = {
      add_libsvm_options},
     {"npy", "Import arrays of NumPy's: NPY and NPZ files", add_npy_options},
     {"text", "Import text for models of the next byte: windows of bytes, or lines", add_text_options},
+    {"tfrecord", "Import TFRecord files of tf.train.Example", add_tfrecord_options},
 };
 
 // The number of classes comes from the largest label: labels that begin at 1 leave a class that no sample has.
