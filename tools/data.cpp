@@ -9,6 +9,7 @@ void add_data_command(CLI::App& app) {
   data->require_subcommand(1);
   data::add_import_command(*data);
   data::add_check_command(*data);
+  data::add_split_command(*data);
   data::add_speed_command(*data);
   data::add_stage_command(*data);
   data::add_show_command(*data);

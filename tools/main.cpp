@@ -55,7 +55,7 @@ bool is_left_out(const std::string& name, const std::vector<std::string>& built)
 }
 
 /// Whether all ranks do this command of `tutti data` together.
-bool is_of_all_ranks(const std::string& name) { return name == "import" || name == "stage"; }
+bool is_of_all_ranks(const std::string& name) { return name == "import" || name == "split" || name == "stage"; }
 
 /// Of a command that another build has.
 std::string left_out(const std::string& name) {

@@ -11,6 +11,7 @@ inline const CLI::Range kCount(std::int64_t{1}, std::int64_t{1} << 40);
 
 void add_import_command(CLI::App& data);
 void add_check_command(CLI::App& data);
+void add_split_command(CLI::App& data);
 void add_show_command(CLI::App& data);
 void add_speed_command(CLI::App& data);
 void add_stage_command(CLI::App& data);
