@@ -4,6 +4,7 @@
 set -euo pipefail
 config=$1 tutti=$2
 shift 2
+here=$(cd -- "$(dirname -- "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work"/examples
@@ -22,6 +23,13 @@ case $name in
         --out ../build/demo/$part --shards 2
     done
     if [[ $name != fashion_mnist.toml ]]; then few=(--set data.test= --set train.batch_size=16); fi
+    ;;
+  cifar10_*.toml)
+    [[ -r /usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz ]] || { echo "skipped, package dataset-fashion-mnist is needed"; exit 77; }
+    /usr/bin/python3 -B "$here"/make_cifar.py bin 200 50
+    "$tutti" data import cifar --file bin/data_batch_*.bin --out ../build/cifar10/train --shards 2
+    "$tutti" data import cifar --file bin/test_batch.bin --out ../build/cifar10/test --shards 2
+    few=(--set data.test= --set run.keep_best=false --set train.batch_size=16)
     ;;
   *) echo "$name is not known here: how is its data set made?" && exit 1 ;;
 esac
