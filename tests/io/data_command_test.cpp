@@ -1,7 +1,10 @@
 // The subcommands of `tutti data`, run in this process: what they print and which errors they end with.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "tests/io/support.hpp"
 #include "tools/data.hpp"
@@ -61,6 +64,70 @@ TEST_F(DataCommand, ImportsChecksAndShows) {
   EXPECT_EQ(shown["shards"].size(), 2U);
   EXPECT_EQ(shown["fields"][0]["shape"], (std::vector<int>{1, 1, 2}));
   EXPECT_EQ(shown["data_bytes"], 6 * (2 + 8));
+}
+
+TEST_F(DataCommand, SplitsIntoDataSets) {
+  data(import_arguments());
+  const std::vector<std::string> split{"split", path("set"), "--out", path("parts"), "--parts", "train=0.5,test=0.5"};
+  expect_parts(data(split), {path("parts") + "/train: 3 samples, 1 shards", path("parts") + "/test: 3 samples"});
+  const auto shown = nlohmann::json::parse(data({"show", path("parts") + "/test", "--json"}));
+  EXPECT_EQ(shown["name"], "set-test");
+  EXPECT_EQ(shown["classes"], 3);
+  expect_parts(message_of([&] { data(split); }), {path("parts") + "/train", "already holds a data set", "--force"});
+  const auto refusal = [&](const std::string& parts) {
+    return message_of<InvalidArgument>([&] { data({"split", path("set"), "--out", path("other"), "--parts", parts}); });
+  };
+  expect_parts(refusal("train"), {"--parts: 'train' is not NAME=SHARE"});
+  expect_parts(refusal("train=1x"), {"'train=1x' is not NAME=SHARE"});
+  expect_parts(refusal("../x=1"), {"'../x' cannot be the name of a folder"});
+  expect_parts(message_of<InvalidArgument>([&] {
+                 data({"split", path("set"), "--out", temporary_.path().string(), "--parts", "set=1", "--force"});
+               }),
+               {path("set"), "is the data set that is split"});
+  testing::internal::CaptureStderr();
+  data({"split", path("set"), "--out", path("even"), "--parts", "train=0.5,test=0.5", "--stratified"});
+  expect_parts(testing::internal::GetCapturedStderr(), {"1 class of one sample, which is in 'train': 2"});
+}
+
+// Three pictures of 1 x 2 pixels, of two channels and in floats with what is no number.
+TEST_F(DataCommand, ShowsStatisticsAsAConfigurationWantsThem) {
+  data(import_arguments());  // pixels 97 to 108
+  const std::string shown = data({"show", path("set"), "--statistics"});
+  expect_parts(shown, {"numbers of image: min 97, max 108, mean 102.5, deviation 3.45205", "scale = 255",
+                       "mean = 0.4020\n", "std = 0.01354\n", "numbers of label: min 0, max 2, mean 0.666667"});
+  const std::vector<float> values{1, 2, 10, 30, 3, 2, 50, 30, NAN, 4, -INFINITY, 30};
+  DatasetWriter writer(path("floats"), {.name = "f", .fields = {{"image", DType::f32, {2, 1, 2}}}, .samples = 3});
+  const std::array<std::span<const std::byte>, 1> bytes{std::as_bytes(std::span(values))};
+  writer.append(3, bytes);
+  writer.finish();
+  expect_parts(data({"show", path("floats"), "--statistics"}),
+               {"channel 0: min 1, max 4, mean 2.4, deviation 1.0198, 1 NaN", "channel 1: min 10, max 50, mean 30",
+                "1 infinite", "scale = 1\n", "mean = [2.400, 30.00]", "std = [1.020, 12.65]"});
+  const auto json = nlohmann::json::parse(data({"show", path("floats"), "--statistics", "--json"}));
+  EXPECT_EQ(json["statistics"]["image"]["channels"][0]["nan"], 1);
+  EXPECT_EQ(json["statistics"]["image"]["count"], 10);
+}
+
+TEST_F(DataCommand, ShowsPictures) {
+  data(import_arguments());
+  expect_parts(data({"show", path("set"), "--samples", "0,4-5"}),
+               {"sample 0: class 0", "sample 4: class 1", "sample 5"});
+  expect_parts(data({"show", path("set"), "--samples", "3"}), {"sample 0", "sample 2", "sample 4"});
+  data({"show", path("set"), "--png", path("sheet.png"), "--samples", "6"});
+  EXPECT_EQ(read_bytes(path("sheet.png")).at(1), 'P');
+  const auto refusal = [&](const std::string& samples) {
+    return message_of<InvalidArgument>([&] { data({"show", path("set"), "--samples", samples}); });
+  };
+  expect_parts(refusal("0,6"), {"there is no sample 6: ids are 0 to 5"});
+  expect_parts(refusal("x"), {"'x' is neither a number"});
+  expect_parts(refusal("3,"), {"'3,' is neither"});
+  expect_parts(refusal("3-1"), {"range 3-1 is empty"});
+  expect_parts(refusal("0"), {"1 to 10000"});
+  expect_parts(message_of([&] {
+                 data({"show", path("set"), "--samples", "1", "--field", "label"});
+               }),
+               {"field 'label' holds no pictures"});
+  expect_parts(message_of([&] { data({"show", path("set"), "--png", path("no/such.png")}); }), {"no/such.png"});
 }
 
 TEST_F(DataCommand, ImportTakesItsOptions) {

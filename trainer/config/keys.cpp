@@ -95,7 +95,7 @@ Keys augment_keys() {
        .high = 1e6,
        .on_resume = OnResume::note},
       {.name = "augment.fill",
-       .meaning = "pixel value there, before data.scale (a list: by channel)",
+       .meaning = "pixel value there, before data.scale (or by channel)",
        .slot = [](Config& c) -> Slot { return &c.augment.fill; },
        .low = -1e9,
        .high = 1e9,
