@@ -94,10 +94,10 @@ struct ImportProgress {
 
 struct ImportOptions {
   std::filesystem::path folder;  ///< of the data set to be written
-  std::string name;              ///< of the data set; empty: the folder's name
+  std::string name = {};         ///< of the data set; empty: the folder's name
   std::uint64_t shards = 1;
   std::uint64_t chunk_samples = 0;                           ///< as in DatasetPlan
-  Compression compression = {};                         ///< likewise
+  Compression compression = {};                              ///< likewise
   bool replace = false;                                      ///< as in DatasetPlan
   std::function<void(const ImportProgress&)> progress = {};  ///< called now and then; may be empty
   std::function<void(const std::string&)> note = {};  ///< called on rank 0 with each of the source's notes; likewise

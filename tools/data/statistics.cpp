@@ -132,8 +132,8 @@ std::vector<FieldMoments> statistics(const io::Dataset& dataset) {
     if (channels_of(fields[f]) > 1) result[f].channels.resize(channels_of(fields[f]));
     sample_bytes += fields[f].sparse ? 0 : fields[f].sample_bytes();
   }
-  constexpr std::uint64_t kBlockBytes = std::uint64_t{1} << 20;
-  const std::uint64_t samples_at_once = std::min<std::uint64_t>(4096, 1 + kBlockBytes / sample_bytes);
+  constexpr std::uint64_t kBytesAtOnce = std::uint64_t{1} << 20;
+  const std::uint64_t samples_at_once = std::min<std::uint64_t>(4096, 1 + kBytesAtOnce / sample_bytes);
   io::SampleReader reader(dataset, 0);
   io::SampleBlock block(fields.size());
   std::vector<double> values;
