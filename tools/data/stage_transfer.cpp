@@ -143,7 +143,7 @@ class Pump {
         plan_(plan),
         ring_(ring),
         window_(kFewestWindow + ring.buffers() * static_cast<std::size_t>(movers.size())),
-        limit_(movers.size() == 1 ? window_ : 0),
+        limit_(window_),
         receives_(movers.rank() > 0),
         sends_(plan.broadcast.empty() ? movers.rank() + 1 < movers.size() : movers.rank() == 0 && movers.size() > 1) {}
 
@@ -192,9 +192,8 @@ class Pump {
     ring_.send();
   }
 
-  /// Before the first piece of each window of pieces this rank tells whether it has failed. The next window begins when
-  /// all have told; if one has failed, none does. No piece of a window is started before its vote is, so that all ranks
-  /// start votes and broadcasts in the same order.
+  /// At the first piece of each window of pieces this rank tells whether it has failed. The next window begins when all
+  /// have told; if one has failed, none does.
   bool vote() {
     if (movers_.size() == 1) {
       if (ring_.problem()) ring_.stop_behind(passed_);
@@ -205,12 +204,12 @@ class Pump {
     if (!vote_ && position >= votes_ * window_ && votes_ * window_ < ring_.counts().total) {
       failed_ = ring_.problem() ? 1 : 0;
       vote_.emplace(iallreduce(movers_, std::span(&failed_, 1), ReduceOp::max));
-      limit_ = (votes_ + 1) * window_;
       return true;
     }
     if (!vote_ || !vote_->test()) return false;
     vote_.reset();
     ++votes_;
+    limit_ = (votes_ + 1) * window_;
     if (failed_ != 0) ring_.stop_behind(votes_ * window_);
     return true;
   }
