@@ -322,17 +322,19 @@ TEST_F(StageOnRanks, ASourceThatIsCutShortEndsAll) {
   EXPECT_EQ(target.missing()[0], 0);
 }
 
-// The ranks vote each so many pieces; one that is done has to vote as often as the others.
-TEST_F(StageOnRanks, VotesComeToAnEndWhereverThePiecesDo) {
+// The ranks vote each so many pieces: all in the same place among the broadcasts, and the last as often as the first.
+TEST_F(StageOnRanks, VotesAndPiecesComeInOneOrder) {
   const std::uint64_t window = 32 + 16 * static_cast<std::uint64_t>(comm_.size());
-  for (const std::uint64_t pieces : {window - 1, window, window + 1, 2 * window + 1}) {
-    const TemporaryFolder local;
-    make_source({pieces * 64 * kKiB});
-    StageTarget target(local.path(), set_);
-    target.survey();
-    target.reserve();
-    EXPECT_FALSE(transfer_missing(target, "chain", 64 * kKiB, all_blocks()).problem);
-    EXPECT_TRUE(target.complete());
+  for (const char* algorithm : {"chain", "tree", "scatter_allgather"}) {
+    for (const std::uint64_t pieces : {window - 1, window, window + 1, 3 * window + 1}) {
+      const TemporaryFolder local;
+      make_source({pieces * 64 * kKiB});
+      StageTarget target(local.path(), set_);
+      target.survey();
+      target.reserve();
+      EXPECT_FALSE(transfer_missing(target, algorithm, 64 * kKiB, all_blocks()).problem);
+      EXPECT_TRUE(target.complete());
+    }
   }
 }
 

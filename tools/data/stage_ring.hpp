@@ -33,6 +33,9 @@ class Ring {
     for (std::vector<std::byte>& buffer : buffers_) buffer.resize(most);
   }
 
+  /// Of the calling thread: what it votes, as long-lived as the buffers.
+  std::int32_t vote_word = 0;
+
   const Piece& piece(std::size_t i) const { return pieces_[i]; }
   std::span<std::byte> message(std::size_t i) {
     return std::span(buffers_[i % buffers_.size()]).first(message_bytes(pieces_[i]));

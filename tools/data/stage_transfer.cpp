@@ -7,12 +7,14 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/collectives/point_to_point.hpp>
 #include <tutti/kernels/crc32c.hpp>
 
@@ -143,7 +145,6 @@ class Pump {
         plan_(plan),
         ring_(ring),
         window_(kFewestWindow + ring.buffers() * static_cast<std::size_t>(movers.size())),
-        limit_(window_),
         receives_(movers.rank() > 0),
         sends_(plan.broadcast.empty() ? movers.rank() + 1 < movers.size() : movers.rank() == 0 && movers.size() > 1) {}
 
@@ -154,7 +155,7 @@ class Pump {
   bool advance(bool& moved) {
     moved = vote();
     const Ring::Counts at = ring_.counts();
-    const std::size_t end = std::min(at.total, limit_);
+    const std::size_t end = std::min(at.total, limit());
     while (receives_ && in_.is_open(end) && ring_.may_fill(in_.next())) {
       in_.start(start_receive(in_.next()));
       moved = true;
@@ -176,7 +177,7 @@ class Pump {
       pass_on();
       moved = true;
     }
-    return passed_ == at.total && !vote_.has_value() && (movers_.size() == 1 || votes_ * window_ >= at.total);
+    return passed_ == at.total && !vote_.has_value();
   }
 
   /// Whether a message is under way, which only advances when it is looked at.
@@ -192,25 +193,27 @@ class Pump {
     ring_.send();
   }
 
-  /// At the first piece of each window of pieces this rank tells whether it has failed. The next window begins when all
-  /// have told; if one has failed, none does.
+  /// The pieces before this may be started: those of windows whose vote has been started. Votes and broadcasts are
+  /// collectives, which all ranks start in one order: a vote, then the pieces of its window.
+  std::size_t limit() const noexcept { return (votes_ + (vote_ ? 1 : 0)) * window_; }
+
+  /// Before the first piece of each window of pieces this rank tells whether it has failed. The next window begins when
+  /// all have told; if one has failed, none does.
   bool vote() {
     if (movers_.size() == 1) {
       if (ring_.problem()) ring_.stop_behind(passed_);
-      limit_ = passed_ + window_;
       return false;
     }
     const std::size_t position = receives_ ? in_.next() : out_.next();
-    if (!vote_ && position >= votes_ * window_ && votes_ * window_ < ring_.counts().total) {
-      failed_ = ring_.problem() ? 1 : 0;
-      vote_.emplace(iallreduce(movers_, std::span(&failed_, 1), ReduceOp::max));
+    if (!vote_ && position == votes_ * window_ && votes_ * window_ < ring_.counts().total) {
+      ring_.vote_word = ring_.problem() ? 1 : 0;
+      vote_.emplace(iallreduce(movers_, std::span(&ring_.vote_word, 1), ReduceOp::max));
       return true;
     }
     if (!vote_ || !vote_->test()) return false;
     vote_.reset();
     ++votes_;
-    limit_ = (votes_ + 1) * window_;
-    if (failed_ != 0) ring_.stop_behind(votes_ * window_);
+    if (ring_.vote_word != 0) ring_.stop_behind(votes_ * window_);
     return true;
   }
 
@@ -232,7 +235,6 @@ class Pump {
   const StagePlan& plan_;
   Ring& ring_;
   std::size_t window_;
-  std::size_t limit_;  // pieces before it may be started
   bool receives_;
   bool sends_;
   Lane in_;
@@ -240,9 +242,24 @@ class Pump {
   std::size_t passed_ = 0;  // pieces that are here, and that nobody waits for any more
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t bytes_done_ = 0;
-  std::int32_t failed_ = 0;
   std::size_t votes_ = 0;
   std::optional<Request> vote_;
+};
+
+/// After a failure messages are still under way: MPI reads and writes the buffers until the process ends.
+class KeptAfterFailure {
+ public:
+  explicit KeptAfterFailure(std::shared_ptr<Ring> ring)
+      : ring_(std::move(ring)), failures_(std::uncaught_exceptions()) {}
+  ~KeptAfterFailure() {
+    if (std::uncaught_exceptions() > failures_) tutti::detail::leak_until_exit(std::move(ring_));
+  }
+  KeptAfterFailure(const KeptAfterFailure&) = delete;
+  KeptAfterFailure& operator=(const KeptAfterFailure&) = delete;
+
+ private:
+  std::shared_ptr<Ring> ring_;
+  int failures_;
 };
 
 }  // namespace
@@ -250,7 +267,9 @@ class Pump {
 TransferResult transfer(const Communicator& movers, std::span<const Piece> pieces, const StagePlan& plan,
                         StageSource* source, StageTarget& target, const std::function<void(std::uint64_t)>& moved) {
   using namespace std::chrono_literals;
-  Ring ring(pieces, plan.piece_bytes);
+  const auto shared = std::make_shared<Ring>(pieces, plan.piece_bytes);
+  Ring& ring = *shared;
+  const KeptAfterFailure kept(shared);
   Pump pump(movers, plan, ring);
   Threads threads(ring, source, target);
   int idle = 0;
