@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <span>
 #include <string>
-#include <utility>
 
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::tools::data {
 
-StageState::StageState(std::filesystem::path folder, const StageSet& set)
-    : path_(std::move(folder) / ".staged"), set_(set), marks_(set.blocks(), 0) {}
+StageState::StageState(const std::filesystem::path& folder, const StageSet& set)
+    : path_(folder / ".staged"), set_(set), marks_(set.blocks(), 0) {}
 
 std::optional<StageSet> StageState::before() const {
   const std::optional<std::string> text = text_of_file(path_);

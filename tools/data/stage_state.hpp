@@ -21,7 +21,7 @@ namespace tutti::tools::data {
 /// Marks of different blocks may be set and asked for by different threads at the same time.
 class StageState {
  public:
-  StageState(std::filesystem::path folder, const StageSet& set);
+  StageState(const std::filesystem::path& folder, const StageSet& set);
 
   /// What an earlier run staged; nothing if there is no state, or none that can be read.
   std::optional<StageSet> before() const;
