@@ -62,11 +62,13 @@ std::int64_t time_of(const std::filesystem::path& file) {
   return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
-const std::vector<std::uint64_t> kSizes = {3 * kBlockBytes + 5, 0, 1, kBlockBytes, 64 * kKiB, 5 * kBlockBytes - 1};
+const std::vector<std::uint64_t> kSizes = {3 * kStageBlockBytes + 5, 0,         1,
+                                           kStageBlockBytes,         64 * kKiB, 5 * kStageBlockBytes - 1};
 
 TEST(StagePieces, HaveEveryMissingByteOnceAndEndEveryBlockOnce) {
   const StageSet set = set_of(kSizes);
-  for (const std::uint64_t piece_bytes : {64 * kKiB, 512 * kKiB, kBlockBytes, 2 * kBlockBytes, 16 * kBlockBytes}) {
+  for (const std::uint64_t piece_bytes :
+       {64 * kKiB, 512 * kKiB, kStageBlockBytes, 2 * kStageBlockBytes, 16 * kStageBlockBytes}) {
     for (std::uint64_t pattern = 0; pattern < 20; ++pattern) {
       std::vector<std::uint8_t> missing(set.blocks());
       for (std::size_t b = 0; b < missing.size(); ++b)
@@ -85,7 +87,7 @@ TEST(StagePieces, HaveEveryMissingByteOnceAndEndEveryBlockOnce) {
       std::uint64_t expected = 0;
       for (std::size_t f = 0; f < set.files.size(); ++f) {
         for (std::uint64_t at = 0; at < set.files[f].bytes; at += kLeastPiece) {
-          const bool is_missing = missing[first[f] + at / kBlockBytes] != 0;
+          const bool is_missing = missing[first[f] + at / kStageBlockBytes] != 0;
           EXPECT_EQ((covered[{f, at}]), is_missing ? 1 : 0) << f << ' ' << at;
           if (is_missing) expected += std::min(kLeastPiece, set.files[f].bytes - at);
         }
@@ -123,11 +125,11 @@ TEST(StageSets, AreReadBackFromTheirText) {
 
 /// The bytes of a block of file-0 as a piece, and their checksum.
 struct Block {
-  explicit Block(std::uint64_t number, std::uint64_t size = kBlockBytes)
+  explicit Block(std::uint64_t number, std::uint64_t size = kStageBlockBytes)
       : content(bytes_of_file(number, size)),
         data(std::as_bytes(std::span(content))),
         checksum(crc32c(data)),
-        piece{.file = 0, .offset = number * kBlockBytes, .bytes = size, .first_block = number, .ends = 1} {}
+        piece{.file = 0, .offset = number * kStageBlockBytes, .bytes = size, .first_block = number, .ends = 1} {}
 
   std::string content;
   std::span<const std::byte> data;
@@ -138,7 +140,7 @@ struct Block {
 /// A folder that two blocks go to.
 class StageTargets : public testing::Test {
  protected:
-  StageTargets() : set_(set_of({kBlockBytes + 10})) {}
+  StageTargets() : set_(set_of({kStageBlockBytes + 10})) {}
 
   static void store(StageTarget& target, const Block& block) {
     target.store(block.piece, block.data, std::span(&block.checksum, 1));
@@ -256,7 +258,7 @@ class StageOnRanks : public testing::Test {
 TEST_F(StageOnRanks, EveryAlgorithmMakesTheSameFiles) {
   make_source(kSizes);
   for (const char* algorithm : {"chain", "tree", "scatter_allgather"}) {
-    for (const std::uint64_t piece : {64 * kKiB, kBlockBytes, 4 * kBlockBytes}) {
+    for (const std::uint64_t piece : {64 * kKiB, kStageBlockBytes, 4 * kStageBlockBytes}) {
       const TemporaryFolder local;
       StageTarget target(local.path(), set_);
       EXPECT_FALSE(target.obstacle());
@@ -302,11 +304,11 @@ TEST_F(StageOnRanks, OneThatHasAPartKeepsIt) {
 }
 
 TEST_F(StageOnRanks, ASourceThatIsCutShortEndsAll) {
-  make_source({4 * kBlockBytes, 24 * kBlockBytes, kBlockBytes});
+  make_source({4 * kStageBlockBytes, 24 * kStageBlockBytes, kStageBlockBytes});
   StageTarget target(local_.path(), set_);
   target.survey();
   target.reserve();
-  if (comm_.rank() == 0) std::filesystem::resize_file(source_.path() / "file-1", 3 * kBlockBytes);
+  if (comm_.rank() == 0) std::filesystem::resize_file(source_.path() / "file-1", 3 * kStageBlockBytes);
   const TransferResult result = transfer_missing(target, "chain", 64 * kKiB, all_blocks());
   EXPECT_FALSE(target.complete());
   EXPECT_EQ(result.problem.has_value(), comm_.rank() == 0);
@@ -339,7 +341,7 @@ TEST_F(StageOnRanks, VotesAndPiecesComeInOneOrder) {
 }
 
 TEST_F(StageOnRanks, OneThatCannotWriteEndsAllSoon) {
-  make_source({40 * kBlockBytes});
+  make_source({40 * kStageBlockBytes});
   for (const char* algorithm : {"chain", "tree"}) {
     const TemporaryFolder local;
     StageTarget target(local.path(), set_);
@@ -361,7 +363,7 @@ TEST_F(StageOnRanks, OneThatCannotWriteEndsAllSoon) {
 }
 
 TEST_F(StageOnRanks, AFileThatIsWrittenToMeanwhileIsNamed) {
-  make_source({kBlockBytes, 10});
+  make_source({kStageBlockBytes, 10});
   if (comm_.rank() != 0) return;
   StageSource source(source_.path(), set_);
   EXPECT_NO_THROW(source.require_unchanged());
@@ -376,7 +378,7 @@ TEST_F(StageOnRanks, AFileThatIsWrittenToMeanwhileIsNamed) {
               std::string::npos)
         << error.what();
   }
-  make_source({kBlockBytes, 10});
+  make_source({kStageBlockBytes, 10});
   std::filesystem::last_write_time(source_.path() / "file-1",
                                    std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
   try {

@@ -105,7 +105,7 @@ std::string to_text(const StageSet& set) {
   root["tutti_format"] = "tutti-staged";
   root["schema_version"] = 1;
   root["manifest"] = set.manifest;
-  root["block_bytes"] = kBlockBytes;
+  root["block_bytes"] = kStageBlockBytes;
   root["files"] = ordered_json::array();
   for (const StagedFile& file : set.files)
     root["files"].push_back({{"name", file.name}, {"bytes", file.bytes}, {"changed_ns", file.changed}});
@@ -116,7 +116,7 @@ StageSet set_from_text(const std::string& text) {
   try {
     const ordered_json root = ordered_json::parse(text);
     if (root.at("tutti_format") != "tutti-staged" || root.at("schema_version") != 1 ||
-        root.at("block_bytes") != kBlockBytes)
+        root.at("block_bytes") != kStageBlockBytes)
       throw DataError("is not a list of staged files of this version");
     StageSet set{.manifest = root.at("manifest").get<std::string>(), .files = {}};
     set.files.reserve(root.at("files").size());
@@ -169,15 +169,15 @@ std::vector<Piece> cut_pieces(const StageSet& set, std::span<const std::uint8_t>
       }
       std::uint64_t end = block;  // of a run of blocks
       while (end < file.blocks() && missing[first + end] != 0) ++end;
-      const std::uint64_t stop = std::min(end * kBlockBytes, file.bytes);
-      for (std::uint64_t at = block * kBlockBytes; at < stop; at += piece_bytes) {
+      const std::uint64_t stop = std::min(end * kStageBlockBytes, file.bytes);
+      for (std::uint64_t at = block * kStageBlockBytes; at < stop; at += piece_bytes) {
         const std::uint64_t behind = std::min(at + piece_bytes, stop);
-        const std::uint64_t ended = behind == file.bytes ? file.blocks() : behind / kBlockBytes;
+        const std::uint64_t ended = behind == file.bytes ? file.blocks() : behind / kStageBlockBytes;
         pieces.push_back({.file = f,
                           .offset = at,
                           .bytes = behind - at,
-                          .first_block = first + at / kBlockBytes,
-                          .ends = static_cast<std::size_t>(ended - at / kBlockBytes)});
+                          .first_block = first + at / kStageBlockBytes,
+                          .ends = static_cast<std::size_t>(ended - at / kStageBlockBytes)});
       }
       block = end;
     }

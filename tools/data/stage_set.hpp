@@ -11,14 +11,14 @@
 namespace tutti::tools::data {
 
 /// Bytes of a block, the unit of checksums and of what a later run need not send again. The last of a file is shorter.
-inline constexpr std::uint64_t kBlockBytes = std::uint64_t{1} << 20;
+inline constexpr std::uint64_t kStageBlockBytes = std::uint64_t{1} << 20;
 
 struct StagedFile {
   std::string name;
   std::uint64_t bytes = 0;
   std::int64_t changed = 0;  ///< time of the last change, in nanoseconds: whether the source stays as it is
 
-  std::uint64_t blocks() const noexcept { return (bytes + kBlockBytes - 1) / kBlockBytes; }
+  std::uint64_t blocks() const noexcept { return (bytes + kStageBlockBytes - 1) / kStageBlockBytes; }
 };
 
 /// The blocks of all files are numbered one after another.

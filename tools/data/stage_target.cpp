@@ -92,13 +92,14 @@ void StageTarget::clear() {
 }
 
 std::span<std::byte> StageTarget::block_of(std::size_t file, std::uint64_t block, std::span<std::byte> buffer) const {
-  return buffer.first(std::min(kBlockBytes, set_.files[file].bytes - (block - first_blocks_[file]) * kBlockBytes));
+  return buffer.first(
+      std::min(kStageBlockBytes, set_.files[file].bytes - (block - first_blocks_[file]) * kStageBlockBytes));
 }
 
 bool StageTarget::reads_right(const LocalFile& opened, std::size_t file, std::uint64_t block,
                               std::span<std::byte> buffer) const {
   const std::span<std::byte> data = block_of(file, block, buffer);
-  return state_.is_marked(block) && opened.read(data, (block - first_blocks_[file]) * kBlockBytes) &&
+  return state_.is_marked(block) && opened.read(data, (block - first_blocks_[file]) * kStageBlockBytes) &&
          state_.is_right(block, crc32c(data));
 }
 
@@ -116,7 +117,7 @@ void StageTarget::survey() {
     if (holds_set()) adopt();
     return;
   }
-  std::vector<std::byte> buffer(kBlockBytes);
+  std::vector<std::byte> buffer(kStageBlockBytes);
   for (std::size_t f = 0; f < set_.files.size(); ++f) survey_file(f, buffer);
   // Files that were written again may differ from the earlier ones in bytes, though not in samples: they do not mix.
   if (complete() || state_.before()->same_times(set_)) return;
@@ -140,12 +141,12 @@ bool StageTarget::holds_set() const {
 /// Makes the state of a data set that is here.
 void StageTarget::adopt() {
   state_.make_if_none();
-  std::vector<std::byte> buffer(kBlockBytes);
+  std::vector<std::byte> buffer(kStageBlockBytes);
   for (std::size_t f = 0; f < set_.files.size(); ++f) {
     const LocalFile opened(final_path(f), LocalFile::Mode::read);
     for (std::uint64_t b = first_blocks_[f]; b < first_blocks_[f] + set_.files[f].blocks(); ++b) {
       const std::span<std::byte> data = block_of(f, b, buffer);
-      if (!opened.read(data, (b - first_blocks_[f]) * kBlockBytes)) break;
+      if (!opened.read(data, (b - first_blocks_[f]) * kStageBlockBytes)) break;
       state_.mark(b, crc32c(data));
       missing_[b] = 0;
     }
@@ -207,15 +208,15 @@ void StageTarget::reserve() {
 }
 
 void StageTarget::store(const Piece& piece, std::span<const std::byte> data, std::span<const std::uint32_t> checksums) {
-  const std::uint64_t begin = piece.first_block * kBlockBytes;  // as if each block of all files was whole
-  std::uint64_t at = begin + (piece.offset - (piece.first_block - first_blocks_[piece.file]) * kBlockBytes);
+  const std::uint64_t begin = piece.first_block * kStageBlockBytes;  // as if each block of all files was whole
+  std::uint64_t at = begin + (piece.offset - (piece.first_block - first_blocks_[piece.file]) * kStageBlockBytes);
   const std::span<const std::byte> all = data;
   std::size_t ended = 0;
   while (!data.empty()) {
-    const std::uint64_t block = at / kBlockBytes;
-    const std::span<const std::byte> part = data.first(std::min(data.size(), kBlockBytes - at % kBlockBytes));
+    const std::uint64_t block = at / kStageBlockBytes;
+    const std::span<const std::byte> part = data.first(std::min(data.size(), kStageBlockBytes - at % kStageBlockBytes));
     if (missing_[block] != 0) {
-      running_ = crc32c(part, at % kBlockBytes == 0 ? 0 : running_);
+      running_ = crc32c(part, at % kStageBlockBytes == 0 ? 0 : running_);
       const std::uint64_t offset = piece.offset + static_cast<std::uint64_t>(part.data() - all.data());
       if (!written_ || written_file_ != piece.file) written_.emplace(hidden_path(piece.file), LocalFile::Mode::write);
       written_file_ = piece.file;
@@ -223,7 +224,7 @@ void StageTarget::store(const Piece& piece, std::span<const std::byte> data, std
       if (ended < piece.ends) {
         if (running_ != checksums[ended])
           throw DataError(fmt::format("{}: the block at byte {} arrives damaged", final_path(piece.file).string(),
-                                      (block - first_blocks_[piece.file]) * kBlockBytes));
+                                      (block - first_blocks_[piece.file]) * kStageBlockBytes));
         state_.mark(block, running_);
       }
     }
@@ -238,11 +239,11 @@ void StageTarget::verify(std::size_t file, std::uint64_t first_block, std::uint6
   const auto end_missing = begin_missing + static_cast<std::ptrdiff_t>(blocks);
   if (std::find(begin_missing, end_missing, std::uint8_t{1}) == end_missing) return;
   LocalFile opened(hidden_path(file), LocalFile::Mode::read);
-  const std::uint64_t begin = (first_block - first_blocks_[file]) * kBlockBytes;
-  const std::uint64_t bytes = std::min(blocks * kBlockBytes, set_.files[file].bytes - begin);
+  const std::uint64_t begin = (first_block - first_blocks_[file]) * kStageBlockBytes;
+  const std::uint64_t bytes = std::min(blocks * kStageBlockBytes, set_.files[file].bytes - begin);
   if (begin + bytes == set_.files[file].bytes) opened.sync();
   opened.drop_from_memory(begin, bytes);
-  std::vector<std::byte> buffer(kBlockBytes);
+  std::vector<std::byte> buffer(kStageBlockBytes);
   for (std::uint64_t b = first_block; b < first_block + blocks; ++b) {
     if (missing_[b] != 0 && reads_right(opened, file, b, buffer)) missing_[b] = 0;
   }
@@ -252,7 +253,7 @@ std::string StageTarget::first_missing() const {
   for (std::size_t f = 0; f < set_.files.size(); ++f) {
     for (std::uint64_t b = 0; b < set_.files[f].blocks(); ++b) {
       if (missing_[first_blocks_[f] + b] != 0)
-        return fmt::format("{}: the block at byte {}", final_path(f).string(), b * kBlockBytes);
+        return fmt::format("{}: the block at byte {}", final_path(f).string(), b * kStageBlockBytes);
     }
   }
   return {};

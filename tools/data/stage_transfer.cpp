@@ -40,8 +40,8 @@ void read_pieces(Ring& ring, StageSource& source) {
       failed = true;
     }
     for (std::uint64_t at = 0; at < piece.bytes;) {
-      const std::uint64_t in_block = (piece.offset + at) % kBlockBytes;
-      const std::uint64_t part = std::min(piece.bytes - at, kBlockBytes - in_block);
+      const std::uint64_t in_block = (piece.offset + at) % kStageBlockBytes;
+      const std::uint64_t part = std::min(piece.bytes - at, kStageBlockBytes - in_block);
       running = crc32c(message.subspan(at, part), in_block == 0 ? 0 : running);
       at += part;
       if (trailer.size() < piece.ends) trailer.push_back(running);

@@ -239,7 +239,7 @@ void Staging::transfer_once(std::uint64_t bytes) {
 void Staging::send_missing() {
   if (is_first()) source_.emplace(options_.source, set_);
   for (int attempt = 0;; ++attempt) {
-    const std::vector<Piece> all = cut_pieces(set_, missing_, kBlockBytes);
+    const std::vector<Piece> all = cut_pieces(set_, missing_, kStageBlockBytes);
     const std::uint64_t bytes =
         std::accumulate(all.begin(), all.end(), std::uint64_t{0},
                         [](std::uint64_t sum, const Piece& piece) { return sum + piece.bytes; });
@@ -253,7 +253,7 @@ void Staging::send_missing() {
                  plan.seconds > 0 ? fmt::format(", {:.3g} s by the {}", plan.seconds, result_.costs) : "");
       std::fflush(stdout);
     }
-    if (!movers_) result_.plans.resize(1, {.algorithm = {}, .piece_bytes = kBlockBytes});
+    if (!movers_) result_.plans.resize(1, {.algorithm = {}, .piece_bytes = kStageBlockBytes});
     transfer_once(bytes);
     result_.sent_bytes += bytes;
     std::fill(missing_.begin(), missing_.end(), std::uint8_t{0});
