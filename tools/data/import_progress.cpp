@@ -25,7 +25,7 @@ void ImportProgress::clear() {
 void ImportProgress::show(const io::ImportProgress& state) {
   if (stream_ == nullptr) return;
   const auto now = std::chrono::steady_clock::now();
-  if (state.samples < samples_) begin_ = now;
+  if (state.samples < samples_ || samples_ == 0) begin_ = now;
   samples_ = state.samples;
   if (now - last_ < (bar_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(5000))) return;
   last_ = now;
