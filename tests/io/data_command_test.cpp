@@ -161,7 +161,10 @@ TEST_F(DataCommand, ImportReplacesOnlyByForce) {
 }
 
 TEST_F(DataCommand, UnknownFormatsAreAnsweredWithTheKnownOnes) {
-  expect_parts(message_of<InvalidArgument>([&] { data({"import", "parquet", "--out", "x"}); }), {"'parquet'", "known are cifar"});
+  expect_parts(message_of<InvalidArgument>([&] {
+                 data({"import", "parquet", "--out", "x"});
+               }),
+               {"'parquet'", "known are cifar"});
   expect_parts(message_of<InvalidArgument>([&] { data({"import"}); }), {"known are cifar"});
 }
 
@@ -201,6 +204,49 @@ TEST_F(DataCommand, ImportNeedsAFolder) {
   auto arguments = import_arguments();
   arguments[arguments.size() - 3] = "";
   expect_parts(message_of<InvalidArgument>([&] { data(arguments); }), {"folder is empty"});
+}
+
+TEST_F(DataCommand, ImportsTextByItsOptions) {
+  const auto import = [this](const char* format, const std::string& text, std::vector<std::string> options) {
+    write_bytes(path("t"), text);
+    std::vector<std::string> arguments{"import",    format,     "--file", path("t"), "--out",
+                                       path("set"), "--shards", "1",      "--force"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    return data(arguments);
+  };
+  const std::vector<std::string> csv{"--header", "no", "--delimiter", "tab", "--label", "3", "--label-names", "y,x"};
+  const std::string table = "1\t-\tx\n 3\t\ty\n";
+  expect_parts(message_of([&] { import("csv", table, csv); }), {"line 1, column 2: '-' is no number"});
+  auto told = csv;
+  told.insert(told.end(), {"--missing", "nan", "--missing-tokens", "-,NA", "--trim", "--dtype", "f64", "--field", "f"});
+  expect_parts(import("csv", table, told), {"2 samples, 2 classes"});
+  expect_parts(data({"show", path("set")}), {"field f", "f64  2"});
+  expect_parts(message_of<InvalidArgument>([&] {
+                 import("csv", table, {"--missing", "some"});
+               }),
+               {"--missing: 'some'"});
+  expect_parts(message_of<InvalidArgument>([&] {
+                 import("csv", table, {"--delimiter", "ab"});
+               }),
+               {"--delimiter: 'ab'"});
+
+  const std::string rows = "-1 1:2\n+1 3:4\n";
+  expect_parts(message_of<CLI::ParseError>([&] { import("libsvm", rows, {}); }), {"--base"});
+  expect_parts(import("libsvm", rows, {"--base", "0", "--label-map", "-1=0,1=1"}), {"2 samples, 2 classes"});
+  expect_parts(data({"show", path("set")}), {"f32  4, sparse"});
+  expect_parts(import("libsvm", rows, {"--base", "1", "--features", "9", "--target", "--dense"}), {"0 classes"});
+  expect_parts(data({"show", path("set")}), {"f32  9", "target"});
+  expect_parts(message_of<InvalidArgument>([&] {
+                 import("libsvm", rows, {"--base", "1", "--label-map", "1"});
+               }),
+               {"--label-map: '1'"});
+
+  expect_parts(import("text", "abcdefghij", {"--length", "4", "--stride", "3"}), {"3 samples"});
+  expect_parts(import("text", "ab\ncdefg\n", {"--length", "4", "--lines", "--cut"}), {"2 samples"});
+  expect_parts(message_of<InvalidArgument>([&] {
+                 import("text", "abcd", {"--length", "4", "--classes", "2"});
+               }),
+               {"--classes"});
 }
 
 // All shards are read, each damaged one is reported, and the error names the first.
