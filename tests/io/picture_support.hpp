@@ -1,7 +1,6 @@
 // Pictures made by libpng and libjpeg, for the tests of importers.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <png.h>
 
 #include <cstdint>

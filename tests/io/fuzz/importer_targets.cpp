@@ -6,19 +6,25 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <tutti/io/import.hpp>
 #include <tutti/io/importers/cifar.hpp>
 #include <tutti/io/importers/csv.hpp>
+#include <tutti/io/importers/example.hpp>
 #include <tutti/io/importers/idx.hpp>
 #include <tutti/io/importers/libsvm.hpp>
 #include <tutti/io/importers/npy.hpp>
+#include <tutti/io/importers/picture.hpp>
 #include <tutti/io/importers/text.hpp>
+#include <tutti/io/importers/tfrecord.hpp>
+#include <tutti/kernels/whole_file.hpp>
 
 #include "tests/io/fuzz/memory_file.hpp"
 #include "tests/io/fuzz/targets.hpp"
+#include "tests/io/picture_support.hpp"
 
 namespace tutti::io::fuzz {
 
@@ -152,6 +158,55 @@ void read_text(const fs::path& file) {
   drain(*open_text({.files = {file}, .length = 9, .lines = true, .cut = true}));
 }
 
+std::vector<std::string> pngs() {
+  const std::string pixels = "abcdefghijklmnopqrstuvwx";
+  return {test::png_of(4, 2, pixels), test::png_of(4, 2, pixels, {.interlaced = true}),
+          test::png_of(4, 6, pixels, {.colour = PNG_COLOR_TYPE_GRAY})};
+}
+
+std::vector<std::string> jpegs() {
+  const std::string pixels(192, 'x');
+  const std::string exif("II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", 26);
+  return {test::jpeg_of(8, 8, pixels, {.exif = exif}), test::jpeg_of(8, 8, pixels, {.progressive = true}),
+          test::jpeg_of(8, 6, pixels, {.colour = JCS_CMYK})};
+}
+
+void read_picture(const fs::path& file) {
+  const std::string bytes = read_whole_file(file.string());
+  Picture picture = decode_picture(std::as_bytes(std::span(bytes)), file.string());
+  static_cast<void>(fit_picture(
+      std::move(picture), {.height = 3, .width = 5, .fit = PictureFit::crop, .apply_orientation = true}, "picture"));
+}
+
+// {x: float [1, 2], y: int64 [7, 300]}
+const std::string kExample(
+    "\x0a\x21\x0a\x11\x0a\x01x\x12\x0c\x12\x0a\x0a\x08\0\0\x80\x3f\0\0\0\x40\x0a\x0c\x0a\x01y\x12\x07\x1a\x05\x0a\x03"
+    "\x07"
+    "\xac\x02",
+    35);
+
+std::vector<std::string> examples() { return {kExample, kExample + kExample}; }
+
+void read_example(const fs::path& file) {
+  const std::string bytes = read_whole_file(file.string());
+  visit_features(std::as_bytes(std::span(bytes)), file.string(), [&](std::string_view, const Feature& feature) {
+    static_cast<void>(texts_of(feature, file.string()));
+    static_cast<void>(floats_of(feature, file.string()));
+    static_cast<void>(integers_of(feature, file.string()));
+  });
+}
+
+std::vector<std::string> tfrecords() {
+  const std::string head("\x23\0\0\0\0\0\0\0\xb0\x9f\x77\x43", 12);
+  const std::string record = head + kExample + "\xde\x4f\x67\xf3";
+  return {record, record + record};
+}
+
+void read_tfrecord(const fs::path& file) {
+  drain(*open_tfrecord(
+      {.files = {file}, .features = {parse_example_feature("x:f32:2"), parse_example_feature("y:i64:2")}}));
+}
+
 constexpr Target kTargets[] = {
     {"idx_images", idx_images, read_idx_images},
     {"idx_labels", idx_labels, read_idx_labels},
@@ -162,6 +217,10 @@ constexpr Target kTargets[] = {
     {"npy", npy_files, read_npy},
     {"npz", npz_files, read_npz},
     {"text", text_files, read_text},
+    {"png", pngs, read_picture},
+    {"jpeg", jpegs, read_picture},
+    {"example", examples, read_example},
+    {"tfrecord", tfrecords, read_tfrecord},
 };
 
 }  // namespace
