@@ -23,6 +23,8 @@ namespace {
 constexpr std::uint64_t kMembersStream = 0x73706C6974000001U;
 constexpr std::uint64_t kOrderStream = 0x73706C6974000002U;
 
+constexpr std::size_t kShuffleCache = std::size_t{256} << 20;  // in order a chunk is enough
+
 /// Which part the members of a class go to, in the order in which they come.
 class Dealer {
  public:
@@ -188,7 +190,10 @@ void Split::divide_classes() {
 class SplitSource final : public SampleSource {
  public:
   SplitSource(std::shared_ptr<const Split> split, std::size_t part)
-      : split_(std::move(split)), part_(part), labels_(split_->dataset().classes()), reader_(split_->dataset()) {
+      : split_(std::move(split)),
+        part_(part),
+        labels_(split_->dataset().classes()),
+        reader_(split_->dataset(), split_->options_.shuffle ? kShuffleCache : 0) {
     if (!split_->options_.shuffle) return;
     ids_.reserve(split_->samples(part));
     for (std::uint64_t id = 0; id < split_->dataset().size(); ++id)
