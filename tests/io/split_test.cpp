@@ -82,7 +82,7 @@ class SplitTest : public ::testing::Test {
     for (std::size_t part = 0; part < options.parts.size(); ++part) {
       const fs::path folder = folder_.path() / "out" / options.parts[part].name;
       import_samples([&] { return Split::source(split, part); },
-                     {.folder = folder, .shards = shards, .chunk_samples = 3, .replace = true});
+                     {.folder = folder, .name = {}, .shards = shards, .chunk_samples = 3, .replace = true});
       EXPECT_EQ(Dataset(folder).classes(), dataset->classes());
       parts.push_back(ids_in(folder));
     }
