@@ -136,6 +136,7 @@ set(TUTTI_DOCUMENTS
     allreduce/preload/README.md
     bench/README.md
     bench/cluster/README.md
+    bench/data/README.md
     bench/node/README.md
     bench/scale/README.md
     bench/scale/allreduce.svg

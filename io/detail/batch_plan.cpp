@@ -169,7 +169,7 @@ void BatchMaker::fill(PlannedBatch& planned, std::size_t slice) {
                                        planned.slices[slice + 1] - planned.slices[slice]);
   Source next = source_of(wanted, 0, {});
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const Source source = std::move(next);
+    const Source source = std::exchange(next, {});
     if (i + 1 < wanted.size()) {
       next = source_of(wanted, i + 1, source);
       fetch(wanted[i + 1], next.data);

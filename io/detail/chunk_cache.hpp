@@ -55,11 +55,11 @@ class ChunkCache {
   bool is_complete() const noexcept { return !kept_.empty() && loaded_.load(std::memory_order_acquire) == chunks_; }
 
   /// Dropped or not, a chunk is there as long as its user holds it. \throws DataError.
-  std::shared_ptr<const Chunk> chunk(std::uint64_t chunk);
+  std::shared_ptr<const Chunk> chunk(std::uint64_t number);
 
   /// Has the system read a chunk that is not in memory, unless chunks come as fast as from the page cache anyway. A
   /// hint: errors are those of chunk().
-  void prefetch(std::uint64_t chunk) noexcept;
+  void prefetch(std::uint64_t number) noexcept;
 
  private:
   struct Entry {

@@ -50,6 +50,7 @@ inline Mixing mixing_of(const std::vector<std::uint64_t>& order, std::uint64_t c
   for (std::uint64_t begin = 0; begin + batch <= size; begin += batch) {
     std::vector<double> of_class(classes);
     std::vector<std::uint64_t> blocks;
+    blocks.reserve(batch);
     for (std::uint64_t p = begin; p < begin + batch; ++p) {
       ++of_class[class_of(order[p])];
       blocks.push_back(order[p] / block);
@@ -64,7 +65,8 @@ inline Mixing mixing_of(const std::vector<std::uint64_t>& order, std::uint64_t c
     pairs += static_cast<double>(batch) * static_cast<double>(batch - 1) / 2;
   }
   result.same_block /= pairs;
-  result.chi2_of_batch /= static_cast<double>(size / batch) * static_cast<double>(classes - 1);
+  const std::uint64_t batches = size / batch;
+  result.chi2_of_batch /= static_cast<double>(batches) * static_cast<double>(classes - 1);
   return result;
 }
 
