@@ -32,7 +32,8 @@ struct DatasetPlan {
   // ---- How fast it reads
   /// Samples per chunk, the unit of reading and of checksums, evened out so that the last chunk of a shard is nearly
   /// full. 0 chooses about 32 KiB. Larger suits reading in order from a parallel file system; smaller mixes better in a
-  /// two-level shuffle, and costs less where a full shuffle of a data set that exceeds the cache reads a chunk a sample.
+  /// two-level shuffle, and costs less where a full shuffle of a data set that exceeds the cache reads a chunk a
+  /// sample.
   std::uint64_t chunk_samples = 0;
 
   /// How chunks are compressed. None reads fastest where the data fit the page cache or the disk is fast; lz4 and

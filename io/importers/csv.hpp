@@ -22,7 +22,7 @@ namespace tutti::io {
 
 struct CsvOptions {
   std::vector<std::filesystem::path> files = {};  ///< one after another, with equal headers; "-" is standard input
-  std::optional<char> delimiter = {};        ///< a comma, or what a line "sep=" says
+  std::optional<char> delimiter = {};             ///< a comma, or what a line "sep=" says
 
   /// Whether the first record names the columns. `checked`: it must, and is refused if a number or nothing is in it.
   enum class Header : unsigned char { checked, yes, no } header = Header::checked;

@@ -11,7 +11,7 @@ namespace tutti::io {
 
 namespace {
 
-enum WireType : unsigned { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
+enum WireType : unsigned { wire_varint = 0, wire_fixed64 = 1, wire_bytes = 2, wire_fixed32 = 5 };
 
 // Reads the fields of one message. Unknown ones are passed over.
 class WireReader {
@@ -26,16 +26,16 @@ class WireReader {
     if (field_ == 0 || field_ >= (1U << 29)) fail("has a field of a number that there cannot be");
     value_ = {};
     switch (type_) {
-      case kVarint:
+      case wire_varint:
         number_ = varint();
         break;
-      case kFixed64:
+      case wire_fixed64:
         value_ = take(8);
         break;
-      case kLength:
+      case wire_bytes:
         value_ = take(varint());
         break;
-      case kFixed32:
+      case wire_fixed32:
         value_ = take(4);
         break;
       default:
@@ -88,7 +88,7 @@ class WireReader {
 void merge_feature(std::span<const std::byte> message, const std::string& place, Feature& feature) {
   for (WireReader reader(message, place); reader.next();)
     for (const auto kind : {Feature::Kind::bytes, Feature::Kind::floats, Feature::Kind::integers}) {
-      if (!reader.is(static_cast<std::uint64_t>(kind), kLength)) continue;
+      if (!reader.is(static_cast<std::uint64_t>(kind), wire_bytes)) continue;
       if (feature.kind != kind) feature.lists.clear();
       feature.kind = kind;
       feature.lists.push_back(reader.value());
@@ -100,9 +100,9 @@ void visit_entry(std::span<const std::byte> entry, const std::string& place,
   std::string_view key;
   Feature feature;
   for (WireReader reader(entry, place); reader.next();) {
-    if (reader.is(1, kLength))
+    if (reader.is(1, wire_bytes))
       key = {reinterpret_cast<const char*>(reader.value().data()), reader.value().size()};
-    else if (reader.is(2, kLength))
+    else if (reader.is(2, wire_bytes))
       merge_feature(reader.value(), place, feature);
   }
   take(key, std::move(feature));
@@ -113,9 +113,9 @@ void visit_entry(std::span<const std::byte> entry, const std::string& place,
 void visit_features(std::span<const std::byte> message, const std::string& place,
                     const std::function<void(std::string_view, Feature)>& take) {
   for (WireReader example(message, place); example.next();) {
-    if (!example.is(1, kLength)) continue;
+    if (!example.is(1, wire_bytes)) continue;
     for (WireReader features(example.value(), place); features.next();)
-      if (features.is(1, kLength)) visit_entry(features.value(), place, take);
+      if (features.is(1, wire_bytes)) visit_entry(features.value(), place, take);
   }
 }
 
@@ -123,7 +123,7 @@ std::vector<std::span<const std::byte>> texts_of(const Feature& feature, const s
   std::vector<std::span<const std::byte>> values;
   for (const auto list : feature.lists)
     for (WireReader reader(list, place); reader.next();)
-      if (reader.is(1, kLength)) values.push_back(reader.value());
+      if (reader.is(1, wire_bytes)) values.push_back(reader.value());
   return values;
 }
 
@@ -131,7 +131,7 @@ std::vector<float> floats_of(const Feature& feature, const std::string& place) {
   std::vector<float> values;
   for (const auto list : feature.lists)
     for (WireReader reader(list, place); reader.next();) {
-      if (!reader.is(1, kLength) && !reader.is(1, kFixed32)) continue;
+      if (!reader.is(1, wire_bytes) && !reader.is(1, wire_fixed32)) continue;
       if (reader.value().size() % sizeof(float) != 0) reader.fail("has floats of a length that is no multiple of 4");
       const std::size_t before = values.size();
       values.resize(before + reader.value().size() / sizeof(float));
@@ -144,8 +144,8 @@ std::vector<std::int64_t> integers_of(const Feature& feature, const std::string&
   std::vector<std::int64_t> values;
   for (const auto list : feature.lists)
     for (WireReader reader(list, place); reader.next();) {
-      if (reader.is(1, kVarint)) values.push_back(static_cast<std::int64_t>(reader.number()));
-      if (!reader.is(1, kLength)) continue;
+      if (reader.is(1, wire_varint)) values.push_back(static_cast<std::int64_t>(reader.number()));
+      if (!reader.is(1, wire_bytes)) continue;
       for (WireReader packed(reader.value(), place); !packed.empty();)
         values.push_back(static_cast<std::int64_t>(packed.varint()));
     }

@@ -14,8 +14,8 @@ namespace tutti::io {
 
 struct TextOptions {
   std::vector<std::filesystem::path> files = {};  ///< one after another; "-" is standard input
-  std::string field = "input";               ///< name of the field
-  std::size_t length = 0;                    ///< bytes of a sample
+  std::string field = "input";                    ///< name of the field
+  std::size_t length = 0;                         ///< bytes of a sample
 
   /// Bytes from the beginning of a window to that of the next; 0: `length`. What is left at the end of a file and fills
   /// no window is left out.

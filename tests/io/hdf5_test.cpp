@@ -59,17 +59,17 @@ class Hdf5Test : public ImporterTest {
     return values;
   }
 
-  const std::vector<hsize_t> kExtents{10, 2, 3};
+  const std::vector<hsize_t> extents_{10, 2, 3};
 };
 
 TEST_F(Hdf5Test, EveryLayoutOverSeveralFiles) {
   const fs::path a = path("a.h5");
   const auto values = numbers();
-  add(a, "/g/plain", H5T_STD_I32LE, kExtents, values.data(), H5T_NATIVE_INT);
-  add(a, "/g/big", H5T_STD_I32BE, kExtents, values.data(), H5T_NATIVE_INT, chunked({3, 2, 2}, true));
-  add(a, "/g/compact", H5T_STD_I32LE, kExtents, values.data(), H5T_NATIVE_INT,
+  add(a, "/g/plain", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT);
+  add(a, "/g/big", H5T_STD_I32BE, extents_, values.data(), H5T_NATIVE_INT, chunked({3, 2, 2}, true));
+  add(a, "/g/compact", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT,
       [](hid_t p) { H5Pset_layout(p, H5D_COMPACT); });
-  add(a, "/g/pieces", H5T_STD_I32LE, kExtents, values.data(), H5T_NATIVE_INT, chunked({10, 1, 1}));
+  add(a, "/g/pieces", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, chunked({10, 1, 1}));
   const fs::path b = path("b.h5");
   fs::copy(a, b);
   for (const char* name : {"/g/plain", "/g/big", "g/compact", "/g/pieces"}) {
@@ -130,7 +130,7 @@ TEST_F(Hdf5Test, LabelsAndDatasetsThatDoNotFit) {
   const fs::path file = path("a.h5");
   const auto values = numbers();
   const std::vector<int> classes{0, 1, 2, 0, 1, 2, 0, 1, 2, 4};
-  add(file, "x", H5T_STD_I16LE, kExtents, values.data(), H5T_NATIVE_INT);
+  add(file, "x", H5T_STD_I16LE, extents_, values.data(), H5T_NATIVE_INT);
   add(file, "y", H5T_STD_U8LE, {10, 1}, classes.data(), H5T_NATIVE_INT);
   add(file, "short", H5T_STD_U8LE, {9}, classes.data(), H5T_NATIVE_INT);
   add(file, "negative", H5T_STD_I32LE, {10}, values.data(), H5T_NATIVE_INT);
@@ -156,7 +156,7 @@ TEST_F(Hdf5Test, LabelsAndDatasetsThatDoNotFit) {
 TEST_F(Hdf5Test, WhatWasNeverWrittenIsNotMadeUp) {
   const fs::path file = path("a.h5");
   const auto values = numbers();
-  add(file, "plain", H5T_STD_I32LE, kExtents, nullptr, 0);
+  add(file, "plain", H5T_STD_I32LE, extents_, nullptr, 0);
   expect_parts(error(opener({file}, {{"x", "plain"}})), {file.string(), "'plain'", "never written"});
   add(file, "chunks", H5T_STD_I32LE, {1000000000, 1000}, nullptr, 0, chunked({10, 1000}));
   expect_parts(error(opener({file}, {{"x", "chunks"}})), {"100000000 of its 100000000 chunks were never written"});

@@ -23,7 +23,7 @@ class ImagesTest : public ImporterTest {
     put("dog/a.png", png_of(4, 2, std::string(24, 'a')));
     put("dog/.DS_Store", "x");
     put("cat/1.png", gzipped(png_of(4, 2, std::string(8, 'c'), {.colour = PNG_COLOR_TYPE_GRAY})));
-    put("cat/2.png", jpeg_of(4, 2, std::string(8, 'd'), {.colour = JCS_GRAYSCALE, .exif = kTurned}));
+    put("cat/2.png", jpeg_of(4, 2, std::string(8, 'd'), {.colour = JCS_GRAYSCALE, .exif = turned_}));
     options_.note = [this](const std::string& note) { notes_.push_back(note); };
   }
 
@@ -33,7 +33,7 @@ class ImagesTest : public ImporterTest {
     return [images] { return open_images(images); };
   }
 
-  const std::string kTurned{"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", 26};
+  const std::string turned_{"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", 26};
   std::vector<std::string> notes_;
 };
 

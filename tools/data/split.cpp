@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -56,8 +57,8 @@ io::SplitPart part_of_text(const std::string& text) {
 std::uint64_t shards_of_part(const SplitSettings& settings, const io::Split& split, std::size_t part) {
   const std::uint64_t wanted =
       settings.shards > 0 ? settings.shards
-                          : static_cast<std::uint64_t>(
-                                split.parts()[part].share * static_cast<double>(split.dataset().shards().size()) + 0.5);
+                          : static_cast<std::uint64_t>(std::llround(
+                                split.parts()[part].share * static_cast<double>(split.dataset().shards().size())));
   return std::clamp<std::uint64_t>(wanted, 1, split.samples(part));
 }
 

@@ -1,7 +1,5 @@
 #include "tests/io/fuzz/targets.hpp"
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
