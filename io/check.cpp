@@ -10,7 +10,8 @@ namespace tutti::io {
 namespace {
 
 ShardContent read_shard(const Dataset& dataset, std::size_t index, bool labels_only) {
-  const ShardReader reader(dataset.shards()[index].file);
+  const auto opened = open_shard(dataset, index);
+  const ShardReader& reader = *opened;
   const ShardHeader& header = reader.header();
   ShardContent content{.samples = header.samples,
                        .chunks = header.chunks(),

@@ -94,7 +94,8 @@ Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
     shards_.push_back({.file = shard_file,
                        .first_sample = shard.first_sample,
                        .samples = shard.samples,
-                       .chunk_samples = shard.chunk_samples});
+                       .chunk_samples = shard.chunk_samples,
+                       .checksum = shard.checksum});
   }
 }
 

@@ -32,6 +32,7 @@ struct ShardInfo {
       0;  ///< id of its first sample: ids number all samples of the data set from 0 in shard order
   std::uint64_t samples = 0;
   std::uint64_t chunk_samples = 1;  ///< samples per chunk; the last chunk may hold fewer
+  std::uint32_t checksum = 0;       ///< of the shard's tables of checksums: tells its samples from any others
 };
 
 /// The description of a data set, read from its manifest and checked against the headers of all its shards.

@@ -89,12 +89,12 @@ void prepare_folder(const fs::path& folder, bool replace) {
 
 class DatasetWriter::Impl {
  public:
-  Impl(const fs::path& folder, const DatasetPlan& plan, Ranks& ranks)
-      : ranks_(ranks), folder_(folder), plan_(plan), chunk_(plan.fields.size()) {
+  Impl(const fs::path& folder, const DatasetPlan& plan, Ranks& ranks, std::optional<FolderLock> lock)
+      : ranks_(ranks), folder_(folder), plan_(plan), lock_(std::move(lock)), chunk_(plan.fields.size()) {
     agree(ranks_, [&] {
       require_valid(plan_);
       if (ranks_.rank() == 0) prepare_folder(folder_, plan_.replace);
-      if (ranks_.rank() == 0) lock_.emplace(folder_);
+      if (ranks_.rank() == 0 && !lock_) lock_.emplace(folder_);
     });
     if (plan_.chunk_samples == 0) plan_.chunk_samples = default_chunk(plan_.fields);
     own_shards_ = part_of({0, plan_.shards}, ranks_.rank(), ranks_.size());
@@ -290,8 +290,9 @@ class DatasetWriter::Impl {
   SampleBlock chunk_;  // being filled
 };
 
-DatasetWriter::DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan, Ranks& ranks)
-    : impl_(std::make_unique<Impl>(folder, plan, ranks)) {}
+DatasetWriter::DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan, Ranks& ranks,
+                             std::optional<FolderLock> lock)
+    : impl_(std::make_unique<Impl>(folder, plan, ranks, std::move(lock))) {}
 
 DatasetWriter::~DatasetWriter() = default;
 

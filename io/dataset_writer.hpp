@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <tutti/io/compression.hpp>
 #include <tutti/io/dataset.hpp>
+#include <tutti/io/files.hpp>
 #include <tutti/io/ranks.hpp>
 #include <tutti/io/sample_block.hpp>
 #include <tutti/io/sampler.hpp>
@@ -55,7 +57,9 @@ class DatasetWriter {
  public:
   /// Makes the folder if need be. \throws InvalidArgument for a plan that makes no sense; DataError naming the folder
   /// if it holds a data set and `replace` is not set, if another process is writing there, or if it cannot be written.
-  DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan, Ranks& ranks = one_rank());
+  /// `lock`: of the folder, on rank 0, if it is held already.
+  DatasetWriter(const std::filesystem::path& folder, const DatasetPlan& plan, Ranks& ranks = one_rank(),
+                std::optional<FolderLock> lock = std::nullopt);
   ~DatasetWriter();
   DatasetWriter(const DatasetWriter&) = delete;
   DatasetWriter& operator=(const DatasetWriter&) = delete;

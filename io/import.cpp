@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <tutti/io/dataset_writer.hpp>
+#include <tutti/io/files.hpp>
 #include <tutti/io/importers/spool.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -54,18 +55,21 @@ class Import {
     source_ = agree(ranks_, make);
     source_->survey(ranks_);
     Classes classes = stated_classes();
+    std::optional<FolderLock> lock;  // before the spool, which is one file of a folder
     std::optional<Spool> spool;
     if (!source_->samples()) {
       agree(ranks_, [&] {
         if (ranks_.rank() != 0) return;
         prepare_folder(options_.folder, options_.replace);
+        lock.emplace(options_.folder);
         spool.emplace(options_.folder / kSpoolName);
       });
       classes = spool_samples(options_.folder / kSpoolName, classes);
+      spool.reset();  // all ranks have it open
     }
     const std::uint64_t samples = *source_->samples();
     if (samples == 0) throw DataError(fmt::format("{}: there are no samples to be imported", options_.folder.string()));
-    DatasetWriter writer(options_.folder, plan(samples, classes), ranks_);
+    DatasetWriter writer(options_.folder, plan(samples, classes), ranks_, std::move(lock));
     agree(ranks_, [&] { copy(writer, samples); });
     take_notes();
     if (!classes.known) classes = agreed_classes(samples);
@@ -102,7 +106,7 @@ class Import {
       throw DataError(
           fmt::format("{}: label {} would make {} classes for {} samples; if so many are meant, say so by "
                       "--classes",
-                      labels.place(), labels.largest(), labels.largest() + 1, samples));
+                      labels.place(), labels.largest(), static_cast<std::uint64_t>(labels.largest()) + 1, samples));
     });
     std::uint64_t count = 0;
     for (const auto& numbers : ranks_.all_gather({static_cast<std::uint64_t>(labels.largest() + 1)}))
@@ -139,14 +143,15 @@ class Import {
       block.clear();
       const std::uint64_t count = source_->read(std::min(kMost, own.size() - done), block);
       if (count == 0)
-        throw DataError(fmt::format("the input ends after {} samples instead of {}", own.first + done, samples));
+        throw DataError(fmt::format("{}: the input ends after {} samples instead of {}", options_.folder.string(),
+                                    own.first + done, samples));
       writer.append(block);
       done += count;
       tell(done, own.size());
     }
     block.clear();
     if (own.last == samples && source_->read(1, block) != 0)
-      throw DataError(fmt::format("the input has more than {} samples", samples));
+      throw DataError(fmt::format("{}: the input has more than {} samples", options_.folder.string(), samples));
   }
 
   void tell(std::uint64_t samples, std::optional<std::uint64_t> total) const {
@@ -171,7 +176,8 @@ void ClassLabels::refuse(std::int64_t label, const std::string& place) const {
 void import_samples(const std::function<std::unique_ptr<SampleSource>()>& make, const ImportOptions& options,
                     Ranks& ranks) {
   if (options.folder.empty()) throw InvalidArgument("the name of the new data set's folder is empty");
-  const bool was_there = fs::exists(options.folder);
+  std::error_code unseen;
+  const bool was_there = fs::exists(options.folder, unseen) || unseen;
   try {
     Import(options, ranks).run(make);
   } catch (...) {

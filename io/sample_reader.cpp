@@ -92,7 +92,7 @@ class SampleReader::Impl {
       readers_.clear();
       return open(shard);
     }
-    reader = std::make_unique<ShardReader>(dataset_.shards()[shard].file);
+    reader = open_shard(dataset_, shard);
     return *reader;
   }
 
@@ -101,7 +101,7 @@ class SampleReader::Impl {
   std::size_t bytes_ = 0;
   std::list<Decoded> kept_;  // most recently used first
   std::map<Key, std::list<Decoded>::iterator> index_;
-  std::map<std::size_t, std::unique_ptr<ShardReader>> readers_;
+  std::map<std::size_t, std::unique_ptr<const ShardReader>> readers_;
 };
 
 SampleReader::SampleReader(const Dataset& dataset, std::size_t cache_bytes)

@@ -67,8 +67,9 @@ void for_each_label(const Dataset& dataset, Visit visit) {
   const std::size_t index = dataset.field(kLabelField);
   const Field& field = dataset.fields()[index];
   std::vector<std::byte> labels;
-  for (const ShardInfo& shard : dataset.shards()) {
-    const ShardReader reader(shard.file);
+  for (std::size_t shard = 0; shard < dataset.shards().size(); ++shard) {
+    const auto opened = open_shard(dataset, shard);
+    const ShardReader& reader = *opened;
     labels.resize(reader.header().chunk_samples * field.sample_bytes());
     for (std::uint64_t chunk = 0; chunk < reader.header().chunks(); ++chunk) {
       reader.read_chunk(chunk, index, labels);

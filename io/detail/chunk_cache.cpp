@@ -90,13 +90,7 @@ std::shared_ptr<const ShardReader> ChunkCache::reader(std::size_t shard) {
     oldest->reader.reset();
     --open_;
   }
-  const ShardInfo& info = dataset_.shards()[shard];
-  auto opened = std::make_shared<const ShardReader>(info.file);
-  const ShardHeader& header = opened->header();
-  const bool same = header.fields == dataset_.fields() && header.samples == info.samples &&
-                    header.first_sample == info.first_sample && header.chunk_samples == info.chunk_samples;
-  if (!same) throw DataError(fmt::format("{}: has changed since the data set was opened", info.file.string()));
-  entry.reader = std::move(opened);
+  entry.reader = open_shard(dataset_, shard);
   ++open_;
   return entry.reader;
 }

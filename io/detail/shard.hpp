@@ -176,4 +176,8 @@ class ShardReader {
   std::vector<std::vector<std::uint32_t>> checksums_;  // per field and chunk
 };
 
+/// Opens shard `shard` of a data set. \throws DataError: as ShardReader, or if it is no longer the one that the data
+/// set was opened with.
+std::unique_ptr<const ShardReader> open_shard(const Dataset& dataset, std::size_t shard);
+
 }  // namespace tutti::io

@@ -165,4 +165,15 @@ void ShardReader::prefetch(std::uint64_t chunk) const noexcept {
   }
 }
 
+std::unique_ptr<const ShardReader> open_shard(const Dataset& dataset, std::size_t shard) {
+  const ShardInfo& info = dataset.shards()[shard];
+  auto reader = std::make_unique<const ShardReader>(info.file);
+  const ShardHeader& header = reader->header();
+  const bool same = header.fields == dataset.fields() && header.samples == info.samples &&
+                    header.first_sample == info.first_sample && header.chunk_samples == info.chunk_samples &&
+                    header.checksum == info.checksum;
+  if (!same) throw DataError(fmt::format("{}: has changed since the data set was opened", info.file.string()));
+  return reader;
+}
+
 }  // namespace tutti::io

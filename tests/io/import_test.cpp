@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/io/files.hpp>
 #include <tutti/io/import.hpp>
 #include <tutti/io/loader.hpp>
 
@@ -130,6 +131,13 @@ TEST_F(ImportTest, AnErrorLeavesWhatWasThere) {
   expect_parts(message_of([&] { run_import({.knows = false}, "set"); }), {"already holds a data set"});
   message_of([&] { run_import({.has = 20}, "new"); });
   EXPECT_FALSE(fs::exists(path("new")));
+}
+
+// Its spool is one file of the folder.
+TEST_F(ImportTest, AnImportFromAPipeHasTheFolderForItself) {
+  run_import({}, "set");
+  const FolderLock lock(path("set"));
+  expect_parts(message_of([&] { run_import({.knows = false}, "set", true); }), {"the folder is in use by"});
 }
 
 }  // namespace

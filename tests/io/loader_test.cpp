@@ -420,6 +420,17 @@ TEST_F(LoaderTest, OnlyTheRankThatReadsDamageFails) {
   expect_parts(message_of([&] { loader.next(); }), {"samples 0 to 4"});
 }
 
+// Of the same shape, and with right checksums of its own.
+TEST_F(LoaderTest, AShardOfAnotherDataSetIsRefused) {
+  DatasetPlan plan = small_plan(kSamples, 4, 5);
+  plan.replace = true;
+  DatasetWriter writer(temporary_.path(), plan);
+  append(writer, 1000, kSamples);
+  writer.finish();
+  Loader loader(*dataset_, options(kSamples));
+  expect_parts(message_of([&] { loader.next(); }), {"shard-0000", "has changed since"});
+}
+
 TEST_F(LoaderTest, ShardThatWentAway) {
   fs::remove(dataset_->shards()[3].file);
   Loader loader(*dataset_, options(kSamples));

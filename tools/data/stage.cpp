@@ -39,14 +39,14 @@ void tell_text(const StageOptions& options, const StageResult& result) {
   const std::string nodes = fmt::format("{} {}", result.nodes, result.nodes == 1 ? "node" : "nodes");
   const std::string set = decimal_bytes(static_cast<double>(result.bytes));
   if (result.plans.empty()) {
-    fmt::print("{}: {} already there and verified on {}, in {:.2f} s; nothing was sent\n", options.to, set, nodes,
-               result.seconds);
+    fmt::print("{}: {} already there, equal to the source on {}, in {:.2f} s; nothing was sent\n", options.to, set,
+               nodes, result.seconds);
     return;
   }
   const StagePlan& plan = result.plans.front();
   const auto bytes = [](std::uint64_t count) { return decimal_bytes(static_cast<double>(count)); };
-  fmt::print("{}: {} verified on {} in {:.2f} s; {} written at {}/s by {}\n", options.to, set, nodes, result.seconds,
-             bytes(result.sent_bytes), decimal_bytes(rate_of(result)), plan.name());
+  fmt::print("{}: {} equal to the source on {} in {:.2f} s; {} written at {}/s by {}\n", options.to, set, nodes,
+             result.seconds, bytes(result.sent_bytes), decimal_bytes(rate_of(result)), plan.name());
   fmt::print("read from the source: {} ({} bytes), by one node\n", bytes(result.read_bytes), result.read_bytes);
   if (result.copies < result.nodes)
     fmt::print("nodes that share a file system: {} {} written for {}\n", result.copies,

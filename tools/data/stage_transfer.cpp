@@ -92,9 +92,15 @@ class Threads {
  public:
   Threads(Ring& ring, StageSource* source, StageTarget& target) : ring_(ring) {
     threads_.reserve(3);
-    if (source != nullptr) threads_.emplace_back([&ring, source] { read_pieces(ring, *source); });
-    threads_.emplace_back([this, &ring, &target] { store_pieces(ring, target, stored_); });
-    threads_.emplace_back([this, &ring, &target] { read_back(ring, target, stored_); });
+    try {
+      threads_.emplace_back([this, &ring, &target] { store_pieces(ring, target, stored_); });
+      threads_.emplace_back([this, &ring, &target] { read_back(ring, target, stored_); });
+      if (source != nullptr) threads_.emplace_back([&ring, source] { read_pieces(ring, *source); });
+    } catch (...) {  // no more threads: those that run must not outlive this
+      ring.give_up();
+      join();
+      throw;
+    }
   }
   ~Threads() {
     ring_.give_up();

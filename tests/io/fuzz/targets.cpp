@@ -18,6 +18,8 @@
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/whole_file.hpp>
 
+#include "tests/io/fuzz/memory_file.hpp"
+
 namespace tutti::io::fuzz {
 
 namespace {
