@@ -93,12 +93,14 @@ void show_statistics(const io::Dataset& dataset) {
     const io::Field& field = dataset.fields()[f];
     fmt::print("  numbers of {}: {}\n", field.name, moments_text(fields[f].all));
     for (std::size_t c = 0; c < fields[f].channels.size(); ++c)
-      fmt::print("    channel {}: {}\n", c, moments_text(fields[f].channels[c]));
+      fmt::print("    {} {}: {}\n", field.shape.size() == 1 ? "column" : "channel", c,
+                 moments_text(fields[f].channels[c]));
     if (field.shape.empty()) continue;
     const double scale = field.dtype == DType::u8 ? 255.0 : 1.0;
     fmt::print(
-        "    as an input of a configuration, section [data]:\n      scale = {}\n      mean = {}\n      std = {}\n",
-        scale, list_text(fields[f], scale, [](const Moments& m) { return m.mean; }),
+        "    as an input of a configuration, section [data]:\n      input = \"{}\"\n      scale = {}\n      mean = {}\n"
+        "      std = {}\n",
+        field.name, scale, list_text(fields[f], scale, [](const Moments& m) { return m.mean; }),
         list_text(fields[f], scale, [](const Moments& m) {
           const double deviation = m.deviation();
           return deviation > 0.0 ? deviation : 1.0;  // nothing to be divided by
@@ -147,15 +149,13 @@ void add_show_command(CLI::App& data) {
       ->add_option("--samples", settings->samples,
                    "Print samples as pictures: so many, spread over the data set, or those of ids such as 3,7,10-19")
       ->type_name("N|IDS");
-  command
-      ->add_option("--png", settings->png,
-                   "Write them to a PNG file instead, beside and below each other (64 if no --samples)")
+  command->add_option("--png", settings->png, "Write them to a PNG file instead, as a grid (64 if no --samples)")
       ->type_name("FILE");
   command->add_option("--field", settings->field, "Field of the pictures (default: the first that holds any)")
       ->type_name("NAME");
-  auto* const statistics =
-      command->add_flag("--statistics", settings->statistics,
-                        "Least, largest, mean and deviation of each field and channel, and what a configuration wants");
+  auto* const statistics = command->add_flag(
+      "--statistics", settings->statistics,
+      "Minimum, maximum, mean and standard deviation of fields, channels and columns, as a configuration wants them");
   auto* const json = command->add_flag("--json", settings->json, "Print one JSON object");
   for (const char* const name : {"--samples", "--png"}) {
     command->get_option(name)->excludes(statistics);

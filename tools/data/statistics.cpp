@@ -31,8 +31,11 @@ void widen_as(std::span<const std::byte> bytes, std::vector<double>& values) {
 
 std::size_t channels_of(const io::Field& field) {
   constexpr std::size_t kMostChannels = 16;
-  const bool has = !field.sparse && field.shape.size() == 3 && field.shape[0] > 1 && field.shape[0] <= kMostChannels;
-  return has ? field.shape[0] : 1;
+  constexpr std::size_t kMostColumns = 64;
+  if (field.sparse) return 1;
+  const bool has_channels = field.shape.size() == 3 && field.shape[0] <= kMostChannels;
+  const bool has_columns = field.shape.size() == 1 && field.shape[0] <= kMostColumns;
+  return has_channels || has_columns ? field.shape[0] : 1;
 }
 
 void add_dense(const io::Field& field, std::span<const std::byte> bytes, FieldMoments& moments,

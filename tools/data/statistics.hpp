@@ -1,4 +1,4 @@
-// What the numbers of a data set are like: least, largest, mean and deviation of each field and channel.
+// Minimum, maximum, mean and standard deviation of the fields of a data set, and of their channels and columns.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,8 @@ struct Moments {
 
 struct FieldMoments {
   Moments all;
-  std::vector<Moments> channels;  ///< of pictures {channels, rows, columns} with 2 to 16 channels; empty for others
+  /// Of pictures {channels, rows, columns} with 2 to 16 channels, of tables {columns} with 2 to 64; empty for others.
+  std::vector<Moments> channels;
 };
 
 /// By field. Reads the whole data set, in little memory. \throws DataError

@@ -59,7 +59,11 @@ LabelledData::LabelledData(const std::string& folder, const Config& config)
   for (const auto& name : integers)
     if (!is_in(names, name)) throw ConfigError(fmt::format("data.integers: '{}' is not among data.input", name));
   for (const auto& name : names) {
-    inputs_.push_back(dataset_.field(name));
+    try {
+      inputs_.push_back(dataset_.field(name));
+    } catch (const DataError& error) {
+      throw DataError(fmt::format("data.input: {}", error.what()));
+    }
     integers_.push_back(is_in(integers, name));
     if (kind_ != TargetKind::next_byte && inputs_.back() == target_)
       throw DataError(fmt::format("{}: data.input = \"{}\" is the {}", folder, config.data.input,
