@@ -18,9 +18,8 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 std::byte* allocate(std::size_t bytes) {
   const std::size_t alignment = bytes >= kHugePage ? kHugePage : kLineBytes;
   const std::size_t rounded = rounded_to_lines(bytes);
-  // aligned_alloc() of glibc takes sizes that are no multiple of the alignment.
-  void* memory = std::aligned_alloc(alignment, rounded == 0 ? kLineBytes : rounded);
-  if (memory == nullptr) throw std::bad_alloc();
+  void* memory = nullptr;  // aligned_alloc() would want a size that is a multiple of the alignment
+  if (::posix_memalign(&memory, alignment, rounded == 0 ? kLineBytes : rounded) != 0) throw std::bad_alloc();
   // A hint: large pages make less work for the processor's address translation where rows lie far apart.
   if (alignment == kHugePage) static_cast<void>(::madvise(memory, rounded, MADV_HUGEPAGE));
   return static_cast<std::byte*>(memory);
