@@ -87,6 +87,14 @@ ByteSource::ByteSource(std::filesystem::path file, Content content) : file_(std:
   }
 }
 
+bool ByteSource::may_open_twice(const std::filesystem::path& file) {
+  if (is_standard_input(file)) return false;
+  using Type = std::filesystem::file_type;
+  std::error_code error;
+  const Type type = std::filesystem::status(file, error).type();
+  return type != Type::fifo && type != Type::character && type != Type::socket && type != Type::block;
+}
+
 ByteSource::~ByteSource() { ::close(descriptor_); }
 
 void ByteSource::fail(const std::string& what) const { throw DataError(fmt::format("{}: {}", name_of(file_), what)); }

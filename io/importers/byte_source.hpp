@@ -47,6 +47,11 @@ class ByteSource {
   bool compressed() const noexcept { return inflater_ != nullptr; }
   const std::filesystem::path& file() const noexcept { return file_; }
 
+  /// Whether opening `file` once more gives its bytes again: a pipe or a device gives each byte only once, so whoever
+  /// wants to look at a file before reading it has to ask this first. Opens nothing; true too for what is no file,
+  /// since opening that tells what is wrong.
+  static bool may_open_twice(const std::filesystem::path& file);
+
   static bool is_standard_input(const std::filesystem::path& file) { return file == "-"; }
 
   /// As messages put it.

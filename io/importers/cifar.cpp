@@ -204,10 +204,7 @@ class CifarSource final : public SampleSource {
   void settle_kind(std::size_t number) {
     if (number != 0 && number != 10 && number != 100)
       throw InvalidArgument(fmt::format("there is no CIFAR-{}; known are 10 and 100", number));
-    const bool pipe = std::any_of(files_.begin(), files_.end(), [](const fs::path& file) {
-      const auto type = fs::status(file).type();
-      return type == fs::file_type::fifo || type == fs::file_type::character || type == fs::file_type::socket;
-    });
+    const bool pipe = !std::all_of(files_.begin(), files_.end(), ByteSource::may_open_twice);
     if (pipe && number == 0)
       throw InvalidArgument("a pipe is read only once: whether it is CIFAR-10 or CIFAR-100 must be said by --kind");
     if (number != 0) kind_ = number == 10 ? &kCifar10 : &kCifar100;
@@ -225,6 +222,7 @@ class CifarSource final : public SampleSource {
 
   void read_names(const fs::path& stated, std::size_t classes) {
     fs::path file = stated;
+    if (file.empty() && ByteSource::is_standard_input(files_[0])) return;
     if (file.empty()) {
       file = files_[0].parent_path() / (kind_ == &kCifar10 ? "batches.meta.txt"
                                         : coarse_          ? "coarse_label_names.txt"
@@ -247,7 +245,7 @@ class CifarSource final : public SampleSource {
         open_->fail(fmt::format("record {}: {} is no label of CIFAR-{}", record_, std::to_integer<unsigned>(record[b]),
                                 kind_->number));
     const auto label = std::to_integer<std::int64_t>(record[coarse_ ? 0 : kind_->label_bytes - 1]);
-    classes_.see(label, [&] { return fmt::format("{}: record {}", open_->file().string(), record_); });
+    classes_.see(label, [&] { return fmt::format("{}: record {}", ByteSource::name_of(open_->file()), record_); });
     const auto pixels = record.subspan(kind_->label_bytes);
     block.data[0].insert(block.data[0].end(), pixels.begin(), pixels.end());
     const auto bytes = std::as_bytes(std::span(&label, 1));

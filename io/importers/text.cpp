@@ -55,8 +55,8 @@ class WindowSource final : public SampleSource {
     bool plain = true;
     agree(ranks, [&] {
       if (ranks.rank() != 0) return;
+      plain = std::all_of(options_.files.begin(), options_.files.end(), ByteSource::may_open_twice);
       for (const auto& file : options_.files) {
-        plain = plain && !ByteSource::is_standard_input(file);
         if (!plain) return;
         const ByteSource source(file);
         plain = source.seekable();

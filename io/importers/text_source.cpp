@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include <tutti/io/importers/byte_source.hpp>
 #include <tutti/io/sampler.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -46,8 +47,9 @@ void TextSource::survey(Ranks& ranks) {
   bool plain = true;
   agree(ranks, [&] {
     if (ranks.rank() != 0) return;
+    plain = std::all_of(files_.begin(), files_.end(), ByteSource::may_open_twice);
     open(0);
-    plain = reader_->seekable();
+    plain = plain && reader_->seekable();
     for (std::size_t f = 1; f < files_.size() && plain; ++f) plain = ByteSource(files_[f]).seekable();
   });
   plain = ranks.all_gather({plain ? 1U : 0U}).front().front() != 0;

@@ -31,7 +31,9 @@ T little_endian(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-std::string TfRecordReader::place() const { return fmt::format("{}: record {}", source_.file().string(), current_); }
+std::string TfRecordReader::place() const {
+  return fmt::format("{}: record {}", ByteSource::name_of(source_.file()), current_);
+}
 
 void TfRecordReader::fail(const std::string& what) const { throw DataError(fmt::format("{}: {}", place(), what)); }
 

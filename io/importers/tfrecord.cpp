@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include <tutti/io/importers/byte_source.hpp>
 #include <tutti/io/importers/example.hpp>
 #include <tutti/io/importers/label_field.hpp>
 #include <tutti/io/importers/tf_records.hpp>
@@ -98,11 +99,10 @@ class TfRecordSource final : public SampleSource {
 
   // Hops over the records of plain files to count them.
   void survey_records() {
+    if (!std::all_of(files_.begin(), files_.end(), ByteSource::may_open_twice)) return;
     std::uint64_t samples = 0;
     std::uint64_t bytes = 0;
     for (const fs::path& file : files_) {
-      const auto type = fs::status(file).type();
-      if (type == fs::file_type::fifo || type == fs::file_type::character) return;
       TfRecordReader reader(file);
       if (!reader.can_skip()) return;
       while (reader.skip()) continue;
@@ -122,8 +122,7 @@ class TfRecordSource final : public SampleSource {
 
   void take_size_of_first() {
     for (const fs::path& file : files_) {
-      const auto type = fs::status(file).type();
-      if (type == fs::file_type::fifo || type == fs::file_type::character)
+      if (!ByteSource::may_open_twice(file))
         throw InvalidArgument("a pipe is read only once: the size of its pictures must be stated (--size)");
       TfRecordReader reader(file);
       const std::optional<std::vector<std::byte>> record = reader.read();

@@ -122,6 +122,20 @@ TEST_F(CifarTest, FilesThatAreNotWhatTheyShouldBe) {
   expect_parts(error(opener({.files = {path(".")}})), {"is a folder"});
 }
 
+TEST_F(CifarTest, StandardInput) {
+  {
+    const PipedInput from(cifar10(0, 20));
+    expect_pixels(import(opener({.files = {"-"}, .kind = 10})), 20);
+  }
+  {
+    const PipedInput from(cifar10(0, 20));
+    expect_parts(error<InvalidArgument>(opener({.files = {"-"}})), {"--kind"});
+    expect_pixels(import(opener({.files = {"/dev/stdin"}, .kind = 10})), 20);
+  }
+  const PipedInput from(cifar10(0, 20).substr(0, 3073 * 4 + 7));
+  expect_parts(error(opener({.files = {"-"}, .kind = 10})), {"standard input: record 4 has only 7 of 3073 bytes"});
+}
+
 TEST_F(CifarTest, APipe) {
   const fs::path pipe = path("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);

@@ -1,8 +1,10 @@
 // What the tests of io share: a folder that goes away, small data sets with known content, and ways to damage files.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -128,6 +130,42 @@ inline void expect_parts(const std::string& text, const std::vector<std::string>
   for (const std::string& part : parts)
     EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
 }
+
+/// Standard input is a file, until this goes.
+class StandardInput {
+ public:
+  explicit StandardInput(const fs::path& file) : StandardInput(::open(file.c_str(), O_RDONLY)) {}
+  ~StandardInput() {
+    ::dup2(before_, STDIN_FILENO);
+    ::close(before_);
+  }
+  StandardInput(const StandardInput&) = delete;
+  StandardInput& operator=(const StandardInput&) = delete;
+
+ protected:
+  explicit StandardInput(int descriptor) : before_(::dup(STDIN_FILENO)) {
+    ::dup2(descriptor, STDIN_FILENO);
+    ::close(descriptor);
+  }
+
+ private:
+  int before_;
+};
+
+/// Standard input is a pipe that holds `content`, which fits into it, until this goes.
+class PipedInput : public StandardInput {
+ public:
+  explicit PipedInput(const std::string& content) : StandardInput(pipe_of(content)) {}
+
+ private:
+  static int pipe_of(const std::string& content) {
+    int ends[2] = {-1, -1};
+    EXPECT_EQ(::pipe(ends), 0);
+    EXPECT_EQ(::write(ends[1], content.data(), content.size()), static_cast<ssize_t>(content.size()));
+    ::close(ends[1]);
+    return ends[0];
+  }
+};
 
 /// While it lives no file of this process can grow beyond `bytes`, as on a disk that is full: writes fail instead of a
 /// signal.

@@ -1,9 +1,7 @@
 // The importer of text: windows and lines; and what importers of text have in common: pipes and compressed files.
 #include <tutti/io/importers/text.hpp>
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <string>
@@ -16,25 +14,6 @@
 
 namespace tutti::io::test {
 namespace {
-
-// Standard input is a file, until this goes.
-class StandardInput {
- public:
-  explicit StandardInput(const fs::path& file) : before_(::dup(STDIN_FILENO)) {
-    const int descriptor = ::open(file.c_str(), O_RDONLY);
-    ::dup2(descriptor, STDIN_FILENO);
-    ::close(descriptor);
-  }
-  ~StandardInput() {
-    ::dup2(before_, STDIN_FILENO);
-    ::close(before_);
-  }
-  StandardInput(const StandardInput&) = delete;
-  StandardInput& operator=(const StandardInput&) = delete;
-
- private:
-  int before_;
-};
 
 class TextTest : public TextImport {
  protected:
@@ -95,6 +74,45 @@ TEST_F(TextTest, WindowsOfRanksPipesAndCompressedFiles) {
     EXPECT_EQ(input(), expected.substr(0, input().size()));
     EXPECT_EQ(input().size(), ((300 - 7) / stride + 1) * 7);
   }
+}
+
+// A pipe gives its bytes once, so nothing may look at it before it is read.
+TEST_F(TextTest, PipesThatHaveNames) {
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += static_cast<char>(i * i % 251);
+  options_ = {.files = {write("a", text)}, .length = 8};
+  import_text();
+  const std::string expected = input();
+  EXPECT_EQ(expected, text);
+  for (const fs::path file : {"/dev/stdin", "-"}) {
+    const PipedInput from(text);
+    options_.files = {file};
+    import_text(2);
+    EXPECT_EQ(input(), expected) << file;
+  }
+  options_.files = {path("a"), "/dev/stdin"};
+  const PipedInput from(text);
+  import_text(2);
+  EXPECT_EQ(input(), expected + expected);
+}
+
+TEST_F(TextTest, ARecordPerLineFromPipesThatHaveNames) {
+  std::string lines;
+  std::vector<std::int64_t> labels;
+  for (int i = 0; i < 300; ++i) {
+    lines += std::to_string(i) + " 1:0.5\n";
+    labels.push_back(i);
+  }
+  const fs::path file = write("a", lines);
+  const auto expect_labels = [&](const std::vector<fs::path>& files) {
+    const PipedInput from(lines);
+    run_import([&] { return open_libsvm({.files = files, .features = 1, .dense = true}); }, 2);
+    EXPECT_EQ(read<std::int64_t>("label"), labels);
+  };
+  expect_labels({"/dev/stdin"});
+  labels.insert(labels.end(), labels.begin(), labels.end());
+  expect_labels({file, "/dev/stdin"});
+  expect_labels({"/dev/stdin", file});
 }
 
 TEST_F(TextTest, FilesShorterThanAWindow) {

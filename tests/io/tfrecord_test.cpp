@@ -142,6 +142,12 @@ TEST_F(TfRecordTest, SeveralFilesPlainOrCompressedOrAPipe) {
   std::thread writer([&] { write_bytes(pipe, one + two); });
   expect_all(opener({pipe}, features));
   writer.join();
+  for (const fs::path file : {"-", "/dev/stdin"}) {
+    const PipedInput from(one + two);
+    expect_all(opener({file}, features));
+  }
+  const PipedInput from(two);
+  expect_all(opener({plain[0], "-"}, features));
 }
 
 TEST_F(TfRecordTest, PicturesAndNumbersKeptAsBytes) {
