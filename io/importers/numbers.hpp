@@ -1,6 +1,7 @@
 // Numbers in text, read without the locale and rounded right: std::from_chars and what it leaves open.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -16,6 +17,21 @@ struct NumberRead {
   const char* end = nullptr;
   NumberProblem problem = NumberProblem::none;
 };
+
+/// Whether the decimal number that [first, last) is, not 0, is below 1: by the place of its first digit that is not 0,
+/// and its exponent. For numbers that no type of this machine can hold.
+inline bool is_below_one(const char* first, const char* last) {
+  const char* const mantissa_end = std::find_if(first, last, [](char c) { return c == 'e' || c == 'E'; });
+  const char* const point = std::find(first, mantissa_end, '.');
+  const char* const digit = std::find_if(first, mantissa_end, [](char c) { return c >= '1' && c <= '9'; });
+  const std::int64_t whole_digits = digit < point ? point - digit : point + 1 - digit;  // below 0: zeros behind it
+  const char* at = mantissa_end == last ? last : mantissa_end + 1;
+  if (at != last && *at == '+') ++at;
+  std::int64_t exponent = 0;
+  if (std::from_chars(at, last, exponent).ec == std::errc::result_out_of_range) return *at == '-';
+  constexpr std::int64_t kFar = std::int64_t{1} << 62;
+  return whole_digits + std::clamp(exponent, -kFar, kFar) <= 0;
+}
 
 /// A finite real number at the front of [first, last), with or without a sign; T is float or double. What is too small
 /// for T becomes 0 or what is nearest to it, as in a program's text.
@@ -37,10 +53,10 @@ NumberRead read_number(const char* first, const char* last, T& value) {
   const char first_letter = *first == '-' && last - first > 1 ? first[1] : *first;
   if (first_letter == 'i' || first_letter == 'I' || first_letter == 'n' || first_letter == 'N')
     return {.end = end, .problem = NumberProblem::not_finite};
-  long double wide = 0;
-  if (std::from_chars(first, last, wide).ec != std::errc() || !(std::fabs(wide) < 1))
-    return {.end = end, .problem = NumberProblem::out_of_range};
-  value = static_cast<T>(wide);
+  if (!is_below_one(first, end)) return {.end = end, .problem = NumberProblem::out_of_range};
+  long double wide = 0;  // stays 0 if it is too small even for that
+  std::from_chars(first, end, wide);
+  value = static_cast<T>(std::copysign(wide, *first == '-' ? -1.0L : 1.0L));
   return {.end = end};
 }
 

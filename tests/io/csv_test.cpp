@@ -96,6 +96,24 @@ TEST_F(CsvTest, NumbersAreRoundedOnce) {
   EXPECT_EQ(read<double>("input"), (std::vector<double>{1e39, 0.1}));
 }
 
+TEST_F(CsvTest, NumbersBeyondTheRangeOfAnyType) {
+  const std::string zeros(6000, '0');
+  const std::string tiny = "0." + zeros + "1";
+  expect_input("a\n1e-5000\n-1E-5000\n" + tiny + "\n" + tiny + "e5\n0." + zeros + "1e+6001\n1" + zeros +
+                   "e-6000\n1e-99999999999999999999\n",
+               {0, -0.0F, 0, 0, 1, 1, 0});
+  EXPECT_TRUE(std::signbit(read<float>("input")[1]));
+  EXPECT_FALSE(std::signbit(read<float>("input")[0]));
+  const std::string huge = "1" + zeros;
+  for (const std::string& cell : {std::string("1e5000"), std::string("-1e+5000"), huge, huge + "e-5", huge + ".5",
+                                  std::string("0.01e5000"), std::string("1e99999999999999999999")})
+    expect_refused("a\n" + cell + "\n", {"line 2", "is beyond the range of f32"});
+  options_.dtype = DType::f64;
+  import_text("a\n-1e-5000\n");
+  EXPECT_EQ(read<double>("input"), (std::vector<double>{0}));
+  EXPECT_TRUE(std::signbit(read<double>("input")[0]));
+}
+
 TEST_F(CsvTest, WhatIsNoNumber) {
   for (const char* cell : {"x", "1.5x", "0x10", "1 ", "1.2.3", "1e", "+-1", "\"1\"\"\"", "1'000", "-", "."})
     expect_refused("a,b\n1,2\n3," + std::string(cell) + "\n", {"line 3", "column 2 ('b')", "is no number"});
