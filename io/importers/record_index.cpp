@@ -60,9 +60,10 @@ Count count_line_ends(ByteSource& source, std::uint64_t begin, std::uint64_t end
 
 // Records that begin behind the line ends from `begin` to before `end`.
 Count count_records(RecordReader& reader, std::uint64_t begin, std::uint64_t end, const RecordIndex::Inspect& inspect) {
+  reader.stop_behind(end);
   if (begin > 0) reader.seek(begin, 0, false);
   Count count;
-  while (reader.next() && reader.offset() <= end) {
+  while (reader.next()) {
     ++count.records[0];
     inspect(reader);
   }
@@ -102,7 +103,7 @@ RecordIndex::RecordIndex(const std::vector<fs::path>& files, RecordForm form, Ra
         if (form.comments) {
           if (!reader || begin == 0) reader.emplace(files[f], form);
           count.records = count_records(*reader, begin, end, inspect).records;
-        } else if (begin == 0) {
+        } else if (begin == 0 && RecordReader(files[f], form).next()) {  // more than a UTF-8 mark is in it
           ++count.records[0];
         }
         counts.insert(counts.end(), {count.lines, count.records[0], count.records[1], count.quotes});

@@ -59,13 +59,14 @@ bool RecordReader::more() {
 
 void RecordReader::seek(std::uint64_t offset, std::uint64_t line, bool inside_quotes) {
   source_.seek(offset);
+  buffer_.resize(kFirstBuffer);  // after a long record it would be filled by a long way beyond the place
   buffer_offset_ = offset;
   begin_ = end_ = next_ = filled_ = 0;
   bytes_ = 0;
   again_ = false;
   line_ = line + 1;
   bool inside = inside_quotes;
-  while (begin_ < filled_ || more()) {
+  while (this->offset() <= stop_ && (begin_ < filled_ || more())) {
     const char byte = buffer_[begin_++];
     next_ = begin_;
     if (form_.quotes && byte == '"') inside = !inside;
@@ -123,7 +124,7 @@ bool RecordReader::next() {
   do {
     begin_ = end_ = next_;
     line_ = next_line_;
-    if (!find_end()) return false;
+    if (offset() > stop_ || !find_end()) return false;
   } while (form_.comments && is_no_record());
   if (!form_.binary && std::memchr(buffer_.data() + begin_, '\0', end_ - begin_) != nullptr)
     fail("has a NUL byte (is the text UTF-16, or no text at all?)");

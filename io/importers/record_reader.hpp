@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,10 @@ class RecordReader {
   /// Goes to `offset`, where `line` lines have ended before, between quotes or not. The next record is the first one
   /// that begins after it.
   void seek(std::uint64_t offset, std::uint64_t line, bool inside_quotes);
+
+  /// Looks for no record that begins behind `offset` from now on: next() returns false then, without having read on to
+  /// find one.
+  void stop_behind(std::uint64_t offset) noexcept { stop_ = offset; }
 
   /// Goes to the next record; false after the last. \throws DataError naming the file, and the line.
   bool next();
@@ -67,6 +72,7 @@ class RecordReader {
   std::size_t end_ = 0;
   std::size_t next_ = 0;    // where the record after it begins
   std::size_t filled_ = 0;  // of the buffer
+  std::uint64_t stop_ = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t line_ = 1;
   std::uint64_t next_line_ = 1;
   std::uint64_t bytes_ = 0;

@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/importers/record_index.hpp>
+#include <tutti/io/ranks.hpp>
 
 #include "tests/io/text_import.hpp"
 
@@ -128,6 +131,42 @@ TEST_F(LibsvmTest, RanksAndBlocksChangeNothing) {
   expect_the_same_samples([this] { return open_libsvm(options_); }, 20);
   run_import([this] { return open_libsvm(options_); });
   EXPECT_EQ(read<std::int64_t>("label"), (std::vector<std::int64_t>{1, 0, 2, 1, 1, 0}));
+}
+
+// Counting looks at each block once, however far the next sample is.
+TEST_F(LibsvmTest, TimeGrowsWithTheLengthOfBlanksOnly) {
+  const std::string blanks(std::size_t{2} << 20, '\n');
+  const fs::path file = write("t.svm", "1 1:1\n" + blanks + "0 1:2\n");
+  const std::clock_t before = std::clock();
+  int seen = 0;
+  const RecordIndex index(
+      {file}, {.comments = true}, one_rank(), [&](const RecordReader&) { ++seen; }, 4096);
+  EXPECT_LT(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC, 3);
+  EXPECT_EQ(index.records(0), 2U);
+  EXPECT_EQ(seen, 2);
+  RecordReader reader(file, {.comments = true});
+  index.seek(0, reader, 1, 0);
+  EXPECT_TRUE(reader.next());
+  EXPECT_EQ(reader.text(), "0 1:2");
+  EXPECT_EQ(reader.line(), 2U + blanks.size());
+}
+
+TEST_F(LibsvmTest, AReaderStopsWhereItIsTold) {
+  const std::string comment = "#" + std::string(std::size_t{2} << 20, '-');
+  const fs::path file = write("t.svm", "1 1:1\n" + comment + "\n2 1:1\n");
+  RecordReader reader(file, {.comments = true});
+  reader.stop_behind(6);
+  EXPECT_TRUE(reader.next());
+  EXPECT_FALSE(reader.next());  // the comment begins at 6
+  reader.stop_behind(100);
+  reader.seek(7, 1, false);
+  EXPECT_FALSE(reader.next());
+  EXPECT_LE(reader.bytes(), std::size_t{1} << 18);
+  reader.stop_behind(7 + comment.size());
+  reader.seek(7, 1, false);
+  EXPECT_TRUE(reader.next());
+  EXPECT_EQ(reader.text(), "2 1:1");
+  EXPECT_FALSE(reader.next());
 }
 
 TEST_F(LibsvmTest, ErrorsOfAnyRankNameTheirLine) {

@@ -143,6 +143,19 @@ TEST_F(TextTest, Lines) {
   EXPECT_EQ(input(), std::string("ab\0c\0\0\0\0\0abcx\0\0", 15));
 }
 
+TEST_F(TextTest, AFileThatIsOnlyAMarkHasNoLine) {
+  const std::string mark = "\xef\xbb\xbf";
+  options_ = {
+      .files = {write("a", mark), write("b", "ab\ncd\nef"), write("c", mark), write("d", mark + "\n"), write("e", "x")},
+      .length = 2,
+      .lines = true};
+  import_.shards = 5;
+  for (const int ranks : {1, 2, 3, 5}) {
+    import_text(ranks);
+    EXPECT_EQ(input(), std::string("abcdef\0\0x\0", 10)) << ranks;
+  }
+}
+
 // Rank 0 alone reads them: their shards are those of plain files.
 TEST_F(TextTest, CsvAndLibsvmFromPipesAndCompressedFiles) {
   std::string csv = "a,b,c\n";
