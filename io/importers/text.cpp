@@ -71,6 +71,7 @@ class WindowSource final : public SampleSource {
     for (const std::uint64_t size : sizes_) {
       *samples_ += windows_in(size);
       *total_ += size;
+      left_out_ += left_of(size);
     }
   }
 
@@ -95,10 +96,22 @@ class WindowSource final : public SampleSource {
     return count;
   }
 
+  std::vector<std::string> notes(Ranks&) override {
+    if (left_out_ == 0) return {};
+    const char* const place = options_.files.size() == 1 ? "the file" : "files";
+    if (left_out_ == 1) return {fmt::format("1 byte at the end of {} fills no window and was left out", place)};
+    return {fmt::format("{} bytes at the end of {} fill no window and were left out", left_out_, place)};
+  }
+
   std::uint64_t bytes_read() const override { return bytes_; }
   std::optional<std::uint64_t> bytes_total() const override { return total_; }
 
  private:
+  // Bytes of a file behind its last window.
+  std::uint64_t left_of(std::uint64_t size) const {
+    return size - (windows_in(size) - 1) * options_.stride - options_.length;
+  }
+
   std::uint64_t windows_in(std::uint64_t size) const {
     return size < options_.length ? 0 : (size - options_.length) / options_.stride + 1;
   }
@@ -127,20 +140,27 @@ class WindowSource final : public SampleSource {
   }
 
   bool fill_window() {
+    std::uint64_t gap = 0;
     if (began_) {
       const std::size_t kept = options_.length - std::min<std::uint64_t>(options_.stride, options_.length);
       window_.erase(window_.begin(), window_.end() - static_cast<std::ptrdiff_t>(kept));
-      const std::uint64_t gap = options_.stride - (options_.length - kept);
+      gap = options_.stride - (options_.length - kept);
       const std::uint64_t passed = source_->skip(gap);
       bytes_ += passed;
-      if (passed < gap) return false;
+      if (passed < gap) return end_file(passed);
     }
     const std::vector<std::byte> more = source_->take(options_.length - window_.size());
     window_.insert(window_.end(), more.begin(), more.end());
     bytes_ += more.size();
-    if (window_.size() < options_.length) return false;
+    if (window_.size() < options_.length) return end_file(gap + more.size());
     began_ = true;
     return true;
+  }
+
+  // What is left out of plain files is known before they are read.
+  bool end_file(std::uint64_t left) {
+    if (sizes_.empty() && began_) left_out_ += left;
+    return false;
   }
 
   TextOptions options_;
@@ -148,6 +168,7 @@ class WindowSource final : public SampleSource {
   std::vector<std::uint64_t> sizes_;  // of files, if all are plain
   std::optional<std::uint64_t> samples_;
   std::optional<std::uint64_t> total_;
+  std::uint64_t left_out_ = 0;  // bytes at the end of files
   std::size_t next_file_ = 0;
   std::unique_ptr<ByteSource> source_;
   std::vector<std::byte> window_;

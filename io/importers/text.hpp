@@ -1,4 +1,4 @@
-// Imports text, or any bytes, for models that foresee the next byte: windows of bytes, or a line per sample.
+// Imports text, or any bytes, for byte-level language models: windows of bytes, or a line per sample.
 #pragma once
 
 #include <cstddef>

@@ -53,6 +53,33 @@ TEST_F(TextTest, Windows) {
   EXPECT_EQ(input(), "abfgij");
 }
 
+TEST_F(TextTest, BytesThatFillNoWindowAreNoted) {
+  std::vector<std::string> notes;
+  import_.note = [&](const std::string& note) { notes.push_back(note); };
+  const auto noted = [&](TextOptions options) {
+    options_ = std::move(options);
+    notes.clear();
+    import_text(2);
+    return notes;
+  };
+  using Notes = std::vector<std::string>;
+  const fs::path a = write("a", "abcdefgh");
+  const fs::path b = write("b", "ijklm");
+  const fs::path compressed = write_gz("b.gz", "ijklm");
+  EXPECT_EQ(noted({.files = {a}, .length = 4}), Notes());
+  EXPECT_EQ(noted({.files = {a}, .length = 3}),
+            Notes{"2 bytes at the end of the file fill no window and were left out"});
+  for (const fs::path& second : {b, compressed}) {
+    EXPECT_EQ(noted({.files = {a, second}, .length = 4}),
+              Notes{"1 byte at the end of files fills no window and was left out"});
+    EXPECT_EQ(noted({.files = {a, second}, .length = 4, .stride = 1}), Notes());
+    EXPECT_EQ(noted({.files = {a, second}, .length = 3, .stride = 5}),
+              Notes{"2 bytes at the end of files fill no window and were left out"});
+    EXPECT_EQ(noted({.files = {a, second}, .length = 2, .stride = 7}),
+              Notes{"9 bytes at the end of files fill no window and were left out"});
+  }
+}
+
 TEST_F(TextTest, WindowsOfRanksPipesAndCompressedFiles) {
   std::string text;
   for (int i = 0; i < 300; ++i) text += static_cast<char>(i * i % 251);

@@ -33,7 +33,7 @@ constexpr Format kFormats[] = {
     {"libsvm", "Import LIBSVM (SVMlight): sparse samples as text, one per line, plain or gzip-compressed",
      add_libsvm_options},
     {"npy", "Import arrays of NumPy's: NPY and NPZ files", add_npy_options},
-    {"text", "Import text for models of the next byte: windows of bytes, or lines", add_text_options},
+    {"text", "Import text for byte-level language models: windows of bytes, or lines", add_text_options},
     {"tfrecord", "Import TFRecord files of tf.train.Example", add_tfrecord_options},
 };
 
