@@ -48,7 +48,7 @@ class LibsvmSource final : public TextSource {
       : TextSource(options.files, {.comments = true}), options_(options), labels_(options.classes) {
     if (options_.base > 1) throw InvalidArgument("the first index of LIBSVM is 0 or 1");
     if (options_.target && !options_.label_map.empty())
-      throw InvalidArgument("labels that are numbers to be told have no classes");
+      throw InvalidArgument("labels that are numbers to predict have no classes");
   }
 
   const ClassLabels* labels() const override { return options_.target ? nullptr : &labels_; }
@@ -86,6 +86,7 @@ class LibsvmSource final : public TextSource {
           "the number of features is found in plain files only, not in pipes or compressed ones; --features states it");
     }
     for (const auto& theirs : ranks.all_gather({features_})) features_ = std::max(features_, theirs.front());
+    if (features_ == 0) agree(ranks, [&] { explain_no_feature(ranks.rank()); });
     if (features_ == 0) throw DataError(fmt::format("{}: no line has a feature", options_.files.front().string()));
     if (options_.dense && options_.features == 0 && features_ > kMostDense)
       throw DataError(
@@ -208,6 +209,18 @@ class LibsvmSource final : public TextSource {
   }
 
   // ---- What is wrong
+
+  // Text of another kind has no features either: what is wrong with its first line tells more.
+  void explain_no_feature(int rank) {
+    if (rank != 0) return;
+    restart(0);
+    if (!next_record()) return;
+    begin_ = record().text().data();
+    const std::string_view line = without_comment(record().text());
+    const char* const end = line.data() + line.size();
+    std::vector<std::byte> ignored;
+    read_label(skip_blanks(line.data(), end), end, ignored);
+  }
 
   std::uint64_t column_of(const char* at) const { return static_cast<std::uint64_t>(at - begin_) + 1; }
 

@@ -21,7 +21,7 @@ struct LibsvmOptions {
   std::uint64_t base = 1;    ///< index of the first feature, 0 or 1: programs differ, and no file says
   std::size_t features = 0;  ///< 0: as many as the largest index wants, of plain files
   bool dense = false;        ///< whether all elements are stored, zeros too
-  bool target = false;       ///< labels are numbers to be told instead of classes
+  bool target = false;       ///< labels are numbers to predict instead of classes
   std::map<std::int64_t, std::int64_t> label_map = {};  ///< classes of labels, if not empty: of all that there are
   std::string field = "input";                          ///< name of the field of the features
   std::size_t classes = 0;                              ///< 0: largest label + 1

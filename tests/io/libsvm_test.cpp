@@ -116,6 +116,8 @@ TEST_F(LibsvmTest, FilesWithoutSamples) {
   expect_refused("", {"no samples"});
   expect_refused("\n# nothing\n", {"no samples"});
   expect_refused("1\n0\n", {"no line has a feature"});
+  expect_refused("# a table\na,b\n1,2\n", {"line 2", "column 1", "label 'a,b' is no integer"});
+  expect_refused("name;age\n1;2\n", {"line 1", "label 'name;age' is no integer"});
   expect_refused(std::string("1 1:1\n1 1:\0001\n", 13), {"line 2", "NUL"});
   options_.dense = true;
   expect_refused("1 1:1\n1 2000000000:1\n", {"2000000000 features", "--features"});

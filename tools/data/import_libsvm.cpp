@@ -49,7 +49,7 @@ OpenSource add_libsvm_options(CLI::App& command, const std::size_t& classes) {
       ->type_name("N")
       ->check(kCount);
   command.add_flag("--dense", options->dense, "Store all elements, zeros too (default: those that are given)");
-  command.add_flag("--target", options->target, "Labels are numbers to be told, not classes");
+  command.add_flag("--target", options->target, "Labels are numbers to predict, not classes");
   command
       .add_option_function<std::vector<std::string>>(
           "--label-map",
