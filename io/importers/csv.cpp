@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <set>
 #include <type_traits>
 #include <utility>
@@ -34,6 +36,13 @@ class CsvSource final : public TextSource {
       throw InvalidArgument("numbers of CSV are read as f32 or f64");
     if (options_.label.empty() && (options_.sort_label_names || !options_.label_names.empty()))
       throw InvalidArgument("names of labels are given, but no column of labels");
+    if (options_.delimiter && !is_csv_delimiter(*options_.delimiter))
+      throw InvalidArgument(
+          fmt::format("{} cannot be between values, which may have it", quoted_piece({&*options_.delimiter, 1})));
+    if (options_.missing && options_.dtype == DType::f32 &&
+        std::fabs(*options_.missing) > std::numeric_limits<float>::max())
+      throw InvalidArgument(
+          fmt::format("{} cannot stand for missing values: it is beyond the range of f32", *options_.missing));
     for (const std::string& token : options_.missing_tokens) {
       double number = 0;
       if (read_number(token.data(), token.data() + token.size(), number).problem != NumberProblem::no_number)
@@ -62,6 +71,8 @@ class CsvSource final : public TextSource {
       if (options_.delimiter && *options_.delimiter != said)
         reader.fail(fmt::format("says that {} is between values, not {}", quoted_piece({&said, 1}),
                                 quoted_piece({&*options_.delimiter, 1})));
+      if (!is_csv_delimiter(said))
+        reader.fail(fmt::format("says that {} is between values, which may have it", quoted_piece({&said, 1})));
       delimiter = said;
       ++head.records;
       if (!reader.next()) reader.fail("the file ends after 'sep='");
@@ -112,7 +123,7 @@ class CsvSource final : public TextSource {
     const std::size_t targets = assign(options_.targets, Role::target);
     inputs_ = options_.columns.empty() ? assign_rest() : assign(options_.columns, Role::input);
     if (inputs_ == 0)
-      throw DataError(fmt::format("{}: there is no column for the input besides those to be told",
+      throw DataError(fmt::format("{}: there is no column for the input besides those to predict",
                                   ByteSource::name_of(options_.files.front())));
     fields_ = {{options_.field, options_.dtype, {inputs_}}};
     if (!options_.label.empty()) fields_.push_back({"label", DType::i64, {}});
@@ -285,8 +296,10 @@ class CsvSource final : public TextSource {
   T slow_number(std::size_t column, const char*& at, const char* end) {
     const std::string_view text = cell(column, at, end);
     if (is_missing(text)) {
-      if (options_.missing && columns_[column].role == Role::input) return static_cast<T>(*options_.missing);
-      fail(column, text.empty() ? "is empty" : fmt::format("{} says that it is missing", quoted_piece(text)));
+      const bool input = columns_[column].role == Role::input;
+      if (options_.missing && input) return static_cast<T>(*options_.missing);
+      fail(column, (text.empty() ? "is empty" : fmt::format("{} says that it is missing", quoted_piece(text))) +
+                       (input ? "; --missing says what it becomes" : ""));
     }
     T value{};
     const NumberRead number = read_number(text.data(), text.data() + text.size(), value);
@@ -341,6 +354,13 @@ class CsvSource final : public TextSource {
 };
 
 }  // namespace
+
+bool is_csv_delimiter(char character) {
+  const bool letter = (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z');
+  const bool digit = character >= '0' && character <= '9';
+  constexpr std::string_view kOthers("+-.\"\r\n\0", 7);
+  return !letter && !digit && kOthers.find(character) == std::string_view::npos;
+}
 
 std::unique_ptr<TextSource> open_csv(const CsvOptions& options) { return std::make_unique<CsvSource>(options); }
 

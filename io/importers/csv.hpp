@@ -20,16 +20,19 @@
 
 namespace tutti::io {
 
+/// Whether a character may stand between values: none that numbers have, no quote, no line end, no NUL.
+bool is_csv_delimiter(char character);
+
 struct CsvOptions {
   std::vector<std::filesystem::path> files = {};  ///< one after another, with equal headers; "-" is standard input
-  std::optional<char> delimiter = {};             ///< a comma, or what a line "sep=" says
+  std::optional<char> delimiter = {};             ///< a comma, or what a line "sep=" says; is_csv_delimiter()
 
   /// Whether the first record names the columns. `checked`: it must, and is refused if a number or nothing is in it.
   enum class Header : unsigned char { checked, yes, no } header = Header::checked;
 
   // ---- Columns, by their name in the header or by their number from 1 on; "3-7" is five of them
   std::string label = {};                 ///< of classes; empty: none
-  std::vector<std::string> targets = {};  ///< numbers to be told; empty: none
+  std::vector<std::string> targets = {};  ///< numbers to predict; empty: none
   std::vector<std::string> columns = {};  ///< of the input, in this order; empty: all others, in the order of the file
 
   // ---- Values

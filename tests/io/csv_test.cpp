@@ -84,6 +84,19 @@ TEST_F(CsvTest, LineEndsQuotesMarksAndDelimiters) {
   expect_input("a,b\n 1,2 \n3\t,4\n", values);
 }
 
+TEST_F(CsvTest, DelimitersThatValuesMayHave) {
+  for (const char delimiter : std::string("059aEz.+-\"\r\0", 12)) {
+    EXPECT_FALSE(is_csv_delimiter(delimiter));
+    options_.delimiter = delimiter;
+    expect_parts(message_of<InvalidArgument>([&] { import_text("a,b\n1,2\n"); }), {"cannot be between values"});
+    options_.delimiter.reset();
+    if (delimiter != '\r' && delimiter != '\0' && delimiter != '"')
+      expect_refused(std::string("sep=") + delimiter + "\na,b\n1,2\n", {"line 1", "says that", "between values"});
+  }
+  EXPECT_FALSE(is_csv_delimiter('\n'));
+  for (const char delimiter : std::string(",;|: \t")) EXPECT_TRUE(is_csv_delimiter(delimiter));
+}
+
 TEST_F(CsvTest, NumbersAreRoundedOnce) {
   // Above the middle of two floats by less than a double can tell: rounding to double first would go down.
   expect_input("a\n1.00000005960464477539062500000001\n9.855536508\n12345678\n1e-50\n3.4028234e38\n-0\n",
@@ -123,7 +136,7 @@ TEST_F(CsvTest, WhatIsNoNumber) {
 }
 
 TEST_F(CsvTest, ValuesThatAreMissing) {
-  expect_refused("a,b\n1,\n", {"line 2", "column 2 ('b')", "is empty"});
+  expect_refused("a,b\n1,\n", {"line 2", "column 2 ('b')", "is empty; --missing says what it becomes"});
   expect_refused("a,b\n1,\"\"\n", {"line 2", "is empty"});
   options_.missing_tokens = {"NA", "-999"};
   expect_refused("a,b\n1,NA\n", {"line 2", "column 2", "'NA' says that it is missing"});
@@ -132,6 +145,11 @@ TEST_F(CsvTest, ValuesThatAreMissing) {
   options_.missing = std::nan("");
   import_text("a,b\n1,NA\n");
   EXPECT_TRUE(std::isnan(read<float>("input")[1]));
+  options_.missing = 1e300;
+  expect_parts(message_of<InvalidArgument>([&] { import_text("a,b\n1,NA\n"); }), {"1e+300", "range of f32"});
+  options_.dtype = DType::f64;
+  import_text("a,b\n1,NA\n");
+  EXPECT_EQ(read<double>("input"), (std::vector<double>{1, 1e300}));
   options_.label = "b";
   expect_refused("a,b\n1,NA\n", {"line 2", "column 2", "the label is missing"});
 }

@@ -18,9 +18,9 @@ namespace {
 
 char delimiter_in(const std::string& text) {
   if (text == "tab" || text == "\\t") return '\t';
-  if (text.size() != 1 || text == "\"" || text == "\n" || text == "\r" || (text >= "0" && text <= "9"))
-    throw InvalidArgument(
-        fmt::format("--delimiter: '{}' is not one character that values do not have, or 'tab'", printable(text)));
+  if (text.size() != 1 || !io::is_csv_delimiter(text.front()))
+    throw InvalidArgument(fmt::format(
+        "--delimiter: '{}' is not one character that numbers and quotes do not have, or 'tab'", printable(text)));
   return text.front();
 }
 
@@ -40,7 +40,7 @@ using Header = io::CsvOptions::Header;
 void add_column_options(CLI::App& command, io::CsvOptions& options) {
   command.add_option("--label", options.label, "Column of the class: its name in the header, or its number from 1 on")
       ->type_name("COLUMN");
-  command.add_option("--target", options.targets, "Columns of numbers to be told, instead of a class")
+  command.add_option("--target", options.targets, "Columns of numbers to predict, instead of a class")
       ->delimiter(',')
       ->type_name("COLUMN[,...]");
   command
@@ -88,7 +88,8 @@ void add_value_options(CLI::App& command, io::CsvOptions& options) {
             options.sort_label_names = names.size() == 1 && names.front() == "sorted";
             if (!options.sort_label_names) options.label_names = names;
           },
-          "Labels are words: these, the first being class 0; or 'sorted', which gathers them and sorts them by bytes")
+          "Labels are words: these, the first being class 0; or 'sorted', which gathers them "
+          "(from plain files only) and sorts them by bytes")
       ->delimiter(',')
       ->type_name("sorted|NAME[,...]");
 }
