@@ -56,7 +56,7 @@ class Hdf5Source final : public SampleSource {
     }
     for (const Field& field : stored_) {
       sample_bytes_ += field.sample_bytes();
-      if (holds_class_labels(field)) label_ = fields_.size();
+      if (holds_class_labels(field, place(0, fields_.size()))) label_ = fields_.size();
       fields_.push_back(label_ == fields_.size() ? class_label_field() : field);
     }
   }
@@ -108,16 +108,16 @@ class Hdf5Source final : public SampleSource {
   std::optional<std::uint64_t> bytes_total() const override { return samples_ * sample_bytes_; }
 
  private:
+  std::string place(std::size_t file, std::size_t array) const {
+    return fmt::format("{}: dataset '{}'", files_.files[file].string(), files_.arrays[array].dataset);
+  }
+
   void read_labels(std::size_t field, std::uint64_t count, std::vector<std::byte>& out) {
     std::vector<std::byte> found;
     open_->arrays[field].read(next_, count, found);
     append_class_labels(
         stored_[field].dtype, found, classes_,
-        [&](std::size_t i) {
-          return fmt::format("{}: dataset '{}', sample {}", open_->file.string(), files_.arrays[field].dataset,
-                             next_ + i);
-        },
-        out);
+        [&](std::size_t i) { return fmt::format("{}, sample {}", place(file_, field), next_ + i); }, out);
   }
 
   Hdf5Files files_;

@@ -1,6 +1,6 @@
 #include <tutti/io/importers/label_field.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstring>
 
@@ -39,8 +39,12 @@ std::int64_t load_integer(DType dtype, std::span<const std::byte> bytes, std::si
 
 }  // namespace
 
-bool holds_class_labels(const Field& field) {
-  return field.name == "label" && !is_floating(field.dtype) && !field.sparse && field.elements() == 1;
+bool holds_class_labels(const Field& field, const std::string& place) {
+  if (field.name != "label") return false;
+  if (!is_floating(field.dtype) && field.elements() == 1) return true;
+  throw DataError(
+      fmt::format("{}: 'label' is for class labels, integers, one a sample; it is {} {{{}}}: name it otherwise", place,
+                  name(field.dtype), fmt::join(field.shape, ", ")));
 }
 
 Field class_label_field() { return {"label", DType::i64, {}}; }

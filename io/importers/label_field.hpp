@@ -14,7 +14,8 @@
 namespace tutti::io {
 
 /// Whether the field holds class labels: it is called "label" and has one integer per sample, in whatever shape.
-bool holds_class_labels(const Field& field);
+/// `place` tells where it comes from. \throws DataError for anything else of that name
+bool holds_class_labels(const Field& field, const std::string& place);
 
 /// The field that class labels are kept in: "label", i64, a scalar.
 Field class_label_field();

@@ -107,7 +107,7 @@ class NpySource final : public SampleSource {
 
   void add(const std::string& name, NpyArray array) {
     Field field{name, array.dtype(), array.shape()};
-    if (holds_class_labels(field)) {
+    if (holds_class_labels(field, array.place())) {
       label_ = arrays_.size();
       field = class_label_field();
     }

@@ -56,7 +56,7 @@ class TfRecordSource final : public SampleSource {
     for (std::size_t f = 0; f < features_.size(); ++f) {
       Field& field = features_[f].field;
       if (is_picture(features_[f])) field.shape = {pictures_.channels, pictures_.height, pictures_.width};
-      if (holds_class_labels(field)) label_ = f;
+      if (holds_class_labels(field, fmt::format("{}: feature '{}'", files_[0].string(), features_[f].key))) label_ = f;
       fields_.push_back(label_ == f ? class_label_field() : field);
     }
   }

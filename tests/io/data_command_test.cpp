@@ -246,7 +246,11 @@ TEST_F(DataCommand, ImportsTextByItsOptions) {
   expect_parts(message_of<InvalidArgument>([&] {
                  import("text", "abcd", {"--length", "4", "--classes", "2"});
                }),
-               {"--classes"});
+               {"--classes 2: the samples have no labels"});
+  expect_parts(message_of<InvalidArgument>([&] {
+                 import("libsvm", rows, {"--base", "1", "--target", "--classes", "5"});
+               }),
+               {"--classes 5: the samples have no labels"});
 }
 
 // All shards are read, each damaged one is reported, and the error names the first.

@@ -140,6 +140,7 @@ TEST_F(Hdf5Test, LabelsAndDatasetsThatDoNotFit) {
   EXPECT_EQ(labels(dataset), (std::vector<std::int64_t>(classes.begin(), classes.end())));
   expect_parts(error(opener({file}, {{"x", "x"}, {"label", "short"}})), {"'short' holds 9 samples", "'x' holds 10"});
   expect_parts(error(opener({file}, {{"label", "negative"}})), {file.string(), "'negative'", "sample 0", "label -7"});
+  expect_parts(error(opener({file}, {{"label", "x"}})), {file.string(), "'x': 'label' is for", "it is i16 {2, 3}"});
   expect_parts(error(opener({file}, {{"x", "none"}})), {"'none' holds no samples"});
   expect_parts(error(opener({file}, {{"x", "nothing"}})), {file.string(), "no dataset 'nothing'"});
   expect_parts(error<InvalidArgument>(opener({file}, {})), {"no dataset"});

@@ -154,7 +154,10 @@ TEST_F(NpyTest, LabelsOfAnyIntegerType) {
   write("y.npy", npy("<u8", "4,", raw(std::vector<std::uint64_t>{0, ~0ULL, 1, 1})));
   expect_parts(error(opener(files)), {y.string(), "sample 1", "label 18446744073709551615"});
   write("y.npy", npy("<f4", "4,", raw(std::vector<float>{1, 2, 3, 4})));  // numbers to be predicted
-  EXPECT_EQ(import(opener(files)).classes(), 0U);
+  expect_parts(error(opener(files)), {y.string(), "'label' is for class labels", "it is f32 {}", "name it otherwise"});
+  EXPECT_EQ(import(opener({.arrays = {{"image", x.string()}, {"target", y.string()}}})).classes(), 0U);
+  write("y.npy", npy("<i4", "4, 2", raw(std::vector<std::int32_t>(8, 1))));
+  expect_parts(error(opener(files)), {y.string(), "it is i32 {2}"});
   write("y.npy", npy("<i4", "3,", raw(std::vector<std::int32_t>{0, 1, 2})));
   expect_parts(error(opener(files)), {y.string(), "holds 3 samples", x.string(), "holds 4"});
 }

@@ -134,6 +134,7 @@ TEST_F(TfRecordTest, SeveralFilesPlainOrCompressedOrAPipe) {
   };
   const std::vector<fs::path> plain{write("1", one), write("none", ""), write("2", two)};
   expect_all(opener(plain, features));
+  expect_parts(error(opener(plain, {"label=v:f32"})), {plain[0].string(), "feature 'v'", "'label'", "it is f32 {}"});
   expect_all(opener({write("1.gz", gzipped(one)), write("2.gz", gzipped(two))}, features));
   for (const std::uint64_t first : {0U, 3U, 7U, 9U, 12U})
     EXPECT_EQ(read_from(*opener(plain, features)(), first, 0), raw(values).substr(first * 4)) << first;

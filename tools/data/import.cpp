@@ -79,6 +79,13 @@ void tell(const Settings& settings) {
   if (settings.classes == 0 && dataset.classes() > 0) note_empty_classes(dataset);
 }
 
+std::unique_ptr<io::SampleSource> open_classified(const OpenSource& open, std::size_t classes) {
+  std::unique_ptr<io::SampleSource> source = open();
+  if (classes > 0 && source->labels() == nullptr)
+    throw InvalidArgument(fmt::format("--classes {}: the samples have no labels", classes));
+  return source;
+}
+
 void add_format(CLI::App& import, const Format& format) {
   CLI::App* command = import.add_subcommand(format.name, format.description);
   const auto settings = std::make_shared<Settings>();
@@ -89,7 +96,7 @@ void add_format(CLI::App& import, const Format& format) {
     with_ranks([&](io::Ranks& ranks) {
       ImportProgress progress(ranks.size(), ranks.rank() == 0 ? stderr : nullptr);
       settings->options.progress = [&progress](const io::ImportProgress& state) { progress.show(state); };
-      io::import_samples(open, settings->options, ranks);
+      io::import_samples([&] { return open_classified(open, settings->classes); }, settings->options, ranks);
       progress.clear();
       if (ranks.rank() == 0) tell(*settings);
     });

@@ -2,14 +2,12 @@
 
 #include <string>
 
-#include <tutti/kernels/error.hpp>
-
 #include "tools/data/commands.hpp"
 #include "tools/data/formats.hpp"
 
 namespace tutti::tools::data {
 
-OpenSource add_text_options(CLI::App& command, const std::size_t& classes) {
+OpenSource add_text_options(CLI::App& command, const std::size_t& /*classes*/) {
   const auto options = std::make_shared<io::TextOptions>();
   command.add_option("--file", options->files, "Files of text, one after another, plain or .gz; - is standard input")
       ->required()
@@ -30,10 +28,7 @@ OpenSource add_text_options(CLI::App& command, const std::size_t& classes) {
       "Example: for a model with a context of 64 bytes, which foresees the 65th:\n"
       "  tutti data import text --file book.txt --length 65 --stride 64 --out book --shards 2\n"
       "Makes the field 'input' (u8, N bytes). What is left at the end of a file and fills no window is left out.");
-  return [options, &classes] {
-    if (classes > 0) throw InvalidArgument("--classes: samples of text have no classes");
-    return io::open_text(*options);
-  };
+  return [options] { return io::open_text(*options); };
 }
 
 }  // namespace tutti::tools::data
