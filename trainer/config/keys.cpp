@@ -56,7 +56,7 @@ Keys data_keys() {
        .high = 1e12,
        .on_resume = OnResume::refuse},
       {.name = "data.window_bytes",
-       .meaning = "samples shuffled among each other (train.order = two_level): more mix better",
+       .meaning = "bytes shuffled together (train.order = two_level): more mix better",
        .slot = [](Config& c) -> Slot { return &c.data.window_bytes; },
        .low = 1,
        .high = Key::kUnbounded,
