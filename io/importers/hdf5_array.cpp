@@ -49,19 +49,20 @@ std::vector<hsize_t> extents_of(hid_t dataset, const fs::path& file) {
   return extents;
 }
 
-std::uint64_t elements_of(const std::vector<hsize_t>& extents) {
+std::uint64_t product(const std::vector<hsize_t>& extents, const std::string& place) {
   std::uint64_t elements = 1;
-  for (const hsize_t extent : extents) elements *= extent;
+  for (const hsize_t extent : extents)
+    if (__builtin_mul_overflow(elements, extent, &elements))
+      throw DataError(fmt::format("{}: claims more than 2^64 elements", place));
   return elements;
 }
 
-std::uint64_t chunks_of(const std::vector<hsize_t>& extents, hid_t properties) {
-  std::vector<hsize_t> chunk(extents.size());
-  H5Pget_chunk(properties, static_cast<int>(chunk.size()), chunk.data());
-  std::uint64_t chunks = 1;
+std::uint64_t chunks_of(const std::vector<hsize_t>& extents, hid_t properties, const std::string& place) {
+  std::vector<hsize_t> chunks(extents.size());
+  H5Pget_chunk(properties, static_cast<int>(chunks.size()), chunks.data());
   for (std::size_t d = 0; d < extents.size(); ++d)
-    chunks *= (extents[d] + chunk[d] - 1) / std::max<hsize_t>(1, chunk[d]);
-  return chunks;
+    chunks[d] = extents[d] == 0 ? 0 : (extents[d] - 1) / std::max<hsize_t>(1, chunks[d]) + 1;
+  return product(chunks, place);
 }
 
 void require_filters(hid_t properties, const std::string& place) {
@@ -106,8 +107,9 @@ void require_source(hid_t properties, std::size_t index, std::uint64_t points, c
   const h5::Id selected = h5::own(H5Pget_virtual_srcspace(properties, index), H5Sclose, file, "cannot be read");
   const std::vector<hsize_t> extents = extents_of(dataset.get(), path);
   if (H5Sget_select_type(selected.get()) == H5S_SEL_ALL) {
-    if (elements_of(extents) < points) throw DataError(words + " is smaller than what is taken from it");
-    if (elements_of(extents) > points) throw DataError(words + " is larger than what is taken from it as a whole");
+    const std::uint64_t elements = product(extents, words);
+    if (elements < points) throw DataError(words + " is smaller than what is taken from it");
+    if (elements > points) throw DataError(words + " is larger than what is taken from it as a whole");
     return require_written(dataset.get(), path, words, depth + 1);
   }
   std::vector<hsize_t> first(extents.size());
@@ -120,23 +122,38 @@ void require_source(hid_t properties, std::size_t index, std::uint64_t points, c
   require_written(dataset.get(), path, words, depth + 1);
 }
 
-void require_sources(hid_t properties, std::uint64_t elements, const fs::path& file, const std::string& place,
-                     int depth) {
+// Sources may overlap, so their places in the dataset are joined, not counted.
+void require_sources(hid_t properties, const std::vector<hsize_t>& extents, const fs::path& file,
+                     const std::string& place, int depth) {
   constexpr int kDeepest = 8;
   if (depth > kDeepest) throw DataError(fmt::format("{}: is virtual through more than {} files", place, kDeepest));
   std::size_t count = 0;
   h5::require(H5Pget_virtual_count(properties, &count), file, "its sources cannot be read");
-  std::uint64_t covered = 0;
+  constexpr const char* kWhat = "the places of its sources cannot be joined";
+  const std::vector<hsize_t> start(extents.size(), 0);
+  const int dimensions = static_cast<int>(extents.size());
+  const h5::Id covered = h5::own(H5Screate_simple(dimensions, extents.data(), nullptr), H5Sclose, file, kWhat);
+  h5::require(H5Sselect_none(covered.get()), file, kWhat);
   for (std::size_t i = 0; i < count; ++i) {
     const h5::Id target = h5::own(H5Pget_virtual_vspace(properties, i), H5Sclose, file, "its sources cannot be read");
     const hssize_t points = H5Sget_select_npoints(target.get());
     if (points < 0 || static_cast<hsize_t>(points) == H5S_UNLIMITED)
       throw DataError(fmt::format("{}: is virtual with sources of unlimited size; h5repack makes a plain one", place));
-    covered += static_cast<std::uint64_t>(points);
+    if (H5Sget_simple_extent_ndims(target.get()) != dimensions) h5::fail(file, kWhat);
+    if (H5Sget_select_type(target.get()) == H5S_SEL_ALL)
+      h5::require(H5Sselect_hyperslab(target.get(), H5S_SELECT_SET, start.data(), nullptr, extents.data(), nullptr),
+                  file, kWhat);
+    h5::require(i == 0 ? H5Sselect_copy(covered.get(), target.get())
+                       : H5Smodify_select(covered.get(), H5S_SELECT_OR, target.get()),
+                file, kWhat);
     require_source(properties, i, static_cast<std::uint64_t>(points), file, place, depth);
   }
-  if (covered != elements)
-    throw DataError(fmt::format("{}: is virtual, and its sources give {} of {} elements", place, covered, elements));
+  if (count > 0)
+    h5::require(H5Sselect_hyperslab(covered.get(), H5S_SELECT_AND, start.data(), nullptr, extents.data(), nullptr),
+                file, kWhat);
+  const auto given = static_cast<std::uint64_t>(std::max<hssize_t>(0, H5Sget_select_npoints(covered.get())));
+  if (const std::uint64_t elements = product(extents, place); given != elements)
+    throw DataError(fmt::format("{}: is virtual, and its sources give {} of {} elements", place, given, elements));
 }
 
 }  // namespace
@@ -145,14 +162,14 @@ void require_written(hid_t dataset, const fs::path& file, const std::string& pla
   const h5::Id properties = h5::own(H5Dget_create_plist(dataset), H5Pclose, file, "its layout cannot be read");
   const std::vector<hsize_t> extents = extents_of(dataset, file);
   const H5D_layout_t layout = H5Pget_layout(properties.get());
-  if (layout == H5D_VIRTUAL) return require_sources(properties.get(), elements_of(extents), file, place, depth);
+  if (layout == H5D_VIRTUAL) return require_sources(properties.get(), extents, file, place, depth);
   if (layout == H5D_COMPACT) return;
   if (layout == H5D_CHUNKED) {
     require_filters(properties.get(), place);
     const h5::Id space = h5::own(H5Dget_space(dataset), H5Sclose, file, "its shape cannot be read");
     hsize_t written = 0;
     h5::require(H5Dget_num_chunks(dataset, space.get(), &written), file, "its chunks cannot be counted");
-    const std::uint64_t chunks = chunks_of(extents, properties.get());
+    const std::uint64_t chunks = chunks_of(extents, properties.get(), place);
     if (written < chunks)
       throw DataError(fmt::format("{}: {} of its {} chunks were never written", place, chunks - written, chunks));
     return;

@@ -171,12 +171,12 @@ TEST_F(Hdf5Test, VirtualDatasets) {
   add(path("two.h5"), "d", H5T_STD_I32LE, {5, 6}, values.data() + 30, H5T_NATIVE_INT);
   const std::vector<hsize_t> part{5, 6};
   const std::vector<hsize_t> whole{10, 6};
-  const auto joined = [&](const std::vector<std::string>& sources) {
-    return [&, sources](hid_t properties) {
+  const auto joined = [&](const std::vector<std::string>& sources, hsize_t distance = 5) {
+    return [&, sources, distance](hid_t properties) {
       const h5::Id from(H5Screate_simple(2, part.data(), nullptr), H5Sclose);
       for (std::size_t i = 0; i < sources.size(); ++i) {
         const h5::Id to(H5Screate_simple(2, whole.data(), nullptr), H5Sclose);
-        const std::vector<hsize_t> start{5 * i, 0};
+        const std::vector<hsize_t> start{distance * i, 0};
         H5Sselect_hyperslab(to.get(), H5S_SELECT_SET, start.data(), nullptr, part.data(), nullptr);
         H5Pset_virtual(properties, to.get(), sources[i].c_str(), "d", from.get());
       }
@@ -186,9 +186,16 @@ TEST_F(Hdf5Test, VirtualDatasets) {
   add(file, "both", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5"}));
   add(file, "half", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5"}));
   add(file, "gone", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "three.h5"}));
+  // Two sources of half the elements each, which do not meet each other.
+  add(file, "overlapping", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5"}, 3));
+  add(file, "overlapping_whole", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5", "two.h5"}, 0));
+  add(file, "twice", H5T_STD_I32LE, {8, 6}, nullptr, 0, joined({"one.h5", "two.h5"}, 3));
   const Dataset dataset = import(opener({file}, {{"x", "both"}}));
   EXPECT_EQ(content(dataset, "x"), raw(values));
   expect_parts(error(opener({file}, {{"x", "half"}})), {file.string(), "'half'", "give 30 of 60 elements"});
+  expect_parts(error(opener({file}, {{"x", "overlapping"}})), {"'overlapping'", "give 48 of 60 elements"});
+  expect_parts(error(opener({file}, {{"x", "overlapping_whole"}})), {"give 30 of 60 elements"});
+  EXPECT_EQ(import(opener({file}, {{"x", "twice"}})).size(), 8U);
   expect_parts(error(opener({file}, {{"x", "gone"}})), {path("three.h5").string(), "is missing"});
   fs::remove(path("two.h5"));
   add(path("two.h5"), "d", H5T_STD_I32LE, {4, 6}, values.data(), H5T_NATIVE_INT);
