@@ -66,6 +66,10 @@ void require_valid(const DatasetPlan& plan) {
   if (!plan.class_names.empty() && plan.class_names.size() != plan.classes)
     throw InvalidArgument(
         fmt::format("data set '{}': {} names of {} classes", plan.name, plan.class_names.size(), plan.classes));
+  for (const std::string& name : plan.class_names)
+    if (!is_utf8(name))
+      throw InvalidArgument(
+          fmt::format("data set '{}': the name of a class, '{}', is not valid UTF-8", plan.name, printable(name)));
   if (plan.shards == 0 || plan.shards > plan.samples || plan.shards > 99999)
     throw InvalidArgument(
         fmt::format("data set '{}': {} samples cannot make {} shards; a shard holds at least one sample, and "

@@ -14,6 +14,7 @@
 #include <tutti/io/importers/byte_source.hpp>
 #include <tutti/io/importers/label_field.hpp>
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::io {
 
@@ -97,13 +98,17 @@ class ImageSource final : public SampleSource {
       if (!entry.is_directory())
         throw DataError(fmt::format("{}: lies beside the folders of classes; only folders may be in {}",
                                     entry.path().string(), folder.string()));
+      const std::string name = entry.path().filename().string();
+      if (!is_utf8(name))
+        throw DataError(fmt::format("{}: the name of the folder '{}', a class, is not valid UTF-8", folder.string(),
+                                    printable(name)));
       for (const fs::directory_entry& file : list(entry.path())) {
         if (file.is_directory())
           throw DataError(
               fmt::format("{}: is a folder within that of a class; only pictures may be there", file.path().string()));
         files_.push_back({file.path(), names_.size()});
       }
-      names_.push_back(entry.path().filename().string());
+      names_.push_back(name);
     }
     if (files_.empty())
       throw DataError(fmt::format("{}: holds no folders of pictures, one per class", folder.string()));

@@ -49,6 +49,12 @@ TEST_F(ImagesTest, AFolderPerClass) {
   EXPECT_EQ(read_from(*open_images({.folder = folder()}), 3, 0), std::string(24, 'b'));
 }
 
+TEST_F(ImagesTest, NamesOfFoldersAreUtf8) {
+  fs::create_directories(folder() / "z\xe4hler");
+  put("z\xe4hler/1.png", png_of(4, 2, std::string(24, 'z')));  // Latin-1
+  expect_parts(error(opener({.folder = folder()})), {folder().string(), "'z\\xe4hler'", "UTF-8"});
+}
+
 TEST_F(ImagesTest, ScaledGreyAndTurned) {
   const Dataset dataset = import(opener(
       {.folder = folder(),

@@ -109,6 +109,10 @@ TEST_F(ImportTest, NamesOfClassesAreKept) {
   EXPECT_EQ(Dataset(path("set")).class_names(), (std::vector<std::string>{"a", "b", "c", "d", "e"}));
   expect_parts(message_of<InvalidArgument>([&] { run_import({.classes = 5, .class_names = {"a"}}, "other"); }),
                {"1 names of 5 classes"});
+  expect_parts(message_of<InvalidArgument>([&] {
+                 run_import({.classes = 5, .class_names = {"a", "b", "c", "d", "\xe4"}}, "other");
+               }),
+               {"'\\xe4'", "UTF-8"});
 }
 
 TEST_F(ImportTest, AnErrorLeavesWhatWasThere) {
