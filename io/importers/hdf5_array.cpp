@@ -156,6 +156,13 @@ void require_sources(hid_t properties, const std::vector<hsize_t>& extents, cons
     throw DataError(fmt::format("{}: is virtual, and its sources give {} of {} elements", place, given, elements));
 }
 
+// HDF5 would make infinities of numbers that are too large for the type.
+H5T_conv_ret_t refuse_too_large(H5T_conv_except_t exception, hid_t /*from*/, hid_t /*to*/, void* /*value*/,
+                                void* /*converted*/, void* /*state*/) {
+  return exception == H5T_CONV_EXCEPT_RANGE_HI || exception == H5T_CONV_EXCEPT_RANGE_LOW ? H5T_CONV_ABORT
+                                                                                         : H5T_CONV_UNHANDLED;
+}
+
 }  // namespace
 
 void require_written(hid_t dataset, const fs::path& file, const std::string& place, int depth) {
@@ -186,6 +193,8 @@ Hdf5Array::Hdf5Array(hid_t root, const fs::path& file, const std::string& datase
   const h5::Id access = h5::own(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose, file, "cannot be opened");
   dataset_ = h5::Id(H5Dopen2(root, name_.c_str(), access.get()), H5Dclose);
   if (!dataset_.valid()) h5::fail(file, fmt::format("there is no dataset '{}' that can be opened", printable(name_)));
+  transfer_ = h5::own(H5Pcreate(H5P_DATASET_XFER), H5Pclose, file, "cannot be opened");
+  H5Pset_type_conv_cb(transfer_.get(), refuse_too_large, nullptr);
   find_type();
   find_shape(root);
 }
@@ -240,6 +249,18 @@ void Hdf5Array::find_float(hid_t type) {
                     "bf16, f32 and f64",
                     H5Tget_size(type), exponent_bits, mantissa_bits));
   }
+  if (!is_half(dtype_)) {  // HDF5 converts from another bias or order of the parts
+    memory_type_ = h5::own(H5Tcopy(h5::file_type(dtype_)), H5Tclose, file_, "its type cannot be read");
+    return;
+  }
+  // HDF5 has no such types to convert to, so the bits are copied.
+  const H5T_order_t order = H5Tget_order(type);
+  if (sign != 15 || exponent != mantissa_bits || mantissa != 0 || H5Tget_norm(type) != H5T_NORM_IMPLIED ||
+      H5Tget_ebias(type) != (dtype_ == DType::f16 ? 15U : 127U) || (order != H5T_ORDER_LE && order != H5T_ORDER_BE))
+    refuse(
+        fmt::format("holds real numbers of 2 bytes that are no {}: their exponent has the bias {}, or their parts "
+                    "stand in another order",
+                    name(dtype_), H5Tget_ebias(type)));
   memory_type_ = h5::own(H5Tcopy(type), H5Tclose, file_, "its type cannot be read");
   H5Tset_order(memory_type_.get(), H5T_ORDER_LE);
 }
@@ -303,8 +324,9 @@ void Hdf5Array::read(std::uint64_t first, std::uint64_t samples, std::vector<std
       h5::own(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr), H5Sclose, file_, what());
   const std::size_t before = out.size();
   out.resize(before + samples * sample_bytes_);
-  h5::require(H5Dread(dataset_.get(), memory_type_.get(), target.get(), source.get(), H5P_DEFAULT, out.data() + before),
-              file_, what());
+  h5::require(
+      H5Dread(dataset_.get(), memory_type_.get(), target.get(), source.get(), transfer_.get(), out.data() + before),
+      file_, what());
 }
 
 }  // namespace tutti::io

@@ -38,6 +38,7 @@ class Hdf5Array {
   const std::string name_;
   h5::Id dataset_;
   h5::Id memory_type_;
+  h5::Id transfer_;
   DType dtype_ = DType::u8;
   std::vector<hsize_t> extents_;
   std::uint64_t sample_bytes_ = 0;

@@ -105,6 +105,37 @@ TEST_F(Hdf5Test, EveryType) {
   }
 }
 
+TEST_F(Hdf5Test, RealNumbersWithAnotherExponent) {
+  const fs::path file = path("a.h5");
+  const std::vector<float> values{1.0F, -2.5F, 0.0F, 3e4F};
+  const auto biased = [](hid_t of, std::size_t bias) {
+    h5::Id type(H5Tcopy(of), H5Tclose);
+    H5Tset_ebias(type.get(), bias);
+    return type;
+  };
+  add(file, "f32", biased(H5T_IEEE_F32BE, 100).get(), {4}, values.data(), H5T_NATIVE_FLOAT);
+  EXPECT_EQ(content(import(opener({file}, {{"x", "f32"}})), "x"), raw(values));
+  add(file, "vax", H5T_VAX_F64, {4}, values.data(), H5T_NATIVE_FLOAT);
+  EXPECT_EQ(content(import(opener({file}, {{"x", "vax"}})), "x"), raw(std::vector<double>{1.0, -2.5, 0.0, 3e4}));
+  const std::vector<double> large{1e40, 1.0};
+  add(file, "large", biased(H5T_IEEE_F32LE, 100).get(), {2}, large.data(), H5T_NATIVE_DOUBLE);
+  expect_parts(error(opener({file}, {{"x", "large"}})), {file.string(), "'large', samples 0 to"});
+
+  const h5::Id f16(H5Tcopy(H5T_IEEE_F32LE), H5Tclose);
+  H5Tset_fields(f16.get(), 15, 10, 5, 0, 10);
+  H5Tset_size(f16.get(), 2);
+  H5Tset_ebias(f16.get(), 15);
+  add(file, "f16", f16.get(), {4}, values.data(), H5T_NATIVE_FLOAT);
+  EXPECT_EQ(content(import(opener({file}, {{"x", "f16"}})), "x"),
+            raw(std::vector<std::uint16_t>{0x3c00, 0xc100, 0, 0x7753}));
+  add(file, "biased", biased(f16.get(), 16).get(), {4}, values.data(), H5T_NATIVE_FLOAT);
+  expect_parts(error(opener({file}, {{"x", "biased"}})), {"'biased'", "no f16", "bias 16"});
+  const h5::Id swapped(H5Tcopy(f16.get()), H5Tclose);
+  H5Tset_fields(swapped.get(), 15, 0, 5, 5, 10);
+  add(file, "swapped", swapped.get(), {4}, values.data(), H5T_NATIVE_FLOAT);
+  expect_parts(error(opener({file}, {{"x", "swapped"}})), {"'swapped'", "no f16"});
+}
+
 TEST_F(Hdf5Test, TypesThatAreNoNumbers) {
   const fs::path file = path("a.h5");
   const auto refused = [&](const std::string& name, hid_t type, const std::string& words) {
