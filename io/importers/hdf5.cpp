@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <tutti/io/detail/hdf5.hpp>
 #include <tutti/io/importers/hdf5_array.hpp>
@@ -44,8 +46,10 @@ class Hdf5Source final : public SampleSource {
     for (const fs::path& path : files.files) {
       const OpenHdf5 file(path, files.arrays);
       std::vector<Field> fields;
-      for (std::size_t i = 0; i < file.arrays.size(); ++i)
+      for (std::size_t i = 0; i < file.arrays.size(); ++i) {
+        if (!file.arrays[i].surely_written()) note_reserved(counts_.size(), i);
         fields.push_back({files.arrays[i].field, file.arrays[i].dtype(), file.arrays[i].shape()});
+      }
       if (stored_.empty()) stored_ = fields;
       for (std::size_t i = 0; i < fields.size(); ++i)
         if (fields[i] != stored_[i])
@@ -104,12 +108,26 @@ class Hdf5Source final : public SampleSource {
     return count;
   }
 
+  std::vector<std::string> notes(Ranks& /*ranks*/) override {
+    std::vector<std::string> notes;
+    if (reserved_ > 0)
+      notes.push_back(fmt::format(
+          "{}{}: space was reserved when the dataset was created; what was never written since, if anything, "
+          "is read as zeros or the fill value",
+          first_reserved_, reserved_ == 1 ? "" : fmt::format(" and {} more", reserved_ - 1)));
+    return notes;
+  }
+
   std::uint64_t bytes_read() const override { return done_ * sample_bytes_; }
   std::optional<std::uint64_t> bytes_total() const override { return samples_ * sample_bytes_; }
 
  private:
   std::string place(std::size_t file, std::size_t array) const {
     return fmt::format("{}: dataset '{}'", files_.files[file].string(), files_.arrays[array].dataset);
+  }
+
+  void note_reserved(std::size_t file, std::size_t array) {
+    if (reserved_++ == 0) first_reserved_ = place(file, array);
   }
 
   void read_labels(std::size_t field, std::uint64_t count, std::vector<std::byte>& out) {
@@ -128,6 +146,8 @@ class Hdf5Source final : public SampleSource {
   std::vector<std::uint64_t> counts_;  // samples per file
   std::uint64_t samples_ = 0;
   std::uint64_t sample_bytes_ = 0;
+  std::uint64_t reserved_ = 0;  // datasets whose space was reserved, of all files
+  std::string first_reserved_;
   std::size_t file_ = 0;
   std::uint64_t next_ = 0;  // in the file
   std::uint64_t done_ = 0;

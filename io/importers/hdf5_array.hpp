@@ -21,6 +21,8 @@ class Hdf5Array {
   DType dtype() const noexcept { return dtype_; }
   std::uint64_t samples() const noexcept { return extents_[0]; }
   std::vector<std::size_t> shape() const { return {extents_.begin() + 1, extents_.end()}; }  ///< of one sample
+  /// False: space was reserved when the dataset was created, so it is not known whether all of it was written since.
+  bool surely_written() const noexcept { return written_; }
   std::uint64_t sample_bytes() const noexcept { return sample_bytes_; }
 
   /// Adds samples to `out`, in C order and this machine's byte order. \throws DataError
@@ -42,10 +44,7 @@ class Hdf5Array {
   DType dtype_ = DType::u8;
   std::vector<hsize_t> extents_;
   std::uint64_t sample_bytes_ = 0;
+  bool written_ = true;
 };
-
-/// HDF5 makes up values where nothing was ever written, and where a source of a virtual dataset is missing: refuses
-/// such a dataset. `place` begins the messages.
-void require_written(hid_t dataset, const std::filesystem::path& file, const std::string& place, int depth = 0);
 
 }  // namespace tutti::io

@@ -196,6 +196,29 @@ TEST_F(Hdf5Test, WhatWasNeverWrittenIsNotMadeUp) {
   expect_parts(error(opener({file}, {{"x", "huge"}})), {"never written"});
 }
 
+TEST_F(Hdf5Test, SpaceThatWasReservedEarlyIsNoted) {
+  const fs::path file = path("a.h5");
+  const auto values = numbers();
+  const auto early = [](const Setting& setting) {
+    return [setting](hid_t properties) {
+      if (setting) setting(properties);
+      H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY);
+    };
+  };
+  add(file, "chunks", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, early(chunked({3, 2, 2})));
+  add(file, "plain", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, early({}));
+  add(file, "late", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, chunked({3, 2, 2}));
+  add(file, "compact", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT,
+      early([](hid_t p) { H5Pset_layout(p, H5D_COMPACT); }));
+  std::vector<std::string> notes;
+  options_.note = [&](const std::string& note) { notes.push_back(note); };
+  EXPECT_EQ(content(import(opener({file}, {{"x", "late"}, {"y", "compact"}})), "x"), raw(values));
+  EXPECT_TRUE(notes.empty());
+  EXPECT_EQ(content(import(opener({file}, {{"x", "chunks"}, {"y", "plain"}})), "x"), raw(values));
+  ASSERT_EQ(notes.size(), 1U);
+  expect_parts(notes[0], {file.string(), "'chunks' and 1 more", "space was reserved"});
+}
+
 TEST_F(Hdf5Test, VirtualDatasets) {
   const auto values = numbers();
   add(path("one.h5"), "d", H5T_STD_I32LE, {5, 6}, values.data(), H5T_NATIVE_INT, chunked({2, 6}));
