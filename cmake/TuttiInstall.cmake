@@ -76,7 +76,8 @@ if(TUTTI_PRELOAD)
 endif()
 
 if(TUTTI_IO)
-  tutti_install_target(io io tuttiIoTargets HEADERS io/checkpoint.hpp io/dataset.hpp io/loader.hpp io/sampler.hpp)
+  tutti_install_target(io io tuttiIoTargets HEADERS io/augment.hpp io/buffer_pool.hpp io/checkpoint.hpp io/compression.hpp io/dataset.hpp
+                       io/loader.hpp io/sampler.hpp)
   tutti_install_export(io tuttiIoTargets)
 endif()
 

@@ -1,6 +1,8 @@
 // How the chunks of a data set are compressed.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstdint>
 #include <string>
 

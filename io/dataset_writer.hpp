@@ -1,6 +1,8 @@
 // Writes a data set: takes samples in order and lays them out in shards and a manifest.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>

@@ -1,6 +1,8 @@
 // Samples in memory, field by field: what importers give and the writer of shards takes.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>

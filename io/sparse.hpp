@@ -1,6 +1,8 @@
 // Sparse samples: the elements of each that are not zero, in compressed rows (CSR).
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>

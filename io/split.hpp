@@ -1,6 +1,8 @@
 // Divides a data set into parts: training, validation and test sets, or other shards of the same samples.
 #pragma once
 
+#include <tutti/kernels/cpp20.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
