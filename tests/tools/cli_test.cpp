@@ -188,7 +188,8 @@ TEST(Cli, MisspellingsOfCommandsBelowAreNamed) {
     EXPECT_EQ(said({"data", "chek", "D"}),
               "tutti: error: data: unknown command 'chek'; did you mean 'check'? (see `tutti data --help`)\n");
     EXPECT_EQ(said({"data"}),
-              "tutti: error: data: a command is required: import, check, split, speed, stage, show (see `tutti data --help`)\n");
+              "tutti: error: data: a command is required: import, check, split, speed, stage, show (see `tutti data "
+              "--help`)\n");
     EXPECT_EQ(said({"data", "import", "idx", "--imges", "a"}),
               "tutti: error: data import idx: unknown option '--imges'; did you mean '--images'? (see `tutti data "
               "import idx --help`)\n");
