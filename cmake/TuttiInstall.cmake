@@ -63,7 +63,7 @@ tutti_install_target(
           collectives/user_operator.hpp)
 tutti_install_target(allreduce library tuttiTargets HEADERS allreduce/allreduce.hpp allreduce/allreduce_group.hpp allreduce/fused_buffer.hpp
                      allreduce/version.hpp)
-tutti_install_target(compression library tuttiTargets HEADERS compression/compression.hpp)
+tutti_install_target(compression library tuttiTargets HEADERS compression/codecs.hpp compression/compressed_allreduce.hpp)
 tutti_install_export(library tuttiTargets)
 
 install(

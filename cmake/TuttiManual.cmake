@@ -20,7 +20,7 @@ set(cpp_headers "")
 foreach(name collectives/session collectives/communicator collectives/options collectives/costs collectives/network kernels/dtype kernels/buffer kernels/ranges kernels/error kernels/reduce
              allreduce/allreduce allreduce/allreduce_group allreduce/fused_buffer collectives/collectives collectives/collectives_of_ranges
              collectives/point_to_point collectives/request collectives/persistent collectives/user_operator collectives/flight_recorder
-             compression/compression allreduce/version)
+             compression/codecs compression/compressed_allreduce allreduce/version)
   list(APPEND cpp_headers ${PROJECT_SOURCE_DIR}/${name}.hpp)
 endforeach()
 set(cpp_example ${PROJECT_SOURCE_DIR}/examples/allreduce_hello/main.cpp)

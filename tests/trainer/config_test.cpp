@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <tutti/compression/compression.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/optimizers/optimizer.hpp>
 
@@ -183,7 +182,7 @@ TEST_F(ConfigFile, ValueOutOfRangeNamesKeyAndRange) {
   expect_parts(error(data_ + "[optimizer]\nmomentum = 1.0\n"), {"optimizer.momentum", "0 to"});
   expect_parts(error(data_ + "[optimizer]\nlearning_rate = nan\n"), {"optimizer.learning_rate"});
   expect_parts(error(data_ + "[model]\nname = \"resnet\"\n"), {"model.name", "resnet", "softmax, mlp, convnet"});
-  expect_parts(error(data_, {"exchange.compression=int8"}), {"exchange.compression", "none, bf16, f16"});
+  expect_parts(error(data_, {"exchange.compression=int3"}), {"exchange.compression", "unknown codec 'int3'"});
 }
 
 TEST_F(ConfigFile, ContradictionsAndBadFiles) {
@@ -360,9 +359,7 @@ TEST(ConfigTable, NamesAreThoseOfTheTables) {
   expect_names("model.name", model_names());
   expect_names("optimizer.kind", optimizer_names());
   expect_names("exchange.kind", exchange_names());
-  expect_names("exchange.compression", compression_names());
   for (const auto name : optimizer_names()) EXPECT_NO_THROW(make_optimizer({.kind = std::string(name)})) << name;
-  for (const auto name : codec_names()) EXPECT_NO_THROW(make_codec(name)) << name;
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ TEST_F(ExchangeTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
     const ExchangeOptions options;
     const auto exchange = make_exchange({world_, buckets, options});
     for (std::size_t step = 0; step < 3; ++step) {
-      exchange->begin();
+      exchange->begin(0);
       for (std::size_t i = 0; i < infos_.size(); ++i) fill(buckets.gradient(i), 0.0F);
       for (std::size_t i = 0; i < infos_.size(); ++i) {
         const std::size_t parameter = (i + rank + step) % infos_.size();  // another order on every rank
@@ -78,7 +78,7 @@ TEST_F(ExchangeTest, ChangesNoParameterAndNoSlot) {
     fill(buckets.parameters(b), 7.0F);
     fill(buckets.slots(b)[0], 8.0F);
   }
-  exchange->begin();
+  exchange->begin(0);
   fill(buckets.gradient(0), 1.0F);
   exchange->gradient_ready(0, 0, infos_[0].count());
   for (std::size_t b = 0; b < buckets.size(); ++b) exchange->wait(b);
@@ -94,7 +94,7 @@ TEST_F(ExchangeTest, DiscardMayFollowSomeWaits) {
   const ExchangeOptions options;
   const auto exchange = make_exchange({world_, buckets, options});
   for (const std::size_t waits : {0U, 2U}) {
-    exchange->begin();
+    exchange->begin(0);
     if (world_.rank() == 1) exchange->gradient_ready(3, 0, infos_[3].count());
     for (std::size_t b = 0; b < waits; ++b) exchange->wait(b);
     exchange->discard();
@@ -131,7 +131,7 @@ TEST_F(ExchangeTest, AShardedUpdateHasTheBitsOfAWholeOne) {
         for (std::size_t k = 0; k < infos[i].count(); ++k)
           static_cast<float*>(buckets.parameter(i).data)[k] = 0.01F * static_cast<float>(k % 17);
       for (std::uint64_t step = 1; step <= 3; ++step) {
-        exchange->begin();
+        exchange->begin(0);
         for (std::size_t i = 0; i < infos.size(); ++i)
           for (std::size_t k = 0; k < infos[i].count(); ++k)
             static_cast<float*>(buckets.gradient(i).data)[k] =
@@ -181,7 +181,7 @@ TEST_F(ExchangeTest, AShardedGradientThatIsNotFiniteIsNamedOnAllRanks) {
       const auto exchange = make_exchange({world_, buckets, how});
       Update update(*optimizer, options, infos, buckets);
       for (const bool wrong : {true, false}) {
-        exchange->begin();
+        exchange->begin(0);
         for (std::size_t i = 0; i < infos.size(); ++i) fill(buckets.gradient(i), 1.0F);
         if (wrong && world_.rank() == 1)
           static_cast<float*>(buckets.gradient(0).data)[1500] = std::numeric_limits<float>::quiet_NaN();
@@ -216,7 +216,7 @@ TEST_F(ExchangeTest, AnUpdateTakesTheSumOfAllRanks) {
   const Buckets buckets = make_buckets(200);
   const ExchangeOptions options;
   const auto exchange = make_exchange({world_, buckets, options});
-  exchange->begin();
+  exchange->begin(0);
   for (std::size_t i = 0; i < infos_.size(); ++i) {
     fill(buckets.gradient(i), static_cast<float>(i) + static_cast<float>(world_.rank()));
     exchange->gradient_ready(i, 0, infos_[i].count());
@@ -236,7 +236,7 @@ TEST_F(ExchangeTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
     for (const float large : {60000.0F, 1e5F, 3e38F}) {
       const bool overflows = compression == "f16" ? large > 65504 : large > 1e38F;
       for (std::size_t b = 0; b < buckets.size(); ++b) fill(buckets.parameters(b), 7.0F);
-      exchange->begin();
+      exchange->begin(0);
       for (std::size_t i = 0; i < infos_.size(); ++i) fill(buckets.gradient(i), 0.0F);
       static_cast<float*>(buckets.gradient(2).data)[32] = world_.rank() == 2   ? large
                                                           : world_.rank() == 1 ? large / 2
@@ -264,7 +264,7 @@ TEST_F(ExchangeTest, WhatIsNotANumberIsNotClipped) {
     const Buckets buckets = make_buckets(1);
     const ExchangeOptions options;
     const auto exchange = make_exchange({world_, buckets, options});
-    exchange->begin();
+    exchange->begin(0);
     for (std::size_t i = 0; i < infos_.size(); ++i) fill(buckets.gradient(i), 1.0F);
     if (world_.rank() == 1) static_cast<float*>(buckets.gradient(1).data)[3] = std::numeric_limits<float>::quiet_NaN();
     const auto outcome = Update(*optimizer_, clipping, infos_, buckets).run(*exchange, {.learning_rate = 1.0});

@@ -17,6 +17,7 @@
 
 #include <toml++/toml.h>
 
+#include <tutti/compression/codecs.hpp>
 #include <tutti/kernels/integer_sums.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/config/key_search.hpp>
@@ -196,18 +197,24 @@ void require_consistent(const Config& config, const std::string& origin) {
   require(!config.run.keep_best || !config.data.test.empty(), "run.keep_best = true needs data.test");
   require(config.schedule.restart_epochs == 0.0 || config.schedule.end_epochs == 0.0,
           "schedule.end_epochs has no meaning beside schedule.restart_epochs");
+  CodecSettings codec;
   try {
-    require(!LossScale(config.numerics.loss_scale).is_on() || config.exchange.compression == "f16",
-            "numerics.loss_scale needs exchange.compression = \"f16\": other types hold gradients as they are");
+    codec = codec_settings(config.exchange.compression);
+  } catch (const InvalidArgument& error) {
+    require(false, fmt::format("exchange.compression: {}", error.what()).c_str());
+  }
+  try {
+    require(!LossScale(config.numerics.loss_scale).is_on() || (codec.codec == "f16" && !codec.feedback),
+            "numerics.loss_scale needs exchange.compression = \"f16\", without feedback: other types hold gradients as "
+            "they are");
     if (config.schedule.kind == "multi_step") milestones_of(config.schedule.milestone_epochs);
   } catch (const InvalidArgument& error) {
     require(false, error.what());
   }
-  require(config.exchange.compression == "none" || config.model.dtype == "f32",
-          "exchange.compression needs model.dtype = \"f32\"");
-  require(config.exchange.compression == "none" || config.exchange.algorithm.empty(),
+  require(codec.codec == "none" || config.model.dtype == "f32", "exchange.compression needs model.dtype = \"f32\"");
+  require(codec.codec == "none" || config.exchange.algorithm.empty(),
           "exchange.algorithm cannot be chosen together with exchange.compression");
-  require(config.exchange.compression == "none" || config.numerics.reproducible == "run",
+  require(codec.codec == "none" || config.numerics.reproducible == "run",
           "exchange.compression needs numerics.reproducible = \"run\"");
   require(config.model.compute == "same" || config.model.dtype == "f32",
           "model.compute = \"bf16\" needs model.dtype = \"f32\"");

@@ -6,13 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
+#include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/inspect/selection.hpp>
-#include <tutti/compression/compression.hpp>
+#include <tutti/compression/codecs.hpp>
+#include <tutti/compression/compressed_allreduce.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/exchange/bucketwise.hpp>
@@ -25,29 +26,40 @@ namespace {
 class AllreduceExchange final : public BucketwiseExchange {
  public:
   explicit AllreduceExchange(const ExchangeParts& parts)
-      : BucketwiseExchange(parts.buckets),
-        comm_(parts.comm),
-        algorithm_(parts.options.algorithm),
-        codec_(parts.options.compression == "none" ? nullptr : make_codec(parts.options.compression)) {
+      : BucketwiseExchange(parts.buckets), comm_(parts.comm), algorithm_(parts.options.algorithm) {
     if (!algorithm_.empty() && find_algorithm(allreduce_algorithms(), Collective::allreduce, algorithm_) == nullptr)
       throw InvalidArgument(text("exchange.algorithm = \"", algorithm_, "\": there is no such allreduce"));
+    const CodecSettings codec = codec_settings(parts.options.compression);
+    if (codec.codec == "none") return;
+    for (std::size_t b = 0; b < buckets().size(); ++b)
+      compressed_.emplace_back(comm_, tensors_of(b), codec, ReduceOp::sum);
   }
 
  private:
+  std::vector<TensorPart> tensors_of(std::size_t bucket) const {
+    const BucketPlan& plan = buckets().plan();
+    std::vector<TensorPart> tensors;
+    for (const BucketPlan::Piece& piece : plan.buckets[bucket].pieces)
+      tensors.push_back({.offset = plan.offset_of(piece) - plan.buckets[bucket].offset,
+                         .count = piece.count,
+                         .tensor = piece.parameter,
+                         .first = piece.first});
+    return tensors;
+  }
+
   Request start(std::size_t bucket) override {
     const Buffer gradients = buckets().gradients(bucket);
-    if (codec_ == nullptr) {
+    if (compressed_.empty()) {
       add_payload(gradients.size_bytes());
       return iallreduce(comm_, gradients, ReduceOp::sum, {.algorithm = algorithm_});
     }
-    const std::span<float> values(static_cast<float*>(gradients.data), gradients.count);
-    add_payload(codec_->encoded_bytes(values.size()));
-    return icompressed_allreduce(comm_, values, ReduceOp::sum, codec_);
+    add_payload(compressed_[bucket].payload_bytes());
+    return compressed_[bucket].start({static_cast<float*>(gradients.data), gradients.count}, step());
   }
 
   const Communicator& comm_;
   const std::string algorithm_;
-  const std::shared_ptr<const Codec> codec_;
+  std::vector<CompressedAllreduce> compressed_;  // by bucket; none: gradients travel as they are
 };
 
 }  // namespace

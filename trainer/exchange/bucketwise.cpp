@@ -9,7 +9,8 @@ namespace tutti::trainer {
 BucketwiseExchange::BucketwiseExchange(const Buckets& buckets)
     : buckets_(buckets), ready_(buckets.plan()), operations_(buckets.size()) {}
 
-void BucketwiseExchange::begin() {
+void BucketwiseExchange::begin(std::uint64_t step) {
+  step_ = step;
   exposed_ = Clock::duration::zero();
   payload_bytes_ = 0;
   started_ = 0;

@@ -14,7 +14,7 @@ namespace tutti::trainer {
 
 class BucketwiseExchange : public Exchange {
  public:
-  void begin() override;
+  void begin(std::uint64_t step) override;
   void gradient_ready(std::size_t parameter, std::size_t first, std::size_t count) override;
   void wait(std::size_t bucket) override;
   void discard() override;
@@ -34,6 +34,7 @@ class BucketwiseExchange : public Exchange {
   void start_rest();
 
   const Buckets& buckets() const noexcept { return buckets_; }
+  std::uint64_t step() const noexcept { return step_; }
   void add_payload(std::uint64_t bytes) noexcept { payload_bytes_ += bytes; }
 
   /// Adds the time of its own life to the exposed time.
@@ -53,6 +54,7 @@ class BucketwiseExchange : public Exchange {
   void start_ready();
 
   const Buckets& buckets_;
+  std::uint64_t step_ = 0;
   ReadyBuckets ready_;
   std::vector<Request> operations_;  // by bucket
   std::size_t started_ = 0;          // buckets [0, started_) are exchanged or being so

@@ -3,7 +3,6 @@
 
 #include <string_view>
 
-#include <tutti/compression/compression.hpp>
 #include <tutti/trainer/tables/named_rows.hpp>
 
 namespace tutti::trainer {
@@ -35,12 +34,6 @@ Ownership ownership_of(const ExchangeOptions& options, const Communicator& comm)
 std::span<const std::string_view> exchange_names() noexcept {
   static constexpr auto kNames = names_of(kStrategies);
   return kNames;
-}
-
-std::vector<std::string_view> compression_names() {
-  std::vector<std::string_view> names{"none"};
-  names.insert(names.end(), codec_names().begin(), codec_names().end());
-  return names;
 }
 
 }  // namespace tutti::trainer

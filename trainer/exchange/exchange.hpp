@@ -26,8 +26,9 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
   virtual ~Exchange() = default;
 
-  /// A new step: the gradient memory belongs to the model until it says that a gradient is ready.
-  virtual void begin() = 0;
+  /// A new step, by its number in the run, the same on all ranks: random draws depend on it. The gradient memory belongs
+  /// to the model until it says that a gradient is ready.
+  virtual void begin(std::uint64_t step) = 0;
 
   /// Elements [first, first + count) of this rank's gradient of `parameter` are complete; each at most once a step. May
   /// start communication; never waits. \throws CommunicationError

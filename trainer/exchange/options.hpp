@@ -5,7 +5,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace tutti::trainer {
 
@@ -13,14 +12,11 @@ namespace tutti::trainer {
 struct ExchangeOptions {
   std::string kind = "allreduce";
   std::int64_t bucket_bytes = 0;
-  std::string compression = "none";
+  std::string compression = "none";  ///< settings of a codec (compression/codecs.hpp)
   std::string algorithm = {};
 };
 
 /// Those of the table in exchange.cpp.
 std::span<const std::string_view> exchange_names() noexcept;
-
-/// What gradients can travel as: "none", or one of the codecs of compression/.
-std::vector<std::string_view> compression_names();
 
 }  // namespace tutti::trainer

@@ -43,8 +43,8 @@ ShardSums::ShardSums(const ExchangeParts& parts, std::uint64_t addends)
   sums_ = {static_cast<std::int32_t*>(memory_.get()), count};
 }
 
-void ShardSums::begin() {
-  BucketwiseExchange::begin();
+void ShardSums::begin(std::uint64_t step) {
+  BucketwiseExchange::begin(step);
   std::fill(sums_.begin(), sums_.end(), 0);
   std::fill(largest_.begin(), largest_.end(), std::uint8_t{0});
 }

@@ -29,7 +29,7 @@ class ShardSums final : public BucketwiseExchange {
   /// \throws InvalidArgument: no such algorithm
   ShardSums(const ExchangeParts& parts, std::uint64_t addends);
 
-  void begin() override;
+  void begin(std::uint64_t step) override;
   void wait(std::size_t bucket) override;
   void finish() override;
   void discard() override;

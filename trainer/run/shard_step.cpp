@@ -31,7 +31,7 @@ void StepLoop::compute_shards(const ShardsInput& input, bool asked_to_stop) {
   const std::size_t count = own.size() * input.batches.size();
   sums_.assign(shards * input.batches.size() + 2, 0.0);
   Laps laps;
-  exchange_->begin();
+  exchange_->begin(input.step);
   for (std::size_t i = 0; i < count; ++i) {
     const bool is_last = i + 1 == count;
     attempt([&] {

@@ -14,6 +14,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/collectives/collectives.hpp>
+#include <tutti/compression/codecs.hpp>
 #include <tutti/trainer/exchange/bucket_size.hpp>
 #include <tutti/trainer/run/laps.hpp>
 #include <tutti/trainer/run/update.hpp>
@@ -118,7 +119,6 @@ void StepLoop::begin_step() {
   network_->begin_gradients();
   phases_ = {};
   statistics_seconds_ = 0.0;
-  exchange_->begin();
 }
 
 void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) {
@@ -138,6 +138,7 @@ void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) 
 StepReport StepLoop::train_step(const StepInput& input, const std::function<bool()>& stop) {
   begin_step();
   in_step_ = false;
+  exchange_->begin(input.step);
   Laps laps;
   attempt([&] { local_loss_ += network_->forward(input.samples); });
   if (failure_) network_->skip();
@@ -220,7 +221,7 @@ std::string StepLoop::step_text(std::uint64_t step) const {
 void StepLoop::stop_at_gradient(const StepInput& input, const UpdateOutcome& outcome) {
   exchange_->discard();
   std::string cause;
-  if (config_.exchange.compression == "f16") {
+  if (codec_settings(config_.exchange.compression).codec == "f16") {
     cause = "; exchange.compression = \"f16\" holds no value beyond 65504: bf16 does";
     if (loss_scale_.scale() != 1.0)
       cause += fmt::format("; it was multiplied by {}, a loss scale", loss_scale_.scale());

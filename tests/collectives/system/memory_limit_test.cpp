@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@
 #include <tests/support/ranks/errors.hpp>
 #include <tutti/allreduce/fused_buffer.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
-#include <tutti/compression/compression.hpp>
+#include <tutti/compression/reduction.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -135,24 +136,27 @@ void expect_told(const Action& action) {
   MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/// Encoded data too large for any memory, on the last rank.
-class LargeCodec final : public Codec {
+/// Needs more than any memory, on the last rank.
+class LargeReduction final : public detail::Reduction {
  public:
-  explicit LargeCodec(bool is_large) : is_large_(is_large) {}
-  std::string_view name() const noexcept override { return "large"; }
-  std::size_t encoded_bytes(std::size_t count) const noexcept override { return is_large_ ? kLimit : count; }
-  void encode(std::span<const float>, std::span<std::byte>) const override {}
-  void decode(std::span<const std::byte>, std::span<float>) const override {}
+  explicit LargeReduction(const Communicator& comm)
+      : Reduction({.comm = comm, .parts = {}, .settings = {}, .op = ReduceOp::sum}) {}
+  int stages() const noexcept override { return 1; }
+  void allocate() override {
+    if (comm().rank() == comm().size() - 1) detail::require_memory(kLimit);
+  }
+  std::size_t payload_bytes() const noexcept override { return 0; }
+  std::vector<CompressionState> state() override { return {}; }
 
  private:
-  bool is_large_;
+  std::unique_ptr<detail::WaitingTask> begin_stage(const detail::Stage& /*stage*/) override { return nullptr; }
+  void end_stage(const detail::Stage& /*stage*/) override {}
 };
 
 TEST_F(MemoryLimit, TooLittleForACodecIsToldToAll) {
   if (world().size() == 1) GTEST_SKIP() << "needs a peer";
   expect_told([](const Communicator& comm) {
-    const auto codec = std::make_shared<LargeCodec>(comm.rank() == comm.size() - 1);
-    icompressed_allreduce(comm, lasting<float>(1000), ReduceOp::sum, codec).wait();
+    detail::start_reduction(std::make_shared<LargeReduction>(comm), lasting<float>(1000), 0).wait();
   });
 }
 

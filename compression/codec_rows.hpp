@@ -1,0 +1,17 @@
+// Where the table of codecs takes its rows from, and parameters that several have.
+#pragma once
+
+#include <span>
+
+#include <tutti/compression/codecs.hpp>
+
+namespace tutti::detail {
+
+// Each in the folder of its kind.
+std::span<const Codec* const> block_codecs() noexcept;
+
+extern const CodecParameter kFeedbackParameter;
+extern const CodecParameter kRoundingParameter;
+extern const CodecParameter kSeedParameter;
+
+}  // namespace tutti::detail

@@ -1,0 +1,84 @@
+// Codecs: what gradients can travel as, and the settings of one. One table feeds configurations, tools, tests and
+// documentation.
+#pragma once
+
+#include <tutti/kernels/cpp20.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#pragma GCC visibility push(default)
+namespace tutti {
+
+namespace detail {
+class Reduction;
+struct ReductionParts;
+}  // namespace detail
+
+/// One codec with its parameters. Which ones a codec has, and what they are by default, its row says; others are
+/// ignored.
+struct CodecSettings {
+  std::string codec = "none";        ///< of the table
+  bool feedback = false;             ///< what a rank has not sent is kept and added to its next contribution
+  std::string rounding = "nearest";  ///< "nearest" (ties to even) or "stochastic" (unbiased)
+  std::uint64_t seed = 0;            ///< of all draws
+  friend bool operator==(const CodecSettings&, const CodecSettings&) = default;
+};
+
+/// A parameter of a codec, beside `codec` itself.
+struct CodecParameter {
+  using Slot = std::variant<bool CodecSettings::*, std::int64_t CodecSettings::*, std::uint64_t CodecSettings::*,
+                            double CodecSettings::*, std::string CodecSettings::*>;
+  std::string_view name;
+  std::string_view meaning;
+  Slot slot;
+  double low = 0.0;  ///< of numbers
+  double high = 0.0;
+  std::span<const std::string_view> choices = {};  ///< of words
+};
+
+/// Whether what was not sent may be added later (Karimireddy et al., arXiv:1901.09847): only a codec that is a
+/// contraction, |C(x) - x|^2 <= (1 - delta) |x|^2 with delta > 0, settles then.
+enum class Feedback : std::uint8_t {
+  refused,  ///< no contraction: what is kept would grow without end
+  offered,
+  advised,  ///< on by default
+  needed    ///< without it training does not converge in general: on by default
+};
+
+/// A row of the table.
+struct Codec {
+  std::string_view name;
+  std::string_view summary;  ///< what travels
+  std::string_view error;    ///< the contraction or variance, in formulas
+  std::string_view source;   ///< paper or standard
+  bool is_unbiased = false;  ///< the mean over draws is the value
+  Feedback feedback = Feedback::offered;
+  bool sums_codes = false;  ///< encoded contributions are added as they are
+  std::span<const CodecParameter* const> parameters = {};
+  void (*set_defaults)(CodecSettings& settings) = nullptr;  ///< of its parameters; may be null
+  double (*bits)(const CodecSettings& settings, std::size_t count, int ranks) = nullptr;  ///< a value of a contribution
+  std::shared_ptr<detail::Reduction> (*make)(detail::ReductionParts&& parts) =
+      nullptr;  ///< how contributions are added
+};
+
+/// All codecs, "none" first.
+std::span<const Codec* const> codecs() noexcept;
+
+/// \throws InvalidArgument naming the known ones.
+const Codec& codec_named(std::string_view name);
+
+/// Settings from text: NAME or NAME:PARAMETER=VALUE,PARAMETER=VALUE. \throws InvalidArgument naming the text, what is
+/// wrong with it and what is known: a codec, a parameter that it does not have, a value out of range, one given twice.
+CodecSettings codec_settings(std::string_view text);
+
+/// The shortest text that gives these settings.
+std::string to_text(const CodecSettings& settings);
+
+}  // namespace tutti
+#pragma GCC visibility pop

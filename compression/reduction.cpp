@@ -1,0 +1,86 @@
+#include <tutti/compression/reduction.hpp>
+
+#include <tutti/allreduce/allreduce_table.hpp>
+#include <tutti/collectives/communicator/communicator_state.hpp>
+#include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/kernels/text.hpp>
+
+namespace tutti::detail {
+
+void Reduction::prepare(std::span<float> data, std::uint64_t step) noexcept {
+  data_ = data;
+  step_ = step;
+  facts_ = {};
+  under_way_ = true;
+}
+
+std::unique_ptr<WaitingTask> Reduction::begin(const Stage& stage) { return begin_stage(stage); }
+
+void Reduction::end(const Stage& stage) {
+  end_stage(stage);
+  if (stage.number() + 1 == stages()) under_way_ = false;
+}
+
+std::unique_ptr<WaitingTask> Reduction::start_all_to_all(const Stage& stage, std::span<const std::byte> in,
+                                                         std::span<std::byte> out) const {
+  return stage.start(stage.comm().state().everyone(), collective_algorithms(),
+                     {.collective = Collective::all_to_all,
+                      .input = ConstBuffer(in.data(), in.size(), DType::u8),
+                      .output = Buffer(out.data(), out.size(), DType::u8),
+                      .data_count = out.size(),
+                      .dtype = DType::u8});
+}
+
+std::unique_ptr<WaitingTask> Reduction::start_all_gather(const Stage& stage, std::span<const std::byte> in,
+                                                         std::span<std::byte> out) const {
+  return stage.start(stage.comm().state().everyone(), collective_algorithms(),
+                     {.collective = Collective::all_gather,
+                      .input = ConstBuffer(in.data(), in.size(), DType::u8),
+                      .output = Buffer(out.data(), out.size(), DType::u8),
+                      .data_count = out.size(),
+                      .dtype = DType::u8});
+}
+
+std::unique_ptr<WaitingTask> Reduction::start_allreduce(const Stage& stage, Buffer data, ReduceOp op) const {
+  return stage.start(stage.comm().state().everyone(), allreduce_algorithms(),
+                     {.collective = Collective::allreduce,
+                      .input = data,
+                      .output = data,
+                      .data_count = data.count,
+                      .dtype = data.dtype,
+                      .op = op});
+}
+
+Request start_reduction(const std::shared_ptr<Reduction>& reduction, std::span<float> data, std::uint64_t step) {
+  const Communicator& comm = reduction->comm();
+  CommunicatorState& state = comm.state();
+  std::string problem;
+  std::size_t count = 0;
+  for (const TensorPart& part : reduction->parts()) {
+    count += part.count;
+    if (part.offset > data.size() || part.count > data.size() - part.offset)
+      problem = text("a part at ", part.offset, " of ", part.count, " elements lies outside the data, which has ",
+                     data.size());
+  }
+  if (data.data() == nullptr && !data.empty())
+    problem = text("data is null and should hold ", data.size(), " elements");
+  if (reduction->is_under_way()) problem = "the last call is not complete";
+  const std::uint64_t sequence = state.take_sequence();
+  if (!problem.empty()) state.failures().refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
+  StagedCall call = {.name = "compressed allreduce",
+                     .arguments = text(name(reduction->op()), " f32 x ", count, " in ", reduction->parts().size(),
+                                       " tensors, ", to_text(reduction->settings()), ", step ", step),
+                     .collective = Collective::allreduce,
+                     .count = count,
+                     .dtype = DType::f32,
+                     .op = reduction->op(),
+                     .algorithm = "compressed",
+                     .stages = reduction->stages()};
+  return Request(start_staged(comm, std::move(call), sequence, [&] {
+    reduction->allocate();
+    reduction->prepare(data, step);
+    return reduction;
+  }));
+}
+
+}  // namespace tutti::detail

@@ -1,0 +1,84 @@
+// What the kinds of compressed allreduce have in common: each is the stages of an operation that is started many times.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tutti/collectives/engine/staged_task.hpp>
+#include <tutti/compression/compressed_allreduce.hpp>
+
+namespace tutti::detail {
+
+/// What a kind is made from. `comm` outlives it.
+struct ReductionParts {
+  const Communicator& comm;
+  std::vector<TensorPart> parts;
+  CodecSettings settings;
+  ReduceOp op;
+};
+
+class Reduction : public Stages {
+ public:
+  explicit Reduction(ReductionParts&& parts) : made_from_(std::move(parts)) {}
+
+  virtual int stages() const noexcept = 0;
+
+  /// Takes all memory that calls need, once. \throws OutOfMemory
+  virtual void allocate() = 0;
+
+  virtual std::size_t payload_bytes() const noexcept = 0;
+  virtual std::vector<CompressionState> state() = 0;
+
+  std::unique_ptr<WaitingTask> begin(const Stage& stage) final;
+  void end(const Stage& stage) final;
+
+  /// Before a call: the data of all parts. Afterwards it is under way until its last stage has ended.
+  void prepare(std::span<float> data, std::uint64_t step) noexcept;
+  bool is_under_way() const noexcept { return under_way_; }
+
+  const Communicator& comm() const noexcept { return made_from_.comm; }
+  std::span<const TensorPart> parts() const noexcept { return made_from_.parts; }
+  const CodecSettings& settings() const noexcept { return made_from_.settings; }
+  ReduceOp op() const noexcept { return made_from_.op; }
+  const CompressionFacts& facts() const noexcept { return facts_; }
+
+ protected:
+  virtual std::unique_ptr<WaitingTask> begin_stage(const Stage& stage) = 0;
+  virtual void end_stage(const Stage& stage) = 0;
+
+  std::uint64_t step() const noexcept { return step_; }
+  std::span<float> data_of(const TensorPart& part) const noexcept { return data_.subspan(part.offset, part.count); }
+  CompressionFacts& facts() noexcept { return facts_; }
+
+  /// Ranks that share the work of a call, and which of them this one is.
+  std::size_t ranks() const noexcept { return static_cast<std::size_t>(comm().size()); }
+  std::size_t rank() const noexcept { return static_cast<std::size_t>(comm().rank()); }
+
+  /// Starts a collective among them, of bytes or of elements. What it reads and writes stays.
+  std::unique_ptr<WaitingTask> start_all_to_all(const Stage& stage, std::span<const std::byte> in,
+                                                std::span<std::byte> out) const;
+  std::unique_ptr<WaitingTask> start_all_gather(const Stage& stage, std::span<const std::byte> in,
+                                                std::span<std::byte> out) const;
+  std::unique_ptr<WaitingTask> start_allreduce(const Stage& stage, Buffer data, ReduceOp op) const;
+
+ private:
+  ReductionParts made_from_;
+  std::span<float> data_;
+  std::uint64_t step_ = 0;
+  bool under_way_ = false;
+  CompressionFacts facts_;
+};
+
+/// Starts a call of it; what it throws reaches all ranks. \throws InvalidArgument, CommunicationError
+Request start_reduction(const std::shared_ptr<Reduction>& reduction, std::span<float> data, std::uint64_t step);
+
+// Each in the folder of its kind.
+std::shared_ptr<Reduction> make_plain_reduction(ReductionParts&& parts);
+std::shared_ptr<Reduction> make_block_reduction(ReductionParts&& parts);
+
+}  // namespace tutti::detail
