@@ -61,7 +61,7 @@ std::vector<CompressionState> CompressedAllreduce::state() {
   return reduction_->state();
 }
 
-CompressionFacts CompressedAllreduce::facts() const noexcept { return std::as_const(*reduction_).facts(); }
+std::span<const CompressionFacts> CompressedAllreduce::facts() const noexcept { return reduction_->facts(); }
 
 Request icompressed_allreduce(const Communicator& comm, std::span<float> data, ReduceOp op,
                               const CodecSettings& settings, std::uint64_t step) {

@@ -48,7 +48,7 @@ struct CompressionState {
   double weight = 1.0;  ///< of a value, in units of contributions: the ranks, where averages are held back
 };
 
-/// What this rank's last complete call did to its contributions.
+/// What this rank's last complete call did to its contribution of a part.
 struct CompressionFacts {
   double values = 0.0;          ///< sum of squares of what was to be sent: data and residual
   double error = 0.0;           ///< sum of squares of what was not: the new residual, where there is feedback
@@ -89,7 +89,8 @@ class CompressedAllreduce {
   /// on. \throws OutOfMemory
   std::vector<CompressionState> state();
 
-  CompressionFacts facts() const noexcept;
+  /// By part. All zeros where there is no feedback.
+  std::span<const CompressionFacts> facts() const noexcept;
 
  private:
   std::shared_ptr<detail::Reduction> reduction_;

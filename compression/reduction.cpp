@@ -1,5 +1,7 @@
 #include <tutti/compression/reduction.hpp>
 
+#include <algorithm>
+
 #include <tutti/allreduce/allreduce_table.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
@@ -10,8 +12,15 @@ namespace tutti::detail {
 void Reduction::prepare(std::span<float> data, std::uint64_t step) noexcept {
   data_ = data;
   step_ = step;
-  facts_ = {};
+  std::fill(facts_.begin(), facts_.end(), CompressionFacts{});
   under_way_ = true;
+}
+
+void Reduction::add_facts(std::size_t part, const CompressionFacts& more) noexcept {
+  CompressionFacts& facts = facts_[part];
+  facts.values += more.values;
+  facts.error += more.error;
+  facts.saturated += more.saturated;
 }
 
 std::unique_ptr<WaitingTask> Reduction::begin(const Stage& stage) { return begin_stage(stage); }

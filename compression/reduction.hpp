@@ -24,7 +24,7 @@ struct ReductionParts {
 
 class Reduction : public Stages {
  public:
-  explicit Reduction(ReductionParts&& parts) : made_from_(std::move(parts)) {}
+  explicit Reduction(ReductionParts&& parts) : made_from_(std::move(parts)), facts_(made_from_.parts.size()) {}
 
   virtual int stages() const noexcept = 0;
 
@@ -45,7 +45,7 @@ class Reduction : public Stages {
   std::span<const TensorPart> parts() const noexcept { return made_from_.parts; }
   const CodecSettings& settings() const noexcept { return made_from_.settings; }
   ReduceOp op() const noexcept { return made_from_.op; }
-  const CompressionFacts& facts() const noexcept { return facts_; }
+  std::span<const CompressionFacts> facts() const noexcept { return facts_; }
 
  protected:
   virtual std::unique_ptr<WaitingTask> begin_stage(const Stage& stage) = 0;
@@ -53,7 +53,7 @@ class Reduction : public Stages {
 
   std::uint64_t step() const noexcept { return step_; }
   std::span<float> data_of(const TensorPart& part) const noexcept { return data_.subspan(part.offset, part.count); }
-  CompressionFacts& facts() noexcept { return facts_; }
+  void add_facts(std::size_t part, const CompressionFacts& more) noexcept;
 
   /// Ranks that share the work of a call, and which of them this one is.
   std::size_t ranks() const noexcept { return static_cast<std::size_t>(comm().size()); }
@@ -71,7 +71,7 @@ class Reduction : public Stages {
   std::span<float> data_;
   std::uint64_t step_ = 0;
   bool under_way_ = false;
-  CompressionFacts facts_;
+  std::vector<CompressionFacts> facts_;  // by part
 };
 
 /// Starts a call of it; what it throws reaches all ranks. \throws InvalidArgument, CommunicationError

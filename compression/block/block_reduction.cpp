@@ -85,7 +85,8 @@ class BlockReduction final : public Reduction {
     const TraceSpan span("encode");
     for (std::size_t r = 0; r < ranks(); ++r)
       for (const Run& run : layout_.slice(r))
-        add_facts(encode(run, part_of(residual_, run.place, run.count), Phase::contribution, slice_of(outgoing_, r)));
+        add_facts(run.part,
+                  encode(run, part_of(residual_, run.place, run.count), Phase::contribution, slice_of(outgoing_, r)));
     return start_all_to_all(stage, outgoing_, incoming_);
   }
 
@@ -119,12 +120,6 @@ class BlockReduction final : public Reduction {
                        .stream = draw_stream(step(), part.tensor, contributor),
                        .first = part.first + run.first};
     return codec_->encode(values(run), residual, draw, encoded(run, slice));
-  }
-
-  void add_facts(const CompressionFacts& more) noexcept {
-    facts().values += more.values;
-    facts().error += more.error;
-    facts().saturated += more.saturated;
   }
 
   std::span<float> values(const Run& run) const { return data_of(parts()[run.part]).subspan(run.first, run.count); }
