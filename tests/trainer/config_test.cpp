@@ -294,17 +294,38 @@ TEST_F(ConfigFile, GroupsAreTables) {
   EXPECT_TRUE(differences(again, config).empty());
   const auto found = differences(read(data_ + "[optimizer]\nkind = \"lars\"\n"), config);
   ASSERT_EQ(found.size(), 2U);
-  EXPECT_EQ(found[1].text, "the groups of [[optimizer.group]] are others than they were");
+  EXPECT_EQ(found[1].text, "the tables [[optimizer.group]] are others than they were");
   EXPECT_EQ(found[1].on_resume, OnResume::note);
 
   const auto group = [&](const std::string& lines) { return data_ + "[[optimizer.group]]\n" + lines; };
-  expect_parts(error(group("decay = 0\nmatch = \"*\"\n")),
-               {":4", "unknown key 'decay' of a group", "match, learning_rate_factor, weight_decay, adapt"});
+  expect_parts(error(group("decay = 0\nmatch = \"*\"\n")), {":4", "unknown key 'decay' of [[optimizer.group]]",
+                                                            "match, learning_rate_factor, weight_decay, adapt"});
   expect_parts(error(group("weight_decay = 0\n")), {":3", "optimizer.group.match is missing"});
   expect_parts(error(group("match = \"*\"\nweight_decay = -1\n")), {":5", "optimizer.group.weight_decay", "0 to"});
   expect_parts(error(group("match = \"*\"\nadapt = false\n")), {":5", "optimizer.group.adapt means nothing", "sgd"});
   expect_parts(error(data_ + "[optimizer.group]\nmatch = \"*\"\n"), {"[[optimizer.group]]"});
   expect_parts(error(data_, {"optimizer.group=x"}), {"--set optimizer.group=x", "[[optimizer.group]] of a file"});
+}
+
+TEST_F(ConfigFile, RulesOfCompressionAreTables) {
+  const std::string rules = data_ +
+                            "[exchange]\ncompression = \"bf16:feedback=on\"\n[[exchange.rule]]\nmatch = \"conv*\"\n"
+                            "compression = \"none\"\n[[exchange.rule]]\nmin_elements = 100\ncompression = \"f16\"\n"
+                            "[run]\nkeep = 4\n";
+  const Config config = read(rules);
+  ASSERT_EQ(config.exchange.rules.size(), 2U);
+  EXPECT_EQ(config.exchange.rules[0].match, "conv*");
+  EXPECT_EQ(config.exchange.rules[1].match, "*");
+  EXPECT_EQ(config.exchange.rules[1].min_elements, 100);
+  EXPECT_EQ(to_toml(parse_config(to_toml(config), "again")), to_toml(config));
+  EXPECT_EQ(differences(read(data_), config).size(), 3U);  // and run.keep
+
+  const auto rule = [&](const std::string& lines) { return data_ + "[[exchange.rule]]\n" + lines; };
+  expect_parts(error(rule("match = \"*\"\n")), {":3", "exchange.rule.compression is missing"});
+  expect_parts(error(rule("compression = \"zip\"\n")), {"exchange.rule 1", "unknown codec 'zip'", "bf16, f16"});
+  expect_parts(error(data_, {"exchange.compression=bf16:levels=3"}),
+               {"exchange.compression: codec 'bf16:levels=3'", "levels", "feedback"});
+  expect_parts(error(data_, {"exchange.compression=bf16:feedback=1"}), {"feedback = '1'", "on nor off"});
 }
 
 TEST_F(ConfigFile, SchedulesThatContradictThemselves) {

@@ -46,7 +46,7 @@ TEST_F(ExchangeTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
   for (const std::size_t bucket_bytes : {1U, 200U, 100000U}) {
     const Buckets buckets = make_buckets(bucket_bytes);
     const ExchangeOptions options;
-    const auto exchange = make_exchange({world_, buckets, options});
+    const auto exchange = make_exchange({world_, buckets, infos_, options});
     for (std::size_t step = 0; step < 3; ++step) {
       exchange->begin(0);
       for (std::size_t i = 0; i < infos_.size(); ++i) fill(buckets.gradient(i), 0.0F);
@@ -73,7 +73,7 @@ TEST_F(ExchangeTest, AddsUpWhateverTheOrderAndWhateverIsMissing) {
 TEST_F(ExchangeTest, ChangesNoParameterAndNoSlot) {
   const Buckets buckets = make_buckets(200);
   const ExchangeOptions options;
-  const auto exchange = make_exchange({world_, buckets, options});
+  const auto exchange = make_exchange({world_, buckets, infos_, options});
   for (std::size_t b = 0; b < buckets.size(); ++b) {
     fill(buckets.parameters(b), 7.0F);
     fill(buckets.slots(b)[0], 8.0F);
@@ -92,7 +92,7 @@ TEST_F(ExchangeTest, ChangesNoParameterAndNoSlot) {
 TEST_F(ExchangeTest, DiscardMayFollowSomeWaits) {
   const Buckets buckets = make_buckets(1);
   const ExchangeOptions options;
-  const auto exchange = make_exchange({world_, buckets, options});
+  const auto exchange = make_exchange({world_, buckets, infos_, options});
   for (const std::size_t waits : {0U, 2U}) {
     exchange->begin(0);
     if (world_.rank() == 1) exchange->gradient_ready(3, 0, infos_[3].count());
@@ -124,7 +124,7 @@ TEST_F(ExchangeTest, AShardedUpdateHasTheBitsOfAWholeOne) {
       const ExchangeOptions how{.kind = kind};
       const Buckets buckets(comm, plan_buckets(infos, DType::f32, bucket_bytes), DType::f32,
                             update_slots(*optimizer, options), ownership_of(how, comm));
-      const auto exchange = make_exchange({comm, buckets, how});
+      const auto exchange = make_exchange({comm, buckets, infos, how});
       Update update(*optimizer, options, infos, buckets);
       std::vector<float> values;
       for (std::size_t i = 0; i < infos.size(); ++i)
@@ -178,7 +178,7 @@ TEST_F(ExchangeTest, AShardedGradientThatIsNotFiniteIsNamedOnAllRanks) {
       const ExchangeOptions how{.kind = "sharded"};
       const Buckets buckets(world_, plan_buckets(infos, DType::f32, 4096), DType::f32, optimizer->slots(),
                             ownership_of(how, world_));
-      const auto exchange = make_exchange({world_, buckets, how});
+      const auto exchange = make_exchange({world_, buckets, infos, how});
       Update update(*optimizer, options, infos, buckets);
       for (const bool wrong : {true, false}) {
         exchange->begin(0);
@@ -202,20 +202,20 @@ TEST_F(ExchangeTest, ShardedRefusesWhatItCannotDo) {
   const Buckets buckets = make_buckets(200);
   for (const ExchangeOptions& options : {ExchangeOptions{.kind = "sharded", .compression = "bf16"},
                                          ExchangeOptions{.kind = "sharded", .algorithm = "ring"}})
-    EXPECT_THROW(make_exchange({world_, buckets, options}), InvalidArgument);
+    EXPECT_THROW(make_exchange({world_, buckets, infos_, options}), InvalidArgument);
 }
 
 TEST_F(ExchangeTest, UnknownStrategyIsNamed) {
   const Buckets buckets = make_buckets(200);
   ExchangeOptions options;
   options.kind = "gossip";
-  EXPECT_THROW(make_exchange({world_, buckets, options}), InvalidArgument);
+  EXPECT_THROW(make_exchange({world_, buckets, infos_, options}), InvalidArgument);
 }
 
 TEST_F(ExchangeTest, AnUpdateTakesTheSumOfAllRanks) {
   const Buckets buckets = make_buckets(200);
   const ExchangeOptions options;
-  const auto exchange = make_exchange({world_, buckets, options});
+  const auto exchange = make_exchange({world_, buckets, infos_, options});
   exchange->begin(0);
   for (std::size_t i = 0; i < infos_.size(); ++i) {
     fill(buckets.gradient(i), static_cast<float>(i) + static_cast<float>(world_.rank()));
@@ -232,7 +232,7 @@ TEST_F(ExchangeTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
     const Buckets buckets = make_buckets(1);
     ExchangeOptions options;
     options.compression = compression;
-    const auto exchange = make_exchange({world_, buckets, options});
+    const auto exchange = make_exchange({world_, buckets, infos_, options});
     for (const float large : {60000.0F, 1e5F, 3e38F}) {
       const bool overflows = compression == "f16" ? large > 65504 : large > 1e38F;
       for (std::size_t b = 0; b < buckets.size(); ++b) fill(buckets.parameters(b), 7.0F);
@@ -263,7 +263,7 @@ TEST_F(ExchangeTest, WhatIsNotANumberIsNotClipped) {
        {OptimizerOptions{.momentum = 0.0, .clip_norm = 1.0}, OptimizerOptions{.momentum = 0.0, .clip_value = 1.0}}) {
     const Buckets buckets = make_buckets(1);
     const ExchangeOptions options;
-    const auto exchange = make_exchange({world_, buckets, options});
+    const auto exchange = make_exchange({world_, buckets, infos_, options});
     exchange->begin(0);
     for (std::size_t i = 0; i < infos_.size(); ++i) fill(buckets.gradient(i), 1.0F);
     if (world_.rank() == 1) static_cast<float*>(buckets.gradient(1).data)[3] = std::numeric_limits<float>::quiet_NaN();

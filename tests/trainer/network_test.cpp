@@ -144,7 +144,7 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
     for (std::size_t b = 0; b < buckets_->size(); ++b)
       for (const Buffer slot : buckets_->slots(b)) std::fill_n(static_cast<double*>(slot.data), slot.count, 0.0);
     const ExchangeOptions options;
-    const auto exchange = make_exchange({world_, *buckets_, options});
+    const auto exchange = make_exchange({world_, *buckets_, network_->parameters(), options});
     const OptimizerOptions own_options{.momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.01};
     const auto sgd = make_optimizer(own_options);
     Update update(*sgd, own_options, network_->parameters(), *buckets_);

@@ -42,23 +42,26 @@ struct Given {
   std::string origin;
 };
 
-/// The tables [[optimizer.group]].
-void assign_groups(Config& config, const toml::node& node, std::string_view text, const std::string& origin,
-                   std::vector<Given>& given) {
+/// The tables of a list.
+void assign_tables(Config& config, const ListedTables& list, const toml::node& node, std::string_view text,
+                   const std::string& origin, std::vector<Given>& given) {
   const auto line = [&](const toml::node& n) { return fmt::format("{}:{}", origin, n.source().begin.line); };
-  const toml::array* groups = node.as_array();
-  if (groups == nullptr || !node.is_array_of_tables())
-    throw ConfigError(fmt::format("{}: a group of parameters begins with [[optimizer.group]]", line(node)));
-  for (const toml::node& group : *groups) {
-    config.optimizer.groups.emplace_back();
-    for (const auto& [name, value] : *group.as_table()) {
-      const Key& key = find_group_key(std::string(name.str()), line(value));
+  const toml::array* tables = node.as_array();
+  if (tables == nullptr || !node.is_array_of_tables())
+    throw ConfigError(fmt::format("{}: {} begins with [[{}]]", line(node), list.what, list.name));
+  for (const toml::node& table : *tables) {
+    list.append(config);
+    bool is_complete = false;
+    for (const auto& [name, value] : *table.as_table()) {
+      const Key& key = find_listed_key(list, std::string(name.str()), line(value));
       assign(config, key, value, line(value));
       if (value.is_number()) require_representable(config, key, written(value, text), line(value));
       given.push_back({&key, line(value)});
+      is_complete = is_complete || name.str() == list.required;
     }
-    if (config.optimizer.groups.back().match.empty())
-      throw ConfigError(fmt::format("{}: optimizer.group.match is missing: which parameters are meant", line(group)));
+    if (!is_complete)
+      throw ConfigError(
+          fmt::format("{}: {}.{} is missing: {}", line(table), list.name, list.required, list.required_meaning));
   }
 }
 
@@ -75,11 +78,12 @@ void assign_table(Config& config, const toml::table& file, std::string_view text
     }
     if (content.as_table()->empty() && !is_section(section_name)) find_key(section_name, line(content));
     for (const auto& [name, node] : *content.as_table()) {
-      if (section_name == "optimizer" && name.str() == "group") {
-        assign_groups(config, node, text, origin, given);
+      const std::string full_name = fmt::format("{}.{}", section_name, name.str());
+      if (const ListedTables* tables = find_listed_tables(full_name); tables != nullptr) {
+        assign_tables(config, *tables, node, text, origin, given);
         continue;
       }
-      const Key& key = find_key(fmt::format("{}.{}", section_name, name.str()), line(node));
+      const Key& key = find_key(full_name, line(node));
       assign(config, key, node, line(node));
       if (node.is_number()) require_representable(config, key, written(node, text), line(node));
       if (key.path && base) resolve_path(config, key, *base, line(node));
@@ -198,10 +202,15 @@ void require_consistent(const Config& config, const std::string& origin) {
   require(config.schedule.restart_epochs == 0.0 || config.schedule.end_epochs == 0.0,
           "schedule.end_epochs has no meaning beside schedule.restart_epochs");
   CodecSettings codec;
+  std::string where = "exchange.compression";
   try {
     codec = codec_settings(config.exchange.compression);
+    for (std::size_t i = 0; i < config.exchange.rules.size(); ++i) {
+      where = fmt::format("exchange.rule {}", i + 1);
+      codec_settings(config.exchange.rules[i].compression);
+    }
   } catch (const InvalidArgument& error) {
-    require(false, fmt::format("exchange.compression: {}", error.what()).c_str());
+    require(false, fmt::format("{}: {}", where, error.what()).c_str());
   }
   try {
     require(!LossScale(config.numerics.loss_scale).is_on() || (codec.codec == "f16" && !codec.feedback),
@@ -211,10 +220,11 @@ void require_consistent(const Config& config, const std::string& origin) {
   } catch (const InvalidArgument& error) {
     require(false, error.what());
   }
-  require(codec.codec == "none" || config.model.dtype == "f32", "exchange.compression needs model.dtype = \"f32\"");
-  require(codec.codec == "none" || config.exchange.algorithm.empty(),
+  require(!config.exchange.compresses() || config.model.dtype == "f32",
+          "exchange.compression needs model.dtype = \"f32\"");
+  require(!config.exchange.compresses() || config.exchange.algorithm.empty(),
           "exchange.algorithm cannot be chosen together with exchange.compression");
-  require(codec.codec == "none" || config.numerics.reproducible == "run",
+  require(!config.exchange.compresses() || config.numerics.reproducible == "run",
           "exchange.compression needs numerics.reproducible = \"run\"");
   require(config.model.compute == "same" || config.model.dtype == "f32",
           "model.compute = \"bf16\" needs model.dtype = \"f32\"");

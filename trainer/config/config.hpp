@@ -5,6 +5,7 @@
 // the default.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -111,8 +112,19 @@ struct Key {
 
 std::span<const Key> key_table();
 
-/// Keys of a table [[optimizer.group]]. Their slots are in the last of the configuration's groups.
-std::span<const Key> group_key_table();
+/// Tables [[section.name]] of a file: a list in the configuration.
+struct ListedTables {
+  std::string_view name;      ///< "optimizer.group"
+  std::string_view what;      ///< "a group of parameters"
+  std::string_view required;  ///< key that each must have, and what it means
+  std::string_view required_meaning;
+  std::span<const Key> (*keys)();  ///< "optimizer.group.match"; their slots are in the last of the list
+  std::size_t (*count)(const Config&);
+  void (*append)(Config&);  ///< one more, of defaults
+  void (*keep_only)(Config&, std::size_t place);
+  bool (*is_given)(const Config&, const Key&);  ///< whether the last one has a value of its own
+};
+std::span<const ListedTables> listed_tables();
 
 /// Whether the optimizer or schedule that `config` names knows `key`; true for keys that all of them know.
 bool key_applies(const Config& config, const Key& key);

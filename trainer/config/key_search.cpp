@@ -86,21 +86,28 @@ std::string suggestion(const std::string& name) {
 
 }  // namespace
 
-const Key& find_group_key(const std::string& name, const std::string& origin) {
+const ListedTables* find_listed_tables(std::string_view name) {
+  const auto lists = listed_tables();
+  const auto found =
+      std::find_if(lists.begin(), lists.end(), [&](const ListedTables& list) { return list.name == name; });
+  return found == lists.end() ? nullptr : &*found;
+}
+
+const Key& find_listed_key(const ListedTables& list, const std::string& name, const std::string& origin) {
   std::string known;
-  for (const Key& key : group_key_table()) {
+  for (const Key& key : list.keys()) {
     const std::string_view tail = tail_of(tail_of(key.name));
     if (tail == name) return key;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", tail);
   }
-  throw ConfigError(
-      fmt::format("{}: unknown key '{}' of a group; a group has {}", printable(origin), printable(name), known));
+  throw ConfigError(fmt::format("{}: unknown key '{}' of [[{}]], which has {}", printable(origin), printable(name),
+                                list.name, known));
 }
 
 const Key& find_key(const std::string& name, const std::string& origin) {
-  if (name == "optimizer.group" || name.starts_with("optimizer.group."))
-    throw ConfigError(
-        fmt::format("{}: groups of parameters are tables [[optimizer.group]] of a file", printable(origin)));
+  for (const ListedTables& list : listed_tables())
+    if (name == list.name || (name.starts_with(list.name) && name[list.name.size()] == '.'))
+      throw ConfigError(fmt::format("{}: {} is a table [[{}]] of a file", printable(origin), list.what, list.name));
   const auto table = key_table();
   const auto found = std::find_if(table.begin(), table.end(), [&](const Key& key) { return key.name == name; });
   if (found != table.end()) return *found;

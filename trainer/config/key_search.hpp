@@ -18,7 +18,10 @@ std::string_view tail_of(std::string_view name);
 /// The row of `name`. \throws ConfigError that begins with `origin` and names the nearest key, or what there is.
 const Key& find_key(const std::string& name, const std::string& origin);
 
-/// The row of a key of [[optimizer.group]]. \throws ConfigError that begins with `origin` and lists them.
-const Key& find_group_key(const std::string& name, const std::string& origin);
+/// The list of tables [[name]]; null if there is none.
+const ListedTables* find_listed_tables(std::string_view name);
+
+/// The row of a key of such a table. \throws ConfigError that begins with `origin` and lists them.
+const Key& find_listed_key(const ListedTables& list, const std::string& name, const std::string& origin);
 
 }  // namespace tutti::trainer

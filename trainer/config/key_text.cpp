@@ -32,7 +32,7 @@ std::string range_text(const Key& key, const Key::Slot& slot) {
 
 std::string range_text(const Key& key) {
   Config config;
-  config.optimizer.groups.emplace_back();  // where slots of a group's keys are
+  for (const ListedTables& list : listed_tables()) list.append(config);  // where slots of their keys are
   return range_text(key, key.slot(config));
 }
 
@@ -69,19 +69,25 @@ std::string value_text(const Key::Slot& slot) {
 
 namespace {
 
-/// The groups as TOML, after the keys of their section.
-std::string groups_toml(const Config& config) {
-  Config copy = config;
+/// The tables of a list as TOML.
+std::string to_toml(const ListedTables& list, const Config& config) {
   std::string toml;
-  for (const ParameterGroup& group : config.optimizer.groups) {
-    copy.optimizer.groups = {group};
-    toml += "\n[[optimizer.group]]\n";
-    for (const Key& key : group_key_table()) {
-      const std::string_view tail = key.name.substr(key.name.rfind('.') + 1);
-      if (!key_applies(config, key) || (tail == "weight_decay" && !group.weight_decay)) continue;
-      toml += fmt::format("{} = {}\n", tail, value_text(key.slot(copy)));
-    }
+  for (std::size_t place = 0; place < list.count(config); ++place) {
+    Config copy = config;
+    list.keep_only(copy, place);
+    toml += fmt::format("\n[[{}]]\n", list.name);
+    for (const Key& key : list.keys())
+      if (key_applies(config, key) && list.is_given(copy, key))
+        toml += fmt::format("{} = {}\n", key.name.substr(list.name.size() + 1), value_text(key.slot(copy)));
   }
+  return toml;
+}
+
+/// Those of a section, after its keys.
+std::string tables_toml(std::string_view section, const Config& config) {
+  std::string toml;
+  for (const ListedTables& list : listed_tables())
+    if (list.name.substr(0, list.name.find('.')) == section) toml += to_toml(list, config);
   return toml;
 }
 
@@ -95,7 +101,7 @@ std::string to_toml(const Config& config) {
     if (!key_applies(config, key)) continue;
     const auto dot = key.name.find('.');
     if (key.name.substr(0, dot) != section) {
-      if (section == "optimizer") toml += groups_toml(config);
+      toml += tables_toml(section, config);
       section = key.name.substr(0, dot);
       toml += fmt::format("{}[{}]\n", toml.empty() ? "" : "\n", section);
     }
@@ -129,14 +135,15 @@ std::vector<Difference> differences(const Config& now, const Config& before) {
     if (is == was) continue;
     found.push_back({fmt::format("{} is {} and was {}", key.name, is, was), on_resume_of(key, now, before)});
   }
-  if (groups_toml(now) != groups_toml(before))
-    found.push_back({"the groups of [[optimizer.group]] are others than they were", OnResume::note});
+  for (const ListedTables& list : listed_tables())
+    if (to_toml(list, now) != to_toml(list, before))
+      found.push_back({fmt::format("the tables [[{}]] are others than they were", list.name), OnResume::note});
   return found;
 }
 
 std::string key_table_markdown() {
   Config defaults;
-  defaults.optimizer.groups.emplace_back();
+  for (const ListedTables& list : listed_tables()) list.append(defaults);
   const std::string head = "| key | default | values | meaning |\n| --- | --- | --- | --- |\n";
   const auto row = [&](const Key& key) {
     return fmt::format("| `{}` | `{}` | {} | {} |\n", key.name, value_text(key.slot(defaults)),
@@ -144,8 +151,10 @@ std::string key_table_markdown() {
   };
   std::string table = head;
   for (const Key& key : key_table()) table += row(key);
-  table += "\nIn a table `[[optimizer.group]]`:\n\n" + head;
-  for (const Key& key : group_key_table()) table += row(key);
+  for (const ListedTables& list : listed_tables()) {
+    table += fmt::format("\nIn a table `[[{}]]`:\n\n", list.name) + head;
+    for (const Key& key : list.keys()) table += row(key);
+  }
   return table;
 }
 

@@ -280,10 +280,57 @@ Keys exchange_keys() {
        .meaning = "what gradients travel as: a codec of `tutti compress --list`, NAME or NAME:PARAMETER=VALUE,...",
        .slot = [](Config& c) -> Slot { return &c.exchange.compression; },
        .on_resume = OnResume::note},
+      {.name = "exchange.compress_from",
+       .meaning = "parameters of fewer elements, or one dimension, travel as they are (not with bf16, f16), unless a "
+                  "rule holds",
+       .slot = [](Config& c) -> Slot { return &c.exchange.compress_from; },
+       .high = 1e12,
+       .on_resume = OnResume::note},
+      {.name = "exchange.compress_after",
+       .meaning = "steps of the run that are made before gradients are compressed",
+       .slot = [](Config& c) -> Slot { return &c.exchange.compress_after; },
+       .high = Key::kUnbounded,
+       .on_resume = OnResume::note},
       {.name = "exchange.algorithm",
        .meaning = "allreduce algorithm (allreduce/README.md); empty: chosen by size and ranks",
        .slot = [](Config& c) -> Slot { return &c.exchange.algorithm; },
        .on_resume = OnResume::note},
+  };
+}
+
+Keys rule_keys() {
+  constexpr double kMost = 1e12;
+  return {
+      {.name = "exchange.rule.match",
+       .meaning = "names of parameters: `*` stands for any characters, `?` for one",
+       .slot = [](Config& c) -> Slot { return &c.exchange.rules.back().match; }},
+      {.name = "exchange.rule.min_elements",
+       .meaning = "parameters of so many elements or more",
+       .slot = [](Config& c) -> Slot { return &c.exchange.rules.back().min_elements; },
+       .high = kMost},
+      {.name = "exchange.rule.max_elements",
+       .meaning = "parameters of so many elements or fewer; 0: any",
+       .slot = [](Config& c) -> Slot { return &c.exchange.rules.back().max_elements; },
+       .high = kMost},
+      {.name = "exchange.rule.min_dimensions",
+       .meaning = "parameters of so many dimensions or more",
+       .slot = [](Config& c) -> Slot { return &c.exchange.rules.back().min_dimensions; },
+       .high = 64},
+      {.name = "exchange.rule.max_dimensions",
+       .meaning = "parameters of so many dimensions or fewer",
+       .slot = [](Config& c) -> Slot { return &c.exchange.rules.back().max_dimensions; },
+       .high = 64},
+      {.name = "exchange.rule.first",
+       .meaning = "the first so many parameters of the model; 0: any",
+       .slot = [](Config& c) -> Slot { return &c.exchange.rules.back().first; },
+       .high = kMost},
+      {.name = "exchange.rule.last",
+       .meaning = "the last so many parameters of the model; 0: any",
+       .slot = [](Config& c) -> Slot { return &c.exchange.rules.back().last; },
+       .high = kMost},
+      {.name = "exchange.rule.compression",
+       .meaning = "what their gradients travel as, as exchange.compression",
+       .slot = [](Config& c) -> Slot { return &c.exchange.rules.back().compression; }},
   };
 }
 
@@ -373,9 +420,37 @@ Keys all_keys() {
 
 }  // namespace
 
-std::span<const Key> group_key_table() {
-  static const Keys table = group_keys();
-  return table;
+std::span<const ListedTables> listed_tables() {
+  static constexpr ListedTables kLists[] = {
+      {.name = "optimizer.group",
+       .what = "a group of parameters",
+       .required = "match",
+       .required_meaning = "which parameters are meant",
+       .keys = []() -> std::span<const Key> {
+         static const Keys table = group_keys();
+         return table;
+       },
+       .count = [](const Config& c) { return c.optimizer.groups.size(); },
+       .append = [](Config& c) { c.optimizer.groups.emplace_back(); },
+       .keep_only = [](Config& c, std::size_t i) { c.optimizer.groups = {ParameterGroup(c.optimizer.groups[i])}; },
+       .is_given =
+           [](const Config& c, const Key& key) {
+             return key.name != "optimizer.group.weight_decay" || c.optimizer.groups.back().weight_decay.has_value();
+           }},
+      {.name = "exchange.rule",
+       .what = "a rule for the compression of some parameters",
+       .required = "compression",
+       .required_meaning = "what their gradients travel as",
+       .keys = []() -> std::span<const Key> {
+         static const Keys table = rule_keys();
+         return table;
+       },
+       .count = [](const Config& c) { return c.exchange.rules.size(); },
+       .append = [](Config& c) { c.exchange.rules.emplace_back(); },
+       .keep_only = [](Config& c, std::size_t i) { c.exchange.rules = {CompressionRule(c.exchange.rules[i])}; },
+       .is_given = [](const Config&, const Key&) { return true; }},
+  };
+  return kLists;
 }
 
 bool key_applies(const Config& config, const Key& key) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include <tutti/collectives/flight_recorder.hpp>
+#include <tutti/kernels/reduce.hpp>
 
 namespace tutti::trainer {
 
@@ -22,15 +23,16 @@ void BucketwiseExchange::gradient_ready(std::size_t parameter, std::size_t first
   ready_.gradient_ready(parameter, first, count);
   const Stopwatch exposed(*this);
   start_ready();
-  while (ended_ < started_ && operations_[ended_].test()) ++ended_;
+  test_started();
 }
 
 void BucketwiseExchange::wait(std::size_t bucket) {
   const TraceSpan span("wait for gradients");
   const Stopwatch exposed(*this);
   start_rest();
-  for (; ended_ <= bucket; ++ended_) operations_[ended_].wait();
-  while (ended_ < started_ && operations_[ended_].test()) ++ended_;
+  for (; ended_ <= bucket; ++ended_)
+    for (Request& operation : operations_[ended_]) operation.wait();
+  test_started();
 }
 
 void BucketwiseExchange::start_rest() {
@@ -43,7 +45,43 @@ void BucketwiseExchange::discard() {
 }
 
 void BucketwiseExchange::start_ready() {
-  for (; started_ < ready_.complete(); ++started_) operations_[started_] = start(started_);
+  for (; started_ < ready_.complete(); ++started_) {
+    add_pending(started_);
+    operations_[started_].clear();
+    start(started_, operations_[started_]);
+  }
+  if (started_ == buckets_.size()) pending_ = {};
+}
+
+void BucketwiseExchange::test_started() {
+  for (; ended_ < started_; ++ended_)
+    for (Request& operation : operations_[ended_])
+      if (!operation.test()) return;
+}
+
+void BucketwiseExchange::add_pending(std::size_t bucket) {
+  if (pending_.empty()) return;
+  const BucketPlan::Bucket& its = buckets_.plan().buckets[bucket];
+  const Buffer gradients = buckets_.gradients(bucket);
+  const std::span<const float> pending = std::span<const float>(pending_).subspan(its.offset, its.count);
+  reduce_local(ReduceOp::sum, gradients, ConstBuffer(pending), gradients);
+}
+
+std::vector<ExchangeState> BucketwiseExchange::state() {
+  std::vector<ExchangeState> all;
+  if (pending_.empty()) return all;
+  for (std::size_t i = 0; i < buckets_.plan().places.size(); ++i) {
+    const BucketPlan::Place& place = buckets_.plan().places[i];
+    all.push_back(
+        {.name = "pending", .parameter = i, .values = std::span<float>(pending_).subspan(place.offset, place.count)});
+  }
+  return all;
+}
+
+void BucketwiseExchange::add_to_next_step(std::size_t parameter, std::size_t first, std::span<const float> values) {
+  if (pending_.empty()) pending_.resize(buckets_.plan().count);
+  float* to = pending_.data() + buckets_.plan().places[parameter].offset + first;
+  for (const float value : values) *to++ += value;
 }
 
 }  // namespace tutti::trainer

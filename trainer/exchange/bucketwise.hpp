@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <tutti/collectives/request.hpp>
@@ -18,6 +19,8 @@ class BucketwiseExchange : public Exchange {
   void gradient_ready(std::size_t parameter, std::size_t first, std::size_t count) override;
   void wait(std::size_t bucket) override;
   void discard() override;
+  std::vector<ExchangeState> state() override;
+  void add_to_next_step(std::size_t parameter, std::size_t first, std::span<const float> values) override;
   double exposed_seconds() const noexcept override { return std::chrono::duration<double>(exposed_).count(); }
   std::uint64_t payload_bytes() const noexcept override { return payload_bytes_; }
 
@@ -28,7 +31,8 @@ class BucketwiseExchange : public Exchange {
 
   /// Starts to exchange the gradients of a bucket, which are complete on this rank. In the order of buckets, all before
   /// the first wait ends: what a strategy starts later comes after them on every rank.
-  virtual Request start(std::size_t bucket) = 0;
+  /// What is to be waited for is put behind `operations`.
+  virtual void start(std::size_t bucket, std::vector<Request>& operations) = 0;
 
   /// Backward has ended: starts all buckets that have not been.
   void start_rest();
@@ -52,13 +56,16 @@ class BucketwiseExchange : public Exchange {
 
  private:
   void start_ready();
+  void add_pending(std::size_t bucket);
+  void test_started();
 
   const Buckets& buckets_;
   std::uint64_t step_ = 0;
   ReadyBuckets ready_;
-  std::vector<Request> operations_;  // by bucket
-  std::size_t started_ = 0;          // buckets [0, started_) are exchanged or being so
-  std::size_t ended_ = 0;            // buckets [0, ended_) are exchanged
+  std::vector<std::vector<Request>> operations_;  // by bucket
+  std::vector<float> pending_;                    // laid out as the gradients; empty: nothing
+  std::size_t started_ = 0;                       // buckets [0, started_) are exchanged or being so
+  std::size_t ended_ = 0;                         // buckets [0, ended_) are exchanged
   std::uint64_t payload_bytes_ = 0;
   Clock::duration exposed_ = Clock::duration::zero();
 };

@@ -9,12 +9,27 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
+#include <vector>
 
 #include <tutti/collectives/communicator.hpp>
+#include <tutti/compression/compressed_allreduce.hpp>
 #include <tutti/trainer/exchange/options.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
+#include <tutti/trainer/memory/parameters.hpp>
 
 namespace tutti::trainer {
+
+/// An array that the next step depends on beside parameters and slots, of this rank: elements [first, first +
+/// values.size()) of a parameter.
+struct ExchangeState {
+  std::string_view name;  ///< "residual"
+  CompressionState::Kind kind = CompressionState::Kind::held_back;
+  std::size_t parameter = 0;
+  std::size_t first = 0;
+  std::span<float> values = {};
+  double weight = 1.0;  ///< of a value, in units of gradients
+};
 
 /// Collective: all ranks call begin(), gradient_ready() any number of times (also none), wait() and then updated() for
 /// every bucket, in order, and finish(); or discard() in place of what is left, at the same point on all ranks. Step
@@ -26,8 +41,8 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
   virtual ~Exchange() = default;
 
-  /// A new step, by its number in the run, the same on all ranks: random draws depend on it. The gradient memory belongs
-  /// to the model until it says that a gradient is ready.
+  /// A new step, by its number in the run, the same on all ranks: random draws depend on it. The gradient memory
+  /// belongs to the model until it says that a gradient is ready.
   virtual void begin(std::uint64_t step) = 0;
 
   /// Elements [first, first + count) of this rank's gradient of `parameter` are complete; each at most once a step. May
@@ -55,6 +70,13 @@ class Exchange {
   /// Ends the step without its result: afterwards none of its communication is under way. \throws CommunicationError
   virtual void discard() = 0;
 
+  /// To be read and written between steps. Local.
+  virtual std::vector<ExchangeState> state() { return {}; }
+
+  /// Adds to what this rank contributes to the next step: elements of a parameter's gradient that were held back
+  /// elsewhere. Only for gradients of f32. Local.
+  virtual void add_to_next_step(std::size_t parameter, std::size_t first, std::span<const float> values) = 0;
+
   /// Seconds spent inside the exchange's communication since begin(): starting, polling and waiting.
   virtual double exposed_seconds() const noexcept = 0;
 
@@ -62,10 +84,11 @@ class Exchange {
   virtual std::uint64_t payload_bytes() const noexcept = 0;
 };
 
-/// What a strategy is made from. `comm` and `buckets` outlive it.
+/// What a strategy is made from. `comm`, `buckets` and `parameters` outlive it.
 struct ExchangeParts {
   const Communicator& comm;
   const Buckets& buckets;
+  std::span<const ParameterInfo> parameters;
   const ExchangeOptions& options;
 };
 

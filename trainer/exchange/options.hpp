@@ -5,8 +5,21 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tutti::trainer {
+
+/// A table `exchange.rule` of a configuration: what the gradients of some parameters travel as.
+struct CompressionRule {
+  std::string match = "*";
+  std::int64_t min_elements = 0;
+  std::int64_t max_elements = 0;  ///< 0: any
+  std::int64_t min_dimensions = 0;
+  std::int64_t max_dimensions = 64;
+  std::int64_t first = 0;  ///< 0: any
+  std::int64_t last = 0;   ///< 0: any
+  std::string compression = {};
+};
 
 /// Section `exchange` of a configuration; what the keys mean: config/keys.cpp.
 struct ExchangeOptions {
@@ -14,6 +27,12 @@ struct ExchangeOptions {
   std::int64_t bucket_bytes = 0;
   std::string compression = "none";  ///< settings of a codec (compression/codecs.hpp)
   std::string algorithm = {};
+  std::int64_t compress_from = 1024;
+  std::int64_t compress_after = 0;
+  std::vector<CompressionRule> rules = {};
+
+  /// Whether any gradient may travel as something else.
+  bool compresses() const { return compression != "none" || !rules.empty(); }
 };
 
 /// Those of the table in exchange.cpp.

@@ -59,11 +59,12 @@ void ShardSums::add(std::size_t bucket) {
     add_as_integers(gradients(piece), sums(piece), blocks(scales_, piece), blocks(largest_, piece), bits_);
 }
 
-Request ShardSums::start(std::size_t bucket) {
+void ShardSums::start(std::size_t bucket, std::vector<Request>& operations) {
   add(bucket);
   const BucketPlan::Bucket& its = buckets().plan().buckets[bucket];
   add_payload(its.count * sizeof(std::int32_t));
-  return iallreduce(comm_, sums_.subspan(its.offset, its.count), ReduceOp::sum, {.algorithm = algorithm_});
+  operations.push_back(
+      iallreduce(comm_, sums_.subspan(its.offset, its.count), ReduceOp::sum, {.algorithm = algorithm_}));
 }
 
 void ShardSums::end_shards() {

@@ -52,7 +52,7 @@ class ShardSums final : public BucketwiseExchange {
   std::span<std::uint8_t> scales(std::size_t parameter) noexcept;
 
  private:
-  Request start(std::size_t bucket) override;
+  void start(std::size_t bucket, std::vector<Request>& operations) override;
   void add(std::size_t bucket);
   void adapt_scales();
   std::span<std::int32_t> sums(const BucketPlan::Piece& piece) const noexcept;

@@ -30,7 +30,7 @@ class ShardedExchange final : public BucketwiseExchange {
     const auto refuse = [](std::string_view key, std::string_view value) {
       throw InvalidArgument(text("exchange.", key, " = \"", value, "\" is not for exchange.kind = \"sharded\""));
     };
-    if (parts.options.compression != "none") refuse("compression", parts.options.compression);
+    if (parts.options.compresses()) refuse("compression", parts.options.compression);
     if (!parts.options.algorithm.empty()) refuse("algorithm", parts.options.algorithm);
   }
 
@@ -62,10 +62,10 @@ class ShardedExchange final : public BucketwiseExchange {
   }
 
  private:
-  Request start(std::size_t bucket) override {
+  void start(std::size_t bucket, std::vector<Request>& operations) override {
     add_payload(buckets().gradients(bucket).size_bytes());
-    return ireduce_scatter_v(comm_, buckets().gradients(bucket), buckets().own_gradients(bucket),
-                             buckets().owned_counts(bucket), ReduceOp::sum);
+    operations.push_back(ireduce_scatter_v(comm_, buckets().gradients(bucket), buckets().own_gradients(bucket),
+                                           buckets().owned_counts(bucket), ReduceOp::sum));
   }
 
   const Communicator& comm_;

@@ -20,7 +20,7 @@ std::size_t piece_count(std::size_t count, std::size_t limit) {
 }  // namespace
 
 BucketPlan plan_buckets(std::span<const ParameterInfo> parameters, DType dtype, std::size_t bucket_bytes,
-                        std::span<const std::size_t> order) {
+                        std::span<const std::size_t> order, const std::vector<bool>& whole) {
   const std::size_t alignment = 64 / size_of(dtype);
   const std::size_t limit = std::max(bucket_bytes / size_of(dtype), std::size_t{1});
   BucketPlan plan;
@@ -30,7 +30,7 @@ BucketPlan plan_buckets(std::span<const ParameterInfo> parameters, DType dtype, 
     const std::size_t count = parameters[i].count();
     plan.places[i] = {.offset = plan.count, .count = count};
     if (count == 0) continue;
-    const std::size_t most = piece_count(count, limit);
+    const std::size_t most = !whole.empty() && whole[i] ? count : piece_count(count, limit);
     for (std::size_t first = 0; first < count; first += most) {
       const BucketPlan::Piece piece{.parameter = i, .first = first, .count = std::min(most, count - first)};
       const std::size_t rounded = rounded_up(piece.count, alignment);

@@ -45,9 +45,10 @@ struct BucketPlan {
 };
 
 /// Fills buckets up to `bucket_bytes`, with parameters in `order` (all their numbers; empty: reverse model order). A
-/// larger parameter has buckets of its own, of about equal pieces.
+/// larger parameter has buckets of its own, of about equal pieces, unless it is to stay `whole` (by parameter; empty:
+/// none).
 BucketPlan plan_buckets(std::span<const ParameterInfo> parameters, DType dtype, std::size_t bucket_bytes,
-                        std::span<const std::size_t> order = {});
+                        std::span<const std::size_t> order = {}, const std::vector<bool>& whole = {});
 
 /// Who keeps the slots of which elements, and updates them: of each bucket every rank owns a part, in rank order. With
 /// one rank that is everything.

@@ -16,6 +16,7 @@
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/compression/codecs.hpp>
 #include <tutti/trainer/exchange/bucket_size.hpp>
+#include <tutti/trainer/exchange/compression_policy.hpp>
 #include <tutti/trainer/run/laps.hpp>
 #include <tutti/trainer/run/update.hpp>
 
@@ -46,7 +47,7 @@ StepLoop::StepLoop(const Communicator& comm, const Config& config, const TaskSha
       buckets_(make_buckets()),
       exchange_(agree(comm,
                       [&]() -> std::unique_ptr<Exchange> {
-                        const ExchangeParts parts{comm, *buckets_, config.exchange};
+                        const ExchangeParts parts{comm, *buckets_, parameters(), config.exchange};
                         if (!config.numerics.ignores_ranks()) return make_exchange(parts);
                         return std::make_unique<ShardSums>(
                             parts, static_cast<std::uint64_t>(config.numerics.shards * config.train.accumulate));
@@ -70,10 +71,12 @@ std::unique_ptr<Buckets> StepLoop::make_buckets() {
   std::size_t elements = 0;
   for (const ParameterInfo& parameter : parameters()) elements += parameter.count();
   auto bucket_bytes = static_cast<std::size_t>(config_.exchange.bucket_bytes);
+  std::vector<bool> whole;
   auto buckets = agree(comm_, [&] {
+    whole = whole_parameters(parameters(), config_.exchange);
     if (bucket_bytes == 0) bucket_bytes = bucket_bytes_for(shape_of(comm_), elements * size_of(dtype));
     try {
-      return std::make_unique<Buckets>(comm_, plan_buckets(parameters(), dtype, bucket_bytes), dtype,
+      return std::make_unique<Buckets>(comm_, plan_buckets(parameters(), dtype, bucket_bytes, {}, whole), dtype,
                                        update_slots(*optimizer_, config_.optimizer),
                                        ownership_of(config_.exchange, comm_));
     } catch (const std::bad_alloc& error) {
@@ -89,7 +92,7 @@ std::unique_ptr<Buckets> StepLoop::make_buckets() {
   broadcast(comm_, order, 0);
   agree(comm_, [&] {
     const std::vector<std::size_t> places(order.begin(), order.end());
-    buckets->arrange(comm_, plan_buckets(parameters(), dtype, bucket_bytes, places));
+    buckets->arrange(comm_, plan_buckets(parameters(), dtype, bucket_bytes, places, whole));
   });
   return buckets;
 }
