@@ -64,6 +64,38 @@ TEST_F(StoppedRun, GoesOnWithTheSameBitsWhereverItWasStopped) {
   }
 }
 
+// What ranks hold back of compressed gradients is in files beside the checkpoint, and goes with it.
+TEST_F(StoppedRun, GoesOnWithWhatWasHeldBack) {
+  const auto compressed = [&](const std::string& name) {
+    Config c = config("mlp", name);
+    c.exchange.compression = "bf16:feedback=on";
+    c.exchange.compress_after = 2;
+    return c;
+  };
+  const auto whole = run(3, compressed("whole"));
+  EXPECT_NE(whole->result.parameter_hash, run(3, config("mlp", "plain"))->result.parameter_hash);
+  for (const int times : {1, 2, 6}) {
+    SCOPED_TRACE(text("asked ", times, " times before"));
+    const std::string name = text("stopped-", times);
+    EXPECT_TRUE(run_until(compressed(name), times, false).stopped);
+    const auto after = run(3, compressed(name), true);
+    EXPECT_EQ(after->result.parameter_hash, whole->result.parameter_hash);
+  }
+  if (world_.rank() == 0) {  // of the checkpoints that are left, and of no other
+    int files = 0;
+    int checkpoints = 0;
+    for (const auto& entry : fs::directory_iterator(path() / "whole" / "checkpoints")) {
+      const bool is_beside = entry.path().filename().string().find(".rank-") != std::string::npos;
+      (is_beside ? files : checkpoints) += 1;
+    }
+    EXPECT_GT(files, 0);
+    EXPECT_LE(files, 3 * checkpoints);
+  }
+  // Fewer ranks take over what three held back.
+  run_until(compressed("fewer"), 6, false);
+  EXPECT_TRUE(run(2, compressed("fewer"), true).has_value() || world_.rank() == 2);
+}
+
 }  // namespace
 
 }  // namespace tutti::trainer::test

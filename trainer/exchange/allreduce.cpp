@@ -45,6 +45,10 @@ class AllreduceExchange final : public BucketwiseExchange {
 
   void begin(std::uint64_t step) override {
     BucketwiseExchange::begin(step);
+    prepare(step);
+  }
+
+  void prepare(std::uint64_t step) override {
     if (!codecs_.empty() && !compresses_ && step >= compress_after_) compress();
   }
 

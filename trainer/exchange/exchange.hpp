@@ -70,6 +70,9 @@ class Exchange {
   /// Ends the step without its result: afterwards none of its communication is under way. \throws CommunicationError
   virtual void discard() = 0;
 
+  /// Makes ready for `step`, which comes next, so that state() has what that step depends on. Local.
+  virtual void prepare(std::uint64_t /*step*/) {}
+
   /// To be read and written between steps. Local.
   virtual std::vector<ExchangeState> state() { return {}; }
 

@@ -31,6 +31,9 @@ constexpr const char* kConfig = "config.toml";
 
 std::string checkpoint_name(std::uint64_t step) { return fmt::format("step-{:012}.h5", step); }
 
+/// How names of files beside that checkpoint begin.
+std::string beside(std::uint64_t step) { return fmt::format("step-{:012}.rank-", step); }
+
 /// The step of a checkpoint by the name of its file; nothing for any other file, also one that is called nearly so.
 std::optional<std::uint64_t> step_of(const fs::path& file) {
   const std::string name = file.filename().string();
@@ -202,6 +205,10 @@ void RunFolder::write_checkpoint(std::uint64_t step, const io::Checkpoint& check
   prune(step, keep);
 }
 
+fs::path RunFolder::exchange_file(std::uint64_t step, int rank) const {
+  return path_ / kCheckpoints / fmt::format("{}{:06}.h5", beside(step), rank);
+}
+
 std::optional<fs::path> RunFolder::checkpoint_file(std::uint64_t step) const {
   const fs::path file = fs::path(kCheckpoints) / checkpoint_name(step);
   return is_there(path_ / file) ? std::optional(file) : std::nullopt;
@@ -216,7 +223,12 @@ void RunFolder::prune(std::uint64_t step, std::int64_t keep) const {
       continue;
     }
     std::error_code ignored;  // an old checkpoint that stays does no harm
-    if (kept >= keep && saved.step != protected_) fs::remove(saved.file, ignored);
+    if (kept < keep || saved.step == protected_) continue;
+    fs::remove(saved.file, ignored);
+    std::vector<fs::path> companions;
+    for (const auto& entry : fs::directory_iterator(path_ / kCheckpoints, ignored))
+      if (entry.path().filename().string().starts_with(beside(saved.step))) companions.push_back(entry.path());
+    for (const fs::path& file : companions) fs::remove(file, ignored);
   }
 }
 

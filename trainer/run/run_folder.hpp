@@ -61,11 +61,14 @@ class RunFolder {
   /// The file of the checkpoint of `step` in the folder, if it is there.
   std::optional<std::filesystem::path> checkpoint_file(std::uint64_t step) const;
 
+  /// Where the checkpoint of `step` keeps what a rank held back, beside the file of the checkpoint.
+  std::filesystem::path exchange_file(std::uint64_t step, int rank) const;
+
   /// Writes the checkpoint of `step` and removes old ones as prune() does. \throws DataError; earlier ones stay.
   void write_checkpoint(std::uint64_t step, const io::Checkpoint& checkpoint, std::int64_t keep);
 
-  /// Removes all checkpoints but the newest `keep` up to `step` and the protected one. Those that
-  /// newest_checkpoint() passed over do not count, nor do those of later steps.
+  /// Removes all checkpoints, with the files beside them, but the newest `keep` up to `step` and the protected one.
+  /// Those that newest_checkpoint() passed over do not count, nor do those of later steps.
   void prune(std::uint64_t step, std::int64_t keep) const;
 
   /// Writes classes.json, which result.json may follow. \throws DataError

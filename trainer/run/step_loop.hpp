@@ -82,6 +82,7 @@ class StepLoop {
   Network& network() noexcept { return *network_; }
   const std::vector<ParameterInfo>& parameters() const noexcept { return network_->parameters(); }
   const Buckets& buckets() const noexcept { return *buckets_; }
+  Exchange& exchange() noexcept { return *exchange_; }
 
   /// Runs work of this rank alone, such as reading samples, unless something failed before. What it throws is kept for
   /// the other ranks to be told, in the next train_step() or settle_failures(), which then throw.

@@ -40,6 +40,7 @@
 #include <tutti/trainer/run/cores.hpp>
 #include <tutti/trainer/run/data.hpp>
 #include <tutti/trainer/run/evaluation.hpp>
+#include <tutti/trainer/run/exchange_state.hpp>
 #include <tutti/trainer/run/initial_weights.hpp>
 #include <tutti/trainer/run/laps.hpp>
 #include <tutti/trainer/run/memory_use.hpp>
@@ -257,6 +258,11 @@ void Training::resume_run() {
   slots.reset();
   share_buffers(comm_, loop_.network());
   for (const NamedBuffer& scales : loop_.scales()) broadcast(comm_, scales.values, 0);
+  loop_.exchange().prepare(position_.step);
+  const auto note_of_exchange = restore_exchange_state(
+      comm_, loop_.exchange(), loop_.parameters(), position_.exchange_layouts,
+      [&](int rank) { return io::read_checkpoint(log_.folder->exchange_file(position_.step, rank)); });
+  if (note_of_exchange) notes.push_back(*note_of_exchange);
   replay_evaluations();
   log_.resumed_after = position_.step;
   const bool makes_steps = position_.step < steps_ && !monitor_.stops();
@@ -461,6 +467,10 @@ void Training::save() {
   phase_ = fmt::format("rank 0 writes the checkpoint of step {} in {}", position_.step, config_.run.dir);
   const WholeSlots slots = agree(comm_, [&] { return WholeSlots(loop_.buckets(), is_root()); });
   gather_slots(comm_, loop_.buckets(), slots);
+  position_.exchange_layouts =
+      save_exchange_state(comm_, loop_.exchange(), loop_.parameters(), [&](int rank, const io::Checkpoint& state) {
+        io::write_checkpoint(log_.folder->exchange_file(position_.step, rank), state);
+      });
   agree_at_root(comm_, [&] {
     Position now = position_;
     now.train_seconds = train_seconds();

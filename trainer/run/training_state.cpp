@@ -49,6 +49,7 @@ json position_json(const Position& p) {
           {"loss_scale", p.loss_scale.scale},
           {"good_steps", p.loss_scale.good_steps},
           {"skipped_steps", p.loss_scale.skipped},
+          {"exchange_layouts", p.exchange_layouts},
           {"train_seconds", p.train_seconds},
           {"step_seconds", p.step_seconds},
           {"exposed_seconds", p.exposed_seconds},
@@ -68,6 +69,7 @@ Position position_from(const json& j) {
   p.loss_scale = {.scale = j.value("loss_scale", 0.0),
                   .good_steps = j.value("good_steps", std::uint64_t{0}),
                   .skipped = j.value("skipped_steps", std::uint64_t{0})};
+  p.exchange_layouts = j.value("exchange_layouts", std::vector<std::uint32_t>{});
   j.at("train_seconds").get_to(p.train_seconds);
   j.at("step_seconds").get_to(p.step_seconds);
   j.at("exposed_seconds").get_to(p.exposed_seconds);
