@@ -256,6 +256,72 @@ TEST_F(ExchangeTest, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
   }
 }
 
+// What a codec cannot hold is exchanged anew as it is, and by a milder codec from the next step on; a gradient that is
+// not finite itself stays an error.
+TEST_F(ExchangeTest, AnOverflowFallsBackBeforeTheUpdate) {
+  const Buckets buckets = make_buckets(1);
+  ExchangeOptions options{.compression = "f16"};
+  options.overflow = "fall_back";
+  options.guard_every = 0;
+  const auto exchange = make_exchange({world_, buckets, infos_, options});
+  const auto step = [&](std::uint64_t number, float large) {
+    exchange->begin(number);
+    for (std::size_t i = 0; i < infos_.size(); ++i) fill(buckets.gradient(i), 1.0F + 0x1p-8F);
+    static_cast<float*>(buckets.gradient(2).data)[32] = world_.rank() == 1 ? large : 0.0F;
+    return update(*exchange, buckets, 0.0).not_finite;
+  };
+  EXPECT_FALSE(step(0, 1000.0F));
+  EXPECT_TRUE(exchange->take_checks().empty());
+  EXPECT_FALSE(step(1, 1e6F));
+  EXPECT_EQ(at(buckets.gradient(2), 32), 1e6F);
+  EXPECT_EQ(at(buckets.gradient(0), 0), 3 * (1.0F + 0x1p-8F));
+  const auto checks = exchange->take_checks();
+  ASSERT_EQ(checks.size(), 1U);
+  EXPECT_EQ(checks[0].parameter, 2U);
+  EXPECT_EQ(checks[0].codec, "f16");
+  EXPECT_EQ(checks[0].remedy, "bf16");
+  EXPECT_FALSE(step(2, 1e6F));
+  EXPECT_NEAR(at(buckets.gradient(2), 32), 1e6F, 1e6F * 0x1p-7F);
+  EXPECT_EQ(at(buckets.gradient(2), 0), 3.0F);  // bf16 has no 1 + 2^-8
+  EXPECT_EQ(at(buckets.gradient(0), 0), 3 * (1.0F + 0x1p-8F));
+  ASSERT_EQ(exchange->replaced_codecs().size(), 1U);
+  const auto again = make_exchange({world_, buckets, infos_, options});  // as a session that goes on
+  again->replace_codecs(exchange->replaced_codecs());
+  EXPECT_EQ(again->replaced_codecs().size(), 1U);
+  EXPECT_EQ(step(3, std::numeric_limits<float>::infinity()), 2U);
+  exchange->discard();
+}
+
+// What is compared with the sum of the gradients as they are is one bucket, and what ranks hold back of all.
+TEST_F(ExchangeTest, ChecksTellWhatCompressionDoes) {
+  const Buckets buckets = make_buckets(1);
+  ExchangeOptions options{.compression = "bf16:feedback=on"};
+  options.guard_every = 2;
+  const auto exchange = make_exchange({world_, buckets, infos_, options});
+  for (std::uint64_t number = 0; number < 3; ++number) {
+    exchange->begin(number);
+    for (std::size_t i = 0; i < infos_.size(); ++i)
+      fill(buckets.gradient(i), 0.3F * static_cast<float>(world_.rank() + 1));
+    EXPECT_FALSE(update(*exchange, buckets, 0.0).not_finite);
+    const auto checks = exchange->take_checks();
+    ASSERT_EQ(checks.size(), number == 1 ? 0 : infos_.size());
+    std::size_t compared = 0;
+    for (const CompressionCheck& check : checks) {
+      EXPECT_GT(*check.contraction, 1 - 0x1p-14);
+      EXPECT_LT(*check.contraction, 1.0);
+      EXPECT_LT(*check.residual, 0x1p-7);
+      if (!check.cosine) continue;
+      ++compared;
+      EXPECT_GT(*check.cosine, 0.999);
+      EXPECT_GT(*check.error, 0.0);
+      EXPECT_LT(*check.error, 0x1p-6);
+    }
+    if (number != 1) {
+      EXPECT_GT(compared, 0U);
+    }
+  }
+}
+
 // A NaN of one rank is no gradient to be clipped: all ranks name it, and with clip_norm no parameter of any bucket
 // changes.
 TEST_F(ExchangeTest, WhatIsNotANumberIsNotClipped) {

@@ -205,6 +205,8 @@ void require_consistent(const Config& config, const std::string& origin) {
   std::string where = "exchange.compression";
   try {
     codec = codec_settings(config.exchange.compression);
+    where = "exchange.fallback";
+    codec_settings(config.exchange.fallback);
     for (std::size_t i = 0; i < config.exchange.rules.size(); ++i) {
       where = fmt::format("exchange.rule {}", i + 1);
       codec_settings(config.exchange.rules[i].compression);
@@ -220,6 +222,8 @@ void require_consistent(const Config& config, const std::string& origin) {
   } catch (const InvalidArgument& error) {
     require(false, error.what());
   }
+  require(config.exchange.overflow == "error" || !LossScale(config.numerics.loss_scale).is_on(),
+          "exchange.overflow = \"fall_back\" cannot be chosen together with numerics.loss_scale");
   require(!config.exchange.compresses() || config.model.dtype == "f32",
           "exchange.compression needs model.dtype = \"f32\"");
   require(!config.exchange.compresses() || config.exchange.algorithm.empty(),

@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/compression/compressed_allreduce.hpp>
+#include <tutti/trainer/exchange/compression_guard.hpp>
 #include <tutti/trainer/exchange/options.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/memory/parameters.hpp>
@@ -29,6 +31,13 @@ struct ExchangeState {
   std::size_t first = 0;
   std::span<float> values = {};
   double weight = 1.0;  ///< of a value, in units of gradients
+};
+
+/// A codec that did not do for a parameter, and the one in its place.
+struct ReplacedCodec {
+  std::size_t parameter = 0;
+  std::string from;
+  std::string to;
 };
 
 /// Collective: all ranks call begin(), gradient_ready() any number of times (also none), wait() and then updated() for
@@ -80,6 +89,14 @@ class Exchange {
   /// elsewhere. Only for gradients of f32. Local.
   virtual void add_to_next_step(std::size_t parameter, std::size_t first, std::span<const float> values) = 0;
 
+  /// What was found out about compression in the last step. The same on all ranks.
+  virtual std::vector<CompressionCheck> take_checks() { return {}; }
+
+  /// Codecs that have been replaced since the run began, the same on all ranks; and to have those of an earlier session
+  /// replaced again, where parameters were to travel by the same as then.
+  virtual std::vector<ReplacedCodec> replaced_codecs() const { return {}; }
+  virtual void replace_codecs(std::span<const ReplacedCodec> /*codecs*/) {}
+
   /// Seconds spent inside the exchange's communication since begin(): starting, polling and waiting.
   virtual double exposed_seconds() const noexcept = 0;
 
@@ -104,6 +121,7 @@ Ownership ownership_of(const ExchangeOptions& options, const Communicator& comm)
 
 // Each in the source of its name.
 std::unique_ptr<Exchange> make_allreduce_exchange(const ExchangeParts& parts);
+std::unique_ptr<Exchange> make_compressed_exchange(const ExchangeParts& parts);
 std::unique_ptr<Exchange> make_sharded_exchange(const ExchangeParts& parts);
 
 }  // namespace tutti::trainer

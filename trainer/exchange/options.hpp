@@ -29,6 +29,10 @@ struct ExchangeOptions {
   std::string algorithm = {};
   std::int64_t compress_from = 1024;
   std::int64_t compress_after = 0;
+  std::int64_t guard_every = 100;
+  double guard_residual = 100.0;
+  std::string fallback = "bf16";
+  std::string overflow = "error";
   std::vector<CompressionRule> rules = {};
 
   /// Whether any gradient may travel as something else.

@@ -157,6 +157,30 @@ void RunLog::write(const nlohmann::json& record) {
   events_->write(record.at("step").get<std::uint64_t>(), scalars_of(record));
 }
 
+void RunLog::compression(std::span<const CompressionCheck> checks, const std::vector<ParameterInfo>& parameters,
+                         std::uint64_t step) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const CompressionCheck& check : checks) {
+    const std::string& name = parameters[check.parameter].name;
+    nlohmann::json its{{"parameter", name}, {"codec", check.codec}, {"saturated", check.saturated}};
+    const auto add = [&](const char* key, const std::optional<double>& figure) {
+      if (figure && std::isfinite(*figure)) its[key] = *figure;
+    };
+    add("contraction", check.contraction);
+    add("residual", check.residual);
+    add("cosine", check.cosine);
+    add("error", check.error);
+    if (!check.problem.empty()) its["problem"] = check.problem;
+    if (!check.remedy.empty()) {
+      its["replaced_by"] = check.remedy;
+      say(fmt::format("step {}: {} travels as {} from now on, not as {}: {}", step, name, check.remedy, check.codec,
+                      check.problem));
+    }
+    list.push_back(std::move(its));
+  }
+  folder->log({{"kind", "compression"}, {"step", step}, {"parameters", std::move(list)}});
+}
+
 void RunLog::show(const StepReport& report, const Position& position) {
   const double seconds_per_step = position.step_seconds / static_cast<double>(position.step);
   progress_.show({.step = report.step,

@@ -3,12 +3,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/trainer/config/config.hpp>
+#include <tutti/trainer/exchange/compression_guard.hpp>
 #include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/run/event_file.hpp>
 #include <tutti/trainer/run/progress.hpp>
@@ -40,6 +43,10 @@ class RunLog {
 
   /// Writes result.json and says what came out. \throws DataError
   void result(const TrainingResult& result, const RunIdentity& run, const Position& position, const Communicator& comm);
+
+  /// What a step found out about compression: a record, and a line for each codec that is replaced. \throws DataError
+  void compression(std::span<const CompressionCheck> checks, const std::vector<ParameterInfo>& parameters,
+                   std::uint64_t step);
 
   /// A line on standard output.
   void say(const std::string& line) { progress_.say(line); }

@@ -258,6 +258,7 @@ void Training::resume_run() {
   slots.reset();
   share_buffers(comm_, loop_.network());
   for (const NamedBuffer& scales : loop_.scales()) broadcast(comm_, scales.values, 0);
+  loop_.exchange().replace_codecs(position_.replaced_codecs);
   loop_.exchange().prepare(position_.step);
   const auto note_of_exchange = restore_exchange_state(
       comm_, loop_.exchange(), loop_.parameters(), position_.exchange_layouts,
@@ -411,6 +412,8 @@ void Training::after_step(const StepReport& report, const io::Batch& batch, doub
   position_.payload_bytes += report.payload_bytes;
   evaluated_.reset();
   if (is_root()) loop_.attempt([&] { log_.step(report, position_, seconds); });
+  if (const auto checks = loop_.exchange().take_checks(); is_root() && !checks.empty())
+    loop_.attempt([&] { log_.compression(checks, loop_.parameters(), position_.step); });
   if (options_.on_step) options_.on_step(report);
   // The checkpoint comes first: whatever the evaluation runs into, the epoch is not lost.
   const auto save_every = static_cast<std::uint64_t>(config_.run.checkpoint_every);
@@ -467,6 +470,7 @@ void Training::save() {
   phase_ = fmt::format("rank 0 writes the checkpoint of step {} in {}", position_.step, config_.run.dir);
   const WholeSlots slots = agree(comm_, [&] { return WholeSlots(loop_.buckets(), is_root()); });
   gather_slots(comm_, loop_.buckets(), slots);
+  position_.replaced_codecs = loop_.exchange().replaced_codecs();
   position_.exchange_layouts =
       save_exchange_state(comm_, loop_.exchange(), loop_.parameters(), [&](int rank, const io::Checkpoint& state) {
         io::write_checkpoint(log_.folder->exchange_file(position_.step, rank), state);

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -42,6 +43,9 @@ int readable_version(const std::filesystem::path& file, const json& description)
 }
 
 json position_json(const Position& p) {
+  json replaced = json::array();
+  for (const ReplacedCodec& its : p.replaced_codecs)
+    replaced.push_back({{"parameter", its.parameter}, {"from", its.from}, {"to", its.to}});
   return {{"step", p.step},
           {"epoch", p.epoch},
           {"batch", p.batch},
@@ -50,6 +54,7 @@ json position_json(const Position& p) {
           {"good_steps", p.loss_scale.good_steps},
           {"skipped_steps", p.loss_scale.skipped},
           {"exchange_layouts", p.exchange_layouts},
+          {"replaced_codecs", std::move(replaced)},
           {"train_seconds", p.train_seconds},
           {"step_seconds", p.step_seconds},
           {"exposed_seconds", p.exposed_seconds},
@@ -70,6 +75,10 @@ Position position_from(const json& j) {
                   .good_steps = j.value("good_steps", std::uint64_t{0}),
                   .skipped = j.value("skipped_steps", std::uint64_t{0})};
   p.exchange_layouts = j.value("exchange_layouts", std::vector<std::uint32_t>{});
+  for (const json& its : j.value("replaced_codecs", json::array()))
+    p.replaced_codecs.push_back({.parameter = its.at("parameter").get<std::size_t>(),
+                                 .from = its.at("from").get<std::string>(),
+                                 .to = its.at("to").get<std::string>()});
   j.at("train_seconds").get_to(p.train_seconds);
   j.at("step_seconds").get_to(p.step_seconds);
   j.at("exposed_seconds").get_to(p.exposed_seconds);

@@ -27,6 +27,7 @@ struct Position {
   std::uint64_t samples = 0;  ///< seen so far, over all ranks
   LossScaleState loss_scale = {};
   std::vector<std::uint32_t> exchange_layouts = {};  ///< of the arrays that ranks keep (exchange_state.hpp)
+  std::vector<ReplacedCodec> replaced_codecs = {};
   double train_seconds = 0.0;       ///< time in the training loop, evaluations and checkpoints included
   double step_seconds = 0.0;        ///< time in steps
   double exposed_seconds = 0.0;     ///< time of steps spent in communication
