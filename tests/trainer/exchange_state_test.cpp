@@ -164,6 +164,33 @@ TEST_F(ExchangeStateTest, WhatIsRestoredGoesOnWithTheSameBits) {
   EXPECT_EQ(of_whole, of_resumed);
 }
 
+// With w <- w - rate * result and what is held back in the space of updates, parameters less rate * held back are those
+// of a run that holds nothing back, whatever the rate does.
+TEST_F(ExchangeStateTest, HeldBackUpdatesFollowTheLearningRate) {
+  for (const std::string space : {"gradient", "update"}) {
+    ExchangeOptions options = f16_;
+    options.feedback_space = space;
+    Exchanging run(world_, options, 4096);
+    std::vector<double> wanted(Exchanging::count());
+    std::vector<double> moved(Exchanging::count());
+    double rate = 0.0;
+    for (std::uint64_t step = 0; step < 4; ++step) {
+      rate = step < 2 ? 0.5 : 0.125;
+      run.exchange->set_learning_rate(rate);
+      std::vector<double> given(Exchanging::count());
+      std::vector<double> got(Exchanging::count());
+      run.step(step, given, got);
+      for (std::size_t i = 0; i < given.size(); ++i) {
+        wanted[i] += rate * given[i];
+        moved[i] += rate * got[i];
+      }
+    }
+    const std::vector<double> held = run.held_back();
+    for (std::size_t i = 0; i < held.size(); ++i) moved[i] += rate * held[i];
+    EXPECT_EQ(moved == wanted, space == "update");
+  }
+}
+
 TEST_F(ExchangeStateTest, NothingHeldBackIsNoFile) {
   Exchanging fresh(world_, f16_, 4096);
   const Files files = save(fresh);

@@ -32,6 +32,9 @@ namespace tutti::trainer {
 
 namespace {
 
+/// What is held back grows by no more than this when the learning rate falls: it would drown the gradients.
+constexpr double kMostGrowth = 10.0;
+
 class CompressedExchange final : public BucketwiseExchange {
  public:
   explicit CompressedExchange(const ExchangeParts& parts)
@@ -39,6 +42,7 @@ class CompressedExchange final : public BucketwiseExchange {
         comm_(parts.comm),
         parameters_(parts.parameters),
         compress_after_(static_cast<std::uint64_t>(parts.options.compress_after)),
+        holds_updates_(parts.options.feedback_space == "update"),
         falls_back_(parts.options.overflow == "fall_back"),
         policy_(compression_of(parameters_, parts.options)),
         codecs_(policy_),
@@ -64,6 +68,17 @@ class CompressedExchange final : public BucketwiseExchange {
     operations_.choose(codecs_, [this](std::size_t parameter, std::size_t first, std::span<const float> values) {
       add_to_next_step(parameter, first, values);
     });
+  }
+
+  /// In the space of updates what is held back is a part of a step: with another rate it is another gradient.
+  void set_learning_rate(double rate) override {
+    if (!holds_updates_ || rate <= 0.0 || rate == rate_) return;
+    const double before = std::exchange(rate_, rate);
+    if (before <= 0.0) return;
+    const auto factor = static_cast<float>(std::min(before / rate, kMostGrowth));
+    for (const ExchangeState& its : operations_.state())
+      if (its.kind == CompressionState::Kind::held_back)
+        for (float& value : its.values) value *= factor;
   }
 
   void wait(std::size_t bucket) override {
@@ -207,11 +222,13 @@ class CompressedExchange final : public BucketwiseExchange {
   const Communicator& comm_;
   const std::span<const ParameterInfo> parameters_;
   const std::uint64_t compress_after_;
+  const bool holds_updates_;
   const bool falls_back_;
   const std::vector<CodecSettings> policy_;  // by parameter
   std::vector<CodecSettings> codecs_;        // those of now
   CompressionGuard guard_;
   CompressedOperations operations_;
+  double rate_ = 0.0;  // that what is held back is measured by
   bool compresses_ = false;
   bool has_changed_ = false;   // codecs_ are others than those of the operations
   bool is_checked_ = false;    // this step

@@ -82,6 +82,10 @@ class Exchange {
   /// Makes ready for `step`, which comes next, so that state() has what that step depends on. Local.
   virtual void prepare(std::uint64_t /*step*/) {}
 
+  /// The learning rate of the step that begins next; at first, of the one before it. What is held back may depend on
+  /// it. Local.
+  virtual void set_learning_rate(double /*rate*/) {}
+
   /// To be read and written between steps. Local.
   virtual std::vector<ExchangeState> state() { return {}; }
 

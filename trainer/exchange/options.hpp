@@ -29,6 +29,7 @@ struct ExchangeOptions {
   std::string algorithm = {};
   std::int64_t compress_from = 1024;
   std::int64_t compress_after = 0;
+  std::string feedback_space = "gradient";
   std::int64_t guard_every = 100;
   double guard_residual = 100.0;
   std::string fallback = "bf16";

@@ -124,6 +124,12 @@ void StepLoop::begin_step() {
   statistics_seconds_ = 0.0;
 }
 
+void StepLoop::go_on_at(std::uint64_t step) {
+  const std::uint64_t made = step - loss_scale_.state().skipped;
+  if (made > 0) exchange_->set_learning_rate(learning_rate_->rate(made - 1));
+  exchange_->prepare(step);
+}
+
 void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) {
   begin_step();
   attempt([&] {
@@ -141,6 +147,7 @@ void StepLoop::accumulate(const Samples& samples, std::uint64_t global_samples) 
 StepReport StepLoop::train_step(const StepInput& input, const std::function<bool()>& stop) {
   begin_step();
   in_step_ = false;
+  exchange_->set_learning_rate(learning_rate_->rate(input.step - loss_scale_.state().skipped));
   exchange_->begin(input.step);
   Laps laps;
   attempt([&] { local_loss_ += network_->forward(input.samples); });

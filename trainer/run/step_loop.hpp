@@ -101,6 +101,9 @@ class StepLoop {
 
   /// Of the next step. The same on all ranks.
   const LossScaleState& loss_scale() const noexcept { return loss_scale_.state(); }
+  /// Before the state of the exchange is restored: the next step is `step`. After restore_loss_scale().
+  void go_on_at(std::uint64_t step);
+
   void restore_loss_scale(const LossScaleState& state) noexcept { loss_scale_.restore(state); }
 
   /// A micro-batch of the step that the next train_step() ends: its gradients are added to those of this rank, and

@@ -259,7 +259,7 @@ void Training::resume_run() {
   share_buffers(comm_, loop_.network());
   for (const NamedBuffer& scales : loop_.scales()) broadcast(comm_, scales.values, 0);
   loop_.exchange().replace_codecs(position_.replaced_codecs);
-  loop_.exchange().prepare(position_.step);
+  loop_.go_on_at(position_.step);
   const auto note_of_exchange = restore_exchange_state(
       comm_, loop_.exchange(), loop_.parameters(), position_.exchange_layouts,
       [&](int rank) { return io::read_checkpoint(log_.folder->exchange_file(position_.step, rank)); });
