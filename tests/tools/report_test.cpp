@@ -148,6 +148,29 @@ TEST(Report, OfPhasesBytesAndMemory) {
   EXPECT_EQ(page.find(">500 ms<"), std::string::npos) << "the peak of step 1 makes the rest flat";
 }
 
+TEST(Report, OfCompression) {
+  const TemporaryFolder run;
+  std::string lines = "{\"kind\":\"step\",\"step\":1,\"loss\":1}\n";
+  lines +=
+      "{\"kind\":\"compression\",\"step\":1,\"parameters\":[{\"parameter\":\"fc<1>\",\"codec\":\"f16\","
+      "\"contraction\":0.75,\"residual\":2.5,\"cosine\":0.875,\"error\":0.125,\"saturated\":0}]}\n"
+      "{\"kind\":\"compression\",\"step\":3,\"parameters\":[{\"parameter\":\"fc<1>\",\"codec\":\"f16\","
+      "\"contraction\":0.5,\"residual\":3.5,\"saturated\":0.25,\"problem\":\"why\",\"replaced_by\":\"bf16\"},"
+      "{\"parameter\":\"conv\",\"codec\":\"f16\",\"saturated\":0}]}\n";
+  run.write("metrics.jsonl", lines);
+  write_report(run.path());
+  const auto page = read_file(run.path() / "report.html");
+  expect_sound(page);
+  for (const char* part : {"Compression", "Step 3: fc&lt;1&gt; travels as bf16 from then on, not as f16: why.",
+                           "<td>fc&lt;1&gt;</td><td>bf16</td><td>0.5</td><td>3.5</td><td>0.875</td><td>0.125</td>"
+                           "<td>0.25</td>",
+                           "<td>conv</td><td>f16</td><td></td>", "Held back, over the norm of the gradient"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  run.write("metrics.jsonl", "{\"kind\":\"compression\",\"step\":1,\"parameters\":7}\n");
+  write_report(run.path());
+  EXPECT_EQ(read_file(run.path() / "report.html").find("Parameters by their last check"), std::string::npos);
+}
+
 TEST(Report, OfClasses) {
   const TemporaryFolder run;
   run.write("result.json", kResult);

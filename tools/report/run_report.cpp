@@ -12,6 +12,7 @@
 #include <tutti/kernels/text.hpp>
 
 #include "tools/report/classes.hpp"
+#include "tools/report/compression.hpp"
 #include "tools/report/files.hpp"
 #include "tools/report/html.hpp"
 #include "tools/report/report.hpp"
@@ -29,6 +30,7 @@ struct Run {
   std::vector<json> training;
   std::vector<json> evaluations;
   std::vector<json> checkpoints;
+  std::vector<json> compression;
   std::size_t unreadable_lines = 0;
 };
 
@@ -43,6 +45,8 @@ void read_metrics(const std::filesystem::path& file, Run& run) {
       run.evaluations.push_back(std::move(object));
     } else if (text_at(object, "kind") == "checkpoint") {
       run.checkpoints.push_back(std::move(object));
+    } else if (text_at(object, "kind") == "compression") {
+      run.compression.push_back(std::move(object));
     } else {
       run.training.push_back(std::move(object));
     }
@@ -141,6 +145,7 @@ std::vector<Chart> charts_of(const Run& run) {
             {series_of(run.checkpoints, "largest rank", 1, "memory_bytes")}),
   };
   measured[1].from_zero = measured[2].from_zero = true;
+  for (Chart& each : compression_charts(run.compression)) measured.push_back(std::move(each));
   for (Chart& each : measured)
     if (has_points(each)) charts.push_back(std::move(each));
   std::vector<double> steps;  // all charts cover all steps, so that one can be read below the other
@@ -261,8 +266,8 @@ void write_report(const std::filesystem::path& run_dir) {
   const Run run = read_run(run_dir);
   const auto charts = charts_of(run);
   const auto drawings = draw(charts);
-  std::string body = notes(run) + figures_html(figures_of(run)) + charts_html(charts, drawings) + classes_section(run) +
-                     heading_html("Details");
+  std::string body = notes(run) + figures_html(figures_of(run)) + charts_html(charts, drawings) +
+                     compression_html(run.compression) + classes_section(run) + heading_html("Details");
   body += file_section(run, "config.toml", "Configuration in effect");
   if (run.ended) body += details_html("Result", table_html({"key", "value"}, rows_of(run.result)));
   body += file_section(run, "environment.json", "Environment");
