@@ -79,7 +79,7 @@ Contestant::Contestant(const Communicator& world, std::string name, const traine
 
 BlockTime Contestant::run(int steps) {
   trainer::set_arithmetic_threads(threads_);
-  std::array<double, 3> mine{};
+  std::array<double, 4> mine{};
   MPI_Barrier(world_.mpi());
   const auto begin = Clock::now();
   const double used = processor_seconds();
@@ -88,7 +88,9 @@ BlockTime Contestant::run(int steps) {
                                    .samples = samples_.next(),
                                    .global_samples = static_cast<std::uint64_t>(config_.train.batch_size)};
     try {
-      mine[2] += loop_->train_step(input).exposed_seconds;
+      const trainer::StepReport report = loop_->train_step(input);
+      mine[2] += report.exposed_seconds;
+      mine[3] += static_cast<double>(report.payload_bytes);
     } catch (const trainer::AgreedError& error) {  // a rank by itself agrees with no other
       throw Error(name_ + ": " + error.what());
     }
@@ -96,11 +98,14 @@ BlockTime Contestant::run(int steps) {
   mine[1] = processor_seconds() - used;
   mine[0] = std::chrono::duration<double>(Clock::now() - begin).count();
   std::array<double, 1> slowest{mine[0]};
-  std::array<double, 2> sums{mine[1], mine[2]};
+  std::array<double, 3> sums{mine[1], mine[2], mine[3]};
   MPI_Allreduce(MPI_IN_PLACE, slowest.data(), 1, MPI_DOUBLE, MPI_MAX, world_.mpi());
-  MPI_Allreduce(MPI_IN_PLACE, sums.data(), 2, MPI_DOUBLE, MPI_SUM, world_.mpi());
+  MPI_Allreduce(MPI_IN_PLACE, sums.data(), 3, MPI_DOUBLE, MPI_SUM, world_.mpi());
   const double each = static_cast<double>(steps) * static_cast<double>(world_.size());
-  return {.step_seconds = slowest[0] / steps, .processor_seconds = sums[0] / each, .exposed_seconds = sums[1] / each};
+  return {.step_seconds = slowest[0] / steps,
+          .processor_seconds = sums[0] / each,
+          .exposed_seconds = sums[1] / each,
+          .payload_bytes = sums[2] / each};
 }
 
 std::uint64_t Contestant::parameters() const {

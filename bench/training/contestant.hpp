@@ -20,6 +20,7 @@ struct BlockTime {
   double step_seconds = 0.0;       ///< per step, of the rank that was the last to finish the block
   double processor_seconds = 0.0;  ///< of processors, per step and rank
   double exposed_seconds = 0.0;    ///< inside communication, per step and rank
+  double payload_bytes = 0.0;      ///< that a rank hands to collectives, per step
 };
 
 /// Whether ranks exchange anything.

@@ -17,6 +17,7 @@ import time
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks, powerSGD_hook
 
 
 def environment(*names):
@@ -84,6 +85,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--steps", type=int, default=5, help="in a block")
     parser.add_argument("--gigabits", type=float, help="what each rank's link carries per second: ratios are over the longer of both")
+    parser.add_argument("--hook", choices=["fp16", "powersgd"], help="compress gradients by a communication hook of PyTorch's")
+    parser.add_argument("--rank", type=int, default=4, help="of powersgd")
     parser.add_argument("--port", type=int, default=29517)
     parser.add_argument("--json")
     options = parser.parse_args()
@@ -96,7 +99,18 @@ def main():
     torch.manual_seed(1 + rank)
     inputs, classes = 784, 10
     alone = Contestant(perceptron(inputs, options.hidden, options.depth, classes), options.per_rank, inputs, classes)
-    together = nn.parallel.DistributedDataParallel(perceptron(inputs, options.hidden, options.depth, classes))
+    # The PowerSGD hook starts its second allreduce of a bucket when the first is complete, in another order on each rank, and Gloo
+    # matches calls by their order: with several buckets 1.13 ends in "op.preamble.length <= op.nbytes". So it gets one.
+    cap = {}
+    if options.hook == "powersgd":
+        cap = {"bucket_cap_mb": 4096}
+        dist._DEFAULT_FIRST_BUCKET_BYTES = 4096 << 20
+    together = nn.parallel.DistributedDataParallel(perceptron(inputs, options.hidden, options.depth, classes), **cap)
+    if options.hook == "fp16":
+        together.register_comm_hook(None, default_hooks.fp16_compress_hook)
+    elif options.hook == "powersgd":
+        together.register_comm_hook(
+            powerSGD_hook.PowerSGDState(None, matrix_approximation_rank=options.rank, start_powerSGD_iter=2), powerSGD_hook.powerSGD_hook)
     contestants = [alone, Contestant(together, options.per_rank, inputs, classes)]
     parameters = sum(p.numel() for p in alone.model.parameters())
 

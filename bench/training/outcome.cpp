@@ -77,15 +77,16 @@ std::string table(const Outcome& outcome) {
                         link_seconds(outcome) * 1e3, *outcome.gigabits);
   std::size_t width = 24;
   for (const Turns& turns : outcome.contestants) width = std::max(width, turns.name.size());
-  text += fmt::format("{:<{}} {:>9} {:>9} {:>19} {:>11} {:>9} {:>8}\n", "turns of", width, "step ms", "ratio",
-                      "quartiles", "processor", "exchange", "buckets");
+  text += fmt::format("{:<{}} {:>9} {:>9} {:>19} {:>11} {:>9} {:>10} {:>8}\n", "turns of", width, "step ms", "ratio",
+                      "quartiles", "processor", "exchange", "payload MB", "buckets");
   for (const Turns& turns : outcome.contestants) {
     const Spread step = spread(each(turns, &BlockTime::step_seconds));
     const Spread ratio = spread(ratios(outcome, turns));
-    text += fmt::format("{:<{}} {:>9.2f} {:>9.3f} {:>9.3f} {:>9.3f} {:>11.2f} {:>9.2f} {:>8}\n", turns.name, width,
-                        step.median * 1e3, ratio.median, ratio.low, ratio.high,
+    text += fmt::format("{:<{}} {:>9.2f} {:>9.3f} {:>9.3f} {:>9.3f} {:>11.2f} {:>9.2f} {:>10.3f} {:>8}\n", turns.name,
+                        width, step.median * 1e3, ratio.median, ratio.low, ratio.high,
                         spread(each(turns, &BlockTime::processor_seconds)).median * 1e3,
-                        spread(each(turns, &BlockTime::exposed_seconds)).median * 1e3, turns.buckets);
+                        spread(each(turns, &BlockTime::exposed_seconds)).median * 1e3,
+                        spread(each(turns, &BlockTime::payload_bytes)).median * 1e-6, turns.buckets);
   }
   return text;
 }
@@ -115,6 +116,7 @@ void write_json(const Outcome& outcome, const std::string& file) {
                              {"step_s", json_of(spread(each(turns, &BlockTime::step_seconds)))},
                              {"ratio", json_of(spread(ratios(outcome, turns)))},
                              {"processor_s", json_of(spread(each(turns, &BlockTime::processor_seconds)))},
+                             {"payload_bytes", spread(each(turns, &BlockTime::payload_bytes)).median},
                              {"exposed_s", json_of(spread(each(turns, &BlockTime::exposed_seconds)))},
                              {"rounds_step_s", each(turns, &BlockTime::step_seconds)}});
   std::ofstream out(file);
