@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tutti/io/detail/hdf5.hpp>
+#include <tutti/io/detail/hdf5_samples.hpp>
 #include <tutti/kernels/dtype.hpp>
 
 namespace tutti::io {
@@ -18,32 +19,26 @@ class Hdf5Array {
   /// `root` is the open file. \throws DataError, as open_hdf5() does for one dataset.
   Hdf5Array(hid_t root, const std::filesystem::path& file, const std::string& dataset);
 
-  DType dtype() const noexcept { return dtype_; }
-  std::uint64_t samples() const noexcept { return extents_[0]; }
-  std::vector<std::size_t> shape() const { return {extents_.begin() + 1, extents_.end()}; }  ///< of one sample
+  DType dtype() const noexcept { return samples_.dtype; }
+  std::uint64_t samples() const noexcept { return samples_.samples(); }
+  std::vector<std::size_t> shape() const { return samples_.shape(); }  ///< of one sample
   /// False: space was reserved when the dataset was created, so it is not known whether all of it was written since.
   bool surely_written() const noexcept { return written_; }
-  std::uint64_t sample_bytes() const noexcept { return sample_bytes_; }
+  std::uint64_t sample_bytes() const noexcept { return samples_.sample_bytes; }
 
   /// Adds samples to `out`, in C order and this machine's byte order. \throws DataError
   void read(std::uint64_t first, std::uint64_t samples, std::vector<std::byte>& out) const;
 
  private:
-  void find_type();
-  void find_integer(hid_t type);
-  void find_float(hid_t type);
-  void find_boolean(hid_t type);
-  void find_shape(hid_t root);
+  void set_cache(hid_t root);
   [[noreturn]] void refuse(const std::string& what) const;
+  std::string place() const;
 
   const std::filesystem::path file_;
   const std::string name_;
   h5::Id dataset_;
-  h5::Id memory_type_;
+  Hdf5Samples samples_;
   h5::Id transfer_;
-  DType dtype_ = DType::u8;
-  std::vector<hsize_t> extents_;
-  std::uint64_t sample_bytes_ = 0;
   bool written_ = true;
 };
 

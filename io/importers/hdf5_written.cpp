@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include <tutti/io/detail/hdf5.hpp>
+#include <tutti/io/detail/hdf5_samples.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -125,14 +126,6 @@ bool require_sources(hid_t properties, const std::vector<hsize_t>& extents, cons
 }
 
 }  // namespace
-
-std::vector<hsize_t> hdf5_extents(hid_t dataset, const fs::path& file) {
-  const h5::Id space = h5::own(H5Dget_space(dataset), H5Sclose, file, "its shape cannot be read");
-  const int dimensions = H5Sget_simple_extent_ndims(space.get());
-  std::vector<hsize_t> extents(dimensions > 0 ? static_cast<std::size_t>(dimensions) : 0);
-  if (!extents.empty()) H5Sget_simple_extent_dims(space.get(), extents.data(), nullptr);
-  return extents;
-}
 
 bool require_written(hid_t dataset, const fs::path& file, const std::string& place, int depth) {
   const h5::Id properties = h5::own(H5Dget_create_plist(dataset), H5Pclose, file, "its layout cannot be read");

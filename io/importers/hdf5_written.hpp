@@ -5,11 +5,8 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
 
 namespace tutti::io {
-
-std::vector<hsize_t> hdf5_extents(hid_t dataset, const std::filesystem::path& file);
 
 /// HDF5 makes up values where nothing was ever written, and where a source of a virtual dataset is missing: refuses
 /// such a dataset. `place` begins the messages. \returns whether that is certain: of space that was reserved when the
