@@ -119,7 +119,7 @@ void ChunkTable::locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& 
 }
 
 ChunkFinder::Place ChunkTable::place(std::uint64_t chunk) const noexcept {
-  if (!places_.empty()) return places_[chunk];
+  if (!is_one_run()) return places_[chunk];
   return {.offset = first_ + chunk * chunk_bytes_, .size = static_cast<std::uint32_t>(chunk_bytes_), .mask = 0};
 }
 
@@ -138,6 +138,7 @@ void ChunkTable::read(const ReadOnlyFile& file, std::uint64_t chunk, std::span<s
 void ChunkTable::read_rows(const ReadOnlyFile& file, std::uint64_t begin, std::uint64_t end,
                            std::span<std::byte> out) const {
   const std::size_t row_bytes = chunk_bytes_ / rows_;
+  if (is_one_run()) return read_stored(file, first_ + begin * row_bytes, out.first((end - begin) * row_bytes));
   std::vector<std::byte> whole;
   while (begin < end) {
     const std::uint64_t chunk = begin / rows_;
@@ -160,6 +161,12 @@ void ChunkTable::read_rows(const ReadOnlyFile& file, std::uint64_t begin, std::u
 }
 
 void ChunkTable::prefetch_rows(const ReadOnlyFile& file, std::uint64_t begin, std::uint64_t count) const noexcept {
+  if (is_one_run()) {
+    const std::uint64_t end = std::min(begin + count, chunks_ * rows_);
+    const std::uint64_t row_bytes = chunk_bytes_ / rows_;
+    if (begin < end) file.prefetch(first_ + begin * row_bytes, (end - begin) * row_bytes);
+    return;
+  }
   for (std::uint64_t chunk = begin / rows_; chunk < chunks_ && chunk * rows_ < begin + count; ++chunk) {
     const ChunkFinder::Place where = place(chunk);
     file.prefetch(where.offset, where.size);

@@ -77,6 +77,8 @@ class ChunkTable {
   void describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what);
   void locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const std::string& what);
   ChunkFinder::Place place(std::uint64_t chunk) const noexcept;
+  /// All chunks lie one after another, as they are.
+  bool is_one_run() const noexcept { return places_.empty(); }
 
   Compression compression_;
   std::vector<hsize_t> extent_;
@@ -85,7 +87,7 @@ class ChunkTable {
   std::size_t element_bytes_ = 1;
   std::size_t chunk_bytes_ = 0;
   std::uint64_t first_ = 0;                 // where the first chunk lies
-  std::vector<ChunkFinder::Place> places_;  // empty if all lie one after another, as they are
+  std::vector<ChunkFinder::Place> places_;  // empty if is_one_run()
 };
 
 }  // namespace tutti::io

@@ -170,10 +170,15 @@ class ShardReader {
   void require_labels(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples) const;
   std::string place(std::uint64_t chunk, std::size_t field) const;
 
+  struct StoredField {
+    const ReadOnlyFile* file;
+    std::vector<ChunkTable> parts;         // one, or row ends, columns and values
+    std::vector<std::uint32_t> checksums;  // per chunk
+  };
+
   ReadOnlyFile file_;
   ShardHeader header_;
-  std::vector<std::vector<ChunkTable>> parts_;         // per field: one, or row ends, columns and values
-  std::vector<std::vector<std::uint32_t>> checksums_;  // per field and chunk
+  std::vector<StoredField> fields_;
 };
 
 /// Opens shard `shard` of a data set. \throws DataError: as ShardReader, or if it is no longer the one that the data

@@ -16,7 +16,7 @@ ShardReader::ShardReader(std::filesystem::path file) : file_(std::move(file)) {
   header_ = read_header(root.get(), file_.path());
   const h5::Id group =
       h5::own(H5Gopen2(root.get(), "fields", H5P_DEFAULT), H5Gclose, file_.path(), "group 'fields' cannot be opened");
-  parts_.reserve(header_.fields.size());
+  fields_.reserve(header_.fields.size());
   for (const Field& field : header_.fields) open_field(field, group.get(), finder);
   read_checksums(root.get());
 }
@@ -41,24 +41,25 @@ void ShardReader::open_field(const Field& field, hid_t group, ChunkFinder& finde
   if (parts.front().rows_per_chunk() != header_.chunk_samples)
     throw DataError(fmt::format("{}: {} is not stored in chunks of {} samples", file_.path().string(), what,
                                 header_.chunk_samples));
-  parts_.push_back(std::move(parts));
+  fields_.push_back({.file = &file_, .parts = std::move(parts), .checksums = {}});
 }
 
 void ShardReader::read_checksums(hid_t root) {
   const char* what = "the checksums cannot be read";
   const h5::Id group = h5::own(H5Gopen2(root, "checksums", H5P_DEFAULT), H5Gclose, file_.path(), what);
   std::uint32_t checksum = 0;
-  checksums_.reserve(header_.fields.size());
-  for (const Field& field : header_.fields) {
+  for (std::size_t f = 0; f < fields_.size(); ++f) {
+    const Field& field = header_.fields[f];
+    std::vector<std::uint32_t>& checksums = fields_[f].checksums;
     const h5::Id table = h5::own(H5Dopen2(group.get(), field.name.c_str(), H5P_DEFAULT), H5Dclose, file_.path(), what);
     const h5::Id space = h5::own(H5Dget_space(table.get()), H5Sclose, file_.path(), what);
     if (H5Sget_simple_extent_npoints(space.get()) != static_cast<hssize_t>(header_.chunks()))
       throw DataError(
           fmt::format("{}: field '{}' does not have one checksum per chunk", file_.path().string(), field.name));
-    checksums_.emplace_back(header_.chunks());
-    h5::require(H5Dread(table.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, checksums_.back().data()),
-                file_.path(), what);
-    checksum = crc32c(std::as_bytes(std::span(checksums_.back())), checksum);
+    checksums.resize(header_.chunks());
+    h5::require(H5Dread(table.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, checksums.data()), file_.path(),
+                what);
+    checksum = crc32c(std::as_bytes(std::span(checksums)), checksum);
   }
   if (checksum != header_.checksum)
     throw DataError(fmt::format("{}: the table of checksums is damaged (its own checksum is {:08x}, stored is {:08x})",
@@ -76,7 +77,8 @@ void ShardReader::read_chunk(std::uint64_t chunk, std::size_t field, std::span<s
   if (header_.fields[field].sparse || chunk >= header_.chunks() || out.size() != header_.chunk_samples * sample_bytes)
     throw InvalidArgument(fmt::format("{}: no chunk {} of {} bytes", file_.path().string(), chunk, out.size()));
   try {
-    parts_[field].front().read(file_, chunk, out);
+    const StoredField& stored = fields_[field];
+    stored.parts.front().read(*stored.file, chunk, out);
   } catch (const DataError& error) {
     throw DataError(fmt::format("{}: {}", place(chunk, field), error.what()));
   }
@@ -88,20 +90,22 @@ void ShardReader::read_chunk(std::uint64_t chunk, std::size_t field, std::span<s
 // Row ends of a chunk, counted from the begin of the shard, and in `begin` the one before.
 std::vector<std::uint64_t> ShardReader::read_row_ends(std::uint64_t chunk, std::size_t field,
                                                       std::uint64_t& begin) const {
-  const ChunkTable& table = parts_[field].front();
+  const StoredField& stored = fields_[field];
+  const ChunkTable& table = stored.parts.front();
   std::vector<std::uint64_t> row_ends(header_.chunk_samples);
   begin = 0;
   if (chunk > 0) {
-    table.read(file_, chunk - 1, std::as_writable_bytes(std::span(row_ends)));
+    table.read(*stored.file, chunk - 1, std::as_writable_bytes(std::span(row_ends)));
     begin = row_ends.back();
   }
-  table.read(file_, chunk, std::as_writable_bytes(std::span(row_ends)));
+  table.read(*stored.file, chunk, std::as_writable_bytes(std::span(row_ends)));
   row_ends.resize(header_.samples_in_chunk(chunk));
   return row_ends;
 }
 
 SparseRows ShardReader::read_sparse_chunk(std::uint64_t chunk, std::size_t field) const {
   const Field& description = header_.fields[field];
+  const StoredField& stored = fields_[field];
   if (!description.sparse || chunk >= header_.chunks())
     throw InvalidArgument(fmt::format("{}: no chunk {} of sparse rows", file_.path().string(), chunk));
   SparseRows rows;
@@ -109,14 +113,14 @@ SparseRows ShardReader::read_sparse_chunk(std::uint64_t chunk, std::size_t field
   try {
     rows.row_ends = read_row_ends(chunk, field, begin);
     const std::uint64_t end = rows.row_ends.back();
-    const std::uint64_t elements = parts_[field][1].extent().front();
+    const std::uint64_t elements = stored.parts[1].extent().front();
     const bool last = chunk + 1 == header_.chunks();
     if (begin > end || end > elements || (last && end != elements))
       throw DataError(fmt::format("its rows are elements {} to {} of {}", begin, end, elements));
     rows.columns.resize(end - begin);
     rows.values.resize((end - begin) * size_of(description.dtype));
-    parts_[field][1].read_rows(file_, begin, end, std::as_writable_bytes(std::span(rows.columns)));
-    parts_[field][2].read_rows(file_, begin, end, rows.values);
+    stored.parts[1].read_rows(*stored.file, begin, end, std::as_writable_bytes(std::span(rows.columns)));
+    stored.parts[2].read_rows(*stored.file, begin, end, rows.values);
   } catch (const DataError& error) {
     throw DataError(fmt::format("{}: {}", place(chunk, field), error.what()));
   }
@@ -129,7 +133,7 @@ SparseRows ShardReader::read_sparse_chunk(std::uint64_t chunk, std::size_t field
 }
 
 void ShardReader::require_checksum(std::uint64_t chunk, std::size_t field, std::uint32_t found) const {
-  const std::uint32_t stored = checksums_[field][chunk];
+  const std::uint32_t stored = fields_[field].checksums[chunk];
   if (found != stored)
     throw DataError(
         fmt::format("{}: the data is damaged (checksum {:08x}, stored {:08x})", place(chunk, field), found, stored));
@@ -148,20 +152,21 @@ void ShardReader::require_labels(std::uint64_t chunk, std::size_t field, std::sp
 std::uint64_t ShardReader::data_bytes(std::size_t field) const noexcept {
   const Field& description = header_.fields[field];
   if (!description.sparse) return header_.samples * description.sample_bytes();
-  const std::uint64_t elements = parts_[field][1].extent().front();
+  const std::uint64_t elements = fields_[field].parts[1].extent().front();
   return header_.samples * sizeof(std::uint64_t) + elements * (sizeof(std::uint32_t) + size_of(description.dtype));
 }
 
 void ShardReader::prefetch(std::uint64_t chunk) const noexcept {
   if (chunk >= header_.chunks()) return;
-  for (const auto& parts : parts_) {
-    parts.front().prefetch_rows(file_, chunk * header_.chunk_samples, 1);
+  for (const StoredField& field : fields_) {
+    const std::vector<ChunkTable>& parts = field.parts;
+    parts.front().prefetch_rows(*field.file, chunk * header_.chunk_samples, 1);
     if (parts.size() == 1) continue;
     // Where the elements are is known once the row ends are read: guessed, as if rows were equally long.
     const std::uint64_t elements = parts[1].extent().front();
     const std::uint64_t per_chunk = elements / header_.chunks() + 1;
     for (std::size_t part = 1; part < parts.size(); ++part)
-      parts[part].prefetch_rows(file_, chunk * (per_chunk - 1), per_chunk);
+      parts[part].prefetch_rows(*field.file, chunk * (per_chunk - 1), per_chunk);
   }
 }
 
