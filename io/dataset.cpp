@@ -1,9 +1,10 @@
 #include <tutti/io/dataset.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/detail/shard_links.hpp>
 #include <tutti/io/files.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
@@ -31,6 +32,13 @@ void require_folder(const fs::path& folder) {
       fmt::format("{}: {}", folder.string(), error ? "cannot be opened: " + error.message() : "is not a folder"));
 }
 
+std::vector<std::string> linked_names(const ShardHeader& header) {
+  std::vector<std::string> names;
+  for (std::size_t f = 0; f < header.fields.size(); ++f)
+    if (header.links.linked(f)) names.push_back(header.fields[f].name);
+  return names;
+}
+
 // Throws if `header` is not what the manifest says about shard `index`.
 void require_agreement(const fs::path& file, const ShardHeader& header, const Manifest& manifest, std::size_t index) {
   const ManifestShard& expected = manifest.shards[index];
@@ -55,6 +63,9 @@ void require_agreement(const fs::path& file, const ShardHeader& header, const Ma
   if (header.compression != manifest.compression)
     throw DataError(fmt::format("{}: its compression is {}, the manifest says {}", file.string(),
                                 name(header.compression), name(manifest.compression)));
+  if (linked_names(header) != manifest.linked)
+    throw DataError(fmt::format("{}: the fields that are links are [{}], the manifest says [{}]", file.string(),
+                                fmt::join(linked_names(header), ", "), fmt::join(manifest.linked, ", ")));
   if (header.checksum != expected.checksum)
     throw DataError(fmt::format("{}: its checksum is {:08x}, the manifest says {:08x}: a shard of another data set",
                                 file.string(), header.checksum, expected.checksum));
@@ -85,16 +96,19 @@ Dataset::Dataset(std::filesystem::path folder) : folder_(std::move(folder)) {
   class_names_ = manifest.class_names;
   fields_ = manifest.fields;
   compression_ = manifest.compression;
+  linked_ = manifest.linked;
   fingerprint_ = crc32c(std::as_bytes(std::span(content)));
   shards_.reserve(manifest.shards.size());
   for (std::size_t i = 0; i < manifest.shards.size(); ++i) {
     const ManifestShard& shard = manifest.shards[i];
     const fs::path shard_file = folder_ / shard.file;
-    require_agreement(shard_file, read_shard_header(shard_file), manifest, i);
+    const ShardHeader header = read_shard_header(shard_file);
+    require_agreement(shard_file, header, manifest, i);
     shards_.push_back({.file = shard_file,
                        .first_sample = shard.first_sample,
                        .samples = shard.samples,
                        .chunk_samples = shard.chunk_samples,
+                       .linked = header.links.datasets.empty() ? fs::path() : linked_path(header.links, shard_file),
                        .checksum = shard.checksum});
   }
 }

@@ -31,17 +31,18 @@ struct ShardInfo {
   std::uint64_t first_sample =
       0;  ///< id of its first sample: ids number all samples of the data set from 0 in shard order
   std::uint64_t samples = 0;
-  std::uint64_t chunk_samples = 1;  ///< samples per chunk; the last chunk may hold fewer
-  std::uint32_t checksum = 0;       ///< of the shard's tables of checksums: tells its samples from any others
+  std::uint64_t chunk_samples = 1;    ///< samples per chunk; the last chunk may hold fewer
+  std::filesystem::path linked = {};  ///< the file that its links lead to; empty if it has none
+  std::uint32_t checksum = 0;         ///< of the shard's tables of checksums: tells its samples from any others
 };
 
 /// The description of a data set, read from its manifest and checked against the headers of all its shards.
 class Dataset {
  public:
   /// \throws DataError naming the file: a missing manifest or shard, one that is truncated, or disagrees with the
-  /// manifest or
-  ///         with the other shards in fields, shapes, dtypes or counts; a data set without samples. Sample data is not
-  ///         read: its checksums are verified as it is read, and by check_shard().
+  /// manifest or with the other shards in fields, shapes, dtypes or counts; a data set without samples; a file that is
+  /// linked to and is missing or of another size. Sample data is not read: its checksums are verified as it is read,
+  /// and by check_shard().
   explicit Dataset(std::filesystem::path folder);
 
   const std::filesystem::path& folder() const noexcept { return folder_; }
@@ -53,7 +54,11 @@ class Dataset {
     return classes_;
   }  ///< labels are 0 .. classes-1; 0 if there are no class labels
 
-  const Compression& compression() const noexcept { return compression_; }  ///< of all shards
+  /// Of what is stored in the shards.
+  const Compression& compression() const noexcept { return compression_; }
+
+  /// Names of the fields whose samples are in HDF5 files of other programs, to which the shards are linked.
+  const std::vector<std::string>& linked() const noexcept { return linked_; }
 
   /// By class; empty if the data set does not say.
   const std::vector<std::string>& class_names() const noexcept { return class_names_; }
@@ -72,6 +77,7 @@ class Dataset {
   std::vector<std::string> class_names_;
   std::uint32_t fingerprint_ = 0;
   Compression compression_;
+  std::vector<std::string> linked_;
   std::vector<Field> fields_;
   std::vector<ShardInfo> shards_;
 };

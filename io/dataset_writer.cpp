@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <optional>
 
+#include <tutti/io/detail/dataset_plan.hpp>
 #include <tutti/io/detail/manifest.hpp>
 #include <tutti/io/detail/shard.hpp>
 #include <tutti/io/files.hpp>
 #include <tutti/io/sampler.hpp>
 #include <tutti/kernels/error.hpp>
-#include <tutti/kernels/text.hpp>
 #include <tutti/kernels/whole_file.hpp>
 
 namespace tutti::io {
@@ -19,65 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kChunkBytes = std::size_t{32} << 10;
-
-bool is_shard_name(const std::string& name) { return name.starts_with("shard-") && name.ends_with(".h5"); }
-
 std::vector<fs::path> shards_in(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder))
     if (is_shard_name(entry.path().filename().string())) files.push_back(entry.path());
   return files;
-}
-
-// At most `wanted` samples a chunk, chunks of a shard as even as they can be.
-std::uint64_t even_chunk(std::uint64_t samples, std::uint64_t wanted) {
-  if (samples == 0 || wanted == 0) return 1;
-  const std::uint64_t chunks = (samples - 1) / wanted + 1;
-  return (samples - 1) / chunks + 1;
-}
-
-std::uint64_t default_chunk(const std::vector<Field>& fields) {
-  // How many elements a sparse sample has is not known yet.
-  constexpr std::size_t kSparseSample = 512;
-  std::size_t bytes = 0;
-  for (const Field& field : fields) bytes += field.sparse ? kSparseSample : field.sample_bytes();
-  return std::max<std::uint64_t>(1, kChunkBytes / std::max<std::size_t>(1, bytes));
-}
-
-void require_chunks_that_hdf5_takes(const DatasetPlan& plan) {
-  constexpr std::uint64_t kLimit = (std::uint64_t{1} << 32) - 1;
-  const std::uint64_t largest_shard = (plan.samples - 1) / plan.shards + 1;
-  const std::uint64_t wanted = plan.chunk_samples == 0 ? default_chunk(plan.fields) : plan.chunk_samples;
-  const std::uint64_t chunk = even_chunk(largest_shard, wanted);
-  for (const Field& field : plan.fields)
-    if ((field.sparse ? sizeof(std::uint64_t) : field.sample_bytes()) > kLimit / chunk)
-      throw InvalidArgument(
-          fmt::format("data set '{}': field '{}': a chunk of {} samples of {} bytes each is larger "
-                      "than an HDF5 chunk may be, {} bytes",
-                      plan.name, field.name, chunk, field.sample_bytes(), kLimit));
-}
-
-void require_valid(const DatasetPlan& plan) {
-  if (!is_utf8(plan.name))
-    throw InvalidArgument(fmt::format("the name of the data set, '{}', is not valid UTF-8", printable(plan.name)));
-  const std::string invalid = describe_invalid_fields(plan.fields, plan.classes);
-  if (!invalid.empty()) throw InvalidArgument(fmt::format("data set '{}': {}", plan.name, invalid));
-  if (!plan.class_names.empty() && plan.class_names.size() != plan.classes)
-    throw InvalidArgument(
-        fmt::format("data set '{}': {} names of {} classes", plan.name, plan.class_names.size(), plan.classes));
-  for (const std::string& name : plan.class_names)
-    if (!is_utf8(name))
-      throw InvalidArgument(
-          fmt::format("data set '{}': the name of a class, '{}', is not valid UTF-8", plan.name, printable(name)));
-  if (plan.shards == 0 || plan.shards > plan.samples || plan.shards > 99999)
-    throw InvalidArgument(
-        fmt::format("data set '{}': {} samples cannot make {} shards; a shard holds at least one sample, and "
-                    "there are at most 99999",
-                    plan.name, plan.samples, plan.shards));
-  if (const std::string wrong = describe_invalid(plan.compression); !wrong.empty())
-    throw InvalidArgument(fmt::format("data set '{}': {}", plan.name, wrong));
-  require_chunks_that_hdf5_takes(plan);
 }
 
 }  // namespace
@@ -96,20 +42,22 @@ class DatasetWriter::Impl {
   Impl(const fs::path& folder, const DatasetPlan& plan, Ranks& ranks, std::optional<FolderLock> lock)
       : ranks_(ranks), folder_(folder), plan_(plan), lock_(std::move(lock)), chunk_(plan.fields.size()) {
     agree(ranks_, [&] {
-      require_valid(plan_);
+      require_valid(plan_, folder_);
       if (ranks_.rank() == 0) prepare_folder(folder_, plan_.replace);
       if (ranks_.rank() == 0 && !lock_) lock_.emplace(folder_);
     });
-    if (plan_.chunk_samples == 0) plan_.chunk_samples = default_chunk(plan_.fields);
     own_shards_ = part_of({0, plan_.shards}, ranks_.rank(), ranks_.size());
-    own_samples_ = parts_of({0, plan_.samples}, own_shards_, static_cast<int>(plan_.shards));
+    own_samples_ = samples_of_shards(plan_, own_shards_);
     manifest_ = {.name = plan_.name,
                  .samples = plan_.samples,
                  .classes = plan_.classes,
                  .class_names = plan_.class_names,
                  .fields = plan_.fields,
                  .compression = plan_.compression,
+                 .linked = {},
                  .shards = {}};
+    for (std::size_t f = 0; f < plan_.fields.size(); ++f)
+      if (is_linked(plan_, f)) manifest_.linked.push_back(plan_.fields[f].name);
     agree(ranks_, [&] {
       if (own_shards_.size() > 0) open_shard();
     });
@@ -204,19 +152,8 @@ class DatasetWriter::Impl {
 
   void open_shard() {
     const std::uint64_t index = own_shards_.first + complete_.size();
-    const Range range = part_of({0, plan_.samples}, static_cast<int>(index), static_cast<int>(plan_.shards));
     current_ = std::make_unique<ShardWriter>(folder_ / shard_file_name(index, plan_.shards),
-                                             ShardHeader{.dataset = plan_.name,
-                                                         .shard = index,
-                                                         .shards = plan_.shards,
-                                                         .first_sample = range.first,
-                                                         .samples = range.size(),
-                                                         .dataset_samples = plan_.samples,
-                                                         .chunk_samples = even_chunk(range.size(), plan_.chunk_samples),
-                                                         .classes = plan_.classes,
-                                                         .fields = plan_.fields,
-                                                         .compression = plan_.compression,
-                                                         .checksum = 0});
+                                             shard_of_plan(plan_, index, folder_));
     chunk_index_ = 0;
   }
 

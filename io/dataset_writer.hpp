@@ -21,6 +21,18 @@
 
 namespace tutti::io {
 
+/// Shards whose samples stay where they are: fields that are links to datasets of HDF5 files of other programs, a file
+/// for each shard.
+struct DatasetLinks {
+  struct File {
+    std::filesystem::path path;
+    std::uint64_t samples = 0;
+    std::uint64_t together = 1;  ///< samples that are decoded together: chunks are multiples of it
+  };
+  std::vector<std::string> datasets;  ///< by field: where in the files it is; empty for a field that is not linked
+  std::vector<File> files;            ///< in the order of their samples
+};
+
 /// What is to be written. The number of samples is known beforehand, because shards of even size need it.
 struct DatasetPlan {
   // ---- What is written
@@ -31,6 +43,7 @@ struct DatasetPlan {
       1;  ///< their sizes differ by at most one sample, larger ones first; at most one shard per sample
   std::size_t classes = 0;  ///< if not 0, there is an integer field "label" whose values are 0 .. classes-1
   std::vector<std::string> class_names = {};  ///< empty, or one per class
+  std::optional<DatasetLinks> links = {};     ///< then `samples` and `shards` are those of its files
   bool replace = false;  ///< whether a data set that is already there is replaced, once the new one is complete
 
   // ---- How fast it reads
@@ -69,8 +82,9 @@ class DatasetWriter {
   /// Ids of the samples that this rank has to give.
   Range own_samples() const noexcept;
 
-  /// The next `samples` samples: data[f] holds samples x sample_bytes of field f. \throws InvalidArgument for other
-  /// sizes, too many samples or sparse fields; DataError naming the file, or the sample whose label is out of range.
+  /// The next `samples` samples: data[f] holds samples x sample_bytes of field f. Of a linked field these are what the
+  /// file holds; only their checksums are kept. \throws InvalidArgument for other sizes, too many samples or sparse
+  /// fields; DataError naming the file, or the sample whose label is out of range.
   void append(std::uint64_t samples, std::span<const std::span<const std::byte>> data);
 
   /// The samples of a block. \throws likewise; DataError naming the sample whose sparse row is wrong.

@@ -80,12 +80,14 @@ class Import {
 
  private:
   DatasetPlan plan(std::uint64_t samples, const Classes& classes) const {
+    const DatasetLinks* const links = source_->links();
     return {.name = options_.name.empty() ? folder_name(options_.folder) : options_.name,
             .fields = source_->fields(),
             .samples = samples,
-            .shards = options_.shards,
+            .shards = links != nullptr ? links->files.size() : options_.shards,
             .classes = classes.known ? classes.count : 0,
             .class_names = class_names_,
+            .links = links != nullptr ? std::optional(*links) : std::nullopt,
             .replace = options_.replace,
             .chunk_samples = options_.chunk_samples,
             .compression = options_.compression};

@@ -14,6 +14,7 @@
 
 #include <tutti/io/compression.hpp>
 #include <tutti/io/dataset.hpp>
+#include <tutti/io/dataset_writer.hpp>
 #include <tutti/io/ranks.hpp>
 #include <tutti/io/sample_block.hpp>
 
@@ -71,6 +72,9 @@ class SampleSource {
   /// Names of the classes from 0 on, if the format has them.
   virtual std::vector<std::string> class_names() const { return {}; }
 
+  /// Where the samples stay if they are not to be copied; null: they are copied. Then a shard is made of each file.
+  virtual const DatasetLinks* links() const { return nullptr; }
+
   /// Makes `first` the next sample to be read; at most once, before read().
   virtual void skip_to(std::uint64_t first) = 0;
 
@@ -93,9 +97,9 @@ struct ImportProgress {
 };
 
 struct ImportOptions {
-  std::filesystem::path folder;  ///< of the data set to be written
-  std::string name = {};         ///< of the data set; empty: the folder's name
-  std::uint64_t shards = 1;
+  std::filesystem::path folder;                              ///< of the data set to be written
+  std::string name = {};                                     ///< of the data set; empty: the folder's name
+  std::uint64_t shards = 1;                                  ///< of no matter to a source whose samples are linked to
   std::uint64_t chunk_samples = 0;                           ///< as in DatasetPlan
   Compression compression = {};                              ///< likewise
   bool replace = false;                                      ///< as in DatasetPlan

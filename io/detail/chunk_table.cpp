@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <system_error>
+#include <utility>
 
 #include <tutti/io/detail/hdf5.hpp>
 #include <tutti/kernels/error.hpp>
@@ -15,16 +16,8 @@ namespace {
 
 // Whether the filters of a dataset are those of `compression`. Levels are of no matter to who reads.
 bool has_filters(hid_t properties, const Compression& compression) {
-  std::vector<int> wanted;
-  if (compression.shuffle) wanted.push_back(kShuffleFilter);
-  if (compression.codec != Codec::none) wanted.push_back(filter_of(compression.codec));
-  if (H5Pget_nfilters(properties) != static_cast<int>(wanted.size())) return false;
-  for (unsigned i = 0; i < wanted.size(); ++i) {
-    std::size_t values = 0;
-    unsigned flags = 0;
-    if (H5Pget_filter2(properties, i, &flags, &values, nullptr, 0, nullptr, nullptr) != wanted[i]) return false;
-  }
-  return true;
+  const std::optional<Compression> found = compression_of(properties);
+  return found && found->codec == compression.codec && found->shuffle == compression.shuffle;
 }
 
 void read_stored(const ReadOnlyFile& file, std::uint64_t offset, std::span<std::byte> out) {
@@ -34,6 +27,28 @@ void read_stored(const ReadOnlyFile& file, std::uint64_t offset, std::span<std::
 }
 
 }  // namespace
+
+std::optional<Compression> compression_of(hid_t properties) {
+  Compression result;
+  const int filters = H5Pget_nfilters(properties);
+  for (int i = 0; i < filters; ++i) {
+    unsigned level = 0;
+    std::size_t values = 1;
+    unsigned flags = 0;
+    const H5Z_filter_t filter =
+        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &values, &level, 0, nullptr, nullptr);
+    if (result.codec != Codec::none) return std::nullopt;
+    if (filter == kShuffleFilter && !result.shuffle) {
+      result.shuffle = true;
+      continue;
+    }
+    for (const Codec codec : {Codec::deflate, Codec::lz4, Codec::zstd})
+      if (filter == filter_of(codec)) result.codec = codec;
+    if (result.codec == Codec::none) return std::nullopt;
+    if (result.codec != Codec::lz4) result.level = static_cast<int>(std::clamp(values > 0 ? level : 1U, 1U, 9U));
+  }
+  return filters < 0 ? std::nullopt : std::optional(result);
+}
 
 bool ChunkFinder::read(Content content, std::uint64_t offset, std::span<std::byte> out) noexcept {
   if (finding_ && content == Content::samples) {
@@ -62,6 +77,15 @@ ChunkTable::ChunkTable(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& f
     : compression_(compression) {
   describe(dataset, file, what);
   if (chunks_ > 0) locate(dataset, finder, file, what);
+}
+
+ChunkTable::ChunkTable(std::uint64_t first, std::vector<hsize_t> extent, std::size_t element_bytes)
+    : extent_(std::move(extent)),
+      chunks_(extent_.front()),
+      element_bytes_(element_bytes),
+      chunk_bytes_(element_bytes),
+      first_(first) {
+  for (std::size_t d = 1; d < extent_.size(); ++d) chunk_bytes_ *= extent_[d];
 }
 
 void ChunkTable::describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what) {
@@ -97,7 +121,7 @@ void ChunkTable::locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& 
     offset.front() = chunk * rows_;
     const auto place = finder.find(dataset, offset);
     const std::string where = fmt::format("{}, chunk {}", what, chunk);
-    if (!place) h5::fail(file.path(), where + ": cannot be found");
+    if (!place) h5::fail(file.path(), where + ": was never written, or cannot be found");
     if (!file.holds(place->offset, place->size))
       throw DataError(fmt::format("{}: {}: lies behind the end of the file", file.path().string(), where));
     const bool plain = is_plain(compression_, element_bytes_, place->mask);

@@ -47,6 +47,10 @@ class ChunkFinder : public h5::Storage {
   Place found_;
 };
 
+/// What the filters of a dataset are, by its creation properties; levels of zstd count as at most 9. Nothing if they
+/// are others than Compression has, or in another order.
+std::optional<Compression> compression_of(hid_t properties);
+
 /// The chunks of one dataset, numbered along its first dimension. All functions but the constructor may be called by
 /// several threads at once.
 class ChunkTable {
@@ -58,6 +62,10 @@ class ChunkTable {
   /// h5::Session. \throws DataError naming file and `what`.
   ChunkTable(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const Compression& compression,
              const std::string& what);
+
+  /// Of a dataset whose rows lie one after another from `first` on, undivided: each is a chunk. What it has is in the
+  /// file: the caller has seen to that.
+  ChunkTable(std::uint64_t first, std::vector<hsize_t> extent, std::size_t element_bytes);
 
   const std::vector<hsize_t>& extent() const noexcept { return extent_; }
   std::uint64_t chunks() const noexcept { return chunks_; }

@@ -123,6 +123,21 @@ Id write_access(const std::filesystem::path& file) {
   return access;
 }
 
+Id object_properties(hid_t property_class, const std::filesystem::path& file) {
+  Id properties = own(H5Pcreate(property_class), H5Pclose, file, "cannot be created");
+  require(H5Pset_obj_track_times(properties.get(), false), file, "cannot be created");
+  require(H5Pset_attr_phase_change(properties.get(), 1000, 0), file, "cannot be created");
+  if (H5Pisa_class(properties.get(), H5P_GROUP_CREATE) > 0)
+    require(H5Pset_link_phase_change(properties.get(), 1000, 0), file, "cannot be created");
+  return properties;
+}
+
+Id create_group(hid_t parent, const char* name, const std::filesystem::path& file) {
+  const Id properties = object_properties(H5P_GROUP_CREATE, file);
+  const std::string what = fmt::format("cannot create group '{}'", name);
+  return own(H5Gcreate2(parent, name, H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose, file, what);
+}
+
 hid_t file_type(DType dtype) noexcept {
   switch (dtype) {
     case DType::f64:

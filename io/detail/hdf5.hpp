@@ -83,6 +83,13 @@ Id open_read_only(Storage& storage, const std::filesystem::path& file);
 /// File access properties of every file that is written: the 1.10 format (all metadata checksummed), no locks.
 Id write_access(const std::filesystem::path& file);
 
+/// Creation properties of files, groups and datasets of shards. Without times the same samples give the same file, byte
+/// for byte. Attributes and links stay in the object headers, however many there are: less room than HDF5's heaps and
+/// trees.
+Id object_properties(hid_t property_class, const std::filesystem::path& file);
+
+Id create_group(hid_t parent, const char* name, const std::filesystem::path& file);
+
 /// Little-endian file type of the same size; bf16 and f16 are stored as u16, with their name in an attribute.
 hid_t file_type(DType dtype) noexcept;
 

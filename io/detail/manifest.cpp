@@ -69,8 +69,10 @@ Manifest parse(const ordered_json& root) {
 
   if (root.contains("compression"))
     manifest.compression = compression_from_name(root.at("compression").get<std::string>());
-  if (version < schema_version(manifest.fields, manifest.compression))
-    throw DataError(fmt::format("has sparse fields or compression, which schema version {} does not know", version));
+  if (root.contains("linked")) manifest.linked = root.at("linked").get<std::vector<std::string>>();
+  if (version < schema_version(manifest.fields, manifest.compression, !manifest.linked.empty()))
+    throw DataError(
+        fmt::format("has sparse fields, compression or links, which schema version {} does not know", version));
   if (root.contains("class_names")) manifest.class_names = root.at("class_names").get<std::vector<std::string>>();
   if (!manifest.class_names.empty() && manifest.class_names.size() != manifest.classes)
     throw DataError(fmt::format("{} names of {} classes", manifest.class_names.size(), manifest.classes));
@@ -95,7 +97,7 @@ Manifest parse(const ordered_json& root) {
 std::string to_text(const Manifest& manifest) {
   ordered_json root;
   root["tutti_format"] = kManifestFormat;
-  root["schema_version"] = schema_version(manifest.fields, manifest.compression);
+  root["schema_version"] = schema_version(manifest.fields, manifest.compression, !manifest.linked.empty());
   root["name"] = manifest.name;
   root["samples"] = manifest.samples;
   root["classes"] = manifest.classes;
@@ -106,6 +108,7 @@ std::string to_text(const Manifest& manifest) {
     root["fields"].push_back({{"name", field.name}, {"dtype", std::string(name(field.dtype))}, {"shape", field.shape}});
     if (field.sparse) root["fields"].back()["sparse"] = true;
   }
+  if (!manifest.linked.empty()) root["linked"] = manifest.linked;
   root["shards"] = ordered_json::array();
   for (const ManifestShard& shard : manifest.shards)
     root["shards"].push_back({{"file", shard.file},

@@ -28,6 +28,7 @@ struct Manifest {
   std::vector<std::string> class_names = {};  ///< empty, or one per class
   std::vector<Field> fields;
   Compression compression = {};
+  std::vector<std::string> linked = {};  ///< names of the fields that are links to other files
   std::vector<ManifestShard> shards;
 };
 

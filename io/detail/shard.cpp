@@ -71,7 +71,8 @@ std::string shard_file_name(std::uint64_t shard, std::uint64_t shards) {
   return fmt::format("shard-{:05}-of-{:05}.h5", shard, shards);
 }
 
-std::uint64_t schema_version(const std::vector<Field>& fields, const Compression& compression) noexcept {
+std::uint64_t schema_version(const std::vector<Field>& fields, const Compression& compression, bool linked) noexcept {
+  if (linked) return 3;
   const bool sparse = std::any_of(fields.begin(), fields.end(), [](const Field& field) { return field.sparse; });
   return sparse || compression != Compression{} ? 2 : 1;
 }

@@ -23,9 +23,21 @@
 
 namespace tutti::io {
 
-inline constexpr std::uint64_t kSchemaVersion = 2;
+inline constexpr std::uint64_t kSchemaVersion = 3;
 inline constexpr const char* kShardFormat = "tutti-shard";
 inline constexpr const char* kLabelField = "label";  ///< the field that holds class labels where a data set has classes
+
+/// Where the samples of fields are that a shard only links to: datasets of one HDF5 file of another program.
+struct ShardLinks {
+  std::string file;      ///< its path, as in the links: from the folder of the shard
+  std::string absolute;  ///< its path when the shard was made
+  std::uint64_t bytes = 0;
+  std::vector<std::string> datasets;  ///< by field; empty: that field is in the shard. None at all: all fields are
+
+  bool linked(std::size_t field) const noexcept { return field < datasets.size() && !datasets[field].empty(); }
+
+  friend bool operator==(const ShardLinks&, const ShardLinks&) = default;
+};
 
 /// Everything a shard says about itself and the data set it belongs to, without its samples.
 struct ShardHeader {
@@ -38,7 +50,8 @@ struct ShardHeader {
   std::uint64_t chunk_samples = 1;  ///< samples per chunk, of every field; the last chunk may hold fewer
   std::size_t classes = 0;
   std::vector<Field> fields;
-  Compression compression = {};
+  Compression compression = {};  ///< of the fields that are in the shard
+  ShardLinks links = {};
   std::uint32_t checksum =
       0;  ///< CRC-32C over the checksum tables of all fields, in field order; set when writing ends
 
@@ -50,8 +63,8 @@ struct ShardHeader {
   friend bool operator==(const ShardHeader&, const ShardHeader&) = default;
 };
 
-/// The version of shards and manifests: the first whose readers know what they contain.
-std::uint64_t schema_version(const std::vector<Field>& fields, const Compression& compression) noexcept;
+/// The version of shards and manifests: the first whose readers know what they contain. `linked`: fields are links.
+std::uint64_t schema_version(const std::vector<Field>& fields, const Compression& compression, bool linked) noexcept;
 
 /// "shard-00000-of-00008.h5"
 std::string shard_file_name(std::uint64_t shard, std::uint64_t shards);
@@ -90,7 +103,7 @@ class ShardWriter {
   ShardWriter& operator=(const ShardWriter&) = delete;
 
   /// Writes the samples of one chunk of one field: exactly samples_in_chunk(chunk). Each is to be written once, in any
-  /// order.
+  /// order. Of a field that is linked only the checksums are written.
   void write_chunk(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples);
 
   /// The same of a sparse field, in ascending order. Requires rows that describe_invalid_rows() finds right.
@@ -110,13 +123,14 @@ class ShardWriter {
 
  private:
   struct Layout {
-    std::vector<ChunkWriter> parts;     // one, or row ends, columns and values
+    std::vector<ChunkWriter> parts;     // one, or row ends, columns and values; none of a linked field
     h5::Id checksums;                   // dataset
     std::vector<std::uint32_t> crc32c;  // per chunk
     std::uint64_t next = 0;             // chunk of a sparse field
   };
 
   void create();
+  void create_fields();
   void create_field(const Field& field, hid_t group);
   void create_sparse_field(const Field& field, hid_t group);
   ChunkWriter create_part(hid_t group, const char* name, hid_t type, std::size_t element_bytes,
@@ -134,15 +148,15 @@ class ShardWriter {
 };
 
 /// The header of a shard alone. \throws DataError naming the file: missing, truncated, not a shard, a newer version,
-/// contradicting itself.
+/// contradicting itself; linked to a file that is missing or of another size.
 ShardHeader read_shard_header(const std::filesystem::path& file);
 
 /// Reads one shard. HDF5 finds the header, the places of all chunks and their checksums, once, under its lock; from
-/// then on chunks are read from one descriptor, by any number of threads at once.
+/// then on chunks are read from one descriptor (two if the shard has links), by any number of threads at once.
 class ShardReader {
  public:
   /// \throws DataError naming the file: as read_shard_header(); chunks that are missing or lie elsewhere; damaged
-  /// checksums.
+  /// checksums; a dataset that is linked and has gone or changed.
   explicit ShardReader(std::filesystem::path file);
 
   const ShardHeader& header() const noexcept { return header_; }
@@ -164,6 +178,7 @@ class ShardReader {
 
  private:
   void open_field(const Field& field, hid_t group, ChunkFinder& finder);
+  void open_links();
   void read_checksums(hid_t root);
   std::vector<std::uint64_t> read_row_ends(std::uint64_t chunk, std::size_t field, std::uint64_t& begin) const;
   void require_checksum(std::uint64_t chunk, std::size_t field, std::uint32_t found) const;
@@ -171,13 +186,14 @@ class ShardReader {
   std::string place(std::uint64_t chunk, std::size_t field) const;
 
   struct StoredField {
-    const ReadOnlyFile* file;
+    const ReadOnlyFile* file;              // the shard, or the one that it links to
     std::vector<ChunkTable> parts;         // one, or row ends, columns and values
     std::vector<std::uint32_t> checksums;  // per chunk
   };
 
   ReadOnlyFile file_;
   ShardHeader header_;
+  std::unique_ptr<const ReadOnlyFile> linked_file_;  // null if there are no links
   std::vector<StoredField> fields_;
 };
 

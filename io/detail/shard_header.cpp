@@ -6,6 +6,7 @@
 
 #include <tutti/io/detail/shard.hpp>
 #include <tutti/io/detail/shard_header.hpp>
+#include <tutti/io/detail/shard_links.hpp>
 #include <tutti/kernels/error.hpp>
 
 namespace tutti::io {
@@ -51,14 +52,6 @@ void require_type(hid_t dataset, const Field& field, const fs::path& file) {
   if (H5Tequal(type.get(), h5::file_type(field.dtype)) <= 0)
     throw DataError(
         fmt::format("{}: field '{}' is not stored as {}", file.string(), field.name, tutti::name(field.dtype)));
-}
-
-DType read_dtype(hid_t object, const std::string& field, const fs::path& file) {
-  try {
-    return dtype_from_name(h5::read_string(object, "dtype", file));
-  } catch (const InvalidArgument& error) {
-    throw DataError(fmt::format("{}: field '{}': {}", file.string(), field, error.what()));
-  }
 }
 
 h5::Id open_object(hid_t group, const std::string& name, const std::string& field, const fs::path& file) {
@@ -110,6 +103,14 @@ Field read_field(hid_t group, const std::string& name, const ShardHeader& header
 
 }  // namespace
 
+DType read_dtype(hid_t object, const std::string& field, const fs::path& file) {
+  try {
+    return dtype_from_name(h5::read_string(object, "dtype", file));
+  } catch (const InvalidArgument& error) {
+    throw DataError(fmt::format("{}: field '{}': {}", file.string(), field, error.what()));
+  }
+}
+
 ShardHeader read_header(hid_t root, const fs::path& file) {
   h5::require_format(root, kShardFormat, kSchemaVersion, file);
   ShardHeader header = read_counts(root, file);
@@ -117,11 +118,19 @@ ShardHeader read_header(hid_t root, const fs::path& file) {
   const h5::Id group =
       h5::own(H5Gopen2(root, "fields", H5P_DEFAULT), H5Gclose, file, "group 'fields' cannot be opened");
   std::istringstream names(h5::read_string(root, "fields", file));
-  for (std::string name; names >> name;) header.fields.push_back(read_field(group.get(), name, header, file));
+  for (std::string name; names >> name;) {
+    if (is_link(group.get(), name, file))
+      read_link(root, group.get(), name, header, file);
+    else
+      header.fields.push_back(read_field(group.get(), name, header, file));
+  }
+  const bool linked = !header.links.datasets.empty();
+  if (linked) header.links.datasets.resize(header.fields.size());
   const std::string invalid = describe_invalid_fields(header.fields, header.classes);
   if (!invalid.empty()) throw DataError(fmt::format("{}: {}", file.string(), invalid));
-  if (h5::read_number(root, "schema_version", file) < schema_version(header.fields, header.compression))
-    throw DataError(fmt::format("{}: has sparse fields, which its schema version does not know", file.string()));
+  if (h5::read_number(root, "schema_version", file) < schema_version(header.fields, header.compression, linked))
+    throw DataError(
+        fmt::format("{}: has sparse fields or links, which its schema version does not know", file.string()));
   return header;
 }
 
@@ -130,7 +139,9 @@ ShardHeader read_shard_header(const fs::path& file) {
   const h5::Session session;
   ChunkFinder storage(bytes);
   const h5::Id root = h5::open_read_only(storage, file);
-  return read_header(root.get(), file);
+  ShardHeader header = read_header(root.get(), file);
+  if (!header.links.datasets.empty()) open_linked_file(header.links, file);
+  return header;
 }
 
 }  // namespace tutti::io

@@ -1,9 +1,11 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <utility>
 
+#include <tutti/io/detail/linked_file.hpp>
 #include <tutti/io/detail/shard.hpp>
 #include <tutti/io/detail/shard_header.hpp>
+#include <tutti/io/detail/shard_links.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
 
@@ -17,8 +19,37 @@ ShardReader::ShardReader(std::filesystem::path file) : file_(std::move(file)) {
   const h5::Id group =
       h5::own(H5Gopen2(root.get(), "fields", H5P_DEFAULT), H5Gclose, file_.path(), "group 'fields' cannot be opened");
   fields_.reserve(header_.fields.size());
-  for (const Field& field : header_.fields) open_field(field, group.get(), finder);
+  for (std::size_t f = 0; f < header_.fields.size(); ++f) {
+    if (header_.links.linked(f))
+      fields_.push_back({.file = nullptr, .parts = {}, .checksums = {}});
+    else
+      open_field(header_.fields[f], group.get(), finder);
+  }
+  if (!header_.links.datasets.empty()) open_links();
   read_checksums(root.get());
+}
+
+void ShardReader::open_links() {
+  linked_file_ = open_linked_file(header_.links, file_.path());
+  std::string what = "its link";
+  try {
+    LinkedFile file(*linked_file_);
+    for (std::size_t f = 0; f < fields_.size(); ++f) {
+      if (!header_.links.linked(f)) continue;
+      const Field& field = header_.fields[f];
+      what = fmt::format("field '{}' is linked", field.name);
+      const LinkedDataset dataset = file.open(header_.links.datasets[f]);
+      if (dataset.dtype() != field.dtype || dataset.shape() != field.shape || dataset.samples() != header_.samples)
+        throw DataError(fmt::format("{}: has changed: it has {} samples of {} {{{}}}, and had {} of {} {{{}}}",
+                                    link_place(header_.links, f, linked_file_->path()), dataset.samples(),
+                                    name(dataset.dtype()), fmt::join(dataset.shape(), ", "), header_.samples,
+                                    name(field.dtype), fmt::join(field.shape, ", ")));
+      fields_[f].file = linked_file_.get();
+      fields_[f].parts.push_back(file.table(dataset));
+    }
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("{}: {}: {}", file_.path().string(), what, error.what()));
+  }
 }
 
 void ShardReader::open_field(const Field& field, hid_t group, ChunkFinder& finder) {
@@ -68,8 +99,10 @@ void ShardReader::read_checksums(hid_t root) {
 
 std::string ShardReader::place(std::uint64_t chunk, std::size_t field) const {
   const std::uint64_t first = header_.first_sample + chunk * header_.chunk_samples;
-  return fmt::format("{}: field '{}', chunk {} (samples {} to {})", file_.path().string(), header_.fields[field].name,
-                     chunk, first, first + header_.samples_in_chunk(chunk) - 1);
+  const std::string link =
+      header_.links.linked(field) ? ", linked to " + link_place(header_.links, field, linked_file_->path()) : "";
+  return fmt::format("{}: field '{}', chunk {} (samples {} to {}){}", file_.path().string(), header_.fields[field].name,
+                     chunk, first, first + header_.samples_in_chunk(chunk) - 1, link);
 }
 
 void ShardReader::read_chunk(std::uint64_t chunk, std::size_t field, std::span<std::byte> out) const {
@@ -78,7 +111,12 @@ void ShardReader::read_chunk(std::uint64_t chunk, std::size_t field, std::span<s
     throw InvalidArgument(fmt::format("{}: no chunk {} of {} bytes", file_.path().string(), chunk, out.size()));
   try {
     const StoredField& stored = fields_[field];
-    stored.parts.front().read(*stored.file, chunk, out);
+    const ChunkTable& table = stored.parts.front();
+    const std::uint64_t first = chunk * header_.chunk_samples;
+    if (table.rows_per_chunk() == header_.chunk_samples)
+      table.read(*stored.file, chunk, out);
+    else
+      table.read_rows(*stored.file, first, first + header_.samples_in_chunk(chunk), out);
   } catch (const DataError& error) {
     throw DataError(fmt::format("{}: {}", place(chunk, field), error.what()));
   }
@@ -135,8 +173,9 @@ SparseRows ShardReader::read_sparse_chunk(std::uint64_t chunk, std::size_t field
 void ShardReader::require_checksum(std::uint64_t chunk, std::size_t field, std::uint32_t found) const {
   const std::uint32_t stored = fields_[field].checksums[chunk];
   if (found != stored)
-    throw DataError(
-        fmt::format("{}: the data is damaged (checksum {:08x}, stored {:08x})", place(chunk, field), found, stored));
+    throw DataError(fmt::format("{}: the data {} (checksum {:08x}, stored {:08x})", place(chunk, field),
+                                header_.links.linked(field) ? "has changed since it was imported" : "is damaged", found,
+                                stored));
 }
 
 void ShardReader::require_labels(std::uint64_t chunk, std::size_t field, std::span<const std::byte> samples) const {
@@ -160,7 +199,7 @@ void ShardReader::prefetch(std::uint64_t chunk) const noexcept {
   if (chunk >= header_.chunks()) return;
   for (const StoredField& field : fields_) {
     const std::vector<ChunkTable>& parts = field.parts;
-    parts.front().prefetch_rows(*field.file, chunk * header_.chunk_samples, 1);
+    parts.front().prefetch_rows(*field.file, chunk * header_.chunk_samples, header_.chunk_samples);
     if (parts.size() == 1) continue;
     // Where the elements are is known once the row ends are read: guessed, as if rows were equally long.
     const std::uint64_t elements = parts[1].extent().front();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <tutti/io/detail/shard.hpp>
+#include <tutti/io/detail/shard_links.hpp>
 #include <tutti/io/files.hpp>
 #include <tutti/kernels/crc32c.hpp>
 #include <tutti/kernels/error.hpp>
@@ -17,23 +18,6 @@ std::string joined_names(const std::vector<Field>& fields) {
   return names;
 }
 
-// Attributes and links stay in the object headers, however many there are: less room than HDF5's heaps and trees.
-h5::Id object_properties(hid_t property_class, const std::filesystem::path& file) {
-  h5::Id properties = h5::own(H5Pcreate(property_class), H5Pclose, file, "cannot be created");
-  // Without times the same samples give the same file, byte for byte.
-  h5::require(H5Pset_obj_track_times(properties.get(), false), file, "cannot be created");
-  h5::require(H5Pset_attr_phase_change(properties.get(), 1000, 0), file, "cannot be created");
-  if (H5Pisa_class(properties.get(), H5P_GROUP_CREATE) > 0)
-    h5::require(H5Pset_link_phase_change(properties.get(), 1000, 0), file, "cannot be created");
-  return properties;
-}
-
-h5::Id create_group(hid_t root, const char* name, const std::filesystem::path& file) {
-  const h5::Id properties = object_properties(H5P_GROUP_CREATE, file);
-  const std::string what = fmt::format("cannot create group '{}'", name);
-  return h5::own(H5Gcreate2(root, name, H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose, file, what);
-}
-
 // Elements of a sparse field are stored in chunks of so many: 16 KiB of columns.
 constexpr hsize_t kElementChunk = 4096;
 
@@ -43,7 +27,8 @@ hsize_t metadata_bytes(const ShardHeader& header) {
   hsize_t bytes = 1536 + header.dataset.size();
   for (const Field& field : header.fields)
     bytes += (field.sparse ? 2048 : 768) + 5 * field.name.size() + 32 * field.shape.size();
-  return bytes;
+  for (const std::string& dataset : header.links.datasets) bytes += 512 + header.links.file.size() + dataset.size();
+  return bytes + header.links.absolute.size();
 }
 
 }  // namespace
@@ -76,11 +61,12 @@ void ShardWriter::create() {
   const h5::Id access = h5::write_access(file_);
   h5::use_storage(access.get(), *storage_, file_);
   h5::require(H5Pset_meta_block_size(access.get(), metadata_bytes(header_)), file_, "cannot be created");
-  const h5::Id creation = object_properties(H5P_FILE_CREATE, file_);
+  const h5::Id creation = h5::object_properties(H5P_FILE_CREATE, file_);
   root_ = h5::own(H5Fcreate(file_.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, file_,
                   "cannot be created");
   const hid_t root = root_.get();
-  const std::uint64_t version = schema_version(header_.fields, header_.compression);
+  const bool linked = !header_.links.datasets.empty();
+  const std::uint64_t version = schema_version(header_.fields, header_.compression, linked);
   h5::write_attribute(root, "tutti_format", kShardFormat, file_);
   h5::write_attribute(root, "schema_version", version, file_);
   h5::write_attribute(root, "dataset", header_.dataset, file_);
@@ -94,16 +80,26 @@ void ShardWriter::create() {
   h5::write_attribute(root, "chunk_samples", header_.chunk_samples, file_);
   if (version >= 2) h5::write_attribute(root, "compression", name(header_.compression), file_);
 
-  const h5::Id fields = create_group(root, "fields", file_);
-  for (const Field& field : header_.fields) {
-    if (field.sparse)
-      create_sparse_field(field, fields.get());
-    else
-      create_field(field, fields.get());
-  }
-  const h5::Id checksums = create_group(root, "checksums", file_);
+  create_fields();
+  const h5::Id checksums = h5::create_group(root, "checksums", file_);
   for (std::size_t f = 0; f < layouts_.size(); ++f) create_checksums(f, checksums.get());
   storage_->require_written();
+}
+
+void ShardWriter::create_fields() {
+  const h5::Id group = h5::create_group(root_.get(), "fields", file_);
+  for (std::size_t f = 0; f < header_.fields.size(); ++f) {
+    const Field& field = header_.fields[f];
+    if (header_.links.linked(f)) {
+      write_link(root_.get(), group.get(), header_, f, file_);
+      layouts_.push_back(
+          {.parts = {}, .checksums = {}, .crc32c = std::vector<std::uint32_t>(header_.chunks()), .next = 0});
+    } else if (field.sparse) {
+      create_sparse_field(field, group.get());
+    } else {
+      create_field(field, group.get());
+    }
+  }
 }
 
 // An extent of 0 is one without limit, of elements.
@@ -117,7 +113,7 @@ ChunkWriter ShardWriter::create_part(hid_t group, const char* name, hid_t type, 
   const int rank = static_cast<int>(extent.size());
   const std::string failure = "cannot create " + what;
 
-  const h5::Id properties = object_properties(H5P_DATASET_CREATE, file_);
+  const h5::Id properties = h5::object_properties(H5P_DATASET_CREATE, file_);
   h5::require(H5Pset_chunk(properties.get(), rank, chunk.data()), file_, failure);
   // Space for all chunks at once, in order: HDF5 then needs no index, and every chunk has its address from the start.
   if (limited && header_.compression == Compression{})
@@ -143,7 +139,7 @@ void ShardWriter::create_field(const Field& field, hid_t group) {
 }
 
 void ShardWriter::create_sparse_field(const Field& field, hid_t group) {
-  const h5::Id own_group = create_group(group, field.name.c_str(), file_);
+  const h5::Id own_group = h5::create_group(group, field.name.c_str(), file_);
   h5::write_attribute(own_group.get(), "dtype", std::string(name(field.dtype)), file_);
   h5::write_attribute(own_group.get(), "width", field.shape.front(), file_);
   Layout layout{.parts = {}, .checksums = {}, .crc32c = std::vector<std::uint32_t>(header_.chunks()), .next = 0};
@@ -160,7 +156,7 @@ void ShardWriter::create_sparse_field(const Field& field, hid_t group) {
 
 void ShardWriter::create_checksums(std::size_t field, hid_t group) {
   const char* what = "cannot create the checksums";
-  const h5::Id properties = object_properties(H5P_DATASET_CREATE, file_);
+  const h5::Id properties = h5::object_properties(H5P_DATASET_CREATE, file_);
   h5::require(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), file_, what);
   h5::require(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), file_, what);
   const hsize_t chunks = header_.chunks();
@@ -177,7 +173,7 @@ void ShardWriter::write_chunk(std::uint64_t chunk, std::size_t field, std::span<
     throw InvalidArgument(fmt::format("{}: chunk {} of field '{}' does not have {} bytes", file_.string(), chunk,
                                       description.name, samples.size()));
   layouts_[field].crc32c[chunk] = crc32c(samples);
-  layouts_[field].parts.front().write(chunk, samples, *storage_, file_);
+  if (!header_.links.linked(field)) layouts_[field].parts.front().write(chunk, samples, *storage_, file_);
 }
 
 void ShardWriter::write_sparse_chunk(std::uint64_t chunk, std::size_t field, const SparseRows& rows) {

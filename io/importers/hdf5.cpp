@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,43 +22,85 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Class labels are converted and checked, so they are copied.
+bool is_linked(const Hdf5Files& files, const Hdf5Files::Array& array) {
+  return files.in_place && array.field != class_label_field().name;
+}
+
 // A file and the datasets of it that are wanted.
 struct OpenHdf5 {
-  OpenHdf5(const fs::path& path, const std::vector<Hdf5Files::Array>& wanted)
-      : file(path), root(h5::open_read_only(path)) {
+  OpenHdf5(const fs::path& path, const Hdf5Files& files) : file(path) {
+    const std::vector<Hdf5Files::Array>& wanted = files.arrays;
     arrays.reserve(wanted.size());
-    for (const Hdf5Files::Array& array : wanted) arrays.emplace_back(root.get(), path, array.dataset);
+    for (const Hdf5Files::Array& array : wanted) {
+      if (is_linked(files, array))
+        add_linked(array.dataset);
+      else
+        add_copied(array.dataset);
+    }
     for (std::size_t i = 1; i < arrays.size(); ++i)
-      if (arrays[i].samples() != arrays[0].samples())
+      if (arrays[i]->samples() != arrays[0]->samples())
         throw DataError(fmt::format("{}: dataset '{}' holds {} samples, but '{}' holds {}", path.string(),
-                                    wanted[i].dataset, arrays[i].samples(), wanted[0].dataset, arrays[0].samples()));
+                                    wanted[i].dataset, arrays[i]->samples(), wanted[0].dataset, arrays[0]->samples()));
+  }
+
+  void add_copied(const std::string& dataset) {
+    if (!root.valid()) root = h5::open_read_only(file);
+    arrays.push_back(std::make_unique<Hdf5Array>(root.get(), file, dataset));
+  }
+
+  void add_linked(const std::string& dataset) {
+    if (!linked) linked.emplace(bytes.emplace(file));
+    auto array = std::make_unique<LinkedArray>(*linked, *bytes, dataset);
+    together.push_back(array->samples_together());
+    arrays.push_back(std::move(array));
   }
 
   fs::path file;
-  h5::Id root;
-  std::vector<Hdf5Array> arrays;
+  h5::Id root;                        // for what is copied
+  std::optional<ReadOnlyFile> bytes;  // for what is linked
+  std::optional<LinkedFile> linked;
+  std::vector<std::uint64_t> together;  // of the linked ones
+  std::vector<std::unique_ptr<SampleArray>> arrays;
 };
+
+// Samples per group, so that groups hold whole chunks of all datasets: unless a group became large.
+std::uint64_t joined_groups(const std::vector<std::uint64_t>& together, std::uint64_t sample_bytes) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 20;
+  const std::uint64_t largest = *std::max_element(together.begin(), together.end());
+  std::uint64_t joined = 1;
+  for (const std::uint64_t samples : together) {
+    joined = std::lcm(joined, samples);
+    if (joined > kMostBytes / sample_bytes) return largest;
+  }
+  return joined;
+}
 
 class Hdf5Source final : public SampleSource {
  public:
   explicit Hdf5Source(const Hdf5Files& files) : files_(files), classes_(files.classes) {
     if (files.files.empty()) throw InvalidArgument("no HDF5 file is given");
     if (files.arrays.empty()) throw InvalidArgument("no dataset of the HDF5 files is named as a field");
+    if (files.in_place) begin_links();
     const h5::Session session;
     for (const fs::path& path : files.files) {
-      const OpenHdf5 file(path, files.arrays);
+      const OpenHdf5 file(path, files_);
       std::vector<Field> fields;
       for (std::size_t i = 0; i < file.arrays.size(); ++i) {
-        if (!file.arrays[i].surely_written()) note_reserved(counts_.size(), i);
-        fields.push_back({files.arrays[i].field, file.arrays[i].dtype(), file.arrays[i].shape()});
+        if (!file.arrays[i]->surely_written()) note_reserved(counts_.size(), i);
+        fields.push_back({files.arrays[i].field, file.arrays[i]->dtype(), file.arrays[i]->shape()});
       }
       if (stored_.empty()) stored_ = fields;
       for (std::size_t i = 0; i < fields.size(); ++i)
         if (fields[i] != stored_[i])
           throw DataError(fmt::format("{}: dataset '{}' has samples of another type or shape than in {}", path.string(),
                                       files.arrays[i].dataset, files.files[0].string()));
-      counts_.push_back(file.arrays[0].samples());
+      counts_.push_back(file.arrays[0]->samples());
       samples_ += counts_.back();
+      if (!links_) continue;
+      std::uint64_t bytes = 0;
+      for (const Field& field : stored_) bytes += field.sample_bytes();
+      links_->files.push_back({path, counts_.back(), joined_groups(file.together, bytes)});
     }
     for (const Field& field : stored_) {
       sample_bytes_ += field.sample_bytes();
@@ -75,6 +119,7 @@ class Hdf5Source final : public SampleSource {
   const std::vector<Field>& fields() const override { return fields_; }
   std::optional<std::uint64_t> samples() const override { return samples_; }
   const ClassLabels* labels() const override { return label_ ? &classes_ : nullptr; }
+  const DatasetLinks* links() const override { return links_ ? &*links_ : nullptr; }
 
   void skip_to(std::uint64_t first) override {
     done_ = first;
@@ -90,8 +135,8 @@ class Hdf5Source final : public SampleSource {
       next_ = 0;
     }
     if (file_ == counts_.size()) return 0;
-    if (!open_) open_.emplace(files_.files[file_], files_.arrays);
-    if (open_->arrays[0].samples() != counts_[file_])
+    if (!open_) open_.emplace(files_.files[file_], files_);
+    if (open_->arrays[0]->samples() != counts_[file_])
       throw DataError(fmt::format("{}: has changed while it was imported", open_->file.string()));
     constexpr std::uint64_t kStepBytes = std::uint64_t{1} << 20;
     const std::uint64_t count =
@@ -100,7 +145,7 @@ class Hdf5Source final : public SampleSource {
       if (label_ == f)
         read_labels(f, count, block.data[f]);
       else
-        open_->arrays[f].read(next_, count, block.data[f]);
+        open_->arrays[f]->read(next_, count, block.data[f]);
     }
     block.samples += count;
     next_ += count;
@@ -126,13 +171,24 @@ class Hdf5Source final : public SampleSource {
     return fmt::format("{}: dataset '{}'", files_.files[file].string(), files_.arrays[array].dataset);
   }
 
+  void begin_links() {
+    links_.emplace();
+    links_->datasets.reserve(files_.arrays.size());
+    bool any = false;
+    for (const Hdf5Files::Array& array : files_.arrays) {
+      any = any || is_linked(files_, array);
+      links_->datasets.push_back(is_linked(files_, array) ? array.dataset : "");
+    }
+    if (!any) throw InvalidArgument("--in-place: there is no field but the labels, which are copied");
+  }
+
   void note_reserved(std::size_t file, std::size_t array) {
     if (reserved_++ == 0) first_reserved_ = place(file, array);
   }
 
   void read_labels(std::size_t field, std::uint64_t count, std::vector<std::byte>& out) {
     std::vector<std::byte> found;
-    open_->arrays[field].read(next_, count, found);
+    open_->arrays[field]->read(next_, count, found);
     append_class_labels(
         stored_[field].dtype, found, classes_,
         [&](std::size_t i) { return fmt::format("{}, sample {}", place(file_, field), next_ + i); }, out);
@@ -143,6 +199,7 @@ class Hdf5Source final : public SampleSource {
   std::vector<Field> fields_;
   std::optional<std::size_t> label_;  // the field of class labels
   ClassLabels classes_;
+  std::optional<DatasetLinks> links_;  // if samples stay where they are
   std::vector<std::uint64_t> counts_;  // samples per file
   std::uint64_t samples_ = 0;
   std::uint64_t sample_bytes_ = 0;

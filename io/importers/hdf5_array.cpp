@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstring>
+#include <span>
 #include <system_error>
 
 #include <tutti/io/importers/hdf5_written.hpp>
@@ -64,7 +64,7 @@ void Hdf5Array::set_cache(hid_t root) {
   dataset_ = h5::own(H5Dopen2(root, name_.c_str(), access.get()), H5Dclose, file_, "cannot be opened");
 }
 
-void Hdf5Array::read(std::uint64_t first, std::uint64_t samples, std::vector<std::byte>& out) const {
+void Hdf5Array::read(std::uint64_t first, std::uint64_t samples, std::vector<std::byte>& out) {
   const auto what = [&] {
     return fmt::format("dataset '{}', samples {} to {}, cannot be read", printable(name_), first, first + samples - 1);
   };
@@ -82,6 +82,41 @@ void Hdf5Array::read(std::uint64_t first, std::uint64_t samples, std::vector<std
   h5::require(H5Dread(dataset_.get(), samples_.memory_type.get(), target.get(), source.get(), transfer_.get(),
                       out.data() + before),
               file_, what());
+}
+
+LinkedArray::LinkedArray(LinkedFile& file, const ReadOnlyFile& bytes, const std::string& dataset)
+    : file_(file), bytes_(bytes), name_(dataset), dataset_(file.open(dataset)), sample_bytes_(size_of(dtype())) {
+  for (const std::size_t extent : shape()) sample_bytes_ *= extent;
+}
+
+void LinkedArray::read_group(std::uint64_t first) {
+  const std::uint64_t last = std::min(samples(), first + samples_together());
+  group_.resize((last - first) * sample_bytes_);
+  table_->read_rows(bytes_, first, last, group_);
+  first_ = first;
+}
+
+void LinkedArray::read(std::uint64_t first, std::uint64_t samples, std::vector<std::byte>& out) {
+  if (!table_) table_ = file_.table(dataset_);
+  const std::size_t before = out.size();
+  out.resize(before + samples * sample_bytes_);
+  auto rest = std::span(out).subspan(before);
+  const std::uint64_t last = first + samples - 1;
+  try {
+    if (samples_together() == 1) return table_->read_rows(bytes_, first, first + samples, rest);
+    while (!rest.empty()) {
+      const std::uint64_t group = first / samples_together() * samples_together();
+      if (group_.empty() || group != first_) read_group(group);
+      const auto piece = std::span(group_).subspan((first - group) * sample_bytes_);
+      const auto taken = piece.first(std::min(piece.size(), rest.size()));
+      std::copy(taken.begin(), taken.end(), rest.begin());
+      rest = rest.subspan(taken.size());
+      first += taken.size() / sample_bytes_;
+    }
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("{}: dataset '{}', samples {} to {}: {}", bytes_.path().string(), printable(name_),
+                                first, last, error.what()));
+  }
 }
 
 }  // namespace tutti::io

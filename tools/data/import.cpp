@@ -48,28 +48,39 @@ void note_empty_classes(const io::Dataset& dataset) {
 struct Settings {
   io::ImportOptions options;
   std::size_t classes = 0;
+  const CLI::Option* shards = nullptr;
+  CLI::Option* in_place = nullptr;  // which stands for --shards, in formats that have it
 };
 
 void add_common_options(CLI::App& command, Settings& settings) {
   io::ImportOptions& options = settings.options;
   command.add_option("--out", options.folder, "Folder of the new data set")->required()->type_name("FOLDER");
-  command.add_option("--shards", options.shards, "Number of shards; their sizes differ by at most one sample")
-      ->required()
-      ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{99999}));
+  CLI::Option* const shards =
+      command.add_option("--shards", options.shards, "Number of shards; their sizes differ by at most one sample")
+          ->type_name("N")
+          ->check(CLI::Range(std::int64_t{1}, std::int64_t{99999}));
   command.add_option("--chunk", options.chunk_samples, "Most samples per chunk (default: about 32 KiB)")
       ->type_name("N")
       ->check(kCount);
-  command
-      .add_option_function<std::string>(
-          "--compress", [&options](const std::string& name) { options.compression = io::compression_from_name(name); },
-          "Compression of chunks: none, deflate-1 to -9, lz4, zstd-1 to -19; 'shuffle+' in front reorders bytes first")
-      ->option_text("CODEC [none]");
+  CLI::Option* const compress =
+      command
+          .add_option_function<std::string>(
+              "--compress",
+              [&options](const std::string& name) { options.compression = io::compression_from_name(name); },
+              "Compression of chunks: none, deflate-1 to -9, lz4, zstd-1 to -19; 'shuffle+' in front reorders bytes "
+              "first")
+          ->option_text("CODEC [none]");
   command.add_option("--name", options.name, "Name of the data set (default: that of the folder)")->type_name("NAME");
   command.add_option("--classes", settings.classes, "Number of classes (default: largest label + 1)")
       ->type_name("N")
       ->check(kCount);
   command.add_flag("--force", options.replace, "Replace a data set that is already there");
+  settings.in_place = command.get_option_no_throw("--in-place");
+  settings.shards = shards;
+  if (settings.in_place != nullptr)
+    settings.in_place->excludes(shards)->excludes(compress);
+  else
+    shards->required();
 }
 
 void tell(const Settings& settings) {
@@ -92,6 +103,8 @@ void add_format(CLI::App& import, const Format& format) {
   const OpenSource open = format.add_options(*command, settings->classes);
   add_common_options(*command, *settings);
   command->callback([settings, open] {
+    if (settings->shards->count() == 0 && settings->in_place->count() == 0)
+      throw CLI::RequiredError("--shards or --in-place");
     settings->options.note = [](const std::string& note) { fmt::print(stderr, "tutti: note: {}\n", note); };
     with_ranks([&](io::Ranks& ranks) {
       ImportProgress progress(ranks.size(), ranks.rank() == 0 ? stderr : nullptr);

@@ -19,6 +19,9 @@ OpenSource add_hdf5_options(CLI::App& command, const std::size_t& classes) {
                      files->arrays.push_back({name, from});
                    })
       ->required();
+  command.add_flag("--in-place", files->in_place,
+                   "Copy nothing but labels: the shards are linked to the samples in FILE, a shard for each FILE, "
+                   "without --shards. FILE must stay as it is; a change is an error when it is read");
   return [files, &classes] {
     files->classes = classes;
     return io::open_hdf5(*files);

@@ -52,13 +52,17 @@ void show_json(const io::Dataset& dataset, const Survey& content, bool with_stat
     root["fields"].push_back({{"name", field.name}, {"dtype", std::string(name(field.dtype))}, {"shape", field.shape}});
     if (field.sparse) root["fields"].back()["sparse"] = true;
   }
+  if (!dataset.linked().empty()) root["linked"] = dataset.linked();
   root["shards"] = ordered_json::array();
-  for (std::size_t s = 0; s < content.shards.size(); ++s)
+  for (std::size_t s = 0; s < content.shards.size(); ++s) {
     root["shards"].push_back({{"file", dataset.shards()[s].file.filename().string()},
                               {"first_sample", dataset.shards()[s].first_sample},
                               {"samples", content.shards[s].samples},
                               {"chunks", content.shards[s].chunks},
                               {"file_bytes", content.shards[s].file_bytes}});
+    if (const auto& linked = dataset.shards()[s].linked; !linked.empty())
+      root["shards"].back()["linked"] = linked.string();
+  }
   root["samples_of_class"] = ordered_json::object();  // of the classes that occur
   for (const auto& [label, samples] : content.samples_of_class)
     root["samples_of_class"][std::to_string(label)] = samples;
@@ -120,10 +124,15 @@ void show_text(const io::Dataset& dataset, const Survey& content) {
   if (dataset.compression() != io::Compression{})
     fmt::print("  compression {}: {:.2f} bytes of data per byte of files\n", name(dataset.compression()),
                static_cast<double>(content.data_bytes) / static_cast<double>(content.file_bytes));
-  for (std::size_t s = 0; s < content.shards.size(); ++s)
-    fmt::print("  {}  samples {} to {} ({}), {} chunks, {} bytes\n", dataset.shards()[s].file.filename().string(),
-               dataset.shards()[s].first_sample, dataset.shards()[s].first_sample + content.shards[s].samples - 1,
-               content.shards[s].samples, content.shards[s].chunks, content.shards[s].file_bytes);
+  for (const std::string& name : dataset.linked())
+    fmt::print("  field {} is not in the shards, but in the files that they are linked to\n", name);
+  for (std::size_t s = 0; s < content.shards.size(); ++s) {
+    const io::ShardInfo& shard = dataset.shards()[s];
+    fmt::print("  {}  samples {} to {} ({}), {} chunks, {} bytes{}\n", shard.file.filename().string(),
+               shard.first_sample, shard.first_sample + content.shards[s].samples - 1, content.shards[s].samples,
+               content.shards[s].chunks, content.shards[s].file_bytes,
+               shard.linked.empty() ? "" : ", linked to " + shard.linked.string());
+  }
   for (const auto& [label, samples] : content.samples_of_class)
     fmt::print("  class {:<4} {} samples{}\n", label, samples, class_name(dataset, label));
   if (content.samples_of_class.size() < dataset.classes())

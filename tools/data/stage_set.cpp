@@ -148,6 +148,11 @@ std::vector<std::string> files_of_manifest(const std::string& manifest, const fs
 
 StageSet read_stage_set(const fs::path& folder) {
   const io::Dataset dataset(folder);  // verifies the manifest and the headers of all shards
+  if (!dataset.linked().empty())
+    throw DataError(
+        fmt::format("{}: its shards are linked to files outside of it: split it, or import it without --in-place, and "
+                    "stage that",
+                    folder.string()));
   StageSet set{.manifest = read_whole_file((folder / kManifest).string()), .files = {}};
   if (set.fingerprint() != dataset.fingerprint())
     throw DataError(fmt::format("{}: has changed while it was read", (folder / kManifest).string()));
