@@ -144,7 +144,7 @@ TEST_F(Damage, NewerSchemaVersion) {
   ASSERT_GE(H5Awrite(attribute, H5T_NATIVE_UINT64, &version), 0);
   H5Aclose(attribute);
   H5Fclose(id);
-  expect_parts(error_in(kFirst), {"schema version 3", "versions 1 to 2"});
+  expect_parts(error_in(kFirst), {"schema version 4", "versions 1 to 3"});
 }
 
 TEST_F(Damage, NewerManifest) {

@@ -11,6 +11,7 @@
 
 #include <tutti/io/detail/hdf5.hpp>
 
+#include "tests/io/foreign_hdf5.hpp"
 #include "tests/io/importer_support.hpp"
 
 namespace tutti::io::test {
@@ -18,37 +19,6 @@ namespace {
 
 class Hdf5Test : public ImporterTest {
  protected:
-  using Setting = std::function<void(hid_t properties)>;
-
-  // Adds a dataset; `setting` says how it is laid out. Without data nothing is written.
-  static void add(const fs::path& path, const std::string& name, hid_t type, const std::vector<hsize_t>& extents,
-                  const void* data, hid_t memory_type, const Setting& setting = {}) {
-    const h5::Session session;
-    const h5::Id file(fs::exists(path) ? H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT)
-                                       : H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT),
-                      H5Fclose);
-    const h5::Id space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose);
-    const h5::Id properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-    const h5::Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
-    H5Pset_create_intermediate_group(links.get(), 1);
-    if (setting) setting(properties.get());
-    const h5::Id dataset(
-        H5Dcreate2(file.get(), name.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT), H5Dclose);
-    ASSERT_TRUE(dataset.valid()) << name;
-    if (data == nullptr) return;
-    ASSERT_GE(H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), 0);
-  }
-
-  static Setting chunked(std::vector<hsize_t> chunk, bool filters = false) {
-    return [chunk, filters](hid_t properties) {
-      H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data());
-      if (!filters) return;
-      H5Pset_shuffle(properties);
-      H5Pset_deflate(properties, 4);
-      H5Pset_fletcher32(properties);
-    };
-  }
-
   static Make opener(std::vector<fs::path> files, std::vector<Hdf5Files::Array> arrays) {
     return [=] { return open_hdf5({.files = files, .arrays = arrays}); };
   }
@@ -65,11 +35,11 @@ class Hdf5Test : public ImporterTest {
 TEST_F(Hdf5Test, EveryLayoutOverSeveralFiles) {
   const fs::path a = path("a.h5");
   const auto values = numbers();
-  add(a, "/g/plain", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT);
-  add(a, "/g/big", H5T_STD_I32BE, extents_, values.data(), H5T_NATIVE_INT, chunked({3, 2, 2}, true));
-  add(a, "/g/compact", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT,
-      [](hid_t p) { H5Pset_layout(p, H5D_COMPACT); });
-  add(a, "/g/pieces", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, chunked({10, 1, 1}));
+  add_dataset(a, "/g/plain", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT);
+  add_dataset(a, "/g/big", H5T_STD_I32BE, extents_, values.data(), H5T_NATIVE_INT, chunked({3, 2, 2}, true));
+  add_dataset(a, "/g/compact", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT,
+              [](hid_t p) { H5Pset_layout(p, H5D_COMPACT); });
+  add_dataset(a, "/g/pieces", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, chunked({10, 1, 1}));
   const fs::path b = path("b.h5");
   fs::copy(a, b);
   for (const char* name : {"/g/plain", "/g/big", "g/compact", "/g/pieces"}) {
@@ -92,7 +62,7 @@ TEST_F(Hdf5Test, EveryType) {
       {H5T_IEEE_F32LE, DType::f32}, {H5T_IEEE_F64BE, DType::f64}, {H5T_IEEE_F64LE, DType::f64}};
   for (std::size_t i = 0; i < types.size(); ++i) {
     const std::string name = "d" + std::to_string(i);
-    add(file, name, types[i].first, {60}, values.data(), H5T_NATIVE_INT);
+    add_dataset(file, name, types[i].first, {60}, values.data(), H5T_NATIVE_INT);
     const Dataset dataset = import(opener({file}, {{"x", name}}));
     EXPECT_EQ(dataset.fields(), (std::vector<Field>{{"x", types[i].second, {}}}));
     const std::string found = content(dataset, "x");
@@ -113,26 +83,26 @@ TEST_F(Hdf5Test, RealNumbersWithAnotherExponent) {
     H5Tset_ebias(type.get(), bias);
     return type;
   };
-  add(file, "f32", biased(H5T_IEEE_F32BE, 100).get(), {4}, values.data(), H5T_NATIVE_FLOAT);
+  add_dataset(file, "f32", biased(H5T_IEEE_F32BE, 100).get(), {4}, values.data(), H5T_NATIVE_FLOAT);
   EXPECT_EQ(content(import(opener({file}, {{"x", "f32"}})), "x"), raw(values));
-  add(file, "vax", H5T_VAX_F64, {4}, values.data(), H5T_NATIVE_FLOAT);
+  add_dataset(file, "vax", H5T_VAX_F64, {4}, values.data(), H5T_NATIVE_FLOAT);
   EXPECT_EQ(content(import(opener({file}, {{"x", "vax"}})), "x"), raw(std::vector<double>{1.0, -2.5, 0.0, 3e4}));
   const std::vector<double> large{1e40, 1.0};
-  add(file, "large", biased(H5T_IEEE_F32LE, 100).get(), {2}, large.data(), H5T_NATIVE_DOUBLE);
+  add_dataset(file, "large", biased(H5T_IEEE_F32LE, 100).get(), {2}, large.data(), H5T_NATIVE_DOUBLE);
   expect_parts(error(opener({file}, {{"x", "large"}})), {file.string(), "'large', samples 0 to"});
 
   const h5::Id f16(H5Tcopy(H5T_IEEE_F32LE), H5Tclose);
   H5Tset_fields(f16.get(), 15, 10, 5, 0, 10);
   H5Tset_size(f16.get(), 2);
   H5Tset_ebias(f16.get(), 15);
-  add(file, "f16", f16.get(), {4}, values.data(), H5T_NATIVE_FLOAT);
+  add_dataset(file, "f16", f16.get(), {4}, values.data(), H5T_NATIVE_FLOAT);
   EXPECT_EQ(content(import(opener({file}, {{"x", "f16"}})), "x"),
             raw(std::vector<std::uint16_t>{0x3c00, 0xc100, 0, 0x7753}));
-  add(file, "biased", biased(f16.get(), 16).get(), {4}, values.data(), H5T_NATIVE_FLOAT);
+  add_dataset(file, "biased", biased(f16.get(), 16).get(), {4}, values.data(), H5T_NATIVE_FLOAT);
   expect_parts(error(opener({file}, {{"x", "biased"}})), {"'biased'", "no f16", "bias 16"});
   const h5::Id swapped(H5Tcopy(f16.get()), H5Tclose);
   H5Tset_fields(swapped.get(), 15, 0, 5, 5, 10);
-  add(file, "swapped", swapped.get(), {4}, values.data(), H5T_NATIVE_FLOAT);
+  add_dataset(file, "swapped", swapped.get(), {4}, values.data(), H5T_NATIVE_FLOAT);
   expect_parts(error(opener({file}, {{"x", "swapped"}})), {"'swapped'", "no f16"});
 }
 
@@ -140,7 +110,7 @@ TEST_F(Hdf5Test, TypesThatAreNoNumbers) {
   const fs::path file = path("a.h5");
   const auto refused = [&](const std::string& name, hid_t type, const std::string& words) {
     const std::vector<hsize_t> two{2};
-    add(file, name, type, two, nullptr, 0);
+    add_dataset(file, name, type, two, nullptr, 0);
     expect_parts(error(opener({file}, {{"x", name}})), {file.string(), "'" + name + "'", words});
   };
   const h5::Id text(H5Tcopy(H5T_C_S1), H5Tclose);
@@ -161,11 +131,11 @@ TEST_F(Hdf5Test, LabelsAndDatasetsThatDoNotFit) {
   const fs::path file = path("a.h5");
   const auto values = numbers();
   const std::vector<int> classes{0, 1, 2, 0, 1, 2, 0, 1, 2, 4};
-  add(file, "x", H5T_STD_I16LE, extents_, values.data(), H5T_NATIVE_INT);
-  add(file, "y", H5T_STD_U8LE, {10, 1}, classes.data(), H5T_NATIVE_INT);
-  add(file, "short", H5T_STD_U8LE, {9}, classes.data(), H5T_NATIVE_INT);
-  add(file, "negative", H5T_STD_I32LE, {10}, values.data(), H5T_NATIVE_INT);
-  add(file, "none", H5T_STD_I32LE, {0, 3}, nullptr, 0);
+  add_dataset(file, "x", H5T_STD_I16LE, extents_, values.data(), H5T_NATIVE_INT);
+  add_dataset(file, "y", H5T_STD_U8LE, {10, 1}, classes.data(), H5T_NATIVE_INT);
+  add_dataset(file, "short", H5T_STD_U8LE, {9}, classes.data(), H5T_NATIVE_INT);
+  add_dataset(file, "negative", H5T_STD_I32LE, {10}, values.data(), H5T_NATIVE_INT);
+  add_dataset(file, "none", H5T_STD_I32LE, {0, 3}, nullptr, 0);
   const Dataset dataset = import(opener({file}, {{"image", "x"}, {"label", "y"}}));
   EXPECT_EQ(dataset.classes(), 5U);
   EXPECT_EQ(labels(dataset), (std::vector<std::int64_t>(classes.begin(), classes.end())));
@@ -176,7 +146,7 @@ TEST_F(Hdf5Test, LabelsAndDatasetsThatDoNotFit) {
   expect_parts(error(opener({file}, {{"x", "nothing"}})), {file.string(), "no dataset 'nothing'"});
   expect_parts(error<InvalidArgument>(opener({file}, {})), {"no dataset"});
   const fs::path other = path("b.h5");
-  add(other, "x", H5T_STD_I16LE, {10, 3, 2}, values.data(), H5T_NATIVE_INT);
+  add_dataset(other, "x", H5T_STD_I16LE, {10, 3, 2}, values.data(), H5T_NATIVE_INT);
   expect_parts(error(opener({file, other}, {{"x", "x"}})), {other.string(), "another type or shape", file.string()});
   const fs::path text = write("text.h5", "no HDF5");
   expect_parts(error(opener({text}, {{"x", "x"}})), {text.string(), "is not an HDF5 file"});
@@ -188,28 +158,28 @@ TEST_F(Hdf5Test, LabelsAndDatasetsThatDoNotFit) {
 TEST_F(Hdf5Test, WhatWasNeverWrittenIsNotMadeUp) {
   const fs::path file = path("a.h5");
   const auto values = numbers();
-  add(file, "plain", H5T_STD_I32LE, extents_, nullptr, 0);
+  add_dataset(file, "plain", H5T_STD_I32LE, extents_, nullptr, 0);
   expect_parts(error(opener({file}, {{"x", "plain"}})), {file.string(), "'plain'", "never written"});
-  add(file, "chunks", H5T_STD_I32LE, {1000000000, 1000}, nullptr, 0, chunked({10, 1000}));
+  add_dataset(file, "chunks", H5T_STD_I32LE, {1000000000, 1000}, nullptr, 0, chunked({10, 1000}));
   expect_parts(error(opener({file}, {{"x", "chunks"}})), {"100000000 of its 100000000 chunks were never written"});
-  add(file, "huge", H5T_STD_I32LE, {1, 1000000000}, nullptr, 0, chunked({1, 1000000000}, true));
+  add_dataset(file, "huge", H5T_STD_I32LE, {1, 1000000000}, nullptr, 0, chunked({1, 1000000000}, true));
   expect_parts(error(opener({file}, {{"x", "huge"}})), {"never written"});
 }
 
 TEST_F(Hdf5Test, SpaceThatWasReservedEarlyIsNoted) {
   const fs::path file = path("a.h5");
   const auto values = numbers();
-  const auto early = [](const Setting& setting) {
+  const auto early = [](const LayoutSetting& setting) {
     return [setting](hid_t properties) {
       if (setting) setting(properties);
       H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY);
     };
   };
-  add(file, "chunks", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, early(chunked({3, 2, 2})));
-  add(file, "plain", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, early({}));
-  add(file, "late", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, chunked({3, 2, 2}));
-  add(file, "compact", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT,
-      early([](hid_t p) { H5Pset_layout(p, H5D_COMPACT); }));
+  add_dataset(file, "chunks", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, early(chunked({3, 2, 2})));
+  add_dataset(file, "plain", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, early({}));
+  add_dataset(file, "late", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT, chunked({3, 2, 2}));
+  add_dataset(file, "compact", H5T_STD_I32LE, extents_, values.data(), H5T_NATIVE_INT,
+              early([](hid_t p) { H5Pset_layout(p, H5D_COMPACT); }));
   std::vector<std::string> notes;
   options_.note = [&](const std::string& note) { notes.push_back(note); };
   EXPECT_EQ(content(import(opener({file}, {{"x", "late"}, {"y", "compact"}})), "x"), raw(values));
@@ -221,8 +191,8 @@ TEST_F(Hdf5Test, SpaceThatWasReservedEarlyIsNoted) {
 
 TEST_F(Hdf5Test, VirtualDatasets) {
   const auto values = numbers();
-  add(path("one.h5"), "d", H5T_STD_I32LE, {5, 6}, values.data(), H5T_NATIVE_INT, chunked({2, 6}));
-  add(path("two.h5"), "d", H5T_STD_I32LE, {5, 6}, values.data() + 30, H5T_NATIVE_INT);
+  add_dataset(path("one.h5"), "d", H5T_STD_I32LE, {5, 6}, values.data(), H5T_NATIVE_INT, chunked({2, 6}));
+  add_dataset(path("two.h5"), "d", H5T_STD_I32LE, {5, 6}, values.data() + 30, H5T_NATIVE_INT);
   const std::vector<hsize_t> part{5, 6};
   const std::vector<hsize_t> whole{10, 6};
   const auto joined = [&](const std::vector<std::string>& sources, hsize_t distance = 5) {
@@ -237,13 +207,13 @@ TEST_F(Hdf5Test, VirtualDatasets) {
     };
   };
   const fs::path file = path("virtual.h5");
-  add(file, "both", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5"}));
-  add(file, "half", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5"}));
-  add(file, "gone", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "three.h5"}));
+  add_dataset(file, "both", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5"}));
+  add_dataset(file, "half", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5"}));
+  add_dataset(file, "gone", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "three.h5"}));
   // Two sources of half the elements each, which do not meet each other.
-  add(file, "overlapping", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5"}, 3));
-  add(file, "overlapping_whole", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5", "two.h5"}, 0));
-  add(file, "twice", H5T_STD_I32LE, {8, 6}, nullptr, 0, joined({"one.h5", "two.h5"}, 3));
+  add_dataset(file, "overlapping", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5"}, 3));
+  add_dataset(file, "overlapping_whole", H5T_STD_I32LE, whole, nullptr, 0, joined({"one.h5", "two.h5", "two.h5"}, 0));
+  add_dataset(file, "twice", H5T_STD_I32LE, {8, 6}, nullptr, 0, joined({"one.h5", "two.h5"}, 3));
   const Dataset dataset = import(opener({file}, {{"x", "both"}}));
   EXPECT_EQ(content(dataset, "x"), raw(values));
   expect_parts(error(opener({file}, {{"x", "half"}})), {file.string(), "'half'", "give 30 of 60 elements"});
@@ -252,7 +222,7 @@ TEST_F(Hdf5Test, VirtualDatasets) {
   EXPECT_EQ(import(opener({file}, {{"x", "twice"}})).size(), 8U);
   expect_parts(error(opener({file}, {{"x", "gone"}})), {path("three.h5").string(), "is missing"});
   fs::remove(path("two.h5"));
-  add(path("two.h5"), "d", H5T_STD_I32LE, {4, 6}, values.data(), H5T_NATIVE_INT);
+  add_dataset(path("two.h5"), "d", H5T_STD_I32LE, {4, 6}, values.data(), H5T_NATIVE_INT);
   expect_parts(error(opener({file}, {{"x", "both"}})), {path("two.h5").string(), "smaller than what is taken"});
 }
 
