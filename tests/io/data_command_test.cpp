@@ -8,6 +8,7 @@
 
 #include "tests/io/support.hpp"
 #include "tools/data.hpp"
+#include "tools/data/stage_set.hpp"
 
 namespace tutti::io::test {
 namespace {
@@ -149,6 +150,32 @@ TEST_F(DataCommand, ImportCompresses) {
   EXPECT_EQ(nlohmann::json::parse(data({"show", path("set"), "--json"}))["compression"], "shuffle+zstd-5");
   arguments.back() = "zip";
   expect_parts(message_of<InvalidArgument>([&] { data(arguments); }), {"unknown compression 'zip'", "deflate"});
+}
+
+// Shards are HDF5 files too, whose samples can be read where they are.
+TEST_F(DataCommand, ImportsInPlace) {
+  data(import_arguments());
+  std::vector<std::string> arguments{
+      "import", "hdf5",         "--field", "image=/fields/image", "--field", "label=/fields/label",
+      "--out",  path("linked"), "--file"};
+  for (const char* shard : {"set/shard-00000-of-00002.h5", "set/shard-00001-of-00002.h5"})
+    arguments.push_back(path(shard));
+  EXPECT_THROW(data(arguments), CLI::RequiredError);
+  arguments.emplace_back("--in-place");
+  expect_parts(data(arguments), {path("linked"), "6 samples, 3 classes, 2 shards"});
+  expect_parts(data({"check", path("linked")}), {"all 6 samples of 2 shards are whole"});
+  const std::string file = path("linked") + "/../set/shard-00001-of-00002.h5";
+  expect_parts(data({"show", path("linked")}), {"field image is not in the shards", "linked to " + file});
+  const auto shown = nlohmann::json::parse(data({"show", path("linked"), "--json"}));
+  EXPECT_EQ(shown["linked"], (std::vector<std::string>{"image"}));
+  EXPECT_EQ(shown["shards"][1]["linked"], file);
+  EXPECT_EQ(data({"show", path("linked"), "--samples", "0,5"}), data({"show", path("set"), "--samples", "0,5"}));
+  expect_parts(message_of([&] { tools::data::read_stage_set(path("linked")); }),
+               {path("linked"), "linked to files outside of it", "--in-place"});
+  data({"split", path("linked"), "--out", path("parts"), "--parts", "all=1", "--shards", "2"});
+  EXPECT_EQ(tools::data::read_stage_set(path("parts/all")).files.size(), 2U);
+  arguments.insert(arguments.end(), {"--shards", "2"});
+  EXPECT_THROW(data(arguments), CLI::ExcludesError);
 }
 
 TEST_F(DataCommand, ImportReplacesOnlyByForce) {
