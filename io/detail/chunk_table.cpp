@@ -73,10 +73,10 @@ std::optional<ChunkFinder::Place> ChunkFinder::find(hid_t dataset, const std::ve
 }
 
 ChunkTable::ChunkTable(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const Compression& compression,
-                       const std::string& what)
+                       const std::string& what, Writer writer)
     : compression_(compression) {
   describe(dataset, file, what);
-  if (chunks_ > 0) locate(dataset, finder, file, what);
+  if (chunks_ > 0) locate(dataset, finder, file, what, writer);
 }
 
 ChunkTable::ChunkTable(std::uint64_t first, std::vector<hsize_t> extent, std::size_t element_bytes)
@@ -115,7 +115,8 @@ void ChunkTable::describe(hid_t dataset, const ReadOnlyFile& file, const std::st
   chunk_bytes_ = bytes;
 }
 
-void ChunkTable::locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const std::string& what) {
+void ChunkTable::locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const std::string& what,
+                        Writer writer) {
   const auto find = [&](std::uint64_t chunk) {
     std::vector<hsize_t> offset(extent_.size(), 0);
     offset.front() = chunk * rows_;
@@ -132,14 +133,22 @@ void ChunkTable::locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& 
   };
   const h5::Id properties = h5::own(H5Dget_create_plist(dataset), H5Pclose, file.path(), what + " cannot be opened");
   H5D_alloc_time_t allocated = H5D_ALLOC_TIME_DEFAULT;
-  if (compression_ == Compression{} && H5Pget_alloc_time(properties.get(), &allocated) >= 0 &&
-      allocated == H5D_ALLOC_TIME_EARLY) {
+  if (writer == Writer::tutti && compression_ == Compression{} &&
+      H5Pget_alloc_time(properties.get(), &allocated) >= 0 && allocated == H5D_ALLOC_TIME_EARLY) {
     // HDF5 gave them their places in one go.
     first_ = find(0).offset;
     if (find(chunks_ - 1).offset == first_ + (chunks_ - 1) * chunk_bytes_) return;
   }
   places_.reserve(chunks_);
   for (std::uint64_t chunk = 0; chunk < chunks_; ++chunk) places_.push_back(find(chunk));
+  if (compression_ == Compression{}) join_run();
+}
+
+void ChunkTable::join_run() noexcept {
+  first_ = places_.front().offset;
+  for (std::uint64_t chunk = 0; chunk < chunks_; ++chunk)
+    if (places_[chunk].offset != first_ + chunk * chunk_bytes_) return;
+  places_ = {};
 }
 
 ChunkFinder::Place ChunkTable::place(std::uint64_t chunk) const noexcept {

@@ -57,11 +57,15 @@ class ChunkTable {
  public:
   ChunkTable() = default;
 
+  /// Who wrote the file. Of tutti's shards it is known that chunks without compression lie in order if the last one
+  /// lies where it would then: that saves looking for each.
+  enum class Writer : unsigned char { tutti, other };
+
   /// Of a dataset that is divided along its first dimension only, by the filters of `compression`: verified, as are
   /// the places of all chunks against the size of the file. `what` is for messages: "field 'image'". Requires an
   /// h5::Session. \throws DataError naming file and `what`.
   ChunkTable(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const Compression& compression,
-             const std::string& what);
+             const std::string& what, Writer writer = Writer::tutti);
 
   /// Of a dataset whose rows lie one after another from `first` on, undivided: each is a chunk. What it has is in the
   /// file: the caller has seen to that.
@@ -83,7 +87,8 @@ class ChunkTable {
 
  private:
   void describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what);
-  void locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const std::string& what);
+  void locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const std::string& what, Writer writer);
+  void join_run() noexcept;
   ChunkFinder::Place place(std::uint64_t chunk) const noexcept;
   /// All chunks lie one after another, as they are.
   bool is_one_run() const noexcept { return places_.empty(); }

@@ -54,7 +54,10 @@ LinkedDataset LinkedFile::open(const std::string& dataset) {
   if (!other_file.empty()) refuse(result.place_, fmt::format("is in another file, {}", printable(other_file)));
   if (!result.dataset_.valid()) h5::fail(file, fmt::format("there is no {} that can be opened", result.what_));
   Hdf5Samples samples = describe_hdf5_samples(result.dataset_.get(), file, result.place_);
-  const h5::Id type = h5::own(H5Dget_type(result.dataset_.get()), H5Tclose, file, "its type cannot be read");
+  const h5::Id stored = h5::own(H5Dget_type(result.dataset_.get()), H5Tclose, file, "its type cannot be read");
+  const h5::Id type = h5::own(H5Tcopy(stored.get()), H5Tclose, file, "its type cannot be read");
+  if (H5Tget_class(type.get()) == H5T_INTEGER && H5Tget_size(type.get()) == 1)
+    H5Tset_order(type.get(), H5T_ORDER_LE);  // all the same
   if (H5Tequal(type.get(), samples.memory_type.get()) <= 0)
     refuse(result.place_, fmt::format("has elements that are not stored as little-endian {}", name(samples.dtype)));
   result.dtype_ = samples.dtype;
@@ -102,7 +105,7 @@ void LinkedFile::find_chunks(LinkedDataset& dataset, hid_t properties) const {
 
 ChunkTable LinkedFile::table(const LinkedDataset& dataset) {
   if (dataset.chunk_samples_ == 0) return {dataset.first_, dataset.extent_, size_of(dataset.dtype_)};
-  return {dataset.dataset_.get(), finder_, bytes_, dataset.compression_, dataset.what_};
+  return {dataset.dataset_.get(), finder_, bytes_, dataset.compression_, dataset.what_, ChunkTable::Writer::other};
 }
 
 }  // namespace tutti::io

@@ -110,6 +110,38 @@ TEST_F(InPlaceTest, SamplesAreThoseOfACopy) {
     }
 }
 
+// Chunks that lie in the file in another order than in the dataset, some of them where others are expected.
+TEST_F(InPlaceTest, ChunksOfAnotherOrderAreFound) {
+  const fs::path file = source("a.h5");
+  const std::vector<hsize_t> chunk{2, 3};
+  std::vector<std::int8_t> values(60);
+  std::iota(values.begin(), values.end(), std::int8_t{-9});
+  for (const auto time : {H5D_ALLOC_TIME_EARLY, H5D_ALLOC_TIME_INCR}) {
+    const std::string name = "d" + std::to_string(time);
+    const h5::Session session;
+    const h5::Id root(fs::exists(file) ? H5Fopen(file.c_str(), H5F_ACC_RDWR, H5P_DEFAULT)
+                                       : H5Fcreate(file.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT),
+                      H5Fclose);
+    std::vector<hsize_t> extent{2, 3};
+    const std::vector<hsize_t> most{H5S_UNLIMITED, 3};
+    const h5::Id space(H5Screate_simple(2, extent.data(), most.data()), H5Sclose);
+    const h5::Id properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_chunk(properties.get(), 2, chunk.data());
+    H5Pset_alloc_time(properties.get(), time);
+    const h5::Id dataset(
+        H5Dcreate2(root.get(), name.c_str(), H5T_STD_I8BE, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+        H5Dclose);
+    extent[0] = 20;
+    ASSERT_GE(H5Dset_extent(dataset.get(), extent.data()), 0);
+    for (const hsize_t c : {0, 5, 3, 9, 1, 2, 8, 4, 6, 7}) {
+      const std::vector<hsize_t> offset{2 * c, 0};
+      ASSERT_GE(H5Dwrite_chunk(dataset.get(), H5P_DEFAULT, 0, offset.data(), 6, values.data() + 6 * c), 0);
+    }
+  }
+  for (const auto time : {H5D_ALLOC_TIME_EARLY, H5D_ALLOC_TIME_INCR})
+    EXPECT_EQ(content(import(opener_of(file, "d" + std::to_string(time))), "x"), raw(values)) << time;
+}
+
 // The loader's epoch over several chunks and files, by all orders and with a cache that holds next to nothing.
 TEST_F(InPlaceTest, EveryOrderReadsTheSameBatches) {
   write_sources();
