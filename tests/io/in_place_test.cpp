@@ -110,7 +110,7 @@ TEST_F(InPlaceTest, SamplesAreThoseOfACopy) {
     }
 }
 
-// Chunks that lie in the file in another order than in the dataset, some of them where others are expected.
+// Chunks that lie in the file in another order than in the dataset, but for the first and the last.
 TEST_F(InPlaceTest, ChunksOfAnotherOrderAreFound) {
   const fs::path file = source("a.h5");
   const std::vector<hsize_t> chunk{2, 3};
@@ -133,7 +133,7 @@ TEST_F(InPlaceTest, ChunksOfAnotherOrderAreFound) {
         H5Dclose);
     extent[0] = 20;
     ASSERT_GE(H5Dset_extent(dataset.get(), extent.data()), 0);
-    for (const hsize_t c : {0, 5, 3, 9, 1, 2, 8, 4, 6, 7}) {
+    for (const hsize_t c : {0, 5, 3, 1, 2, 8, 4, 6, 7, 9}) {
       const std::vector<hsize_t> offset{2 * c, 0};
       ASSERT_GE(H5Dwrite_chunk(dataset.get(), H5P_DEFAULT, 0, offset.data(), 6, values.data() + 6 * c), 0);
     }
