@@ -75,7 +75,7 @@ std::optional<ChunkFinder::Place> ChunkFinder::find(hid_t dataset, const std::ve
 ChunkTable::ChunkTable(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const Compression& compression,
                        const std::string& what, Writer writer)
     : compression_(compression) {
-  describe(dataset, file, what);
+  describe(dataset, file, what, writer);
   if (chunks_ > 0) locate(dataset, finder, file, what, writer);
 }
 
@@ -86,9 +86,10 @@ ChunkTable::ChunkTable(std::uint64_t first, std::vector<hsize_t> extent, std::si
       chunk_bytes_(element_bytes),
       first_(first) {
   for (std::size_t d = 1; d < extent_.size(); ++d) chunk_bytes_ *= extent_[d];
+  tile_bytes_ = chunk_bytes_;
 }
 
-void ChunkTable::describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what) {
+void ChunkTable::describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what, Writer writer) {
   const std::string failure = what + " cannot be opened";
   const h5::Id type = h5::own(H5Dget_type(dataset), H5Tclose, file.path(), failure);
   element_bytes_ = std::max<std::size_t>(1, H5Tget_size(type.get()));
@@ -99,36 +100,43 @@ void ChunkTable::describe(hid_t dataset, const ReadOnlyFile& file, const std::st
   const h5::Id properties = h5::own(H5Dget_create_plist(dataset), H5Pclose, file.path(), failure);
   if (H5Sget_simple_extent_dims(space.get(), extent_.data(), nullptr) != rank ||
       H5Pget_layout(properties.get()) != H5D_CHUNKED || H5Pget_chunk(properties.get(), rank, chunk.data()) != rank ||
-      !std::equal(chunk.begin() + 1, chunk.end(), extent_.begin() + 1) || !has_filters(properties.get(), compression_))
+      (writer == Writer::tutti && !std::equal(chunk.begin() + 1, chunk.end(), extent_.begin() + 1)) ||
+      !has_filters(properties.get(), compression_))
     throw DataError(fmt::format("{}: {} is not stored in chunks of whole samples, compression {}", file.path().string(),
                                 what, name(compression_)));
   rows_ = chunk.front();
   chunks_ = extent_.front() == 0 ? 0 : (extent_.front() - 1) / rows_ + 1;
+  if (chunks_ == 0) return;
+  if (writer == Writer::other) tiling_ = Tiling(extent_, chunk, element_bytes_);
   std::uint64_t bytes = element_bytes_;  // below 2^32, as HDF5 demands of chunks
+  std::uint64_t tiles = 0;
   for (const hsize_t size : chunk)
     if (__builtin_mul_overflow(bytes, size, &bytes)) bytes = ~std::uint64_t{0};
+  if (__builtin_mul_overflow(chunks_, tiling_.tiles(), &tiles)) tiles = ~std::uint64_t{0};
   // Every chunk takes bytes of the file, and what they can become is limited. So is then what is claimed for them.
-  if (chunks_ == 0) return;
-  if (chunks_ > file.size() || bytes > most_decoded(compression_, file.size()) / chunks_)
+  if (tiles > file.size() || bytes > most_decoded(compression_, file.size()) / tiles)
     throw DataError(fmt::format("{}: {} claims {} chunks of {} bytes, more than the {} bytes of the file can hold",
-                                file.path().string(), what, chunks_, bytes, file.size()));
-  chunk_bytes_ = bytes;
+                                file.path().string(), what, tiles, bytes, file.size()));
+  tile_bytes_ = bytes;
+  chunk_bytes_ = rows_ * element_bytes_;
+  for (std::size_t d = 1; d < extent_.size(); ++d) chunk_bytes_ *= extent_[d];
 }
 
 void ChunkTable::locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const std::string& what,
                         Writer writer) {
-  const auto find = [&](std::uint64_t chunk) {
-    std::vector<hsize_t> offset(extent_.size(), 0);
-    offset.front() = chunk * rows_;
+  const std::uint64_t tiles = tiling_.tiles();
+  const auto find = [&](std::uint64_t tile) {
+    std::vector<hsize_t> offset = tiles == 1 ? std::vector<hsize_t>(extent_.size(), 0) : tiling_.offset(tile % tiles);
+    offset.front() = tile / tiles * rows_;
     const auto place = finder.find(dataset, offset);
-    const std::string where = fmt::format("{}, chunk {}", what, chunk);
+    const std::string where = fmt::format("{}, chunk {}", what, tile);
     if (!place) h5::fail(file.path(), where + ": was never written, or cannot be found");
     if (!file.holds(place->offset, place->size))
       throw DataError(fmt::format("{}: {}: lies behind the end of the file", file.path().string(), where));
     const bool plain = is_plain(compression_, element_bytes_, place->mask);
-    if (plain ? place->size != chunk_bytes_ : chunk_bytes_ > most_decoded(compression_, place->size))
+    if (plain ? place->size != tile_bytes_ : tile_bytes_ > most_decoded(compression_, place->size))
       throw DataError(fmt::format("{}: {}: has {} bytes, which cannot become {}", file.path().string(), where,
-                                  place->size, chunk_bytes_));
+                                  place->size, tile_bytes_));
     return *place;
   };
   const h5::Id properties = h5::own(H5Dget_create_plist(dataset), H5Pclose, file.path(), what + " cannot be opened");
@@ -139,9 +147,9 @@ void ChunkTable::locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& 
     first_ = find(0).offset;
     if (find(chunks_ - 1).offset == first_ + (chunks_ - 1) * chunk_bytes_) return;
   }
-  places_.reserve(chunks_);
-  for (std::uint64_t chunk = 0; chunk < chunks_; ++chunk) places_.push_back(find(chunk));
-  if (compression_ == Compression{}) join_run();
+  places_.reserve(chunks_ * tiles);
+  for (std::uint64_t tile = 0; tile < chunks_ * tiles; ++tile) places_.push_back(find(tile));
+  if (compression_ == Compression{} && tiles == 1) join_run();
 }
 
 void ChunkTable::join_run() noexcept {
@@ -151,13 +159,23 @@ void ChunkTable::join_run() noexcept {
   places_ = {};
 }
 
-ChunkFinder::Place ChunkTable::place(std::uint64_t chunk) const noexcept {
-  if (!is_one_run()) return places_[chunk];
+ChunkFinder::Place ChunkTable::place(std::uint64_t chunk, std::uint64_t tile) const noexcept {
+  if (!is_one_run()) return places_[chunk * tiling_.tiles() + tile];
   return {.offset = first_ + chunk * chunk_bytes_, .size = static_cast<std::uint32_t>(chunk_bytes_), .mask = 0};
 }
 
 void ChunkTable::read(const ReadOnlyFile& file, std::uint64_t chunk, std::span<std::byte> out) const {
-  const ChunkFinder::Place where = place(chunk);
+  if (tiling_.tiles() == 1) return read_tile(file, place(chunk), out);
+  thread_local std::vector<std::byte> decoded;  // kept as those below are
+  if (decoded.size() < tile_bytes_) decoded.resize(tile_bytes_);
+  const auto bytes = std::span(decoded).first(tile_bytes_);
+  for (std::uint64_t tile = 0; tile < tiling_.tiles(); ++tile) {
+    read_tile(file, place(chunk, tile), bytes);
+    tiling_.copy(tile, bytes, out);
+  }
+}
+
+void ChunkTable::read_tile(const ReadOnlyFile& file, const ChunkFinder::Place& where, std::span<std::byte> out) const {
   if (is_plain(compression_, element_bytes_, where.mask)) return read_stored(file, where.offset, out);
   // Kept by each thread that reads, as much as its largest chunk: allocating them anew costs a page fault per 4 KiB.
   thread_local std::vector<std::byte> stored;
@@ -179,7 +197,7 @@ void ChunkTable::read_rows(const ReadOnlyFile& file, std::uint64_t begin, std::u
     const auto piece = out.first((last - begin) * row_bytes);
     const std::size_t skipped = (begin % rows_) * row_bytes;
     const ChunkFinder::Place where = place(chunk);
-    if (is_plain(compression_, element_bytes_, where.mask)) {
+    if (tiling_.tiles() == 1 && is_plain(compression_, element_bytes_, where.mask)) {
       read_stored(file, where.offset + skipped, piece);
     } else if (piece.size() == chunk_bytes_) {
       read(file, chunk, piece);
@@ -200,10 +218,11 @@ void ChunkTable::prefetch_rows(const ReadOnlyFile& file, std::uint64_t begin, st
     if (begin < end) file.prefetch(first_ + begin * row_bytes, (end - begin) * row_bytes);
     return;
   }
-  for (std::uint64_t chunk = begin / rows_; chunk < chunks_ && chunk * rows_ < begin + count; ++chunk) {
-    const ChunkFinder::Place where = place(chunk);
-    file.prefetch(where.offset, where.size);
-  }
+  for (std::uint64_t chunk = begin / rows_; chunk < chunks_ && chunk * rows_ < begin + count; ++chunk)
+    for (std::uint64_t tile = 0; tile < tiling_.tiles(); ++tile) {
+      const ChunkFinder::Place where = place(chunk, tile);
+      file.prefetch(where.offset, where.size);
+    }
 }
 
 }  // namespace tutti::io

@@ -14,6 +14,7 @@
 #include <tutti/io/detail/codec.hpp>
 #include <tutti/io/detail/hdf5_storage.hpp>
 #include <tutti/io/detail/read_only_file.hpp>
+#include <tutti/io/detail/tiling.hpp>
 
 namespace tutti::io {
 
@@ -57,13 +58,13 @@ class ChunkTable {
  public:
   ChunkTable() = default;
 
-  /// Who wrote the file. Of tutti's shards it is known that chunks without compression lie in order if the last one
-  /// lies where it would then: that saves looking for each.
+  /// Who wrote the file. Tutti's chunks divide the first dimension only, and without compression they lie in order if
+  /// the last one lies where it would then: that saves looking for each.
   enum class Writer : unsigned char { tutti, other };
 
-  /// Of a dataset that is divided along its first dimension only, by the filters of `compression`: verified, as are
-  /// the places of all chunks against the size of the file. `what` is for messages: "field 'image'". Requires an
-  /// h5::Session. \throws DataError naming file and `what`.
+  /// Of a dataset in chunks with the filters of `compression`: verified, as are the places of all chunks against the
+  /// size of the file. Chunks of HDF5 that divide rows count as one, of whole rows. `what` is for messages: "field
+  /// 'image'". Requires an h5::Session. \throws DataError naming file and `what`.
   ChunkTable(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const Compression& compression,
              const std::string& what, Writer writer = Writer::tutti);
 
@@ -86,10 +87,11 @@ class ChunkTable {
   void prefetch_rows(const ReadOnlyFile& file, std::uint64_t begin, std::uint64_t count) const noexcept;
 
  private:
-  void describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what);
+  void describe(hid_t dataset, const ReadOnlyFile& file, const std::string& what, Writer writer);
   void locate(hid_t dataset, ChunkFinder& finder, const ReadOnlyFile& file, const std::string& what, Writer writer);
   void join_run() noexcept;
-  ChunkFinder::Place place(std::uint64_t chunk) const noexcept;
+  ChunkFinder::Place place(std::uint64_t chunk, std::uint64_t tile = 0) const noexcept;
+  void read_tile(const ReadOnlyFile& file, const ChunkFinder::Place& where, std::span<std::byte> out) const;
   /// All chunks lie one after another, as they are.
   bool is_one_run() const noexcept { return places_.empty(); }
 
@@ -99,8 +101,10 @@ class ChunkTable {
   std::uint64_t chunks_ = 0;
   std::size_t element_bytes_ = 1;
   std::size_t chunk_bytes_ = 0;
+  Tiling tiling_;
+  std::size_t tile_bytes_ = 0;              // of a chunk of HDF5
   std::uint64_t first_ = 0;                 // where the first chunk lies
-  std::vector<ChunkFinder::Place> places_;  // empty if is_one_run()
+  std::vector<ChunkFinder::Place> places_;  // of the tiles of all chunks; empty if is_one_run()
 };
 
 }  // namespace tutti::io

@@ -91,8 +91,6 @@ void LinkedFile::find_chunks(LinkedDataset& dataset, hid_t properties) const {
   std::vector<hsize_t> chunk(dataset.extent_.size());
   if (H5Pget_chunk(properties, static_cast<int>(chunk.size()), chunk.data()) != static_cast<int>(chunk.size()))
     h5::fail(bytes_.path(), "its chunks cannot be read");
-  if (!std::equal(chunk.begin() + 1, chunk.end(), dataset.extent_.begin() + 1))
-    refuse(dataset.place_, "has chunks that divide samples");
   const auto compression = compression_of(properties);
   if (!compression) refuse(dataset.place_, fmt::format("has the HDF5 filters {}", filters_text(properties)));
   unsigned options = 0;
@@ -101,6 +99,7 @@ void LinkedFile::find_chunks(LinkedDataset& dataset, hid_t properties) const {
     refuse(dataset.place_, "has a last chunk without the filters of the others");
   dataset.compression_ = *compression;
   dataset.chunk_samples_ = chunk.front();
+  dataset.divided_ = !std::equal(chunk.begin() + 1, chunk.end(), dataset.extent_.begin() + 1);
 }
 
 ChunkTable LinkedFile::table(const LinkedDataset& dataset) {

@@ -17,16 +17,18 @@
 
 namespace tutti::io {
 
-/// A dataset that tutti can read without HDF5: its elements are stored as in a shard, in one run or in chunks of whole
-/// samples, without filters other than those of Compression.
+/// A dataset that tutti can read without HDF5: its elements are stored as in a shard, in one run or in chunks,
+/// without filters other than those of Compression.
 class LinkedDataset {
  public:
   DType dtype() const noexcept { return dtype_; }
   std::uint64_t samples() const noexcept { return extent_.front(); }
   std::vector<std::size_t> shape() const { return {extent_.begin() + 1, extent_.end()}; }  ///< of one sample
 
-  /// Samples that are decoded together; 1 where each can be read by itself.
-  std::uint64_t samples_together() const noexcept { return compression_ == Compression{} ? 1 : chunk_samples_; }
+  /// Samples that are read together; 1 where each can be read by itself.
+  std::uint64_t samples_together() const noexcept {
+    return compression_ == Compression{} && !divided_ ? 1 : chunk_samples_;
+  }
 
   /// False: space was reserved when the dataset was created, so it is not known whether all of it was written since.
   bool surely_written() const noexcept { return surely_written_; }
@@ -41,6 +43,7 @@ class LinkedDataset {
   std::vector<hsize_t> extent_;
   std::uint64_t sample_bytes_ = 0;
   std::uint64_t chunk_samples_ = 0;  // 0: one run
+  bool divided_ = false;             // by chunks that hold parts of samples
   std::uint64_t first_ = 0;          // of one run, where it begins
   Compression compression_;
   bool surely_written_ = true;
