@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <tutti/kernels/error.hpp>
+#include <tutti/kernels/text.hpp>
 
 namespace tutti::io {
 
@@ -69,7 +70,8 @@ class ByteSource::Inflater {
 
 ByteSource::ByteSource(std::filesystem::path file, Content content) : file_(std::move(file)), buffer_(kBufferBytes) {
   const bool standard_input = is_standard_input(file_);
-  if (!standard_input && std::filesystem::is_directory(file_)) fail("is a folder");
+  std::error_code unknown;  // opening it tells more
+  if (!standard_input && std::filesystem::is_directory(file_, unknown)) fail("is a folder");
   descriptor_ =
       standard_input ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(file_.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) fail("cannot be opened: " + std::generic_category().message(errno));
@@ -96,6 +98,12 @@ bool ByteSource::may_open_twice(const std::filesystem::path& file) {
 }
 
 ByteSource::~ByteSource() { ::close(descriptor_); }
+
+std::string ByteSource::name_of(const std::filesystem::path& file) {
+  if (is_standard_input(file)) return "standard input";
+  const std::string& name = file.native();
+  return std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' '; }) ? printable(name) : name;
+}
 
 void ByteSource::fail(const std::string& what) const { throw DataError(fmt::format("{}: {}", name_of(file_), what)); }
 

@@ -54,10 +54,8 @@ class ByteSource {
 
   static bool is_standard_input(const std::filesystem::path& file) { return file == "-"; }
 
-  /// As messages put it.
-  static std::string name_of(const std::filesystem::path& file) {
-    return is_standard_input(file) ? "standard input" : file.string();
-  }
+  /// As messages put it, which are one line: names with line ends are escaped.
+  static std::string name_of(const std::filesystem::path& file);
 
   /// Throws DataError "FILE: WHAT".
   [[noreturn]] void fail(const std::string& what) const;

@@ -31,10 +31,21 @@ std::vector<fs::directory_entry> list(const fs::path& folder) {
   std::vector<fs::directory_entry> listed;
   for (; !error && entries != fs::directory_iterator(); entries.increment(error))
     if (entries->path().filename().native().front() != '.') listed.push_back(*entries);
-  if (error) throw DataError(fmt::format("{}: cannot be read as a folder: {}", folder.string(), error.message()));
+  if (error)
+    throw DataError(fmt::format("{}: cannot be read as a folder: {}", ByteSource::name_of(folder), error.message()));
   std::sort(listed.begin(), listed.end(),
             [](const auto& a, const auto& b) { return a.path().filename().native() < b.path().filename().native(); });
   return listed;
+}
+
+// What an entry is, through links. Whatever is no folder has to be a file: from a pipe nothing might ever come.
+bool is_folder(const fs::directory_entry& entry) {
+  std::error_code error;
+  const fs::file_type type = entry.status(error).type();
+  if (type == fs::file_type::directory) return true;
+  if (type == fs::file_type::regular) return false;
+  throw DataError(fmt::format("{}: is no file{}{}", ByteSource::name_of(entry.path()), error ? ": " : "",
+                              error ? error.message() : ""));
 }
 
 class ImageSource final : public SampleSource {
@@ -95,17 +106,17 @@ class ImageSource final : public SampleSource {
 
   void find_pictures(const fs::path& folder) {
     for (const fs::directory_entry& entry : list(folder)) {
-      if (!entry.is_directory())
+      if (!is_folder(entry))
         throw DataError(fmt::format("{}: lies beside the folders of classes; only folders may be in {}",
-                                    entry.path().string(), folder.string()));
+                                    ByteSource::name_of(entry.path()), folder.string()));
       const std::string name = entry.path().filename().string();
       if (!is_utf8(name))
         throw DataError(fmt::format("{}: the name of the folder '{}', a class, is not valid UTF-8", folder.string(),
                                     printable(name)));
       for (const fs::directory_entry& file : list(entry.path())) {
-        if (file.is_directory())
-          throw DataError(
-              fmt::format("{}: is a folder within that of a class; only pictures may be there", file.path().string()));
+        if (is_folder(file))
+          throw DataError(fmt::format("{}: is a folder within that of a class; only pictures may be there",
+                                      ByteSource::name_of(file.path())));
         files_.push_back({file.path(), names_.size()});
       }
       names_.push_back(name);
@@ -119,9 +130,10 @@ class ImageSource final : public SampleSource {
     const std::vector<std::byte> bytes = source.take(kMostFileBytes);
     if (bytes.size() == kMostFileBytes) source.fail(fmt::format("is no picture: {} bytes and more", kMostFileBytes));
     bytes_ += bytes.size();
-    if (!skip_damaged_) return decode_picture(bytes, file.string());
+    const std::string place = ByteSource::name_of(file);
+    if (!skip_damaged_) return decode_picture(bytes, place);
     try {
-      return decode_picture(bytes, file.string());
+      return decode_picture(bytes, place);
     } catch (const DataError& error) {
       skipped_.push_back(fmt::format("left out: {}", error.what()));
       return std::nullopt;
@@ -138,7 +150,7 @@ class ImageSource final : public SampleSource {
       break;
     }
     if (options_.height == 0)
-      throw DataError(fmt::format("{}: cannot be decoded, nor any other", files_[0].path.string()));
+      throw DataError(fmt::format("{}: cannot be decoded, nor any other", ByteSource::name_of(files_[0].path)));
     skipped_.clear();
     bytes_ = 0;
   }
@@ -147,10 +159,10 @@ class ImageSource final : public SampleSource {
     std::optional<Picture> picture = decode(file.path);
     if (!picture) return false;
     if (picture->orientation > 1) ++turned_;
-    const std::vector<std::byte> pixels = fit_picture(std::move(*picture), options_, file.path.string());
+    const std::vector<std::byte> pixels = fit_picture(std::move(*picture), options_, ByteSource::name_of(file.path));
     block.data[0].insert(block.data[0].end(), pixels.begin(), pixels.end());
     const auto label = static_cast<std::int64_t>(file.label);
-    classes_.see(label, [&] { return file.path.string(); });
+    classes_.see(label, [&] { return ByteSource::name_of(file.path); });
     const auto bytes = std::as_bytes(std::span(&label, 1));
     block.data[1].insert(block.data[1].end(), bytes.begin(), bytes.end());
     return true;

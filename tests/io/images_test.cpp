@@ -92,6 +92,19 @@ TEST_F(ImagesTest, FoldersThatAreSomethingElse) {
   expect_parts(error(opener({.folder = path("none")})), {path("none").string(), "No such file"});
   expect_parts(error(opener({.folder = folder() / "empty"})), {"holds no folders of pictures"});
   fs::remove(folder() / "dog" / "inner");
+  const fs::path odd = folder() / "dog" / "e";
+  ASSERT_EQ(::mkfifo(odd.c_str(), 0600), 0);
+  expect_parts(error(opener({.folder = folder()})), {odd.string(), "is no file"});
+  fs::remove(odd);
+  fs::create_symlink("e", odd);
+  expect_parts(error(opener({.folder = folder()})), {odd.string(), "is no file: Too many levels of symbolic links"});
+  fs::remove(odd);
+  fs::create_symlink("missing", odd);
+  expect_parts(error(opener({.folder = folder()})), {odd.string(), "is no file: No such file"});
+  fs::remove(odd);
+  put("dog/0\n.png", "GIF89a");  // a message is one line
+  expect_parts(error(opener({.folder = folder()})), {"dog/0\\x0a.png", "neither PNG nor JPEG"});
+  fs::remove(folder() / "dog/0\n.png");
   if (::geteuid() == 0) return;  // whom permissions do not stop
   ::chmod((folder() / "cat").c_str(), 0);
   expect_parts(error(opener({.folder = folder()})), {(folder() / "cat").string(), "Permission denied"});

@@ -23,8 +23,8 @@ trap 'rm -rf "$corpus"' EXIT
 for reader in "$@"; do
   mkdir -p "$corpus/$reader"
   # HDF5 keeps parts of damaged files, which would count as leaks; leaks of the other readers show in the tests under AddressSanitizer.
-  if ! TUTTI_FUZZ_TARGET=$reader TUTTI_FUZZ_SEEDS=$corpus/$reader "$build/bin/tutti_fuzz" -runs="$runs" -seed=1 -max_len=65536 \
-    -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout=20 -detect_leaks=0 -print_final_stats=1 -artifact_prefix="$build/$reader-" \
+  if ! ASAN_OPTIONS=detect_leaks=0 TUTTI_FUZZ_TARGET=$reader TUTTI_FUZZ_SEEDS=$corpus/$reader "$build/bin/tutti_fuzz" -runs="$runs" -seed=1 -max_len=65536 \
+    -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout=20 -print_final_stats=1 -artifact_prefix="$build/$reader-" \
     "$corpus/$reader" >"$build/$reader.log" 2>&1; then
     tail -n 60 "$build/$reader.log"
     echo "$reader: FAILED; the file is beside $build/$reader.log"

@@ -133,8 +133,7 @@ constexpr Target kShardTargets[] = {
 
 std::vector<Target> targets() {
   std::vector<Target> all(std::begin(kShardTargets), std::end(kShardTargets));
-  const auto importers = importer_targets();
-  all.insert(all.end(), importers.begin(), importers.end());
+  for (const auto more : {importer_targets(), made_targets()}) all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <tutti/io/import.hpp>
+
 namespace tutti::io::fuzz {
 
 struct Target {
@@ -22,6 +24,12 @@ std::vector<Target> targets();
 
 /// Those that read formats of others (importer_targets.cpp).
 std::span<const Target> importer_targets();
+
+/// Those whose bytes say what a file or a folder is made of (made_targets.cpp).
+std::span<const Target> made_targets();
+
+/// Reads all samples, and notes; of a source that holds astonishingly many the first samples.
+void drain(SampleSource& source);
 
 /// The target of that name.
 std::optional<Target> find(const std::string& name);
