@@ -35,13 +35,13 @@ class Loader::Impl {
 
   std::optional<Batch> next() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return ahead_.empty() ? is_planned_out() : ahead_.front()->is_filled(); });
+    filled_.wait(lock, [this] { return ahead_.empty() ? is_planned_out() : ahead_.front()->is_filled(); });
     if (ahead_.empty()) return std::nullopt;
     if (ahead_.front()->failure) std::rethrow_exception(ahead_.front()->failure);
     std::optional<Batch> batch(std::move(ahead_.front()->batch));
     ahead_.pop_front();
     lock.unlock();
-    changed_.notify_all();
+    work_.notify_all();
     return batch;
   }
 
@@ -53,7 +53,7 @@ class Loader::Impl {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
-    changed_.notify_all();
+    work_.notify_all();
     for (std::thread& thread : threads_) thread.join();
   }
 
@@ -66,7 +66,7 @@ class Loader::Impl {
       else if (unfilled != nullptr)
         fill(*unfilled, lock);
       else
-        changed_.wait(lock);
+        work_.wait(lock);
     }
   }
 
@@ -90,7 +90,7 @@ class Loader::Impl {
     if (index_ == maker_.batches()) {  // where an epoch is said to begin at its end
       index_ = 0;
       if (++epoch_ >= options_.epochs) {
-        changed_.notify_all();
+        filled_.notify_all();
         return;
       }
     }
@@ -113,12 +113,18 @@ class Loader::Impl {
       index_ = 0;
       ++epoch_;
     }
-    changed_.notify_all();
+    work_.notify_all();
+    tell_filled();
+  }
+
+  // Waking costs both sides: whoever waits for the next batch is not told of others.
+  void tell_filled() {
+    if (!ahead_.empty() && ahead_.front()->is_filled()) filled_.notify_all();
   }
 
   void fill(PlannedBatch& planned, std::unique_lock<std::mutex>& lock) {
     const std::size_t slice = planned.next_slice++;
-    if (options_.threads > 1 && slice == 0) changed_.notify_all();  // another may plan now
+    if (options_.threads > 1 && slice == 0) work_.notify_all();  // another may plan now
     lock.unlock();
     std::exception_ptr failure;
     try {
@@ -133,14 +139,15 @@ class Loader::Impl {
       planned.failure = failure;
       failed_ = true;
     }
-    if (planned.is_filled()) changed_.notify_all();
+    tell_filled();
   }
 
   const LoaderOptions options_;
   BatchMaker maker_;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable work_;                     // for readers: there may be something to plan or to fill
+  std::condition_variable filled_;                   // for next(): the first batch is filled, or there is none to come
   std::deque<std::unique_ptr<PlannedBatch>> ahead_;  // in order: planned, being filled, or filled
   std::uint64_t epoch_;                              // of the next batch to be planned
   std::uint64_t index_;
