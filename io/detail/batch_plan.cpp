@@ -184,7 +184,9 @@ BatchMaker::Source BatchMaker::source_of(std::span<const Wanted> wanted, std::si
   const std::uint64_t chunk = wanted[index].chunk;
   if (index > 0 && chunk == wanted[index - 1].chunk) return before;
   if (const std::byte* const data = cache_.kept(chunk)) return {.data = data, .rows = nullptr, .held = nullptr};
-  std::shared_ptr<const Chunk> held = cache_.chunk(chunk);
+  std::size_t end = index + 1;
+  while (end < wanted.size() && wanted[end].chunk == chunk) ++end;
+  std::shared_ptr<const Chunk> held = cache_.chunk(chunk, end - index);
   const Chunk& there = *held;
   return {.data = there.data, .rows = there.rows.data(), .held = std::move(held)};
 }

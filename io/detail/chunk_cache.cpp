@@ -102,6 +102,12 @@ std::size_t ChunkCache::shard_of(std::uint64_t chunk) const noexcept {
   return static_cast<std::size_t>(after - shards_.begin()) - 1;
 }
 
+std::uint64_t ChunkCache::samples_in(std::uint64_t chunk) const noexcept {
+  const std::size_t shard = shard_of(chunk);
+  const ShardInfo& info = dataset_.shards()[shard];
+  return std::min(info.chunk_samples, info.samples - (chunk - shards_[shard].first_chunk) * info.chunk_samples);
+}
+
 std::shared_ptr<const Chunk> ChunkCache::load(std::uint64_t number) {
   const std::size_t shard = shard_of(number);
   const std::uint64_t in_shard = number - shards_[shard].first_chunk;
@@ -139,7 +145,7 @@ void ChunkCache::prefetch(std::uint64_t number) noexcept {
   }
 }
 
-/// Drops the least recently used ones, but for those that a thread is reading just now.
+/// Drops the last ones, but for those that a thread is reading just now.
 void ChunkCache::make_room(std::size_t bytes) {
   for (auto last = entries_.end(); used_ + bytes > capacity_ && last != entries_.begin();) {
     --last;
@@ -150,17 +156,24 @@ void ChunkCache::make_room(std::size_t bytes) {
   }
 }
 
-std::shared_ptr<const Chunk> ChunkCache::chunk(std::uint64_t number) {
+void ChunkCache::use(std::list<Entry>::iterator entry, std::size_t samples) {
+  entry->unused -= std::min<std::uint64_t>(samples, entry->unused);
+  if (entry->unused > 0) return entries_.splice(entries_.begin(), entries_, entry);
+  entry->unused = samples_in(entry->number);
+  entries_.splice(entries_.end(), entries_, entry);
+}
+
+std::shared_ptr<const Chunk> ChunkCache::chunk(std::uint64_t number, std::size_t samples) {
   std::unique_lock lock(mutex_);
   for (auto found = index_.find(number); found != index_.end(); found = index_.find(number)) {
     if (found->second->chunk != nullptr) {
-      entries_.splice(entries_.begin(), entries_, found->second);
-      return entries_.front().chunk;
+      use(found->second, samples);
+      return found->second->chunk;
     }
     read_.wait(lock);
   }
   make_room(chunk_bytes());
-  entries_.push_front({.number = number, .bytes = chunk_bytes(), .chunk = nullptr});
+  entries_.push_front({.number = number, .bytes = chunk_bytes(), .unused = samples_in(number), .chunk = nullptr});
   used_ += chunk_bytes();
   const auto entry = entries_.begin();
   index_.emplace(number, entry);
@@ -182,6 +195,7 @@ std::shared_ptr<const Chunk> ChunkCache::chunk(std::uint64_t number) {
   lock.lock();
   make_room(sparse_bytes);  // before this one may be dropped
   entry->chunk = loaded;
+  use(entry, samples);
   entry->bytes += sparse_bytes;
   used_ += sparse_bytes;
   lock.unlock();

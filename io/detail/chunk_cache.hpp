@@ -1,5 +1,7 @@
 // Decoded and verified chunks of a data set. Where all of it fits the cache's bytes, every chunk is kept and found
-// without a lock; elsewhere the least recently used ones are dropped.
+// without a lock. Elsewhere those are dropped first whose samples have all been used, the last one before others: it
+// will not be wanted before the next epoch, and its memory, which the next chunk gets, is warm. After them it is the
+// least recently used ones.
 #pragma once
 
 #include <atomic>
@@ -54,8 +56,9 @@ class ChunkCache {
   /// All chunks are kept, and have been read.
   bool is_complete() const noexcept { return !kept_.empty() && loaded_.load(std::memory_order_acquire) == chunks_; }
 
-  /// Dropped or not, a chunk is there as long as its user holds it. \throws DataError.
-  std::shared_ptr<const Chunk> chunk(std::uint64_t number);
+  /// For the use of so many of its samples. Dropped or not, a chunk is there as long as its user holds it.
+  /// \throws DataError.
+  std::shared_ptr<const Chunk> chunk(std::uint64_t number, std::size_t samples);
 
   /// Has the system read a chunk that is not in memory, unless chunks come as fast as from the page cache anyway. A
   /// hint: errors are those of chunk().
@@ -65,6 +68,7 @@ class ChunkCache {
   struct Entry {
     std::uint64_t number;
     std::size_t bytes;
+    std::uint64_t unused;                // samples, counted anew when all have been used
     std::shared_ptr<const Chunk> chunk;  // null while a thread reads it
   };
 
@@ -76,9 +80,11 @@ class ChunkCache {
 
   std::size_t chunk_bytes() const noexcept { return offsets_.back(); }
   std::size_t shard_of(std::uint64_t chunk) const noexcept;
+  std::uint64_t samples_in(std::uint64_t chunk) const noexcept;
   std::shared_ptr<const ShardReader> reader(std::size_t shard);
   std::shared_ptr<const Chunk> load(std::uint64_t number);
   void make_room(std::size_t bytes);
+  void use(std::list<Entry>::iterator entry, std::size_t samples);
 
   const Dataset& dataset_;
   std::vector<std::uint64_t> first_samples_;  // by shard
@@ -93,7 +99,7 @@ class ChunkCache {
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable read_;
-  std::list<Entry> entries_;  // most recently used first
+  std::list<Entry> entries_;  // to be dropped from the end
   std::unordered_map<std::uint64_t, std::list<Entry>::iterator> index_;
   std::size_t used_ = 0;  // bytes of all entries
 

@@ -473,18 +473,23 @@ TEST_F(LoaderTest, MoreShardsThanFilesMayBeOpen) {
 }
 
 // A chunk that was dropped is read again, and what happened to its file meanwhile shows; a chunk that was kept is not.
-TEST_F(LoaderTest, TheCacheDropsWhatExceedsItsBytesTheLeastRecentlyUsedFirst) {
+TEST_F(LoaderTest, TheCacheDropsUsedUpChunksFirstThenTheLeastRecentlyUsed) {
   const std::size_t chunk_bytes = 2 * 64;  // of two fields, each in whole lines of 64 bytes
   ChunkCache cache(*dataset_, 2 * chunk_bytes);
-  cache.chunk(0);
-  cache.chunk(1);
-  cache.chunk(0);
-  cache.chunk(2);  // drops chunk 1
   const fs::path shard = dataset_->shards()[0].file;
+  cache.chunk(0, 1);
+  cache.chunk(1, 1);
+  cache.chunk(0, 1);
+  cache.chunk(2, 1);  // drops chunk 1
   for (const std::uint64_t id : {0U, 5U}) damage_sample(shard, id);
-  EXPECT_NO_THROW(cache.chunk(0));
-  expect_parts(message_of([&] { cache.chunk(1); }), {shard.string(), "chunk 1", "damaged"});
-  EXPECT_NO_THROW(cache.chunk(2));
+  EXPECT_NO_THROW(cache.chunk(0, 3));
+  expect_parts(message_of([&] { cache.chunk(1, 1); }), {shard.string(), "chunk 1", "damaged"});
+  EXPECT_NO_THROW(cache.chunk(2, 1));
+  cache.chunk(3, 5);  // drops chunk 0, and is used up
+  cache.chunk(4, 1);  // drops chunk 3
+  for (const std::uint64_t id : {10U, 15U}) damage_sample(shard, id);
+  EXPECT_NO_THROW(cache.chunk(2, 1));
+  expect_parts(message_of([&] { cache.chunk(3, 1); }), {shard.string(), "chunk 3", "damaged"});
 }
 
 // Two loaders at once, as a trainer has for training and evaluation.
