@@ -11,7 +11,9 @@
 
 #include <tutti/kernels/cpp20.hpp>
 
+#include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -30,30 +32,51 @@ class Permutation {
   Permutation(std::uint64_t size, std::uint64_t key) noexcept
       : size_(size), key_(key), bits_(static_cast<unsigned>(std::bit_width(size - 1))) {}
 
-  /// Requires value < size.
-  std::uint64_t operator()(std::uint64_t value) const noexcept {
-    do {
-      value = permute(value);
-    } while (value >= size_);
-    return value;
+  /// Replaces `values`, all below `size`, by what they become. Some are on their way at the same time, since the steps
+  /// of one wait for each other.
+  void operator()(std::span<std::uint64_t> values) const noexcept {
+    constexpr std::size_t kAtOnce = 4;
+    std::array<std::uint64_t, kAtOnce> moving{};
+    std::array<std::size_t, kAtOnce> at{};
+    std::size_t next = 0;
+    std::size_t arrived = 0;
+    for (std::size_t i = 0; i < kAtOnce; ++i) {
+      at[i] = next;
+      if (next < values.size()) moving[i] = values[next++];
+    }
+    while (arrived < values.size()) {
+      permute(moving);
+      for (std::size_t i = 0; i < kAtOnce; ++i) {
+        if (moving[i] >= size_ || at[i] == values.size()) continue;
+        values[at[i]] = moving[i];
+        ++arrived;
+        at[i] = next;
+        if (next < values.size()) moving[i] = values[next++];
+      }
+    }
   }
 
  private:
-  std::uint64_t permute(std::uint64_t value) const noexcept {
+  template <std::size_t N>
+  void permute(std::array<std::uint64_t, N>& values) const noexcept {
     const unsigned low_bits = (bits_ + 1) / 2;
-    const std::uint64_t low_mask = (std::uint64_t{1} << low_bits) - 1;
-    const std::uint64_t high_mask = (std::uint64_t{1} << (bits_ - low_bits)) - 1;
-    auto low = static_cast<std::uint32_t>(value & low_mask);
-    auto high = static_cast<std::uint32_t>(value >> low_bits);
+    const auto low_mask = static_cast<std::uint32_t>((std::uint64_t{1} << low_bits) - 1);
+    const auto high_mask = static_cast<std::uint32_t>((std::uint64_t{1} << (bits_ - low_bits)) - 1);
+    std::array<std::uint32_t, N> low;
+    std::array<std::uint32_t, N> high;
+    for (std::size_t i = 0; i < N; ++i) {
+      low[i] = static_cast<std::uint32_t>(values[i]) & low_mask;
+      high[i] = static_cast<std::uint32_t>(values[i] >> low_bits);
+    }
     auto round_key = static_cast<std::uint32_t>(key_);
     const auto step = static_cast<std::uint32_t>(key_ >> 32) | 1U;
     for (int round = rounds(); round > 0; round -= 2) {
-      high ^= mix(low + round_key) & static_cast<std::uint32_t>(high_mask);
+      for (std::size_t i = 0; i < N; ++i) high[i] ^= mix(low[i] + round_key) & high_mask;
       round_key += step;
-      low ^= mix(high + round_key) & static_cast<std::uint32_t>(low_mask);
+      for (std::size_t i = 0; i < N; ++i) low[i] ^= mix(high[i] + round_key) & low_mask;
       round_key += step;
     }
-    return (std::uint64_t{high} << low_bits) | low;
+    for (std::size_t i = 0; i < N; ++i) values[i] = (std::uint64_t{high[i]} << low_bits) | low[i];
   }
 
   // By the same test as above, with more to spare.

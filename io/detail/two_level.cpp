@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 
 #include <tutti/io/detail/permutation.hpp>
 #include <tutti/kernels/error.hpp>
@@ -100,32 +102,50 @@ std::uint64_t TwoLevelOrder::id(std::uint64_t block, std::uint64_t offset) const
   return shard.first_sample + blocks * block_ + (rest - shard.first_rest);
 }
 
-void TwoLevelOrder::samples(std::uint64_t epoch, std::uint64_t first, std::span<std::uint64_t> ids) const noexcept {
+/// Replaces places in the list of the epoch by the ids that stand there.
+void TwoLevelOrder::resolve(std::uint64_t epoch, std::span<std::uint64_t> places) const noexcept {
   const Permutation blocks(std::max<std::uint64_t>(full_blocks_, 1), random_u64(seed_ ^ kBlockStream, epoch, 0));
-  const std::uint64_t seam_key = random_u64(seed_ ^ kSeamStream, epoch, 0);
-  const std::uint64_t window_key = random_u64(seed_ ^ kWindowStream, epoch, 0);
   const std::uint64_t in_short = size_ - full_blocks_ * block_;  // samples of the short block
   const std::uint64_t slot =
       in_short == 0 ? full_blocks_ : scaled(random_u64(seed_ ^ kBlockStream, epoch, 1), full_blocks_ + 1);
   const std::uint64_t short_begin = slot * block_;
-  const auto id_at = [&](std::uint64_t place) {
-    if (place < short_begin) return id(blocks(place / block_), place % block_);
-    if (place - short_begin < in_short) return id(full_blocks_, place - short_begin);
-    place -= in_short;
-    return id(blocks(place / block_), place % block_);
-  };
-  while (!ids.empty()) {
+  const auto is_in_short = [&](std::uint64_t place) { return place - short_begin < in_short; };
+  constexpr std::size_t kPiece = 256;
+  std::array<std::uint64_t, kPiece> numbers;
+  while (!places.empty()) {
+    const auto piece = places.first(std::min(places.size(), kPiece));
+    places = places.subspan(piece.size());
+    std::size_t count = 0;
+    for (std::uint64_t& place : piece) {
+      if (is_in_short(place)) continue;
+      numbers[count++] = (place - (place < short_begin ? 0 : in_short)) / block_;
+    }
+    blocks(std::span(numbers).first(count));
+    count = 0;
+    for (std::uint64_t& place : piece)
+      place = is_in_short(place) ? id(full_blocks_, place - short_begin)
+                                 : id(numbers[count++], (place - (place < short_begin ? 0 : in_short)) % block_);
+  }
+}
+
+void TwoLevelOrder::samples(std::uint64_t epoch, std::uint64_t first, std::span<std::uint64_t> ids) const noexcept {
+  const std::uint64_t seam_key = random_u64(seed_ ^ kSeamStream, epoch, 0);
+  const std::uint64_t window_key = random_u64(seed_ ^ kWindowStream, epoch, 0);
+  for (std::span<std::uint64_t> left = ids; !left.empty();) {
     const Run run = run_at(first);
     const std::uint64_t begin = lane_begin(run.lane);
     const Window window = window_at(seam_key, run.lane, run.at);
     const std::uint64_t in_window = run.at - window.first;
-    const std::uint64_t count = std::min({run.count, window.size - in_window, std::uint64_t{ids.size()}});
+    const std::uint64_t count = std::min({run.count, window.size - in_window, std::uint64_t{left.size()}});
+    const auto places = left.first(count);
+    std::iota(places.begin(), places.end(), in_window);
     // Where a window begins in the list is its number among all windows of the epoch.
-    const Permutation places(window.size, key_of(window_key, begin + window.first));
-    for (std::uint64_t i = 0; i < count; ++i) ids[i] = id_at(begin + window.first + places(in_window + i));
-    ids = ids.subspan(count);
+    Permutation(window.size, key_of(window_key, begin + window.first))(places);
+    for (std::uint64_t& place : places) place += begin + window.first;
+    left = left.subspan(count);
     first += count;
   }
+  resolve(epoch, ids);
 }
 
 }  // namespace tutti::io

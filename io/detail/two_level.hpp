@@ -74,6 +74,7 @@ class TwoLevelOrder {
   std::uint64_t lane_begin(std::uint64_t lane) const noexcept;
   Window window_at(std::uint64_t key, std::uint64_t lane, std::uint64_t at) const noexcept;
   std::uint64_t id(std::uint64_t block, std::uint64_t offset) const noexcept;
+  void resolve(std::uint64_t epoch, std::span<std::uint64_t> places) const noexcept;
 
   std::uint64_t size_;
   std::uint64_t seed_;

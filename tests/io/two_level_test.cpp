@@ -170,9 +170,12 @@ TEST(Permutation, EveryNumberIsEquallyLikelyAtEveryPlace) {
   for (const std::uint64_t size : {2U, 3U, 5U, 6U, 7U, 8U, 9U, 16U, 17U, 33U, 65U, 130U, 257U}) {
     const std::uint64_t keys = size < 18 ? 50000 : 5000;
     std::vector<double> counts(size * size);
+    std::vector<std::uint64_t> numbers(size);
     for (std::uint64_t key = 0; key < keys; ++key) {
       const Permutation permutation(size, random_u64(kTwoLevelSeed, 1, key));
-      for (std::uint64_t place = 0; place < size; ++place) ++counts[place * size + permutation(place)];
+      std::iota(numbers.begin(), numbers.end(), 0);
+      permutation(numbers);
+      for (std::uint64_t place = 0; place < size; ++place) ++counts[place * size + numbers[place]];
     }
     const double n = static_cast<double>(size);
     const double expected = static_cast<double>(keys) / n;
