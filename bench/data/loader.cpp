@@ -195,6 +195,28 @@ Rate sequential_rate(const io::Dataset& dataset) {
   return watch.rate(bytes);
 }
 
+/// What is left of that where as much is read as a chunk at a time, in an order as random as that of blocks.
+Rate random_rate(const io::Dataset& dataset) {
+  std::vector<std::byte> piece(std::size_t{32} << 10);
+  std::size_t bytes = 0;
+  const Stopwatch watch;
+  for (const io::ShardInfo& shard : dataset.shards()) {
+    const int file = ::open(shard.file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) throw std::runtime_error("cannot open " + shard.file.string());
+    const io::Sampler sampler((fs::file_size(shard.file) - 1) / piece.size() + 1, io::Order::shuffled, kSeed);
+    std::vector<std::uint64_t> order(sampler.size());
+    sampler.samples(0, 0, order);
+    for (const std::uint64_t number : order) {
+      const ssize_t got = ::pread(file, piece.data(), piece.size(), static_cast<off_t>(number * piece.size()));
+      if (got <= 0) throw std::runtime_error("cannot read " + shard.file.string());
+      bytes += static_cast<std::size_t>(got);
+      use(piece.data());
+    }
+    ::close(file);
+  }
+  return watch.rate(bytes);
+}
+
 /// What zlib decompresses of the same chunks, compressed as the data set's are, on one core.
 class ZlibChunks {
  public:
@@ -247,6 +269,9 @@ int run(const fs::path& folder, int rounds) {
             [&] { return sequential_rate(plain); });
   compare("contiguous, cache of a fifth, 1 thread; pread", "", rounds,
           exceeds_the_cache(plain, 1, io::Order::contiguous), [&] { return sequential_rate(plain); });
+  compare(
+      "no loader: pread of 32 KiB in random order; pread", "", rounds, [&] { return random_rate(plain); },
+      [&] { return sequential_rate(plain); });
   ZlibChunks zlib(rows, deflate.shards().front().chunk_samples, 1);
   for (const int threads : {1, 2})
     compare(fmt::format("two-level of deflate-1, {} thread{}; zlib", threads, threads == 1 ? "" : "s"),
