@@ -10,6 +10,7 @@ namespace tutti::detail {
 // Each in the folder of its kind.
 std::span<const Codec* const> block_codecs() noexcept;
 
+extern const CodecParameter kBlockParameter;
 extern const CodecParameter kFeedbackParameter;
 extern const CodecParameter kRoundingParameter;
 extern const CodecParameter kSeedParameter;

@@ -1,7 +1,9 @@
 // The table of codecs, and their settings as text.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
+#include <cstdint>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -9,6 +11,7 @@
 #include <tutti/compression/codec_rows.hpp>
 #include <tutti/compression/codecs.hpp>
 #include <tutti/compression/reduction.hpp>
+#include <tutti/kernels/codecs/encoding.hpp>
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/names.hpp>
 #include <tutti/kernels/text.hpp>
@@ -45,8 +48,10 @@ Number number_from(std::string_view whole, const CodecParameter& parameter, std:
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   const auto as_double = static_cast<double>(number);
   if (error != std::errc() || end != value.data() + value.size() || !(as_double >= parameter.low) ||
-      !(as_double <= parameter.high))
-    refuse(whole, text(parameter.name, " = '", value, "' is no number from ", parameter.low, " to ", parameter.high));
+      !(as_double <= parameter.high) ||
+      (parameter.is_power_of_two && !std::has_single_bit(static_cast<std::uint64_t>(as_double))))
+    refuse(whole, text(parameter.name, " = '", value, "' is no ", parameter.is_power_of_two ? "power of two" : "number",
+                       " from ", parameter.low, " to ", parameter.high));
   return number;
 }
 
@@ -97,6 +102,12 @@ CodecSettings defaults_of(const Codec& codec) {
 
 namespace detail {
 
+constinit const CodecParameter kBlockParameter = {.name = "block",
+                                                  .meaning = "values that have a scale in common: a power of two",
+                                                  .slot = &CodecSettings::block,
+                                                  .low = kSmallestBlock,
+                                                  .high = kLargestBlock,
+                                                  .is_power_of_two = true};
 constinit const CodecParameter kFeedbackParameter = {
     .name = "feedback",
     .meaning = "what is not sent is kept and added to the next contribution",
@@ -146,6 +157,13 @@ CodecSettings codec_settings(std::string_view whole) {
   }
   if (settings.feedback && codec.feedback == Feedback::refused) refuse(whole, "it cannot have feedback");
   return settings;
+}
+
+void require_valid(const CodecSettings& settings) {
+  const std::string whole = to_text(settings);
+  codec_settings(whole);
+  if (settings.feedback && codec_named(settings.codec).feedback == Feedback::refused)
+    refuse(whole, "it cannot have feedback");
 }
 
 std::string to_text(const CodecSettings& settings) {

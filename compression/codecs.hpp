@@ -27,6 +27,10 @@ struct CodecSettings {
   bool feedback = false;             ///< what a rank has not sent is kept and added to its next contribution
   std::string rounding = "nearest";  ///< "nearest" (ties to even) or "stochastic" (unbiased)
   std::uint64_t seed = 0;            ///< of all draws
+  std::int64_t block = 1024;         ///< values that have a scale in common: a power of two
+  std::int64_t levels = 127;         ///< of "qsgd"
+  double clip = 2.5;                 ///< of "terngrad"
+  std::string format = "e4m3";       ///< of "fp8": or "e5m2"
   friend bool operator==(const CodecSettings&, const CodecSettings&) = default;
 };
 
@@ -39,6 +43,7 @@ struct CodecParameter {
   Slot slot;
   double low = 0.0;  ///< of numbers
   double high = 0.0;
+  bool is_power_of_two = false;
   std::span<const std::string_view> choices = {};  ///< of words
 };
 
@@ -79,6 +84,9 @@ const Codec& codec_named(std::string_view name);
 /// Settings from text: NAME or NAME:PARAMETER=VALUE,PARAMETER=VALUE. \throws InvalidArgument naming the text, what is
 /// wrong with it and what is known: a codec, a parameter that it does not have, a value out of range, one given twice.
 CodecSettings codec_settings(std::string_view text);
+
+/// \throws InvalidArgument: an unknown codec, a parameter of it that is out of range, or feedback that it cannot have.
+void require_valid(const CodecSettings& settings);
 
 /// The shortest text that gives these settings.
 std::string to_text(const CodecSettings& settings);

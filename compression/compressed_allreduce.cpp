@@ -35,6 +35,7 @@ std::shared_ptr<detail::Reduction> make_reduction(detail::ReductionParts&& parts
         text("compressed allreduce: operator ", name(parts.op), " cannot be compressed, only sum and avg"));
   if (const std::string problem = find_problem(parts.parts); !problem.empty())
     throw InvalidArgument(text("compressed allreduce: ", problem));
+  require_valid(parts.settings);
   return codec_named(parts.settings.codec).make(std::move(parts));
 }
 

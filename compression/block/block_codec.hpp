@@ -7,15 +7,9 @@
 #include <span>
 
 #include <tutti/compression/compressed_allreduce.hpp>
+#include <tutti/kernels/codecs/encoding.hpp>
 
 namespace tutti::detail {
-
-/// Where draws come from. Contributors draw differently, or errors would add up instead of cancelling out.
-struct Draw {
-  std::uint64_t seed = 0;
-  std::uint64_t stream = 0;  ///< of step, tensor, contributor and phase
-  std::uint64_t first = 0;   ///< index of the first value within the tensor: a draw is of (stream, index)
-};
 
 /// The stream of draws of a contributor, or of the owner of a sum (`contributor` = ranks), for a tensor in a step.
 std::uint64_t draw_stream(std::uint64_t step, std::uint64_t tensor, std::uint64_t contributor) noexcept;
@@ -35,7 +29,8 @@ class BlockCodec {
   virtual std::size_t encoded_bytes(std::size_t count) const noexcept = 0;
 
   /// Encodes values + residual; residual becomes what `out`, decoded, lacks of that. An empty residual is none. Where a
-  /// block has a value that is not finite, its residual stays and no value of it is finite when decoded.
+  /// value is not finite, none of those that it is encoded together with is finite when decoded, and their residual
+  /// stays.
   virtual CompressionFacts encode(std::span<const float> values, std::span<float> residual, const Draw& draw,
                                   std::span<std::byte> out) const = 0;
 

@@ -159,13 +159,6 @@ TEST_P(CodecOf, OperationsInFlightAreWaitedForInAnyOrder) {
 INSTANTIATE_TEST_SUITE_P(Codecs, CodecOf, testing::ValuesIn(kPrecisions),
                          [](const auto& row) { return std::string(row.param.codec); });
 
-TEST(Codecs, AreAllTested) {
-  for (const Codec* codec : codecs())
-    EXPECT_TRUE(codec->name == "none" || std::any_of(std::begin(kPrecisions), std::end(kPrecisions),
-                                                     [&](const Precision& p) { return p.codec == codec->name; }))
-        << codec->name;
-}
-
 template <class E>
 std::string message_of(const std::function<void()>& action) {
   try {
