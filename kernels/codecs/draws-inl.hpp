@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <hwy/highway.h>
 
@@ -18,17 +19,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-/// Words of a draw, of which the upper 24 bits count. A lane holds a counter, so a call gives four words for each.
+/// 16 bits for each value. A lane holds a counter, so a call gives four words, or eight draws, for each.
 class Draws {
  public:
-  /// Those of `count` values from `first` on, which is counted from the start of what is encoded. No 64 counters in a
-  /// chunk lie on both sides of a multiple of 2^32.
+  /// Those of `count` values from `first` on, which is counted from the start of what is encoded. The counters of a
+  /// chunk do not lie on both sides of a multiple of 2^32.
   HWY_INLINE void fill(const Draw& draw, std::size_t first, std::size_t count) {
-    const std::uint64_t counter = (draw.first + first) / 4;
-    for (std::size_t i = 0; i < count; i += 4 * kGroupLanes) fill_vector(draw, counter + i / 4, words_ + i);
+    const std::uint64_t counter = (draw.first + first) / 8;
+    std::uint32_t words[kChunk / 2];
+    for (std::size_t i = 0; i < (count + 1) / 2; i += 4 * kGroupLanes) fill_vector(draw, counter + i / 4, words + i);
+    std::memcpy(halves_, words, sizeof words);
   }
 
-  HWY_INLINE const std::uint32_t* words() const { return words_; }
+  HWY_INLINE const std::uint16_t* halves() const { return halves_; }
 
  private:
   using Words = hn::Vec<CodeBits>;
@@ -78,14 +81,18 @@ class Draws {
   }
 #endif
 
-  alignas(kMaxVectorBytes) std::uint32_t words_[kChunk];
+  alignas(kMaxVectorBytes) std::uint16_t halves_[kChunk];
 };
 
-/// As numbers in [0, 1).
-HWY_INLINE CodeVector uniforms(const std::uint32_t* words) {
+HWY_INLINE hn::Vec<CodeBits> draw_bits(const std::uint16_t* draws) {
+  return hn::PromoteTo(CodeBits(), hn::LoadU(hn::Rebind<std::uint16_t, CodeFloats>(), draws));
+}
+
+/// As numbers: the middles of 2^16 intervals of [0, 1].
+HWY_INLINE CodeVector uniforms(const std::uint16_t* draws) {
   const CodeFloats d;
-  const auto upper = hn::ShiftRight<8>(hn::LoadU(CodeBits(), words));
-  return hn::Mul(hn::ConvertTo(d, hn::BitCast(CodeIntegers(), upper)), hn::Set(d, 0x1p-24F));
+  const auto number = hn::ConvertTo(d, hn::BitCast(CodeIntegers(), draw_bits(draws)));
+  return hn::Mul(hn::Add(number, hn::Set(d, 0.5F)), hn::Set(d, 0x1p-16F));
 }
 
 }  // namespace tutti::HWY_NAMESPACE

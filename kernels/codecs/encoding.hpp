@@ -21,8 +21,9 @@ namespace tutti {
 inline constexpr std::size_t kSmallestBlock = 32;
 inline constexpr std::size_t kLargestBlock = 65536;
 
-/// Where draws come from. The draw for value i of a tensor is a multiple of 2^-24 in [0, 1): word i mod 4 of Philox of
-/// (seed; i / 4, stream), its upper 24 bits. Contributors need streams of their own, or their errors would add up
+/// Where draws come from. Value i of a tensor draws 16 bits h: half i mod 2, the lower first, of word (i mod 8) / 2 of
+/// Philox (philox.hpp) of (seed; counter i / 8, stream). As a number that is (h + 1/2) 2^-16: probabilities are met to
+/// 2^-17, and what needs no rounding stays. Contributors need streams of their own, or their errors would add up
 /// instead of cancelling out.
 struct Draw {
   std::uint64_t seed = 0;

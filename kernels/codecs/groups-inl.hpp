@@ -125,25 +125,30 @@ HWY_INLINE std::uint32_t largest_magnitude(const float* values, const float* res
   return static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(di, largest)));
 }
 
-/// Sum of magnitudes, or of squares: not finite if a value is not.
-template <bool kResidual, bool kSquares>
-HWY_INLINE double sum_of_block(const float* values, const float* residual, std::size_t count) {
-  ColumnSums sums = ColumnSums::zero();
+/// Not finite if a value is not.
+struct BlockSums {
+  double magnitudes = 0.0;
+  double squares = 0.0;
+};
+
+template <bool kResidual, bool kMagnitudes>
+HWY_INLINE BlockSums sums_of_block(const float* values, const float* residual, std::size_t count) {
+  ColumnSums magnitudes = ColumnSums::zero();
+  ColumnSums squares = ColumnSums::zero();
   each_group<kResidual>(values, residual, count, [&](const float* v, const float* e) HWY_ATTR {
     for (std::size_t k = 0; k < kGroupVectors; ++k) {
       const auto p = contribution<kResidual>(v + k * kGroupLanes, e + (kResidual ? k * kGroupLanes : 0));
-      if constexpr (kSquares)
-        sums.add_square(k, p);
-      else
-        sums.add(k, hn::Abs(p));
+      if constexpr (kMagnitudes) magnitudes.add(k, hn::Abs(p));
+      squares.add_square(k, p);
     }
   });
-  return sums.total();
+  return {magnitudes.total(), squares.total()};
 }
 
 // A Step encodes groups:
 //   kBytes   of the codes of a group
 //   kDraws   whether it takes draws
+//   kCounts  whether squares of values and errors are summed here
 //   kAlone   whether each value stands for itself, and may be not finite
 //   code(k, p, draws, codes, saturated)   writes the codes of vector k of a group, and gives what they are decoded as
 //   value(k, codes)                       that, from codes
@@ -151,7 +156,7 @@ HWY_INLINE double sum_of_block(const float* values, const float* residual, std::
 /// One group, the first `count` values of which are there.
 template <bool kResidual, bool kWhole, class Step>
 HWY_INLINE void encode_group(const Step& step, const float* values, float* residual, std::size_t count,
-                             const std::uint32_t* draws, std::uint8_t* codes, CodeTotals& totals) {
+                             const std::uint16_t* draws, std::uint8_t* codes, CodeTotals& totals) {
   const CodeFloats d;
   for (std::size_t k = 0; k < kGroupVectors; ++k) {
     const std::size_t first = k * kGroupLanes;
@@ -170,15 +175,17 @@ HWY_INLINE void encode_group(const Step& step, const float* values, float* resid
       error = hn::IfThenElseZero(finite, error);
     }
     if constexpr (!kWhole) error = hn::IfThenElseZero(hn::FirstN(d, count - std::min(count, first)), error);
-    totals.squares.add_square(k, p);
-    totals.errors.add_square(k, error);
+    if constexpr (Step::kCounts) {
+      totals.squares.add_square(k, p);
+      totals.errors.add_square(k, error);
+    }
   }
 }
 
 /// At most kChunk values.
 template <bool kResidual, class Step>
 HWY_INLINE void encode_chunk(const Step& step, const float* values, float* residual, std::size_t count,
-                             const std::uint32_t* draws, std::uint8_t* codes, CodeTotals& totals) {
+                             const std::uint16_t* draws, std::uint8_t* codes, CodeTotals& totals) {
   std::size_t i = 0;
   for (; i + kGroup <= count; i += kGroup)
     encode_group<kResidual, true>(step, values + i, kResidual ? residual + i : nullptr, kGroup,

@@ -30,11 +30,11 @@ struct Bf16Code {
   static constexpr std::uint32_t kLargest = 0x7f7f0000U;
   static constexpr std::uint32_t kFirstBeyond = kStochastic ? kLargest + 1 : 0x7f7f8000U;  // may become infinity
 
-  static HWY_INLINE hn::Vec<HalfBits> round(CodeVector p, const std::uint32_t* draws) {
+  static HWY_INLINE hn::Vec<HalfBits> round(CodeVector p, const std::uint16_t* draws) {
     auto bits = hn::BitCast(CodeBits(), p);
     if constexpr (kStochastic) {
-      // What is rounded away is compared with 16 bits of the draw; nothing is rounded away of what is not finite.
-      bits = hn::Add(bits, hn::ShiftRight<16>(hn::LoadU(CodeBits(), draws)));
+      // As many bits are rounded away as are drawn; none of what is not finite.
+      bits = hn::Add(bits, draw_bits(draws));
     } else {
       bits = round_upper_half(p);
     }
@@ -50,7 +50,7 @@ struct F16Code {
   static constexpr std::uint32_t kLargest = 0x477fe000U;  // 65504
   static constexpr std::uint32_t kFirstBeyond = 0x477ff000U;
 
-  static HWY_INLINE hn::Vec<HalfBits> round(CodeVector p, const std::uint32_t* /*draws*/) {
+  static HWY_INLINE hn::Vec<HalfBits> round(CodeVector p, const std::uint16_t* /*draws*/) {
     return round_to_f16(CodeFloats(), p);
   }
   static HWY_INLINE CodeVector number(hn::Vec<HalfBits> half) { return f32_from_f16(CodeFloats(), half); }
@@ -59,10 +59,11 @@ struct F16Code {
 template <class Half, bool kSaturates>
 struct HalfStep {
   static constexpr std::size_t kBytes = 2 * kGroup;
+  static constexpr bool kCounts = true;
   static constexpr bool kAlone = true;
   static constexpr bool kDraws = Half::kDraws;
 
-  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint32_t* draws, std::uint8_t* codes,
+  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint16_t* draws, std::uint8_t* codes,
                              std::uint64_t& saturated) const {
     const CodeFloats d;
     const CodeIntegers di;
@@ -96,7 +97,7 @@ CodeSums encode_halves(const EncodeArguments& call) {
     const std::size_t count = std::min(kChunk, call.count - first);
     if constexpr (Half::kDraws) draws.fill(call.draw, first, count);
     encode_chunk<kResidual>(step, call.values + first, kResidual ? call.residual + first : nullptr, count,
-                            draws.words(), call.out + 2 * first, totals);
+                            draws.halves(), call.out + 2 * first, totals);
   }
   return totals.sums();
 }

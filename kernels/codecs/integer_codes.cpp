@@ -55,12 +55,13 @@ inline IntegerScale integer_scale_of(const IntegerCode& code, float largest, dou
 template <bool kStochastic>
 struct IntegerStep {
   static constexpr std::size_t kBytes = kGroup;
+  static constexpr bool kCounts = true;
   static constexpr bool kAlone = false;
   static constexpr bool kDraws = kStochastic;
 
   CodeVector unit, inverse, bound, levels;
 
-  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint32_t* draws, std::uint8_t* codes,
+  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint16_t* draws, std::uint8_t* codes,
                              std::uint64_t& saturated) const {
     const CodeFloats d;
     const CodeIntegers di;
@@ -80,17 +81,45 @@ struct IntegerStep {
     hn::StoreU(hn::DemoteTo(bytes, integers), bytes, reinterpret_cast<std::int8_t*>(codes) + k * kGroupLanes);
     return hn::Mul(hn::ConvertTo(d, integers), unit);
   }
+};
+
+/// What integers are decoded as.
+template <std::size_t kBits>
+struct PackedIntegers {
+  static constexpr std::size_t kBytes = kGroup * kBits / 8;
+
+  CodeVector unit;
 
   HWY_INLINE CodeVector value(std::size_t k, const std::uint8_t* codes) const {
-    const hn::Rebind<std::int8_t, CodeIntegers> bytes;
-    const auto stored = hn::LoadU(bytes, reinterpret_cast<const std::int8_t*>(codes) + k * kGroupLanes);
-    return hn::Mul(hn::ConvertTo(CodeFloats(), hn::PromoteTo(CodeIntegers(), stored)), unit);
+    return hn::Mul(hn::ConvertTo(CodeFloats(), integers(k, codes)), unit);
+  }
+
+ private:
+  HWY_INLINE hn::Vec<CodeIntegers> integers(std::size_t k, const std::uint8_t* codes) const {
+    const CodeIntegers di;
+    if constexpr (kBits == 8) {
+      const hn::Rebind<std::int8_t, CodeIntegers> bytes;
+      return hn::PromoteTo(di, hn::LoadU(bytes, reinterpret_cast<const std::int8_t*>(codes) + k * kGroupLanes));
+    } else {
+      // Each lane gets the word that has its integer, and shifts it to the top and down again, with its sign.
+      constexpr std::size_t kInWord = 32 / kBits;
+      constexpr std::size_t kWords = kGroup / kInWord;
+      std::int32_t words[kWords];
+      std::memcpy(words, codes, sizeof words);
+      const std::size_t first = k * kGroupLanes;
+      auto word = hn::Set(di, words[first / kInWord]);
+      if constexpr (kGroupLanes > kInWord)
+        word = hn::IfThenElse(hn::FirstN(di, kInWord), word, hn::Set(di, words[kWords - 1]));
+      const auto place = hn::And(hn::Iota(di, static_cast<std::int32_t>(first)), hn::Set(di, kInWord - 1));
+      const auto shift = hn::Sub(hn::Set(di, 32 - kBits), hn::Mul(place, hn::Set(di, kBits)));
+      return hn::ShiftRight<32 - kBits>(hn::Shl(word, shift));
+    }
   }
 };
 
 inline constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
 
-/// Eight bytes that hold integers of kBits bits as so many bits next to each other, and back.
+/// Eight integers that take a byte each, as kBits bits next to each other.
 template <std::size_t kBits>
 HWY_INLINE std::uint64_t pack_word(std::uint64_t word) {
   if constexpr (kBits == 2) {
@@ -105,46 +134,22 @@ HWY_INLINE std::uint64_t pack_word(std::uint64_t word) {
     return (word | (word >> 16)) & 0xffffffffU;
   }
 }
-template <std::size_t kBits>
-HWY_INLINE std::uint64_t unpack_word(std::uint64_t word) {
-  std::uint64_t signs = 0;
-  if constexpr (kBits == 2) {
-    word = (word | (word << 24)) & 0x000000ff000000ffU;
-    word = (word | (word << 12)) & 0x000f000f000f000fU;
-    word = (word | (word << 6)) & 0x0303030303030303U;
-    signs = (word >> 1) & 0x0101010101010101U;
-    return word | (signs * 0xfcU);
-  } else {
-    word = (word | (word << 16)) & 0x0000ffff0000ffffU;
-    word = (word | (word << 8)) & 0x00ff00ff00ff00ffU;
-    word = (word | (word << 4)) & 0x0f0f0f0f0f0f0f0fU;
-    signs = (word >> 3) & 0x0101010101010101U;
-    return word | (signs * 0xf0U);
-  }
-}
-
-/// `bytes` has room for whole words.
+/// `bytes` has room for whole words; the codes may end within one.
 template <std::size_t kBits>
 HWY_INLINE void pack_bytes(const std::uint8_t* bytes, std::size_t count, std::uint8_t* out) {
-  for (std::size_t i = 0; i < count; i += kWordBytes) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes + i, sizeof word);
+  const std::size_t whole = count / kWordBytes;
+  const std::size_t rest = count % kWordBytes;
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < whole; ++i) {
+    std::memcpy(&word, bytes + i * kWordBytes, sizeof word);
     word = pack_word<kBits>(word);
-    std::memcpy(out, &word, (std::min(count - i, kWordBytes) * kBits + 7) / 8);
-    out += kBits;
+    std::memcpy(out + i * kBits, &word, kBits);
   }
+  if (rest == 0) return;
+  std::memcpy(&word, bytes + whole * kWordBytes, sizeof word);
+  word = pack_word<kBits>(word);
+  std::memcpy(out + whole * kBits, &word, (rest * kBits + 7) / 8);
 }
-template <std::size_t kBits>
-HWY_INLINE void unpack_bytes(const std::uint8_t* in, std::size_t count, std::uint8_t* bytes) {
-  for (std::size_t i = 0; i < count; i += kWordBytes) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, in, (std::min(count - i, kWordBytes) * kBits + 7) / 8);
-    word = unpack_word<kBits>(word);
-    std::memcpy(bytes + i, &word, sizeof word);
-    in += kBits;
-  }
-}
-
 template <std::size_t kBits, bool kResidual, bool kStochastic>
 CodeSums encode_integers(const IntegerCode& code, const EncodeArguments& call) {
   const CodeFloats d;
@@ -164,7 +169,7 @@ CodeSums encode_integers(const IntegerCode& code, const EncodeArguments& call) {
       out += sizeof kNanBits + code_bytes;
       continue;
     }
-    const double squares = needs_squares ? sum_of_block<kResidual, true>(values, residual, count) : 0.0;
+    const double squares = needs_squares ? sums_of_block<kResidual, false>(values, residual, count).squares : 0.0;
     const IntegerScale scale = integer_scale_of(code, std::bit_cast<float>(largest), squares, count);
     const IntegerStep<kStochastic> step = {hn::Set(d, scale.unit), hn::Set(d, scale.inverse), hn::Set(d, scale.bound),
                                            hn::Set(d, static_cast<float>(code.levels))};
@@ -175,7 +180,8 @@ CodeSums encode_integers(const IntegerCode& code, const EncodeArguments& call) {
       if constexpr (kStochastic) draws.fill(call.draw, first + i, size);
       std::uint8_t bytes[kChunk];
       std::uint8_t* codes = kBits == 8 ? out : bytes;
-      encode_chunk<kResidual>(step, values + i, kResidual ? residual + i : nullptr, size, draws.words(), codes, totals);
+      encode_chunk<kResidual>(step, values + i, kResidual ? residual + i : nullptr, size, draws.halves(), codes,
+                              totals);
       if constexpr (kBits != 8) {
         std::memset(bytes + size, 0, (kWordBytes - size % kWordBytes) % kWordBytes);
         pack_bytes<kBits>(bytes, size, out);
@@ -200,15 +206,8 @@ void decode_integers(const IntegerCode& code, const DecodeArguments& call) {
       in += (count * kBits + 7) / 8;
       continue;
     }
-    IntegerStep<false> step{};
-    step.unit = hn::Set(CodeFloats(), unit);
-    for (std::size_t i = 0; i < count; i += kChunk) {
-      const std::size_t size = std::min(kChunk, count - i);
-      std::uint8_t bytes[kChunk];
-      if constexpr (kBits != 8) unpack_bytes<kBits>(in, size, bytes);
-      decode_values<kAdds>(step, kBits == 8 ? in : bytes, values + i, size);
-      in += (size * kBits + 7) / 8;
-    }
+    decode_values<kAdds>(PackedIntegers<kBits>{hn::Set(CodeFloats(), unit)}, in, values, count);
+    in += (count * kBits + 7) / 8;
   }
 }
 

@@ -25,12 +25,13 @@ inline constexpr std::int32_t kHighestExponent = 254;  // of f32, with its bias
 template <bool kStochastic>
 struct PowerStep {
   static constexpr std::size_t kBytes = kGroup;
+  static constexpr bool kCounts = true;
   static constexpr bool kAlone = false;
   static constexpr bool kDraws = kStochastic;
 
   std::int32_t least;  ///< exponent of the least power, with its bias: from 1 to 128 where values are encoded
 
-  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint32_t* draws, std::uint8_t* codes,
+  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint16_t* draws, std::uint8_t* codes,
                              std::uint64_t& saturated) const {
     const CodeFloats d;
     const CodeIntegers di;
@@ -43,7 +44,7 @@ struct PowerStep {
     const auto part = hn::Mul(hn::BitCast(d, magnitude), hn::Set(d, std::bit_cast<float>((254 - least) << 23)));
     auto is_up = hn::Ge(part, hn::Set(d, 0.5F));
     if constexpr (kStochastic) {
-      addend = hn::BitCast(di, hn::ShiftRight<9>(hn::LoadU(CodeBits(), draws)));
+      addend = hn::BitCast(di, hn::Add(hn::ShiftLeft<7>(draw_bits(draws)), hn::Set(CodeBits(), 64U)));
       is_up = hn::Lt(uniforms(draws), part);
     }
     const auto above = hn::Min(hn::ShiftRight<23>(hn::Add(magnitude, addend)), hn::Set(di, kHighestExponent));
@@ -96,7 +97,7 @@ CodeSums encode_powers(const PowerCode& code, const EncodeArguments& call) {
     for (std::size_t i = 0; i < count; i += kChunk) {
       const std::size_t size = std::min(kChunk, count - i);
       if constexpr (kStochastic) draws.fill(call.draw, first + i, size);
-      encode_chunk<kResidual>(step, values + i, kResidual ? residual + i : nullptr, size, draws.words(), out, totals);
+      encode_chunk<kResidual>(step, values + i, kResidual ? residual + i : nullptr, size, draws.halves(), out, totals);
       out += size;
     }
   }

@@ -20,12 +20,13 @@ namespace tutti::HWY_NAMESPACE {
 
 struct SignStep {
   static constexpr std::size_t kBytes = kGroup / 8;
+  static constexpr bool kCounts = false;
   static constexpr bool kAlone = false;
   static constexpr bool kDraws = false;
 
   CodeVector scale;
 
-  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint32_t* /*draws*/, std::uint8_t* codes,
+  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint16_t* /*draws*/, std::uint8_t* codes,
                              std::uint64_t& /*saturated*/) const {
     const CodeFloats d;
     const auto is_negative = hn::Lt(p, hn::Zero(d));
@@ -53,26 +54,32 @@ struct SignStep {
 
 template <bool kResidual>
 CodeSums encode_signs(const SignCode& code, const EncodeArguments& call) {
-  CodeTotals totals = CodeTotals::zero();
+  CodeSums sums;
+  CodeTotals unused = CodeTotals::zero();
   std::uint8_t* out = call.out;
   for (std::size_t first = 0; first < call.count; first += code.block) {
     const std::size_t count = std::min(code.block, call.count - first);
     const std::size_t code_bytes = (count + 7) / 8;
     const float* values = call.values + first;
     float* residual = kResidual ? call.residual + first : nullptr;
-    const double sum = sum_of_block<kResidual, false>(values, residual, count);
-    if (!std::isfinite(sum)) {
+    const BlockSums block = sums_of_block<kResidual, true>(values, residual, count);
+    if (!std::isfinite(block.magnitudes)) {
       std::memcpy(out, &kNanBits, sizeof kNanBits);
       std::memset(out + sizeof kNanBits, 0, code_bytes);
     } else {
-      const float scale = code.is_scaled ? static_cast<float>(sum / static_cast<double>(count)) : 1.0F;
+      const auto size = static_cast<double>(count);
+      const float scale = code.is_scaled ? static_cast<float>(block.magnitudes / size) : 1.0F;
+      // The sum of (|p| - scale)^2, so nothing has to be summed while encoding.
+      const auto wide = static_cast<double>(scale);
+      sums.squares += block.squares;
+      sums.errors += std::max(block.squares - 2.0 * wide * block.magnitudes + size * wide * wide, 0.0);
       const SignStep step = {hn::Set(CodeFloats(), scale)};
       std::memcpy(out, &scale, sizeof scale);
-      encode_chunk<kResidual>(step, values, residual, count, nullptr, out + sizeof scale, totals);
+      encode_chunk<kResidual>(step, values, residual, count, nullptr, out + sizeof scale, unused);
     }
     out += sizeof(float) + code_bytes;
   }
-  return totals.sums();
+  return sums;
 }
 
 template <bool kAdds>

@@ -44,12 +44,13 @@ std::int32_t scale_exponent(std::uint32_t largest) {
 template <class Format>
 struct SmallFloatStep {
   static constexpr std::size_t kBytes = kGroup;
+  static constexpr bool kCounts = true;
   static constexpr bool kAlone = false;
   static constexpr bool kDraws = false;
 
   CodeVector scale, inverse;
 
-  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint32_t* /*draws*/, std::uint8_t* codes,
+  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint16_t* /*draws*/, std::uint8_t* codes,
                              std::uint64_t& /*saturated*/) const {
     const CodeFloats d;
     const CodeIntegers di;

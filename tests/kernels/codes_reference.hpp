@@ -1,6 +1,8 @@
 // What the encoders of kernels/codecs/ are compared with: value by value, from the definition of each code.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -10,6 +12,7 @@
 #include <cstring>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include <tutti/kernels/cast.hpp>
@@ -39,14 +42,16 @@ struct CodedValue {
   bool is_saturated = false;
 };
 
-inline std::uint32_t reference_word(const Draw& draw, std::size_t i) {
+inline std::uint32_t reference_draw(const Draw& draw, std::size_t i) {
   const std::uint64_t index = draw.first + i;
-  const std::uint64_t counter = index / 4;
-  return philox4x32({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
-                     static_cast<std::uint32_t>(draw.stream), static_cast<std::uint32_t>(draw.stream >> 32)},
-                    philox_key(draw.seed))[index % 4];
+  const std::uint64_t counter = index / 8;
+  const PhiloxCounter words =
+      philox4x32({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+                  static_cast<std::uint32_t>(draw.stream), static_cast<std::uint32_t>(draw.stream >> 32)},
+                 philox_key(draw.seed));
+  return (words[index % 8 / 2] >> (16 * (index % 2))) & 0xffffU;
 }
-inline double reference_uniform(const Draw& draw, std::size_t i) { return (reference_word(draw, i) >> 8) * 0x1p-24; }
+inline double reference_uniform(const Draw& draw, std::size_t i) { return (reference_draw(draw, i) + 0.5) * 0x1p-16; }
 
 /// Sums of 16 columns, added in a tree.
 class ReferenceColumns {
@@ -141,6 +146,14 @@ class ReferenceSigns {
   float scale_;
 };
 
+/// What an encoder of signs reports of a block: the sum of (|p| - scale)^2, multiplied out.
+inline void add_sign_sums(const SignCode& code, const ReferenceBlock& block, CodeSums& sums) {
+  const auto size = static_cast<double>(block.p.size());
+  const double scale = code.is_scaled ? static_cast<double>(static_cast<float>(block.magnitudes / size)) : 1.0;
+  sums.squares += block.squares;
+  sums.errors += std::max(block.squares - 2.0 * scale * block.magnitudes + size * scale * scale, 0.0);
+}
+
 /// The numbers of a format, by code.
 inline std::vector<double> small_numbers(SmallFloatCode::Format format) {
   const bool is_e4m3 = format == SmallFloatCode::Format::e4m3;
@@ -198,10 +211,8 @@ class ReferencePowers {
       power = is_up ? least : 0.0;
     } else {
       const double below = std::ldexp(1.0, std::ilogb(x));
-      // The fraction has 23 bits; of the draw as many are added to it.
       const double fraction = x / below - 1;
-      const double draws = (reference_word(draw, i) >> 9) * 0x1p-23;
-      power = (code_.stochastic ? fraction + draws >= 1 : fraction >= 0.5) ? 2 * below : below;
+      power = (code_.stochastic ? fraction + reference_uniform(draw, i) >= 1 : fraction >= 0.5) ? 2 * below : below;
     }
     power = std::min(power, 0x1p127);
     value.code = power == 0 ? 0U : static_cast<std::uint32_t>(std::ilogb(power) - least_ + 1);
@@ -256,7 +267,9 @@ Encoded reference_encode(const Code& code, std::span<const float> values, std::s
                   std::numeric_limits<float>::quiet_NaN());
       continue;
     }
-    const typename ReferenceOf<Code>::type reference(code, reference_block(p));
+    const ReferenceBlock block = reference_block(p);
+    const typename ReferenceOf<Code>::type reference(code, block);
+    if constexpr (std::is_same_v<Code, SignCode>) add_sign_sums(code, block, result.sums);
     reference.header(result.bytes);
     const std::size_t begin = result.bytes.size();
     result.bytes.resize(begin + code_bytes);
@@ -272,8 +285,12 @@ Encoded reference_encode(const Code& code, std::span<const float> values, std::s
       if (coded.is_saturated) ++result.sums.saturated;
     }
   }
-  result.sums.squares = squares.total();
-  result.sums.errors = errors.total();
+  if constexpr (std::is_same_v<Code, SignCode>) {
+    EXPECT_NEAR(result.sums.errors, errors.total(), 1e-6 * (squares.total() + errors.total()));
+  } else {
+    result.sums.squares = squares.total();
+    result.sums.errors = errors.total();
+  }
   return result;
 }
 
@@ -293,7 +310,7 @@ inline Encoded reference_encode(const HalfCode& code, std::span<const float> val
     std::uint16_t bits = code.format == DType::f16 ? reference_f16(sent).bits : reference_bf16(sent).bits;
     if (code.stochastic) {
       const std::uint32_t word = std::bit_cast<std::uint32_t>(sent);
-      bits = static_cast<std::uint16_t>((word + (reference_word(draw, i) >> 16)) >> 16);
+      bits = static_cast<std::uint16_t>((word + reference_draw(draw, i)) >> 16);
     }
     result.bytes.push_back(static_cast<std::uint8_t>(bits & 0xffU));
     result.bytes.push_back(static_cast<std::uint8_t>(bits >> 8));
