@@ -9,6 +9,8 @@ namespace tutti::detail {
 
 // Each in the folder of its kind.
 std::span<const Codec* const> block_codecs() noexcept;
+std::span<const Codec* const> integer_codecs() noexcept;
+std::span<const Codec* const> low_rank_codecs() noexcept;
 
 extern const CodecParameter kBlockParameter;
 extern const CodecParameter kFeedbackParameter;
