@@ -33,6 +33,7 @@ struct CodecSettings {
   std::string format = "e4m3";       ///< of "fp8": or "e5m2"
   std::string sums = "auto";         ///< of integers: as "narrow" as they are, "wide", or whichever serves
   std::string scale = "largest";     ///< of integers: the largest value is the largest integer, or "power_of_two"
+  double density = 0.01;             ///< the fraction of a tensor that is sent, in (0, 1]
   std::int64_t rank = 4;             ///< of the product that stands for a matrix
   double min_rate = 2.0;             ///< matrices that shrink less travel as they are
   friend bool operator==(const CodecSettings&, const CodecSettings&) = default;
