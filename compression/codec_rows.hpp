@@ -12,6 +12,7 @@ std::span<const Codec* const> block_codecs() noexcept;
 std::span<const Codec* const> integer_codecs() noexcept;
 std::span<const Codec* const> low_rank_codecs() noexcept;
 std::span<const Codec* const> random_codecs() noexcept;
+std::span<const Codec* const> sparse_codecs() noexcept;
 
 extern const CodecParameter kBlockParameter;
 extern const CodecParameter kFeedbackParameter;

@@ -34,7 +34,8 @@ constexpr std::array<std::string_view, 2> kRoundings = {"nearest", "stochastic"}
 
 std::vector<const Codec*> all_rows() {
   std::vector<const Codec*> rows{&kNone};
-  for (const auto& family : {detail::integer_codecs(), detail::block_codecs(), detail::low_rank_codecs(), detail::random_codecs()})
+  for (const auto& family : {detail::integer_codecs(), detail::block_codecs(), detail::low_rank_codecs(),
+                             detail::random_codecs(), detail::sparse_codecs()})
     rows.insert(rows.end(), family.begin(), family.end());
   return rows;
 }

@@ -29,13 +29,22 @@ struct CodecSettings {
   std::uint64_t seed = 0;            ///< of all draws
   std::int64_t block = 1024;         ///< values that have a scale in common: a power of two
   std::int64_t levels = 127;         ///< of "qsgd"
-  double clip = 2.5;                 ///< of "terngrad"
   std::string format = "e4m3";       ///< of "fp8": or "e5m2"
   std::string sums = "auto";         ///< of integers: as "narrow" as they are, "wide", or whichever serves
   std::string scale = "largest";     ///< of integers: the largest value is the largest integer, or "power_of_two"
   double density = 0.01;             ///< the fraction of a tensor that is sent, in (0, 1]
   std::int64_t rank = 4;             ///< of the product that stands for a matrix
   double min_rate = 2.0;             ///< matrices that shrink less travel as they are
+  double threshold = 1e-3;           ///< least magnitude that is sent
+  std::string select = "exact";      ///< the largest values: "exact", or about, "sampled"
+  std::string values = "f32";        ///< what selected values travel as: "f32", "f16", "bf16"
+  std::string indices = "blocks";    ///< how selected elements are named: "blocks", "rice"
+  std::string exchange = "auto";     ///< of lists: "gather", "slices", or by prediction
+  bool reselect = false;             ///< owners of slices send the largest sums only, and keep the rest
+  double momentum = 0.9;             ///< of gradients, before they are selected
+  bool nesterov = false;             ///< that momentum is Nesterov's
+  double clip = 0.0;        ///< of "terngrad": standard deviations; of "dgc": norm of all ranks' gradients; 0: none
+  std::int64_t warmup = 0;  ///< steps until the density is what is set
   friend bool operator==(const CodecSettings&, const CodecSettings&) = default;
 };
 

@@ -1,8 +1,10 @@
 #include <tutti/compression/reduction.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include <tutti/allreduce/allreduce_table.hpp>
+#include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/kernels/text.hpp>
@@ -48,6 +50,29 @@ std::unique_ptr<WaitingTask> Reduction::start_all_gather(const Stage& stage, std
                       .output = Buffer(out.data(), out.size(), DType::u8),
                       .data_count = out.size(),
                       .dtype = DType::u8});
+}
+
+std::unique_ptr<WaitingTask> Reduction::start_all_gather(const Stage& stage, std::span<const std::byte> in,
+                                                         std::span<std::byte> out,
+                                                         std::span<const std::size_t> bytes) const {
+  Call call = {.collective = Collective::all_gather,
+               .input = ConstBuffer(in.data(), in.size(), DType::u8),
+               .output = Buffer(out.data(), out.size(), DType::u8),
+               .dtype = DType::u8};
+  set_counts(call, bytes);
+  return stage.start(stage.comm().state().everyone(), collective_algorithms(), std::move(call));
+}
+
+std::unique_ptr<WaitingTask> Reduction::start_all_to_all(const Stage& stage, std::span<const std::byte> in,
+                                                         std::span<const std::size_t> in_bytes,
+                                                         std::span<std::byte> out,
+                                                         std::span<const std::size_t> out_bytes) const {
+  Call call = {.collective = Collective::all_to_all,
+               .input = ConstBuffer(in.data(), in.size(), DType::u8),
+               .output = Buffer(out.data(), out.size(), DType::u8),
+               .dtype = DType::u8};
+  set_counts(call, in_bytes, out_bytes);
+  return stage.start(stage.comm().state().everyone(), collective_algorithms(), std::move(call));
 }
 
 std::unique_ptr<WaitingTask> Reduction::start_allreduce(const Stage& stage, Buffer data, ReduceOp op) const {

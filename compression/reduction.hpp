@@ -52,6 +52,7 @@ class Reduction : public Stages {
   virtual void end_stage(const Stage& stage) = 0;
 
   std::uint64_t step() const noexcept { return step_; }
+  std::span<float> data() const noexcept { return data_; }
   std::span<float> data_of(const TensorPart& part) const noexcept { return data_.subspan(part.offset, part.count); }
   void add_facts(std::size_t part, const CompressionFacts& more) noexcept;
 
@@ -64,6 +65,12 @@ class Reduction : public Stages {
                                                 std::span<std::byte> out) const;
   std::unique_ptr<WaitingTask> start_all_gather(const Stage& stage, std::span<const std::byte> in,
                                                 std::span<std::byte> out) const;
+  /// The same of bytes that differ: so many from each rank, known to all, or to and from each.
+  std::unique_ptr<WaitingTask> start_all_gather(const Stage& stage, std::span<const std::byte> in,
+                                                std::span<std::byte> out, std::span<const std::size_t> bytes) const;
+  std::unique_ptr<WaitingTask> start_all_to_all(const Stage& stage, std::span<const std::byte> in,
+                                                std::span<const std::size_t> in_bytes, std::span<std::byte> out,
+                                                std::span<const std::size_t> out_bytes) const;
   std::unique_ptr<WaitingTask> start_allreduce(const Stage& stage, Buffer data, ReduceOp op) const;
 
  private:
@@ -80,5 +87,6 @@ Request start_reduction(const std::shared_ptr<Reduction>& reduction, std::span<f
 // Each in the folder of its kind.
 std::shared_ptr<Reduction> make_plain_reduction(ReductionParts&& parts);
 std::shared_ptr<Reduction> make_block_reduction(ReductionParts&& parts);
+std::shared_ptr<Reduction> make_sparse_reduction(ReductionParts&& parts);
 
 }  // namespace tutti::detail

@@ -27,7 +27,11 @@ constexpr Codec kTerngrad = {
     .source = "Wen et al., arXiv:1705.07878",
     .feedback = Feedback::refused,
     .parameters = kTerngradParameters,
-    .set_defaults = [](CodecSettings& settings) { settings.block = 1024; },
+    .set_defaults =
+        [](CodecSettings& settings) {
+          settings.block = 1024;
+          settings.clip = 2.5;
+        },
     .bits = [](const CodecSettings& settings, std::size_t count,
                int) { return bits_with_header(settings, count, 2.0, 32.0); },
     .make = make_block_reduction};

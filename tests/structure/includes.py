@@ -34,7 +34,10 @@ INNER = {
         "system/task.hpp",
     ],
     "compression": [
+        "call/call.hpp",
         "communicator/communicator_state.hpp",
+        "communicator/rank_group.hpp",
+        "selection/selection.hpp",
         "schedule/algorithm_table.hpp",
         "engine/dispatch.hpp",
         "engine/staged_task.hpp",
