@@ -36,6 +36,7 @@ std::vector<const Codec*> all_rows() {
   std::vector<const Codec*> rows{&kNone};
   for (const auto& family : {detail::integer_codecs(), detail::block_codecs(), detail::low_rank_codecs(),
                              detail::random_codecs(), detail::sparse_codecs()})
+  for (const auto& family : {detail::block_codecs(), detail::sparse_codecs()})
     rows.insert(rows.end(), family.begin(), family.end());
   return rows;
 }
@@ -80,12 +81,21 @@ struct Setter {
   }
 };
 
+/// With as many digits as give the number back.
+std::string shortest(double number) {
+  std::array<char, 32> digits;
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  return {digits.data(), end};
+}
+
 std::string text_of(const CodecSettings& settings, const CodecParameter& parameter) {
   return std::visit(
       [&](auto slot) {
         const auto& value = settings.*slot;
         if constexpr (std::is_same_v<decltype(value), const bool&>)
           return std::string(value ? "on" : "off");
+        else if constexpr (std::is_same_v<decltype(value), const double&>)
+          return shortest(value);
         else
           return text(value);
       },

@@ -11,12 +11,13 @@
 namespace tutti::detail {
 namespace {
 
-/// Adding an element of a list to a sum in the cache, in seconds: as the constants of transports, an order of magnitude.
+/// Adding an element of a list to a sum in the cache, in seconds: as the constants of transports, an order of
+/// magnitude.
 constexpr double kSecondsAnElement = 1.5e-9;
 
 double seconds_of(Selector& selector, Collective collective, double bytes, bool uneven) {
-  const Plan plan = selector.choose(collective_algorithms(), collective, static_cast<std::size_t>(bytes),
-                                    {.uneven = uneven});
+  const Plan plan =
+      selector.choose(collective_algorithms(), collective, static_cast<std::size_t>(bytes), {.uneven = uneven});
   return plan.predicted.total();
 }
 
@@ -36,14 +37,14 @@ bool slices_are_faster(RankGroup& everyone, const ListTotals& lists) {
   const double in_union = expected_union(lists, ranks);
   const double gather = seconds_of(selector, Collective::all_gather, static_cast<double>(lists.bytes), true) +
                         static_cast<double>(lists.elements) * kSecondsAnElement;
-  const auto sums = static_cast<double>(
-      most_list_bytes(static_cast<std::size_t>(in_union), lists.universe, DType::f32));
-  const double slices = seconds_of(selector, Collective::all_to_all, lengths, false) +
-                        seconds_of(selector, Collective::all_to_all, static_cast<double>(lists.longest), true) +
-                        seconds_of(selector, Collective::all_gather, lengths, false) +
-                        seconds_of(selector, Collective::all_gather, sums, true) +
-                        (static_cast<double>(lists.elements) / static_cast<double>(ranks) + in_union) *
-                            kSecondsAnElement;
+  const auto sums =
+      static_cast<double>(most_list_bytes(static_cast<std::size_t>(in_union), lists.universe, DType::f32));
+  const double slices =
+      seconds_of(selector, Collective::all_to_all, lengths, false) +
+      seconds_of(selector, Collective::all_to_all, static_cast<double>(lists.longest), true) +
+      seconds_of(selector, Collective::all_gather, lengths, false) +
+      seconds_of(selector, Collective::all_gather, sums, true) +
+      (static_cast<double>(lists.elements) / static_cast<double>(ranks) + in_union) * kSecondsAnElement;
   return slices < gather;
 }
 

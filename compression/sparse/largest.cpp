@@ -98,7 +98,7 @@ double sum_of_finite_squares(std::span<const float> values) noexcept {
 }
 
 Selected select_elements(const Contribution& from, const SelectionLimits& limits, std::uint32_t first,
-                               std::size_t before, const ElementMemory& memory) {
+                         std::size_t before, const ElementMemory& memory) {
   Gathered gathered(from, limits, first, before, memory);
   for (std::size_t i = 0; i < from.count; i += kSelectionChunk)
     gathered.take(i, std::min(kSelectionChunk, from.count - i));

@@ -33,7 +33,7 @@ struct SelectionLimits {
 /// Selects elements of `from` and appends them to the first `before` of `memory`, as select_by_magnitude(). What is
 /// beyond the limit stays in the residual: at no time are more than twice as many held, however many there are.
 Selected select_elements(const Contribution& from, const SelectionLimits& limits, std::uint32_t first,
-                               std::size_t before, const ElementMemory& memory);
+                         std::size_t before, const ElementMemory& memory);
 
 double sum_of_finite_squares(std::span<const float> values) noexcept;
 

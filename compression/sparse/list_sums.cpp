@@ -30,8 +30,7 @@ void ListSums::begin(std::span<const std::byte> lists, std::span<const std::size
 
 void ListSums::take_block(std::span<float> sums, ListScratch& scratch) {
   std::fill(sums.begin(), sums.end(), 0.0F);
-  for (std::size_t r = 0; r < readers_.size(); ++r)
-    naming_rank(r, [&] { readers_[r].add_block(sums, scratch); });
+  for (std::size_t r = 0; r < readers_.size(); ++r) naming_rank(r, [&] { readers_[r].add_block(sums, scratch); });
 }
 
 }  // namespace tutti::detail

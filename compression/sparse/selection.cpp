@@ -22,9 +22,11 @@ constexpr double kSampleAim = 1.25;
 
 /// Runs of a sample for `aim` of `count` elements; none where it would be so much of them that a histogram is better.
 std::size_t sample_runs(std::size_t aim, std::size_t count) noexcept {
-  const double runs = kSampledAbove / static_cast<double>(kSampleRun) * static_cast<double>(count) / static_cast<double>(aim);
-  return 2.0 * runs * static_cast<double>(kSampleRun) > static_cast<double>(count) ? 0
-                                                                                  : static_cast<std::size_t>(std::ceil(runs));
+  const double runs =
+      kSampledAbove / static_cast<double>(kSampleRun) * static_cast<double>(count) / static_cast<double>(aim);
+  return 2.0 * runs * static_cast<double>(kSampleRun) > static_cast<double>(count)
+             ? 0
+             : static_cast<std::size_t>(std::ceil(runs));
 }
 
 std::size_t sample_aim(std::size_t most, std::size_t count) noexcept {
@@ -109,9 +111,9 @@ void PartSelection::plan(MemoryPlan& memory) {
     scratch = std::max(scratch, element_room(0, most, part.count));
     // The sample is largest where the density is what is set.
     if (part.count > 0 && settings_.select == "sampled")
-      scratch = std::max(scratch, kSampleRun * sample_runs(sample_aim(elements_of(settings_.density, part.count),
-                                                                      part.count),
-                                                           part.count));
+      scratch = std::max(
+          scratch,
+          kSampleRun * sample_runs(sample_aim(elements_of(settings_.density, part.count), part.count), part.count));
     before += most;
   }
   memory.place(residual_, settings_.feedback ? count_ : 0);
@@ -193,8 +195,7 @@ void PartSelection::add_state(std::vector<CompressionState>& all) const {
   std::size_t place = 0;
   for (std::size_t p = 0; p < parts_.size(); ++p) {
     const std::size_t count = parts_[p].count;
-    if (settings_.feedback)
-      all.push_back({.name = "residual", .part = p, .values = residual_.subspan(place, count)});
+    if (settings_.feedback) all.push_back({.name = "residual", .part = p, .values = residual_.subspan(place, count)});
     if (has_momentum_)
       all.push_back({.name = "momentum",
                      .kind = CompressionState::Kind::added,

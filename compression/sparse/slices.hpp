@@ -28,9 +28,7 @@ class DealtSlices {
   std::size_t owner(std::size_t element) const noexcept { return element / run_ % ranks_; }
 
   /// The number of an element within its owner's slice, and back.
-  std::size_t within(std::size_t element) const noexcept {
-    return element / (run_ * ranks_) * run_ + element % run_;
-  }
+  std::size_t within(std::size_t element) const noexcept { return element / (run_ * ranks_) * run_ + element % run_; }
   std::size_t element(std::size_t rank, std::size_t within) const noexcept {
     return (within / run_ * ranks_ + rank) * run_ + within % run_;
   }

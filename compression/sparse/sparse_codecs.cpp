@@ -30,10 +30,8 @@ constinit const CodecParameter kThresholdParameter = {.name = "threshold",
                                                       .slot = &CodecSettings::threshold,
                                                       .low = 0.0,
                                                       .high = kMostFloat};
-constinit const CodecParameter kValuesParameter = {.name = "values",
-                                                   .meaning = "what values travel as",
-                                                   .slot = &CodecSettings::values,
-                                                   .choices = kValueTypeNames};
+constinit const CodecParameter kValuesParameter = {
+    .name = "values", .meaning = "what values travel as", .slot = &CodecSettings::values, .choices = kValueTypeNames};
 constinit const CodecParameter kIndicesParameter = {
     .name = "indices",
     .meaning = "how the elements are named: 16 bits in blocks of 65536, or Rice codes, which are shorter and slower",
@@ -69,9 +67,7 @@ constinit const CodecParameter kWarmupParameter = {
     .high = 1e9};
 
 /// Bits of a value that is sent; the counts of blocks are 32 bits for 65,536 elements.
-double element_bits(const CodecSettings& settings) {
-  return (settings.values == "f32" ? 32.0 : 16.0) + 16.0;
-}
+double element_bits(const CodecSettings& settings) { return (settings.values == "f32" ? 32.0 : 16.0) + 16.0; }
 
 double bits_by_density(const CodecSettings& settings, std::size_t, int) {
   return settings.density * element_bits(settings);
@@ -81,13 +77,14 @@ double bits_by_density(const CodecSettings& settings, std::size_t, int) {
 double most_bits(const CodecSettings& settings, std::size_t, int) { return settings.values == "f32" ? 32.0 : 16.0; }
 
 constexpr std::array<const CodecParameter*, 8> kTopkParameters = {
-    &kDensityParameter, &kSelectParameter,   &kValuesParameter,   &kIndicesParameter,
+    &kDensityParameter,  &kSelectParameter,   &kValuesParameter,   &kIndicesParameter,
     &kFeedbackParameter, &kExchangeParameter, &kReselectParameter, &kSeedParameter};
 constexpr std::array<const CodecParameter*, 5> kThresholdParameters = {
     &kThresholdParameter, &kValuesParameter, &kIndicesParameter, &kFeedbackParameter, &kExchangeParameter};
 constexpr std::array<const CodecParameter*, 11> kDgcParameters = {
-    &kDensityParameter, &kMomentumParameter, &kNesterovParameter, &kClipParameter,     &kWarmupParameter, &kSelectParameter,
-    &kValuesParameter,  &kIndicesParameter,  &kExchangeParameter, &kReselectParameter, &kSeedParameter};
+    &kDensityParameter,  &kMomentumParameter, &kNesterovParameter, &kClipParameter,
+    &kWarmupParameter,   &kSelectParameter,   &kValuesParameter,   &kIndicesParameter,
+    &kExchangeParameter, &kReselectParameter, &kSeedParameter};
 
 constexpr Codec kTopk = {.name = "topk",
                          .summary = "the values of largest magnitude of each tensor, and which they are",
@@ -97,14 +94,15 @@ constexpr Codec kTopk = {.name = "topk",
                          .parameters = kTopkParameters,
                          .bits = bits_by_density,
                          .make = make_sparse_reduction};
-constexpr Codec kThreshold = {.name = "threshold",
-                              .summary = "the values of at least a magnitude, and which they are",
-                              .error = "|C(x) - x|^2 <= n threshold^2, and no contraction: delta is 0 where all are less",
-                              .source = "Dutta et al., arXiv:1911.08250",
-                              .feedback = Feedback::needed,
-                              .parameters = kThresholdParameters,
-                              .bits = most_bits,
-                              .make = make_sparse_reduction};
+constexpr Codec kThreshold = {
+    .name = "threshold",
+    .summary = "the values of at least a magnitude, and which they are",
+    .error = "|C(x) - x|^2 <= n threshold^2, and no contraction: delta is 0 where all are less",
+    .source = "Dutta et al., arXiv:1911.08250",
+    .feedback = Feedback::needed,
+    .parameters = kThresholdParameters,
+    .bits = most_bits,
+    .make = make_sparse_reduction};
 constexpr Codec kDgc = {
     .name = "dgc",
     .summary = "topk of gradients summed up with momentum: the optimizer must have none of its own",

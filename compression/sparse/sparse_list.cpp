@@ -44,9 +44,7 @@ T load(const std::byte* from) noexcept {
   return value;
 }
 
-[[noreturn]] void refuse_list(const std::string& problem) {
-  throw CommunicationError(text("sparse list: ", problem));
-}
+[[noreturn]] void refuse_list(const std::string& problem) { throw CommunicationError(text("sparse list: ", problem)); }
 
 /// Remainder bits with which gaps of a geometric distribution take about the fewest: log2(ln 2 x mean gap).
 unsigned best_rice_bits(std::size_t elements, std::size_t universe) noexcept {
@@ -186,10 +184,10 @@ ListReader::ListReader(std::span<const std::byte> bytes, std::size_t universe) :
   const std::size_t needed = count_bytes + number_bytes + value_bytes;
   if (body.size() < needed || (coding_ != ListCoding::rice && body.size() > needed))
     refuse_list(text("its ", elements_, " elements need ", needed, " bytes, and there are ", body.size()));
-  if (coding_ == ListCoding::rice && elements_ == 0) refuse_list("no elements are named by Rice codes");
   counts_ = body.first(count_bytes);
   numbers_ = body.subspan(count_bytes, body.size() - count_bytes - value_bytes);
   values_ = body.last(value_bytes);
+  if (universe == 0 && !numbers_.empty()) refuse_list("something is left of the Rice codes");
 }
 
 /// The next code's gap says which element it names.
@@ -248,8 +246,8 @@ void ListReader::add_block(std::span<float> sums, ListScratch& scratch) {
   add_named(numbers, values, sums, scratch);
 }
 
-void ListReader::add_named(std::span<const std::byte> numbers, std::span<const std::byte> values,
-                           std::span<float> sums, ListScratch& scratch) const {
+void ListReader::add_named(std::span<const std::byte> numbers, std::span<const std::byte> values, std::span<float> sums,
+                           ListScratch& scratch) const {
   const std::size_t count = values.size() / size_of(type_);
   if (type_ != DType::f32 && count > 0) {
     const std::span<float> wide(scratch.values.data(), count);

@@ -77,11 +77,11 @@ class ListReader {
   std::span<const std::byte> values_;   // of elements that are still to come
   std::size_t universe_ = 0;
   std::size_t elements_ = 0;
-  std::size_t first_ = 0;   // element of the next block
-  std::size_t bit_ = 0;     // of the next Rice code
-  std::size_t read_ = 0;    // Rice codes so far
-  std::size_t named_ = 0;   // element of the last of them
-  bool is_ahead_ = false;   // which is of a block that is still to come
+  std::size_t first_ = 0;  // element of the next block
+  std::size_t bit_ = 0;    // of the next Rice code
+  std::size_t read_ = 0;   // Rice codes so far
+  std::size_t named_ = 0;  // element of the last of them
+  bool is_ahead_ = false;  // which is of a block that is still to come
   ListCoding coding_ = ListCoding::dense;
   unsigned rice_bits_ = 0;
   DType type_ = DType::f32;

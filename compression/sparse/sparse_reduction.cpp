@@ -241,7 +241,8 @@ class SparseReduction final : public Reduction {
     }
     const Selected summed = select_elements(from, limits, 0, 0, summed_);
     const Elements elements = {summed_.indices.first(summed.count), summed_.values.first(summed.count)};
-    if (settings().reselect) facts().saturated += round_values(elements, sums_format_.values, owner_residual_).saturated;
+    if (settings().reselect)
+      facts().saturated += round_values(elements, sums_format_.values, owner_residual_).saturated;
     sum_bytes_ = write_list(elements.indices, elements.values, sums_.size(), sums_format_, outgoing_);
   }
 

@@ -1,5 +1,6 @@
-// Per element, select_by_magnitude reads a value and reads and writes its residual, and its momentum where there is one;
-// magnitudes_of reads the same, and add_to_histogram. Sums of squares are taken of blocks in the first-level cache.
+// Per element, select_by_magnitude reads a value and reads and writes its residual, and its momentum where there is
+// one; magnitudes_of reads the same, and add_to_histogram. Sums of squares are taken of blocks in the first-level
+// cache.
 #include <tutti/kernels/codecs/select.hpp>
 
 #include <algorithm>
@@ -56,9 +57,7 @@ HWY_INLINE MadeVector make_vector(const Contribution& from, std::size_t i, Float
   return made;
 }
 
-HWY_INLINE hn::Vec<SelectIntegers> magnitude_of(FloatVector v) {
-  return hn::BitCast(SelectIntegers(), hn::Abs(v));
-}
+HWY_INLINE hn::Vec<SelectIntegers> magnitude_of(FloatVector v) { return hn::BitCast(SelectIntegers(), hn::Abs(v)); }
 
 template <Made kMade>
 HWY_INLINE void keep(const Contribution& from, std::size_t i, FloatVector residual, FloatVector momentum) {
@@ -88,8 +87,7 @@ HWY_NOINLINE std::size_t select_in_vector(const Contribution& from, std::size_t 
   const auto exceeds = hn::Gt(magnitude, thresholds.selected);
   const auto selected = hn::And(exceeds, hn::FirstN(di, count));
   const auto left = hn::IfThenZeroElse(hn::RebindMask(d, selected), sum);
-  keep<kMade>(from, i, hn::IfThenElse(finite, left, made.residual),
-              hn::IfThenElse(finite, made.update, made.momentum));
+  keep<kMade>(from, i, hn::IfThenElse(finite, left, made.residual), hn::IfThenElse(finite, made.update, made.momentum));
   // Compressed in a register: stored so by the instruction, it takes many times as long on some processors.
   const auto numbers = hn::Add(hn::Iota(du, 0), hn::Set(du, number));
   hn::StoreU(hn::Compress(sum, hn::RebindMask(d, selected)), d, out.values);
@@ -143,12 +141,10 @@ std::size_t select_in_rest(const Contribution& from, const Thresholds& threshold
 }
 
 template <Made kMade>
-Selected select_made(const Contribution& from, std::uint32_t magnitude, std::uint32_t first,
-                           SelectedElements out) {
+Selected select_made(const Contribution& from, std::uint32_t magnitude, std::uint32_t first, SelectedElements out) {
   const SelectIntegers di;
-  const auto exceeded = [&](std::uint32_t limit) HWY_ATTR {
-    return hn::Set(di, static_cast<std::int32_t>(std::min(magnitude, limit)) - 1);
-  };
+  const auto exceeded = [&](std::uint32_t limit)
+                            HWY_ATTR { return hn::Set(di, static_cast<std::int32_t>(std::min(magnitude, limit)) - 1); };
   const Thresholds thresholds = {exceeded(kInfiniteMagnitude), exceeded(kNanMagnitude + 1)};
   const std::size_t lanes = hn::Lanes(di);
   Selected facts;
@@ -167,7 +163,7 @@ Selected select_made(const Contribution& from, std::uint32_t magnitude, std::uin
 }
 
 Selected select_on_target(const Contribution& from, std::uint32_t magnitude, std::uint32_t first,
-                                SelectedElements out) {
+                          SelectedElements out) {
   if (from.residual == nullptr) return select_made<Made::plainly>(from, magnitude, first, out);
   if (from.momentum == nullptr) return select_made<Made::with_residual>(from, magnitude, first, out);
   if (from.nesterov) return select_made<Made::by_nesterov>(from, magnitude, first, out);
@@ -227,7 +223,7 @@ Contribution Contribution::slice(std::size_t begin, std::size_t n) const noexcep
 }
 
 Selected select_by_magnitude(const Contribution& from, std::uint32_t magnitude, std::uint32_t first,
-                                   SelectedElements out) {
+                             SelectedElements out) {
   return HWY_DYNAMIC_DISPATCH(select_on_target)(from, magnitude, first, out);
 }
 

@@ -50,7 +50,7 @@ struct Selected {
 /// for all of them and kSelectionSlack more. The residual becomes 0 where an element is selected, the contribution
 /// elsewhere, and the momentum u. Where the contribution is not finite both stay as they were.
 Selected select_by_magnitude(const Contribution& from, std::uint32_t magnitude, std::uint32_t first,
-                                   SelectedElements out);
+                             SelectedElements out);
 
 /// Magnitudes of the contribution, which changes nothing.
 void magnitudes_of(const Contribution& from, std::span<std::uint32_t> magnitudes);
