@@ -19,6 +19,13 @@ void naming_rank(std::size_t rank, Action&& action) {
 
 }  // namespace
 
+void require_list_bytes(std::span<const std::size_t> bytes_of_ranks, std::size_t most) {
+  for (std::size_t r = 0; r < bytes_of_ranks.size(); ++r)
+    if (bytes_of_ranks[r] > most)
+      throw CommunicationError(
+          text("from rank ", r, ": sparse list: it has ", bytes_of_ranks[r], " bytes, and none has more than ", most));
+}
+
 void ListSums::begin(std::span<const std::byte> lists, std::span<const std::size_t> bytes, std::size_t universe) {
   readers_.resize(bytes.size());
   std::size_t at = 0;

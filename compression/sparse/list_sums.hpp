@@ -9,6 +9,9 @@
 
 namespace tutti::detail {
 
+/// \throws CommunicationError, naming the rank: one tells of a list of more bytes than any may have
+void require_list_bytes(std::span<const std::size_t> bytes_of_ranks, std::size_t most);
+
 /// Lists of ranks, one after another in memory. Their sums come block by block, so that each is added up in the cache.
 class ListSums {
  public:

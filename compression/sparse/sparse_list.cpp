@@ -193,18 +193,30 @@ ListReader::ListReader(std::span<const std::byte> bytes, std::size_t universe) :
 /// The next code's gap says which element it names.
 std::size_t ListReader::take_rice_index() {
   const std::size_t bits = numbers_.size() * 8;
-  const auto bit_at = [&](std::size_t i) { return (std::to_integer<unsigned>(numbers_[i / 8]) >> (i % 8)) & 1U; };
-  std::uint64_t gap = 0;
-  while (bit_ < bits && bit_at(bit_) == 1U) {
-    ++gap;
-    ++bit_;
+  std::uint64_t quotient = 0;
+  // Up to 57 bits at a time, of which those behind the end are zeros.
+  const auto window = [&] {
+    const std::size_t at = bit_ / 8;
+    std::uint64_t word = 0;
+    if (numbers_.size() - at >= sizeof(word))
+      word = load<std::uint64_t>(numbers_.data() + at);
+    else
+      std::memcpy(&word, numbers_.data() + at, numbers_.size() - at);
+    return word >> (bit_ % 8);
+  };
+  constexpr int kWindow = 57;
+  int ones = std::min(std::countr_one(window()), kWindow);
+  for (; ones == kWindow; ones = std::min(std::countr_one(window()), kWindow)) {
+    quotient += kWindow;
+    bit_ += kWindow;
   }
-  if (bit_ == bits || bits - bit_ - 1 < rice_bits_) refuse_list("a Rice code does not end");
-  ++bit_;
-  if (gap > (universe_ >> rice_bits_)) refuse_list("a Rice code names an element out of range");
-  gap <<= rice_bits_;
-  for (unsigned i = 0; i < rice_bits_; ++i, ++bit_) gap |= std::uint64_t{bit_at(bit_)} << i;
-  const std::uint64_t index = (read_ == 0 ? 0 : named_ + 1) + gap;
+  quotient += static_cast<unsigned>(ones);
+  bit_ += static_cast<unsigned>(ones) + 1;
+  if (bit_ > bits || bits - bit_ < rice_bits_) refuse_list("a Rice code does not end");
+  if (quotient > (universe_ >> rice_bits_)) refuse_list("a Rice code names an element out of range");
+  const std::uint64_t remainder = window() & ((std::uint64_t{1} << rice_bits_) - 1);
+  bit_ += rice_bits_;
+  const std::uint64_t index = (read_ == 0 ? 0 : named_ + 1) + (quotient << rice_bits_ | remainder);
   if (index >= universe_) refuse_list("a Rice code names an element out of range");
   ++read_;
   return static_cast<std::size_t>(index);

@@ -155,11 +155,11 @@ class SparseReduction final : public Reduction {
     if (!by_slices_) return;
     switch (stage.number()) {
       case sparse_stage::gather_lists:
-        return expect_at_most(longest_slice_list_);
+        return require_list_bytes(received_bytes_, longest_slice_list_);
       case sparse_stage::exchange_lists:
         return add_own_slice();
       case sparse_stage::learn_sums:
-        return expect_at_most(longest_sum_);
+        return require_list_bytes(received_bytes_, longest_sum_);
       default:
         return take_sums();
     }
@@ -192,7 +192,7 @@ class SparseReduction final : public Reduction {
       totals.longest = std::max(totals.longest, received_bytes_[r]);
       totals.elements += lengths_[r].elements;
     }
-    expect_at_most(longest_list_);
+    require_list_bytes(received_bytes_, longest_list_);
     totals.bytes = received_total();
     if (may_choose_)
       by_slices_ = totals.bytes > incoming_.size() || slices_are_faster(comm().state().everyone(), totals);
@@ -282,14 +282,6 @@ class SparseReduction final : public Reduction {
     return std::accumulate(received_bytes_.begin(), received_bytes_.end(), std::size_t{0});
   }
   std::span<std::byte> received() const { return incoming_.first(received_total()); }
-
-  /// Before memory is read or written by them.
-  void expect_at_most(std::size_t bytes) const {
-    for (std::size_t r = 0; r < ranks(); ++r)
-      if (received_bytes_[r] > bytes)
-        throw CommunicationError(text("from rank ", r, ": sparse list: it has ", received_bytes_[r],
-                                      " bytes, and none has more than ", bytes));
-  }
 
   PartPlaces places_;
   PartSelection selection_;

@@ -1,5 +1,5 @@
 // Per element, select_by_magnitude reads a value and reads and writes its residual, and its momentum where there is
-// one; magnitudes_of reads the same, and add_to_histogram. Sums of squares are taken of blocks in the first-level
+// one; the others read the same. Sums of squares are taken of blocks in the first-level
 // cache.
 #include <tutti/kernels/codecs/select.hpp>
 
@@ -117,26 +117,40 @@ std::size_t select_in_block(const Contribution& from, const Thresholds& threshol
   return found;
 }
 
-/// Fewer elements than a vector has, by way of memory that has a whole one.
+/// Fewer elements than a vector has, in memory that has a whole one.
+struct RestOfContribution {
+  explicit RestOfContribution(const Contribution& from) : vector(from) {
+    const std::size_t bytes = from.count * sizeof(float);
+    std::memcpy(values, from.values, bytes);
+    if (from.residual != nullptr) std::memcpy(residual, from.residual, bytes);
+    if (from.momentum != nullptr) std::memcpy(momentum, from.momentum, bytes);
+    vector.values = values;
+    vector.residual = residual;
+    vector.momentum = momentum;
+  }
+  RestOfContribution(const RestOfContribution&) = delete;
+  RestOfContribution& operator=(const RestOfContribution&) = delete;
+
+  void store(const Contribution& to) const {
+    const std::size_t bytes = to.count * sizeof(float);
+    if (to.residual != nullptr) std::memcpy(to.residual, residual, bytes);
+    if (to.momentum != nullptr) std::memcpy(to.momentum, momentum, bytes);
+  }
+
+  Contribution vector;
+  float values[kMostLanes] = {};
+  float residual[kMostLanes] = {};
+  float momentum[kMostLanes] = {};
+};
+
 template <Made kMade>
 std::size_t select_in_rest(const Contribution& from, const Thresholds& thresholds, std::uint32_t first,
                            SelectedElements out) {
   const SelectFloats d;
-  float values[kMostLanes] = {};
-  float residual[kMostLanes] = {};
-  float momentum[kMostLanes] = {};
-  const std::size_t bytes = from.count * sizeof(float);
-  std::memcpy(values, from.values, bytes);
-  if (from.residual != nullptr) std::memcpy(residual, from.residual, bytes);
-  if (from.momentum != nullptr) std::memcpy(momentum, from.momentum, bytes);
-  Contribution rest = from;
-  rest.values = values;
-  rest.residual = residual;
-  rest.momentum = momentum;
-  const MadeVector made = make_vector<kMade>(rest, 0, hn::Set(d, from.decay), hn::Set(d, from.scale));
-  const std::size_t found = select_in_vector<kMade>(rest, 0, made, thresholds, from.count, first, out);
-  if (from.residual != nullptr) std::memcpy(from.residual, residual, bytes);
-  if (from.momentum != nullptr) std::memcpy(from.momentum, momentum, bytes);
+  const RestOfContribution rest(from);
+  const MadeVector made = make_vector<kMade>(rest.vector, 0, hn::Set(d, from.decay), hn::Set(d, from.scale));
+  const std::size_t found = select_in_vector<kMade>(rest.vector, 0, made, thresholds, from.count, first, out);
+  rest.store(from);
   return found;
 }
 
@@ -170,38 +184,48 @@ Selected select_on_target(const Contribution& from, std::uint32_t magnitude, std
   return select_made<Made::with_momentum>(from, magnitude, first, out);
 }
 
-template <Made kMade>
-void made_magnitudes(const Contribution& from, std::uint32_t* magnitudes) {
+/// Calls with the magnitudes of each vector, and where it begins; the last may have elements behind the end.
+template <Made kMade, class Function>
+HWY_INLINE void for_magnitudes(const Contribution& from, Function&& function) {
   const SelectFloats d;
-  const SelectIndices du;
   const std::size_t lanes = hn::Lanes(d);
   const auto decay = hn::Set(d, from.decay);
   const auto scale = hn::Set(d, from.scale);
-  const auto of = [&](const Contribution& c, std::size_t i) HWY_ATTR {
-    return hn::BitCast(du, magnitude_of(one_nan(make_vector<kMade>(c, i, decay, scale).sum)));
-  };
   std::size_t i = 0;
-  for (; i + lanes <= from.count; i += lanes) hn::StoreU(of(from, i), du, magnitudes + i);
+  for (; i + lanes <= from.count; i += lanes)
+    function(magnitude_of(one_nan(make_vector<kMade>(from, i, decay, scale).sum)), i);
   if (i == from.count) return;
-  float memory[3][kMostLanes] = {};
-  std::uint32_t rest[kMostLanes];
-  const std::size_t bytes = (from.count - i) * sizeof(float);
-  std::memcpy(memory[0], from.values + i, bytes);
-  if (from.residual != nullptr) std::memcpy(memory[1], from.residual + i, bytes);
-  if (from.momentum != nullptr) std::memcpy(memory[2], from.momentum + i, bytes);
-  Contribution few = from;
-  few.values = memory[0];
-  few.residual = memory[1];
-  few.momentum = memory[2];
-  hn::StoreU(of(few, 0), du, rest);
-  std::memcpy(magnitudes + i, rest, bytes);
+  const RestOfContribution rest(from.slice(i, from.count - i));
+  function(magnitude_of(one_nan(make_vector<kMade>(rest.vector, 0, decay, scale).sum)), i);
+}
+
+template <class Function>
+HWY_INLINE void for_magnitudes_as_made(const Contribution& from, Function&& function) {
+  if (from.residual == nullptr) return for_magnitudes<Made::plainly>(from, function);
+  if (from.momentum == nullptr) return for_magnitudes<Made::with_residual>(from, function);
+  if (from.nesterov) return for_magnitudes<Made::by_nesterov>(from, function);
+  for_magnitudes<Made::with_momentum>(from, function);
 }
 
 void magnitudes_on_target(const Contribution& from, std::uint32_t* magnitudes) {
-  if (from.residual == nullptr) return made_magnitudes<Made::plainly>(from, magnitudes);
-  if (from.momentum == nullptr) return made_magnitudes<Made::with_residual>(from, magnitudes);
-  if (from.nesterov) return made_magnitudes<Made::by_nesterov>(from, magnitudes);
-  made_magnitudes<Made::with_momentum>(from, magnitudes);
+  const SelectIndices du;
+  const std::size_t lanes = hn::Lanes(du);
+  for_magnitudes_as_made(from, [&](hn::Vec<SelectIntegers> magnitude, std::size_t i) HWY_ATTR {
+    if (i + lanes <= from.count) return hn::StoreU(hn::BitCast(du, magnitude), du, magnitudes + i);
+    std::uint32_t rest[kMostLanes];
+    hn::StoreU(hn::BitCast(du, magnitude), du, rest);
+    std::memcpy(magnitudes + i, rest, (from.count - i) * sizeof(std::uint32_t));
+  });
+}
+
+std::size_t count_on_target(const Contribution& from, std::uint32_t magnitude) {
+  const SelectIntegers di;
+  const auto exceeded = hn::Set(di, static_cast<std::int32_t>(std::min(magnitude, kNanMagnitude + 1)) - 1);
+  std::size_t count = 0;
+  for_magnitudes_as_made(from, [&](hn::Vec<SelectIntegers> m, std::size_t i) HWY_ATTR {
+    count += hn::CountTrue(di, hn::And(hn::Gt(m, exceeded), hn::FirstN(di, from.count - i)));
+  });
+  return count;
 }
 
 }  // namespace tutti::HWY_NAMESPACE
@@ -212,6 +236,7 @@ namespace tutti {
 
 HWY_EXPORT(select_on_target);
 HWY_EXPORT(magnitudes_on_target);
+HWY_EXPORT(count_on_target);
 
 Contribution Contribution::slice(std::size_t begin, std::size_t n) const noexcept {
   Contribution part = *this;
@@ -229,6 +254,10 @@ Selected select_by_magnitude(const Contribution& from, std::uint32_t magnitude, 
 
 void magnitudes_of(const Contribution& from, std::span<std::uint32_t> magnitudes) {
   HWY_DYNAMIC_DISPATCH(magnitudes_on_target)(from, magnitudes.data());
+}
+
+std::size_t count_by_magnitude(const Contribution& from, std::uint32_t magnitude) {
+  return HWY_DYNAMIC_DISPATCH(count_on_target)(from, magnitude);
 }
 
 void add_to_histogram(const Contribution& from, MagnitudeHistogram& histogram) {

@@ -55,6 +55,9 @@ Selected select_by_magnitude(const Contribution& from, std::uint32_t magnitude, 
 /// Magnitudes of the contribution, which changes nothing.
 void magnitudes_of(const Contribution& from, std::span<std::uint32_t> magnitudes);
 
+/// How many elements have at least this magnitude.
+std::size_t count_by_magnitude(const Contribution& from, std::uint32_t magnitude);
+
 /// How many magnitudes there are of each exponent and upper three bits of significand.
 inline constexpr int kHistogramShift = 20;
 using MagnitudeHistogram = std::array<std::uint64_t, std::size_t{1} << (31 - kHistogramShift)>;

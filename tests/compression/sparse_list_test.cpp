@@ -181,6 +181,12 @@ TEST(SparseList, ThatIsWrongIsRefused) {
   refused(with(rice, 0, std::uint32_t{0}), "Rice code");
 }
 
+TEST(SparseList, LongerThanAnyIsRefused) {
+  const std::vector<std::size_t> bytes = {100, 100, 101};
+  EXPECT_NO_THROW(require_list_bytes(bytes, 101));
+  EXPECT_THROW(require_list_bytes(bytes, 100), CommunicationError);
+}
+
 /// Bytes changed, cut off and repeated: read or refused. Under AddressSanitizer nothing outside may be touched.
 TEST(SparseList, ChangedBytesAreReadOrRefused) {
   std::mt19937 random(kListSeed);

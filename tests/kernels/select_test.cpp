@@ -94,6 +94,7 @@ void select_and_compare(Kind kind, std::size_t n, std::uint32_t magnitude) {
   std::vector<std::uint32_t> magnitudes(n);
   magnitudes_of(numbers.contribution(kind), magnitudes);
   EXPECT_EQ(magnitudes, expected_magnitudes);
+  EXPECT_EQ(count_by_magnitude(numbers.contribution(kind), magnitude), expected_indices.size());
   MagnitudeHistogram histogram = {};
   add_to_histogram(numbers.contribution(kind), histogram);
   for (const std::uint32_t m : magnitudes) --histogram[m >> kHistogramShift];
