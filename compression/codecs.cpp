@@ -36,7 +36,6 @@ std::vector<const Codec*> all_rows() {
   std::vector<const Codec*> rows{&kNone};
   for (const auto& family : {detail::integer_codecs(), detail::block_codecs(), detail::low_rank_codecs(),
                              detail::random_codecs(), detail::sparse_codecs()})
-  for (const auto& family : {detail::block_codecs(), detail::sparse_codecs()})
     rows.insert(rows.end(), family.begin(), family.end());
   return rows;
 }
@@ -86,20 +85,6 @@ std::string shortest(double number) {
   std::array<char, 32> digits;
   const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
   return {digits.data(), end};
-}
-
-std::string text_of(const CodecSettings& settings, const CodecParameter& parameter) {
-  return std::visit(
-      [&](auto slot) {
-        const auto& value = settings.*slot;
-        if constexpr (std::is_same_v<decltype(value), const bool&>)
-          return std::string(value ? "on" : "off");
-        else if constexpr (std::is_same_v<decltype(value), const double&>)
-          return shortest(value);
-        else
-          return text(value);
-      },
-      parameter.slot);
 }
 
 CodecSettings defaults_of(const Codec& codec) {
@@ -178,14 +163,28 @@ void require_valid(const CodecSettings& settings) {
     refuse(whole, "it cannot have feedback");
 }
 
+std::string to_text(const CodecSettings& settings, const CodecParameter& parameter) {
+  return std::visit(
+      [&](auto slot) {
+        const auto& value = settings.*slot;
+        if constexpr (std::is_same_v<decltype(value), const bool&>)
+          return std::string(value ? "on" : "off");
+        else if constexpr (std::is_same_v<decltype(value), const double&>)
+          return shortest(value);
+        else
+          return text(value);
+      },
+      parameter.slot);
+}
+
 std::string to_text(const CodecSettings& settings) {
   const Codec& codec = codec_named(settings.codec);
   const CodecSettings defaults = defaults_of(codec);
   std::string out(codec.name);
   char separator = ':';
   for (const CodecParameter* parameter : codec.parameters) {
-    const std::string value = text_of(settings, *parameter);
-    if (value == text_of(defaults, *parameter)) continue;
+    const std::string value = to_text(settings, *parameter);
+    if (value == to_text(defaults, *parameter)) continue;
     out += text(separator, parameter->name, "=", value);
     separator = ',';
   }

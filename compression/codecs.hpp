@@ -105,5 +105,8 @@ void require_valid(const CodecSettings& settings);
 /// The shortest text that gives these settings.
 std::string to_text(const CodecSettings& settings);
 
+/// The value of one parameter as such a text has it.
+std::string to_text(const CodecSettings& settings, const CodecParameter& parameter);
+
 }  // namespace tutti
 #pragma GCC visibility pop

@@ -14,7 +14,7 @@ namespace tutti {
 namespace {
 
 /// What is wrong with the parts; empty if nothing is.
-std::string find_problem(std::span<const TensorPart> parts) {
+std::string problem_of(std::span<const TensorPart> parts) {
   std::vector<TensorPart> sorted(parts.begin(), parts.end());
   std::sort(sorted.begin(), sorted.end(), [](const TensorPart& a, const TensorPart& b) { return a.offset < b.offset; });
   for (std::size_t i = 0; i < sorted.size(); ++i) {
@@ -29,21 +29,25 @@ std::string find_problem(std::span<const TensorPart> parts) {
   return {};
 }
 
-std::shared_ptr<detail::Reduction> make_reduction(detail::ReductionParts&& parts) {
+}  // namespace
+
+namespace detail {
+
+std::shared_ptr<Reduction> make_reduction(ReductionParts&& parts) {
   if (parts.op != ReduceOp::sum && parts.op != ReduceOp::avg)
     throw InvalidArgument(
         text("compressed allreduce: operator ", name(parts.op), " cannot be compressed, only sum and avg"));
-  if (const std::string problem = find_problem(parts.parts); !problem.empty())
+  if (const std::string problem = problem_of(parts.parts); !problem.empty())
     throw InvalidArgument(text("compressed allreduce: ", problem));
   require_valid(parts.settings);
   return codec_named(parts.settings.codec).make(std::move(parts));
 }
 
-}  // namespace
+}  // namespace detail
 
 CompressedAllreduce::CompressedAllreduce(const Communicator& comm, std::vector<TensorPart> parts,
                                          const CodecSettings& settings, ReduceOp op)
-    : reduction_(make_reduction({.comm = comm, .parts = std::move(parts), .settings = settings, .op = op})) {}
+    : reduction_(detail::make_reduction({.comm = comm, .parts = std::move(parts), .settings = settings, .op = op})) {}
 
 CompressedAllreduce::CompressedAllreduce(CompressedAllreduce&& other) noexcept = default;
 CompressedAllreduce& CompressedAllreduce::operator=(CompressedAllreduce&& other) noexcept = default;
@@ -70,7 +74,7 @@ Request icompressed_allreduce(const Communicator& comm, std::span<float> data, R
   std::string problem = settings.feedback ? "feedback needs a CompressedAllreduce, which keeps it" : "";
   try {
     if (problem.empty())
-      reduction = make_reduction(
+      reduction = detail::make_reduction(
           {.comm = comm, .parts = {{.offset = 0, .count = data.size()}}, .settings = settings, .op = op});
   } catch (const InvalidArgument& error) {
     problem = error.what();

@@ -7,6 +7,7 @@
 #include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/communicator/communicator_state.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
+#include <tutti/compression/rehearsal.hpp>
 #include <tutti/kernels/text.hpp>
 
 namespace tutti::detail {
@@ -32,24 +33,30 @@ void Reduction::end(const Stage& stage) {
   if (stage.number() + 1 == stages()) under_way_ = false;
 }
 
+std::size_t Reduction::ranks() const noexcept {
+  return static_cast<std::size_t>(made_from_.rehearsed != nullptr ? made_from_.rehearsed->ranks() : comm().size());
+}
+
+std::size_t Reduction::rank() const noexcept {
+  return static_cast<std::size_t>(made_from_.rehearsed != nullptr ? 0 : comm().rank());
+}
+
 std::unique_ptr<WaitingTask> Reduction::start_all_to_all(const Stage& stage, std::span<const std::byte> in,
                                                          std::span<std::byte> out) const {
-  return stage.start(stage.comm().state().everyone(), collective_algorithms(),
-                     {.collective = Collective::all_to_all,
-                      .input = ConstBuffer(in.data(), in.size(), DType::u8),
-                      .output = Buffer(out.data(), out.size(), DType::u8),
-                      .data_count = out.size(),
-                      .dtype = DType::u8});
+  return start_collective(stage, {.collective = Collective::all_to_all,
+                                  .input = ConstBuffer(in.data(), in.size(), DType::u8),
+                                  .output = Buffer(out.data(), out.size(), DType::u8),
+                                  .data_count = out.size(),
+                                  .dtype = DType::u8});
 }
 
 std::unique_ptr<WaitingTask> Reduction::start_all_gather(const Stage& stage, std::span<const std::byte> in,
                                                          std::span<std::byte> out) const {
-  return stage.start(stage.comm().state().everyone(), collective_algorithms(),
-                     {.collective = Collective::all_gather,
-                      .input = ConstBuffer(in.data(), in.size(), DType::u8),
-                      .output = Buffer(out.data(), out.size(), DType::u8),
-                      .data_count = out.size(),
-                      .dtype = DType::u8});
+  return start_collective(stage, {.collective = Collective::all_gather,
+                                  .input = ConstBuffer(in.data(), in.size(), DType::u8),
+                                  .output = Buffer(out.data(), out.size(), DType::u8),
+                                  .data_count = out.size(),
+                                  .dtype = DType::u8});
 }
 
 std::unique_ptr<WaitingTask> Reduction::start_all_gather(const Stage& stage, std::span<const std::byte> in,
@@ -76,13 +83,22 @@ std::unique_ptr<WaitingTask> Reduction::start_all_to_all(const Stage& stage, std
 }
 
 std::unique_ptr<WaitingTask> Reduction::start_allreduce(const Stage& stage, Buffer data, ReduceOp op) const {
-  return stage.start(stage.comm().state().everyone(), allreduce_algorithms(),
-                     {.collective = Collective::allreduce,
-                      .input = data,
-                      .output = data,
-                      .data_count = data.count,
-                      .dtype = data.dtype,
-                      .op = op});
+  return start_collective(stage, {.collective = Collective::allreduce,
+                                  .input = data,
+                                  .output = data,
+                                  .data_count = data.count,
+                                  .dtype = data.dtype,
+                                  .op = op});
+}
+
+std::unique_ptr<WaitingTask> Reduction::start_collective(const Stage& stage, Call&& call) const {
+  if (made_from_.rehearsed != nullptr) {
+    made_from_.rehearsed->take_part(call);
+    return nullptr;
+  }
+  const AlgorithmTable table =
+      call.collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms();
+  return stage.start(stage.comm().state().everyone(), table, std::move(call));
 }
 
 Request start_reduction(const std::shared_ptr<Reduction>& reduction, std::span<float> data, std::uint64_t step) {

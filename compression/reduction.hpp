@@ -9,17 +9,21 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/engine/staged_task.hpp>
 #include <tutti/compression/compressed_allreduce.hpp>
 
 namespace tutti::detail {
 
-/// What a kind is made from. `comm` outlives it.
+class RehearsedRanks;
+
+/// What a kind is made from. `comm` and `rehearsed` outlive it.
 struct ReductionParts {
   const Communicator& comm;
   std::vector<TensorPart> parts;
   CodecSettings settings;
   ReduceOp op;
+  RehearsedRanks* rehearsed = nullptr;  ///< in place of the ranks of `comm` (rehearsal.hpp)
 };
 
 class Reduction : public Stages {
@@ -57,8 +61,8 @@ class Reduction : public Stages {
   void add_facts(std::size_t part, const CompressionFacts& more) noexcept;
 
   /// Ranks that share the work of a call, and which of them this one is.
-  std::size_t ranks() const noexcept { return static_cast<std::size_t>(comm().size()); }
-  std::size_t rank() const noexcept { return static_cast<std::size_t>(comm().rank()); }
+  std::size_t ranks() const noexcept;
+  std::size_t rank() const noexcept;
 
   /// Starts a collective among them, of bytes or of elements. What it reads and writes stays.
   std::unique_ptr<WaitingTask> start_all_to_all(const Stage& stage, std::span<const std::byte> in,
@@ -73,6 +77,9 @@ class Reduction : public Stages {
                                                 std::span<const std::size_t> out_bytes) const;
   std::unique_ptr<WaitingTask> start_allreduce(const Stage& stage, Buffer data, ReduceOp op) const;
 
+  /// Any collective among them: all are started here.
+  std::unique_ptr<WaitingTask> start_collective(const Stage& stage, Call&& call) const;
+
  private:
   ReductionParts made_from_;
   std::span<float> data_;
@@ -80,6 +87,9 @@ class Reduction : public Stages {
   bool under_way_ = false;
   std::vector<CompressionFacts> facts_;  // by part
 };
+
+/// That of the settings' codec. \throws InvalidArgument: settings, operator or parts that cannot be
+std::shared_ptr<Reduction> make_reduction(ReductionParts&& parts);
 
 /// Starts a call of it; what it throws reaches all ranks. \throws InvalidArgument, CommunicationError
 Request start_reduction(const std::shared_ptr<Reduction>& reduction, std::span<float> data, std::uint64_t step);

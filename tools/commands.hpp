@@ -13,6 +13,7 @@ void add_doctor_command(CLI::App& app);
 void add_explain_command(CLI::App& app);
 void add_perf_command(CLI::App& app);
 void add_tune_command(CLI::App& app);
+void add_compress_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 void add_ps_command(CLI::App& app);
 void add_trace_command(CLI::App& app);

@@ -36,6 +36,9 @@ void add_commands(CLI::App& app) {
   tutti::tools::add_explain_command(app);
   tutti::tools::add_tune_command(app);
 #endif
+#ifdef TUTTI_TOOLS_COMPRESS
+  tutti::tools::add_compress_command(app);
+#endif
   tutti::tools::add_report_command(app);
 #ifdef TUTTI_TOOLS_MEASURE
   tutti::tools::add_ps_command(app);
@@ -46,8 +49,8 @@ void add_commands(CLI::App& app) {
 }
 
 /// All commands there are: this build may lack some.
-constexpr std::array kAllCommands = {"train", "models", "export", "data",  "preload", "perf",  "explain",
-                                     "tune",  "report", "ps",     "trace", "info",    "doctor"};
+constexpr std::array kAllCommands = {"train", "models",   "export", "data", "preload", "perf", "explain",
+                                     "tune",  "compress", "report", "ps",   "trace",   "info", "doctor"};
 
 bool is_left_out(const std::string& name, const std::vector<std::string>& built) {
   const auto is_in = [&](const auto& names) { return std::find(names.begin(), names.end(), name) != names.end(); };

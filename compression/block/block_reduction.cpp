@@ -81,7 +81,10 @@ class BlockReduction final : public Reduction {
   using Run = BlockLayout::Run;
 
   std::unique_ptr<WaitingTask> begin_stage(const Stage& stage) override {
-    if (stage.number() == gather) return start_all_gather(stage, slice_of(outgoing_, rank()), incoming_);
+    if (stage.number() == gather) {
+      encode_own_slice();
+      return start_all_gather(stage, slice_of(outgoing_, rank()), incoming_);
+    }
     const TraceSpan span("encode");
     for (std::size_t r = 0; r < ranks(); ++r)
       for (const Run& run : layout_.slice(r))
@@ -98,16 +101,19 @@ class BlockReduction final : public Reduction {
   }
 
   void sum_own_slice() {
-    std::size_t own = 0;
+    const TraceSpan span("decode");
     for (const Run& run : layout_.slice(rank())) {
       const std::span<float> sum = values(run);
-      {
-        const TraceSpan span("decode");
-        codec_->decode(encoded(run, slice_of(incoming_, 0)), sum);
-        for (std::size_t r = 1; r < ranks(); ++r) codec_->decode_add(encoded(run, slice_of(incoming_, r)), sum);
-      }
+      codec_->decode(encoded(run, slice_of(incoming_, 0)), sum);
+      for (std::size_t r = 1; r < ranks(); ++r) codec_->decode_add(encoded(run, slice_of(incoming_, r)), sum);
       finish_reduction(op(), Buffer(sum), comm().size());
-      const TraceSpan span("encode");
+    }
+  }
+
+  void encode_own_slice() {
+    const TraceSpan span("encode");
+    std::size_t own = 0;
+    for (const Run& run : layout_.slice(rank())) {
       encode(run, part_of(owner_residual_, own, run.count), Phase::sum, slice_of(outgoing_, rank()));
       own += run.count;
     }

@@ -28,7 +28,7 @@ TEST(Cli, VersionAndHelp) {
   const auto help = tutti({"--help"});
   EXPECT_EQ(help.status, 0);
   for (const std::string command :
-       {"train", "models", "export", "perf", "explain", "tune", "report", "info", "doctor"}) {
+       {"train", "models", "export", "perf", "explain", "tune", "compress", "report", "info", "doctor"}) {
     EXPECT_TRUE(has(help.out, "\n  " + command + " ")) << help.out;
     if (command == "train" || command == "models" || command == "export") continue;  // the trainer's own help
     const auto of_command = tutti({command, "--help"});
@@ -59,8 +59,8 @@ void expect_style(const std::string& help) {
 
 TEST(Cli, HelpHasOneStyle) {
   const std::vector<std::vector<std::string>> commands = {
-      {},         {"perf"}, {"explain"},        {"tune"},          {"report"},        {"ps"},   {"trace"}, {"info"},
-      {"doctor"}, {"data"}, {"data", "import"}, {"data", "check"}, {"data", "speed"}, {"train"}};
+      {},       {"perf"},   {"explain"}, {"tune"},           {"compress"},      {"report"},        {"ps"},   {"trace"},
+      {"info"}, {"doctor"}, {"data"},    {"data", "import"}, {"data", "check"}, {"data", "speed"}, {"train"}};
   for (std::vector<std::string> command : commands) {
     command.emplace_back("--help");
     const auto outcome = tutti(command);
