@@ -49,6 +49,7 @@ struct PerfOptions {
   std::string json;
   std::string csv;
   std::string trace;
+  std::string codec;
 };
 
 /// Which options were given, not left at their defaults.
@@ -67,6 +68,7 @@ void demand_sense(const PerfOptions& o, const Given& given, const MeasuredCollec
   if (!c.moves_data() && o.radix != 0) throw InvalidArgument(text("perf: ", c.name, " has no --radix"));
   if (given.test_interval && !o.nonblocking)
     throw InvalidArgument("perf: --test-interval goes with --nonblocking only");
+  if (!o.codec.empty() && c.name != "allreduce") throw InvalidArgument(text("perf: ", c.name, " has no --codec"));
   if (o.batch != 1 && o.nonblocking) throw InvalidArgument("perf: --batch does not go with --nonblocking");
 }
 
@@ -91,6 +93,12 @@ PerfPlan make_plan(const PerfOptions& o, const Given& given) {
   demand_sense(o, given, c);
   if (c.reduces && !is_supported(plan.op, plan.dtype))
     throw InvalidArgument(text("perf: --op ", o.op, " does not go with --dtype ", o.dtype));
+  if (!o.codec.empty()) {
+    if (plan.dtype != DType::f32 || (plan.op != ReduceOp::sum && plan.op != ReduceOp::avg))
+      throw InvalidArgument("perf: --codec goes with --dtype f32 and --op sum or avg only");
+    plan.codec = codec_settings(o.codec);
+    plan.in_place = true;
+  }
   plan.options = {
       .algorithm = o.algorithm, .radix = o.radix, .segment_bytes = parse_size("perf: --segment", o.segment)};
   plan.ladder = {0};
@@ -193,6 +201,11 @@ void add_perf_command(CLI::App& app) {
       ->check(CLI::IsMember({"mpi", "mpi-only", "none"}))
       ->type_name("WHOM")
       ->capture_default_str();
+  command
+      ->add_option("--codec", o.codec,
+                   "Measure the allreduce by a codec, too, all in place: NAME:PARAMETER=VALUE,... of `tutti compress "
+                   "--list`")
+      ->type_name("SETTINGS");
   command->add_option("--limits", o.limits, "Measure first what this machine allows: all, messages, memory or none")
       ->check(CLI::IsMember({"all", "messages", "memory", "none"}))
       ->type_name("WHAT")

@@ -138,6 +138,29 @@ TEST(PerfRun, CsvAndOneRankWithoutLimit) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1) << "something lies beside it";
 }
 
+TEST(PerfRun, CodecBesideThePlainCall) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "rows.json";
+  const auto outcome = on_ranks(3, small_perf("allreduce", {"--codec", "bf16:feedback=on", "--json", file.string()}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(has(outcome.out, "\n# codec: bf16:feedback=on, in place, ")) << outcome.out;
+  EXPECT_TRUE(has(outcome.out, " plain/codec\n")) << outcome.out;
+  for (const auto& row : nlohmann::json::parse(read_file(file))) {
+    expect_sound(row, 3);
+    EXPECT_EQ(row.at("in_place"), true);
+    EXPECT_EQ(row.at("codec"), "bf16:feedback=on");
+    EXPECT_EQ(row.at("payload_bytes").get<double>(), row.at("size_bytes").get<double>() / 2);
+    EXPECT_EQ(row.at("codec_wrong"), 0);
+    EXPECT_GT(row.at("codec_time_us_median").get<double>(), 0.0);
+  }
+  const auto started = on_ranks(2, small_perf("allreduce", {"--codec", "f16", "--nonblocking", "--compare", "none"}));
+  EXPECT_EQ(started.status, 0) << started.err;
+  EXPECT_TRUE(has(started.out, " cdc ovl\n")) << started.out;
+  EXPECT_EQ(tutti(small_perf("reduce", {"--codec", "f16"})).err, "tutti: error: perf: reduce has no --codec\n");
+  EXPECT_EQ(tutti(small_perf("allreduce", {"--codec", "f16", "--op", "max"})).err,
+            "tutti: error: perf: --codec goes with --dtype f32 and --op sum or avg only\n");
+}
+
 TEST(PerfRun, BuffersOfBothKinds) {
   for (const std::string kind : {"allocated", "any"}) {
     const TemporaryFolder folder;

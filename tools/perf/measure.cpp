@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <utility>
 
 #include <tutti/collectives/inspect/mpi.hpp>
 #include <tutti/kernels/clock.hpp>
@@ -16,26 +18,43 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// What a side does with a call.
+struct SideWork {
+  std::function<void(const Call&, int iteration)> prepare;
+  std::function<void(const Call&)> run;
+  std::function<Request(const Call&)> start;
+  std::function<std::size_t(const Call&, int iteration)> count_wrong;
+};
+
+SideWork work_of(const MeasuredCollective& collective, const Calls& calls, const Pattern& pattern) {
+  return {
+      .prepare = [&](const Call& call, int iteration) { prepare(collective, call, pattern, iteration); },
+      .run = calls.run,
+      .start = calls.start,
+      .count_wrong = [&](const Call& call, int iteration) { return collective.count_wrong(call, pattern, iteration); }};
+}
+
+SideWork work_of(CompressedCalls& calls) {
+  return {.prepare = [&](const Call& call, int iteration) { calls.prepare(call, iteration); },
+          .run = [&](const Call& call) { calls.start(call).wait(); },
+          .start = [&](const Call& call) { return calls.start(call); },
+          .count_wrong = [&](const Call& call, int) { return calls.count_different(call); }};
+}
+
 /// One library's part of a row on this rank: what it is, its samples in microseconds, and its mistakes.
 class Side {
  public:
-  Side(const MeasuredCollective& collective, const Calls& calls, std::span<const Call> batch, const Pattern& pattern,
-       const Computation& computation)
-      : collective_(collective),
-        calls_(calls),
-        batch_(batch),
-        comm_(*batch.front().comm),
-        pattern_(pattern),
-        computation_(computation) {}
+  Side(SideWork work, std::span<const Call> batch, const Computation& computation)
+      : work_(std::move(work)), batch_(batch), comm_(*batch.front().comm), computation_(computation) {}
 
   void at_once(int iteration) {
     timed(
-        iteration, [&](const Call& call) { calls_.run(call); }, times_);
+        iteration, [&](const Call& call) { work_.run(call); }, times_);
   }
 
   void nonblocking(int iteration) {
     timed(
-        iteration, [&](const Call& call) { calls_.start(call).wait(); }, times_);
+        iteration, [&](const Call& call) { work_.start(call).wait(); }, times_);
   }
 
   /// The computation alone, then together with the collective.
@@ -45,7 +64,7 @@ class Side {
     timed(
         iteration,
         [&](const Call& call) {
-          Request operation = calls_.start(call);
+          Request operation = work_.start(call);
           computation_.run([&] { operation.test(); });
           operation.wait();
         },
@@ -91,20 +110,17 @@ class Side {
 
   template <class Body>
   void timed(int iteration, Body body, Spans& spans) {
-    for (std::size_t i = 0; i < batch_.size(); ++i) prepare(collective_, batch_[i], pattern_, data_of(iteration, i));
+    for (std::size_t i = 0; i < batch_.size(); ++i) work_.prepare(batch_[i], data_of(iteration, i));
     meet();
     spans.time([&] {
       for (const Call& call : batch_) body(call);
     });
-    for (std::size_t i = 0; i < batch_.size(); ++i)
-      wrong_ += collective_.count_wrong(batch_[i], pattern_, data_of(iteration, i));
+    for (std::size_t i = 0; i < batch_.size(); ++i) wrong_ += work_.count_wrong(batch_[i], data_of(iteration, i));
   }
 
-  const MeasuredCollective& collective_;
-  const Calls& calls_;
+  SideWork work_;
   std::span<const Call> batch_;
   const Communicator& comm_;
-  const Pattern& pattern_;
   Computation computation_;  // a copy: each side computes as long as its own collective takes
   Spans times_;
   Spans computing_;
@@ -155,14 +171,17 @@ int iterations_for(std::size_t bytes, int batch) {
 }
 
 Measurement measure(const MeasuredCollective& collective, std::span<const Call> batch, const Pattern& pattern,
-                    const MeasureOptions& options, const Computation& computation) {
-  Side ours(collective, *collective.tutti, batch, pattern, computation);
-  Side theirs(collective, *collective.mpi, batch, pattern, computation);
+                    const MeasureOptions& options, const Computation& computation, CompressedCalls* codec) {
+  Side ours(work_of(collective, *collective.tutti, pattern), batch, computation);
+  Side theirs(work_of(collective, *collective.mpi, pattern), batch, computation);
+  std::optional<Side> compressed;
+  if (codec != nullptr) compressed.emplace(work_of(*codec), batch, computation);
   const auto in_turn = [&](int i, auto part) {
     const bool mpi_first = i % 2 == 1;
     if (options.with_mpi && mpi_first) part(theirs);
     if (options.with_tutti) part(ours);
     if (options.with_mpi && !mpi_first) part(theirs);
+    if (compressed) part(*compressed);
   };
   const WaitLimits patience(*batch.front().comm, options.seconds);
   const int most_warmup = options.nonblocking ? std::max(options.warmup, 3) : options.warmup;
@@ -183,6 +202,7 @@ Measurement measure(const MeasuredCollective& collective, std::span<const Call> 
   Measurement result{.iterations = i - warmup};
   if (options.with_tutti) result.tutti = ours.timing();
   if (options.with_mpi) result.mpi = theirs.timing();
+  if (compressed) result.codec = compressed->timing();
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tools/perf/collective.hpp"
+#include "tools/perf/compressed_calls.hpp"
 #include "tools/perf/overlap.hpp"
 
 namespace tutti::tools {
@@ -29,6 +30,7 @@ struct Measurement {
   int iterations = 0;  ///< that were timed
   std::optional<Timing> tutti = std::nullopt;
   std::optional<Timing> mpi = std::nullopt;
+  std::optional<Timing> codec = std::nullopt;  ///< its wrong elements are those that differ from rank 0's
 };
 
 struct MeasureOptions {
@@ -62,8 +64,8 @@ int iterations_for(std::size_t bytes, int batch = 1);
 /// warm-up.
 ///
 /// The result is valid on rank 0 except for `wrong`, which is valid everywhere. `computation` is used by the started
-/// form.
+/// form. With `codec` the compressed allreduce of the calls, which are in place, has its turn after the two.
 Measurement measure(const MeasuredCollective& collective, std::span<const Call> batch, const Pattern& pattern,
-                    const MeasureOptions& options, const Computation& computation);
+                    const MeasureOptions& options, const Computation& computation, CompressedCalls* codec = nullptr);
 
 }  // namespace tutti::tools

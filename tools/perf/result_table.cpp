@@ -37,6 +37,7 @@ constexpr const char* kFloorColumn = " {:>6}";
 constexpr const char* kOverlapColumn = " {:>7}";
 constexpr const char* kMpiColumns = "  {:>9} {:>9} {:>9}";
 constexpr const char* kMpiOverlapColumn = " {:>7}";
+constexpr const char* kCodecColumns = "  {:>10} {:>9} {:>9} {:>7} {:>11}";
 
 std::string names_or_units(const TableShape& shape, bool names) {
   const auto pick = [&](const char* name, const char* unit) { return names ? name : unit; };
@@ -49,6 +50,11 @@ std::string names_or_units(const TableShape& shape, bool names) {
   if (shape.compared) {
     line += fmt::format(kMpiColumns, pick("MPI time", "(us)"), pick("MPI p99", "(us)"), pick("MPI/tutti", "(x)"));
     if (shape.overlap) line += fmt::format(kMpiOverlapColumn, pick("MPI ovl", "(%)"));
+  }
+  if (shape.codec) {
+    line += fmt::format(kCodecColumns, pick("payload", "(B)"), pick("codec", "(us)"), pick("codec p99", "(us)"),
+                        pick("#differ", ""), pick("plain/codec", "(x)"));
+    if (shape.overlap) line += fmt::format(kMpiOverlapColumn, pick("cdc ovl", "(%)"));
   }
   line.front() = '#';
   return line + "\n";
@@ -110,6 +116,7 @@ std::string table_heading(const TableShape& shape) {
 std::string table_line(const Row& row, const RunFacts& facts, const TableShape& shape) {
   const auto& ours = row.measurement.tutti;
   const auto& mpi = row.measurement.mpi;
+  const auto& codec = row.measurement.codec;
   /// Of one side, whose median `figure` turns into a figure; "-" where there is none.
   const auto of = [](const std::optional<Timing>& side, const auto& figure) {
     return side ? figure(*side) : std::string("-");
@@ -136,6 +143,12 @@ std::string table_line(const Row& row, const RunFacts& facts, const TableShape& 
                         ours && mpi ? fmt::format("{:.2f}", mpi->median / ours->median) : "-");
     if (shape.overlap) line += fmt::format(kMpiOverlapColumn, of(mpi, hidden));
   }
+  if (shape.codec) {
+    line += fmt::format(kCodecColumns, row.payload_bytes, of(codec, median), of(codec, p99),
+                        of(codec, [](const Timing& t) { return std::to_string(t.wrong); }),
+                        ours && codec ? fmt::format("{:.2f}", ours->median / codec->median) : "-");
+    if (shape.overlap) line += fmt::format(kMpiOverlapColumn, of(codec, hidden));
+  }
   return line + "\n";
 }
 
@@ -159,6 +172,10 @@ ordered_json table_json(const Row& row, const RunFacts& facts) {
   };
   add_side(out, "", row, facts, row.measurement.tutti);
   add_side(out, "mpi_", row, facts, row.measurement.mpi);
+  const bool by_codec = row.measurement.codec.has_value();
+  out["codec"] = by_codec ? ordered_json(row.codec) : ordered_json();
+  out["payload_bytes"] = by_codec ? ordered_json(row.payload_bytes) : ordered_json();
+  add_side(out, "codec_", row, facts, row.measurement.codec);
   const auto limit = [&](double MachineLimit::*value) {
     return facts.limit ? ordered_json(*facts.limit.*value) : ordered_json();
   };
@@ -206,6 +223,9 @@ std::string csv_text(const ordered_json& rows) {
 void demand_right_results(std::span<const Row> rows) {
   const auto wrong_of = [](const std::optional<Timing>& side) { return side ? side->wrong : 0; };
   for (const auto& row : rows) {
+    if (const std::size_t different = wrong_of(row.measurement.codec); different > 0)
+      throw InvalidArgument(text("perf: ", row.collective->name, " of ", row.bytes, " bytes by codec ", row.codec,
+                                 " gave ", different, " elements that differ from those of rank 0"));
     const std::size_t ours = wrong_of(row.measurement.tutti);
     const std::size_t wrong = ours > 0 ? ours : wrong_of(row.measurement.mpi);
     if (wrong == 0) continue;

@@ -45,7 +45,9 @@ struct Row {
   std::string algorithm = {};  ///< "auto" where tutti chose
   int radix = 0;               ///< 0 where tutti chose
   std::size_t segment_bytes = 0;
-  int batch = 1;  ///< calls of an iteration
+  int batch = 1;                  ///< calls of an iteration
+  std::string codec = {};         ///< its settings; empty: none
+  std::size_t payload_bytes = 0;  ///< of a rank's contribution, encoded
   Measurement measurement = {};
 };
 
@@ -63,6 +65,7 @@ struct TableShape {
   bool floor = false;     ///< the share of the memory floor
   bool overlap = false;   ///< of the non-blocking form
   bool compared = false;  ///< with the MPI library
+  bool codec = false;     ///< with an allreduce by a codec
 };
 
 /// Two heading lines, names and units, both starting with '#'.

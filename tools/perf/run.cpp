@@ -101,6 +101,7 @@ void print_heading(const Communicator& comm, const PerfPlan& plan, const RunFact
               : facts.uses_cma                       ? " (CMA)"
                                                      : " (staged)",
               facts.date.c_str());
+  if (plan.codec) std::printf("# codec: %s, in place, on normally distributed values\n", to_text(*plan.codec).c_str());
   std::printf("# MPI library: %s\n# processor: %s, %d core%s allowed to rank 0\n", facts.mpi.c_str(), facts.cpu.c_str(),
               facts.cores, facts.cores == 1 ? "" : "s");
   if (facts.limit)
@@ -146,7 +147,8 @@ Row row_for(const Communicator& comm, const PerfPlan& plan, const Call& call) {
           .algorithm = algorithm_name(comm, plan),
           .radix = plan.options.radix,
           .segment_bytes = plan.options.segment_bytes,
-          .batch = batch_of(plan, row_bytes(*plan.collective, call))};
+          .batch = batch_of(plan, row_bytes(*plan.collective, call)),
+          .codec = plan.codec ? to_text(*plan.codec) : ""};
 }
 
 /// Measures all rows on all ranks, and prints them on rank 0, where they are complete.
@@ -165,7 +167,10 @@ std::vector<Row> measure_ladder(const Communicator& comm, const PerfPlan& plan, 
     MeasureOptions how = plan.how;
     how.iterations = plan.iterations > 0 ? plan.iterations : iterations_for(row.bytes, row.batch);
     how.with_mpi = plan.how.with_mpi && mpi_can(collective, call);
-    row.measurement = measure(collective, batch, pattern, how, computation);
+    std::optional<CompressedCalls> codec;
+    if (plan.codec) codec.emplace(call, *plan.codec);
+    row.measurement = measure(collective, batch, pattern, how, computation, codec ? &*codec : nullptr);
+    if (codec) row.payload_bytes = codec->payload_bytes();
     if (comm.rank() == 0) {
       std::fputs(table_line(row, facts, shape).c_str(), stdout);
       std::fflush(stdout);
@@ -219,6 +224,7 @@ void run_perf(const Communicator& comm, const PerfPlan& plan) {
   std::size_t meanwhile = row;
   if (plan.message_limits) meanwhile = std::max(meanwhile, limit_memory(row));
   if (plan.memory_limits) meanwhile = std::max(meanwhile, floor_memory(comm, node_work(*plan.collective, largest)));
+  if (plan.codec) meanwhile *= 4;  // contributions, what has come, residuals of both
   fail_together(comm, memory_problem(comm, bytes, meanwhile));
   ResultFile json("perf: --json", first ? plan.json : "");
   fail_together(comm, json.problem());
@@ -228,8 +234,10 @@ void run_perf(const Communicator& comm, const PerfPlan& plan) {
   const auto memory =
       plan.allocated ? comm.allocate_bytes(bytes + 1) : detail::allocate_plain(bytes + 1);  // never nothing
 
-  const TableShape shape{
-      .floor = facts.floor.has_value(), .overlap = plan.how.nonblocking, .compared = plan.how.with_mpi && comparable};
+  const TableShape shape{.floor = facts.floor.has_value(),
+                         .overlap = plan.how.nonblocking,
+                         .compared = plan.how.with_mpi && comparable,
+                         .codec = plan.codec.has_value()};
   if (first) print_heading(comm, plan, facts, shape, largest.in_place, comparable);
   const auto rows = measure_ladder(comm, plan, facts, shape, static_cast<std::byte*>(memory.get()));
   if (first) {

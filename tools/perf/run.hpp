@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <tutti/compression/codecs.hpp>
+
 #include "tools/perf/measure.hpp"
 
 namespace tutti::tools {
@@ -19,12 +21,13 @@ struct PerfPlan {
   CollectiveOptions options = {};
   std::vector<std::size_t> ladder = {};  ///< bytes, ascending; one 0 for a collective without data
 
-  int iterations = 0;          ///< 0: by size
-  int batch = 1;               ///< calls of an iteration; 0: by size
-  MeasureOptions how = {};     ///< its iterations do not count
-  bool message_limits = true;  ///< measure what messages allow
-  bool memory_limits = true;   ///< measure what memory allows
-  std::string json = {};       ///< files; empty: none
+  int iterations = 0;                                 ///< 0: by size
+  int batch = 1;                                      ///< calls of an iteration; 0: by size
+  MeasureOptions how = {};                            ///< its iterations do not count
+  bool message_limits = true;                         ///< measure what messages allow
+  bool memory_limits = true;                          ///< measure what memory allows
+  std::optional<CodecSettings> codec = std::nullopt;  ///< of a compressed allreduce, to be measured too
+  std::string json = {};                              ///< files; empty: none
   std::string csv = {};
 };
 
