@@ -1,4 +1,4 @@
-// Per element: writes 4 bytes. A call of Philox for four elements is 20 multiplications.
+// Per element: writes 4 bytes. A call of Philox for eight elements is 20 multiplications.
 #include <tutti/kernels/codecs/draws.hpp>
 
 #include <algorithm>
@@ -26,7 +26,7 @@ void draw_on_target(const Draw& draw, std::span<float> values) {
     draws.fill(draw, first, count);
     float numbers[kChunk];
     for (std::size_t i = 0; i < count; i += kGroupLanes)
-      hn::StoreU(uniforms(draws.words() + i), CodeFloats(), numbers + i);
+      hn::StoreU(uniforms(draws.halves() + i), CodeFloats(), numbers + i);
     std::memcpy(values.data() + first, numbers, count * sizeof(float));
   }
 }
@@ -40,8 +40,8 @@ namespace tutti {
 HWY_EXPORT(draw_on_target);
 
 void draw_uniform(const Draw& draw, std::span<float> draws) {
-  if (draw.first % 4 != 0)
-    throw InvalidArgument(text("draw_uniform: the first element is ", draw.first, ", no multiple of 4"));
+  if (draw.first % 8 != 0)
+    throw InvalidArgument(text("draw_uniform: the first element is ", draw.first, ", no multiple of 8"));
   HWY_DYNAMIC_DISPATCH(draw_on_target)(draw, draws);
 }
 

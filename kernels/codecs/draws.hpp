@@ -7,7 +7,8 @@
 
 namespace tutti {
 
-/// The draws of elements draw.first, draw.first + 1, ... (encoding.hpp); the same on every instruction set.
+/// The draws of elements draw.first, draw.first + 1, ... (encoding.hpp) as numbers: middles of 2^16 intervals of [0,
+/// 1]. The same on every instruction set.
 void draw_uniform(const Draw& draw, std::span<float> draws);
 
 }  // namespace tutti

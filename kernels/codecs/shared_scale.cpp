@@ -67,10 +67,11 @@ struct SharedStep {
   static constexpr std::size_t kBytes = kGroup * sizeof(Code);
   static constexpr bool kAlone = false;
   static constexpr bool kDraws = kStochastic;
+  static constexpr bool kCounts = true;
 
   CodeVector to_integer, to_value, limit;
 
-  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint32_t* draws, std::uint8_t* codes,
+  HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint16_t* draws, std::uint8_t* codes,
                              std::uint64_t& /*saturated*/) const {
     const CodeFloats d;
     const hn::Rebind<Code, CodeFloats> dc;
@@ -106,7 +107,7 @@ void encode_finite(const Factors& factors, const BlockPlace& at, Code* codes, Co
   for (std::size_t i = 0; i < at.count; i += kChunk) {
     const std::size_t size = std::min(kChunk, at.count - i);
     if constexpr (kStochastic) draws.fill(*at.draw, at.first + i, size);
-    encode_chunk<kResidual>(step, at.values + i, kResidual ? at.residual + i : nullptr, size, draws.words(),
+    encode_chunk<kResidual>(step, at.values + i, kResidual ? at.residual + i : nullptr, size, draws.halves(),
                             reinterpret_cast<std::uint8_t*>(codes + i), totals);
   }
 }
@@ -300,8 +301,8 @@ HWY_EXPORT(decode_on_target);
 namespace {
 
 void require_blocks(std::string_view kernel, std::size_t count, std::size_t block, std::size_t scales) {
-  if (block == 0 || block % 4 != 0 || block > kMaxSharedBlock)
-    throw InvalidArgument(text(kernel, ": block = ", block, " is no multiple of 4 up to ", kMaxSharedBlock));
+  if (block == 0 || block % 8 != 0 || block > kMaxSharedBlock)
+    throw InvalidArgument(text(kernel, ": block = ", block, " is no multiple of 8 up to ", kMaxSharedBlock));
   if (scales != (count + block - 1) / block)
     throw InvalidArgument(text(kernel, ": ", count, " values in blocks of ", block, " and ", scales, " scales"));
 }

@@ -21,7 +21,7 @@ inline constexpr float kLeastScale = 0x1p-100F;
 inline constexpr std::uint32_t kNotFinite = 0x7F800000U;  ///< from here on
 
 struct IntegerGrid {
-  std::size_t block = 1024;  ///< even, at most kMaxSharedBlock
+  std::size_t block = 1024;  ///< a multiple of 8, at most kMaxSharedBlock
   std::int32_t limit = 1;    ///< L
   bool power_of_two = false;
 };

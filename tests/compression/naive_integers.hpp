@@ -37,12 +37,12 @@ inline int naive_code(float p, float m, const IntegerGrid& grid, float draw) {
 
 inline float naive_draw(const Draw& source, std::size_t i) {
   const std::uint64_t element = source.first + i;
-  const std::uint64_t counter = element / 4;
+  const std::uint64_t counter = element / 8;
   const PhiloxCounter words =
       philox4x32({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
                   static_cast<std::uint32_t>(source.stream), static_cast<std::uint32_t>(source.stream >> 32)},
                  philox_key(source.seed));
-  return static_cast<float>(words[element % 4] >> 8) * 0x1p-24F;
+  return (static_cast<float>(words[element % 8 / 2] >> (element % 2 * 16) & 0xFFFFU) + 0.5F) * 0x1p-16F;
 }
 
 }  // namespace tutti::test
