@@ -59,6 +59,7 @@ class Reduction : public Stages {
   std::span<float> data() const noexcept { return data_; }
   std::span<float> data_of(const TensorPart& part) const noexcept { return data_.subspan(part.offset, part.count); }
   void add_facts(std::size_t part, const CompressionFacts& more) noexcept;
+  std::span<CompressionFacts> own_facts() noexcept { return facts_; }
 
   /// Ranks that share the work of a call, and which of them this one is.
   std::size_t ranks() const noexcept;

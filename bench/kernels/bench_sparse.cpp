@@ -80,7 +80,7 @@ class Encoder {
   PartSelection selection_{parts_, settings_, 4, 0};
   std::vector<float> memory_;
   std::vector<std::byte> list_;
-  CompressionFacts facts_;
+  std::vector<CompressionFacts> facts_ = {{}};
 };
 
 void bench_encode(benchmark::State& state, const std::string& codec) {

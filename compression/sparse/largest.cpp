@@ -36,7 +36,7 @@ class Gathered {
         select_by_magnitude(from_.slice(begin, count), magnitude_, first_ + static_cast<std::uint32_t>(begin),
                             {indices_.data() + count_, values_.data() + count_});
     count_ += facts.count;
-    squares_ += std::isfinite(facts.squares) ? facts.squares : sum_of_finite_squares({from_.values + begin, count});
+    squares_ += facts.squares;
   }
 
   Selected finish() {

@@ -123,36 +123,40 @@ void PartSelection::plan(MemoryPlan& memory) {
   memory.place(memory_.scratch, scratch);
 }
 
-Elements PartSelection::select(std::span<float> data, std::uint64_t step, CompressionFacts& facts) {
+Elements PartSelection::select(std::span<float> data, std::uint64_t step, std::span<CompressionFacts> facts) {
   std::size_t found = 0;
   std::size_t place = 0;
-  double squares = 0.0;
-  for (const TensorPart& part : parts_) {
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    const TensorPart& part = parts_[p];
     if (part.count == 0) continue;
-    const std::span<float> values = data.subspan(part.offset, part.count);
-    Contribution from = {.values = values.data(), .count = part.count};
-    if (settings_.feedback) from.residual = residual_.data() + place;
-    if (has_momentum_) {
-      from.momentum = momentum_.data() + place;
-      from.decay = static_cast<float>(settings_.momentum);
-      from.scale = scale_of(values);
-      from.nesterov = settings_.nesterov;
-    }
-    const Selected part_facts =
+    const Contribution from = contribution_of(data.subspan(part.offset, part.count), place);
+    const Selected selected =
         select_elements(from, limits_of(part, from, step), static_cast<std::uint32_t>(place), found, memory_);
-    found += part_facts.count;
-    squares += part_facts.squares;
+    const Elements sent = {memory_.indices.subspan(found, selected.count),
+                           memory_.values.subspan(found, selected.count)};
+    found += selected.count;
     place += part.count;
+    forget_momentum(sent);
+    const double squares = settings_.feedback ? sum_of_finite_squares(sent.values) : 0.0;
+    const Rounded rounding = round_values(sent, type_, residual_);
+    if (settings_.feedback)
+      facts[p] = {.values = selected.squares + squares,
+                  .error = selected.squares + rounding.lost,
+                  .saturated = rounding.saturated};
   }
-  const Elements sent = {memory_.indices.first(found), memory_.values.first(found)};
-  forget_momentum(sent);
-  const double of_sent = sum_of_finite_squares(sent.values);
-  facts.values = settings_.feedback ? squares + of_sent : squares;
-  facts.error = settings_.feedback ? squares : std::max(0.0, squares - of_sent);
-  const Rounded rounding = round_values(sent, type_, residual_);
-  facts.error += rounding.lost;
-  facts.saturated += rounding.saturated;
-  return sent;
+  return {memory_.indices.first(found), memory_.values.first(found)};
+}
+
+Contribution PartSelection::contribution_of(std::span<const float> values, std::size_t place) const {
+  Contribution from = {.values = values.data(), .count = values.size()};
+  if (settings_.feedback) from.residual = residual_.data() + place;
+  if (has_momentum_) {
+    from.momentum = momentum_.data() + place;
+    from.decay = static_cast<float>(settings_.momentum);
+    from.scale = scale_of(values);
+    from.nesterov = settings_.nesterov;
+  }
+  return from;
 }
 
 /// By sample, where the tensor is so large that this is faster; exactly as many are found if at least as many have the

@@ -47,8 +47,8 @@ class PartSelection {
 
   void plan(MemoryPlan& memory);
 
-  /// Selects from `data`, of all parts, in a step.
-  Elements select(std::span<float> data, std::uint64_t step, CompressionFacts& facts);
+  /// Selects from `data`, of all parts, in a step. `facts` are of the parts, and stay as they are without feedback.
+  Elements select(std::span<float> data, std::uint64_t step, std::span<CompressionFacts> facts);
 
   /// What an owner selects of the sums of its slice.
   SelectionLimits limits_of_sums(const Contribution& from, std::uint64_t step) const;
@@ -57,6 +57,7 @@ class PartSelection {
 
  private:
   std::size_t most_of(const TensorPart& part) const noexcept;
+  Contribution contribution_of(std::span<const float> values, std::size_t place) const;
   SelectionLimits limits_of(const TensorPart& part, const Contribution& from, std::uint64_t step);
   float scale_of(std::span<const float> values) const;
   void forget_momentum(const Elements& sent) const noexcept;

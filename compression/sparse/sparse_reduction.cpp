@@ -169,7 +169,7 @@ class SparseReduction final : public Reduction {
   std::unique_ptr<WaitingTask> begin_lists(const Stage& stage) {
     {
       const TraceSpan span("select");
-      sent_ = selection_.select(data(), step(), facts());
+      sent_ = selection_.select(data(), step(), own_facts());
     }
     if (may_choose_) by_slices_ = false;
     if (by_slices_) return nullptr;
@@ -241,8 +241,7 @@ class SparseReduction final : public Reduction {
     }
     const Selected summed = select_elements(from, limits, 0, 0, summed_);
     const Elements elements = {summed_.indices.first(summed.count), summed_.values.first(summed.count)};
-    if (settings().reselect)
-      facts().saturated += round_values(elements, sums_format_.values, owner_residual_).saturated;
+    if (settings().reselect) round_values(elements, sums_format_.values, owner_residual_);
     sum_bytes_ = write_list(elements.indices, elements.values, sums_.size(), sums_format_, outgoing_);
   }
 

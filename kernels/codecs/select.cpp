@@ -171,7 +171,7 @@ Selected select_made(const Contribution& from, std::uint32_t magnitude, std::uin
     if (whole < count)
       facts.count += select_in_rest<kMade>(from.slice(i + whole, count - whole), thresholds,
                                            number + static_cast<std::uint32_t>(whole), place());
-    facts.squares += block_sum_of_squares((kMade == Made::plainly ? from.values : from.residual) + i, count);
+    if constexpr (kMade != Made::plainly) facts.squares += block_sum_of_squares(from.residual + i, count);
   }
   return facts;
 }

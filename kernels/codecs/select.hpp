@@ -43,7 +43,7 @@ inline constexpr std::size_t kSelectionSlack = 16;
 
 struct Selected {
   std::size_t count = 0;  ///< selected
-  double squares = 0.0;   ///< sum of squares of the residual afterwards, or of all values where there is none
+  double squares = 0.0;   ///< sum of squares of the residual afterwards, if there is one
 };
 
 /// Selects the elements whose contribution has at least this magnitude; element i is number `first` + i. `out` has room

@@ -161,7 +161,7 @@ TEST(PartSelection, IsExactWhateverTheSampleSays) {
     selection.plan(arrays);
     std::size_t fewer = 0;
     for (std::uint64_t step = 0; step < 40; ++step) {
-      CompressionFacts facts;
+      std::vector<CompressionFacts> facts(1);
       const Elements sent = selection.select(data, step, facts);
       const std::vector<std::uint32_t> indices(sent.indices.begin(), sent.indices.end());
       if (settings.select == "exact") {
