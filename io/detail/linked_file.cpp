@@ -91,6 +91,8 @@ void LinkedFile::find_chunks(LinkedDataset& dataset, hid_t properties) const {
   std::vector<hsize_t> chunk(dataset.extent_.size());
   if (H5Pget_chunk(properties, static_cast<int>(chunk.size()), chunk.data()) != static_cast<int>(chunk.size()))
     h5::fail(bytes_.path(), "its chunks cannot be read");
+  if (std::find(chunk.begin(), chunk.end(), hsize_t{0}) != chunk.end())
+    throw DataError(fmt::format("{} has chunks of no elements", dataset.place_));
   const auto compression = compression_of(properties);
   if (!compression) refuse(dataset.place_, fmt::format("has the HDF5 filters {}", filters_text(properties)));
   unsigned options = 0;

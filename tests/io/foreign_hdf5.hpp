@@ -10,9 +10,18 @@
 
 #include <tutti/io/detail/hdf5.hpp>
 
+#include "tests/io/importer_support.hpp"
 #include "tests/io/support.hpp"
 
 namespace tutti::io::test {
+
+class ForeignHdf5Test : public ImporterTest {
+ protected:
+  ForeignHdf5Test() {
+    // Names of HDF5's types initialise it, and it would install its exit handler, which stumbles over damaged files.
+    const h5::Session first;
+  }
+};
 
 /// Says how a dataset is laid out, by its creation properties.
 using LayoutSetting = std::function<void(hid_t properties)>;

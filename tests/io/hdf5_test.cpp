@@ -17,7 +17,7 @@
 namespace tutti::io::test {
 namespace {
 
-class Hdf5Test : public ImporterTest {
+class Hdf5Test : public ForeignHdf5Test {
  protected:
   static Make opener(std::vector<fs::path> files, std::vector<Hdf5Files::Array> arrays) {
     return [=] { return open_hdf5({.files = files, .arrays = arrays}); };
