@@ -258,7 +258,8 @@ void read_hdf5(const fs::path& file) {
   drain(*open_hdf5({.files = {made}, .arrays = {{"x", "x"}, {"label", "label"}}}));
 }
 
-enum Entry : unsigned char { kFolder, kPicture, kLink, kPipe, kEntries };
+enum class Entry : unsigned char { folder, picture, link, pipe };
+constexpr unsigned kEntries = 4;
 
 // An entry of a folder: its kind, the sizes of its path and its content, path, content.
 std::string entry_of(Entry kind, const std::string& path, const std::string& content) {
@@ -269,14 +270,15 @@ std::string entry_of(Entry kind, const std::string& path, const std::string& con
 
 std::vector<std::string> image_folders() {
   const std::string pixels = "abcdefghijklmnopqrstuvwx";
-  const std::string folder = entry_of(kFolder, "cat", "") + entry_of(kPicture, "cat/1", test::png_of(4, 2, pixels)) +
-                             entry_of(kFolder, "dog", "") + entry_of(kPicture, "dog/1", test::png_of(4, 2, pixels));
-  return {folder, folder + entry_of(kLink, "dog/2", "1"),
-          folder + entry_of(kPicture, "cat/2", test::jpeg_of(4, 2, pixels))};
+  const std::string folder =
+      entry_of(Entry::folder, "cat", "") + entry_of(Entry::picture, "cat/1", test::png_of(4, 2, pixels)) +
+      entry_of(Entry::folder, "dog", "") + entry_of(Entry::picture, "dog/1", test::png_of(4, 2, pixels));
+  return {folder, folder + entry_of(Entry::link, "dog/2", "1"),
+          folder + entry_of(Entry::picture, "cat/2", test::jpeg_of(4, 2, pixels))};
 }
 
 void make_entry(const std::string& folder, Choices& choices) {
-  const unsigned kind = choices.below(kEntries);
+  const auto kind = static_cast<Entry>(choices.below(kEntries));
   const std::size_t path_size = choices.byte();
   std::size_t size = choices.byte() * std::size_t{256};
   size += choices.byte();
@@ -284,12 +286,12 @@ void make_entry(const std::string& folder, Choices& choices) {
   const std::string content(choices.text(size));
   if (name.find('\0') != std::string::npos || ("/" + name + "/").find("/../") != std::string::npos) return;
   const std::string path = folder + "/" + name;
-  if (kind == kFolder) {
+  if (kind == Entry::folder) {
     ::mkdir(path.c_str(), 0700);
-  } else if (kind == kLink) {
-    if (content != ".." && content.find_first_of(std::string_view("/", 2)) == std::string::npos)
+  } else if (kind == Entry::link) {
+    if (content != ".." && content.find_first_of(std::string_view("/\0", 2)) == std::string::npos)
       static_cast<void>(::symlink(content.c_str(), path.c_str()));
-  } else if (kind == kPipe) {
+  } else if (kind == Entry::pipe) {
     ::mkfifo(path.c_str(), 0600);
   } else if (const int made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); made >= 0) {
     static_cast<void>(::write(made, content.data(), content.size()));
