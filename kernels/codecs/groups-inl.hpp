@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <tutti/kernels/codecs/encoding.hpp>
@@ -145,6 +146,13 @@ HWY_INLINE BlockSums sums_of_block(const float* values, const float* residual, s
   return {magnitudes.total(), squares.total()};
 }
 
+/// Blocks are read twice, the second time from a cache: meanwhile memory brings what comes after. May lie behind the
+/// end.
+HWY_INLINE void prefetch_after(const float* values) {
+  constexpr std::size_t kAhead = 4096;
+  hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<std::uintptr_t>(values) + kAhead));
+}
+
 // A Step encodes groups:
 //   kBytes   of the codes of a group
 //   kDraws   whether it takes draws
@@ -158,6 +166,8 @@ template <bool kResidual, bool kWhole, class Step>
 HWY_INLINE void encode_group(const Step& step, const float* values, float* residual, std::size_t count,
                              const std::uint16_t* draws, std::uint8_t* codes, CodeTotals& totals) {
   const CodeFloats d;
+  prefetch_after(values);
+  if constexpr (kResidual) prefetch_after(residual);
   for (std::size_t k = 0; k < kGroupVectors; ++k) {
     const std::size_t first = k * kGroupLanes;
     float* held_back = kResidual ? residual + first : nullptr;

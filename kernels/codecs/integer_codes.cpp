@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include <tutti/kernels/error.hpp>
 #include <tutti/kernels/text.hpp>
@@ -119,37 +120,39 @@ struct PackedIntegers {
 
 inline constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
 
-/// Eight integers that take a byte each, as kBits bits next to each other.
-template <std::size_t kBits>
-HWY_INLINE std::uint64_t pack_word(std::uint64_t word) {
-  if constexpr (kBits == 2) {
-    word &= 0x0303030303030303U;
-    word = (word | (word >> 6)) & 0x000f000f000f000fU;
-    word = (word | (word >> 12)) & 0x000000ff000000ffU;
-    return (word | (word >> 24)) & 0xffffU;
-  } else {
-    word &= 0x0f0f0f0f0f0f0f0fU;
-    word = (word | (word >> 4)) & 0x00ff00ff00ff00ffU;
-    word = (word | (word >> 8)) & 0x0000ffff0000ffffU;
-    return (word | (word >> 16)) & 0xffffffffU;
-  }
+/// Words of eight integers that take a byte each, which become kBits bits next to each other.
+template <std::size_t kBits, class D>
+HWY_INLINE void pack_words(D d, const std::uint8_t* bytes, std::uint8_t* out) {
+  constexpr std::uint64_t kEach = (1U << kBits) - 1U;
+  const auto join = [d](auto words, auto shifted, std::uint64_t mask)
+                        HWY_ATTR { return hn::And(hn::Or(words, shifted), hn::Set(d, mask)); };
+  std::uint64_t loaded[hn::MaxLanes(D())];
+  std::memcpy(loaded, bytes, sizeof loaded);
+  auto words = hn::And(hn::LoadU(d, loaded), hn::Set(d, kEach * 0x0101010101010101U));
+  words = join(words, hn::ShiftRight<8 - kBits>(words), ((1U << 2 * kBits) - 1U) * 0x0001000100010001U);
+  words = join(words, hn::ShiftRight<16 - 2 * kBits>(words), ((1ULL << 4 * kBits) - 1U) * 0x0000000100000001U);
+  words = hn::Or(words, hn::ShiftRight<32 - 4 * kBits>(words));
+  using Packed = std::conditional_t<kBits == 4, std::uint32_t, std::uint16_t>;
+  const hn::Rebind<Packed, D> packed;
+  Packed stored[hn::MaxLanes(D())];
+  hn::StoreU(hn::TruncateTo(packed, words), packed, stored);
+  std::memcpy(out, stored, sizeof stored);
 }
-/// `bytes` has room for whole words; the codes may end within one.
+
+/// `bytes` has room for whole words, `out` for what `count` integers need.
 template <std::size_t kBits>
 HWY_INLINE void pack_bytes(const std::uint8_t* bytes, std::size_t count, std::uint8_t* out) {
-  const std::size_t whole = count / kWordBytes;
-  const std::size_t rest = count % kWordBytes;
-  std::uint64_t word = 0;
-  for (std::size_t i = 0; i < whole; ++i) {
-    std::memcpy(&word, bytes + i * kWordBytes, sizeof word);
-    word = pack_word<kBits>(word);
-    std::memcpy(out + i * kBits, &word, kBits);
+  constexpr std::size_t kAtOnce = hn::MaxLanes(Tag<std::uint64_t>()) * kWordBytes;
+  std::size_t i = 0;
+  for (; i + kAtOnce <= count; i += kAtOnce)
+    pack_words<kBits>(Tag<std::uint64_t>(), bytes + i, out + i / kWordBytes * kBits);
+  for (; i < count; i += kWordBytes) {
+    std::uint8_t packed[kBits];
+    pack_words<kBits>(hn::CappedTag<std::uint64_t, 1>(), bytes + i, packed);
+    std::memcpy(out + i / kWordBytes * kBits, packed, (std::min(count - i, kWordBytes) * kBits + 7) / 8);
   }
-  if (rest == 0) return;
-  std::memcpy(&word, bytes + whole * kWordBytes, sizeof word);
-  word = pack_word<kBits>(word);
-  std::memcpy(out + whole * kBits, &word, (rest * kBits + 7) / 8);
 }
+
 template <std::size_t kBits, bool kResidual, bool kStochastic>
 CodeSums encode_integers(const IntegerCode& code, const EncodeArguments& call) {
   const CodeFloats d;
