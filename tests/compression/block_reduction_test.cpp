@@ -2,6 +2,7 @@
 // feedback, majority votes, what is not finite.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -176,6 +177,26 @@ TEST(BlockReduction, KeepsWhatIsNotFiniteApart) {
           for (const float x : state.values) ASSERT_TRUE(std::isfinite(x));
       }
     }
+  }
+}
+
+/// With the same data on all ranks what they hold back differs, as their draws do; so it does from step to step.
+TEST(BlockReduction, GivesEachRankDrawsOfItsOwn) {
+  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  CompressedAllreduce reduction(comm, {{.offset = 0, .count = 512}}, codec_settings("block4:rounding=stochastic"),
+                                ReduceOp::sum);
+  std::vector<float> last;
+  for (std::uint64_t step = 0; step < 2; ++step) {
+    std::vector<float> data = contributions(0, 0);
+    const std::vector<CompressionState> all = reduction.state();
+    for (const CompressionState& state : all) std::fill(state.values.begin(), state.values.end(), 0.0F);
+    reduction.start(data, step).wait();
+    const std::vector<float> own(all[0].values.begin(), all[0].values.end());
+    std::vector<float> of_first = own;
+    broadcast(comm, std::span(of_first), 0);
+    EXPECT_EQ(own == of_first, comm.rank() == 0);
+    EXPECT_NE(own, last);
+    last = own;
   }
 }
 
