@@ -59,7 +59,7 @@ class PowerSgd final : public Reduction {
       values_ += parts()[p].count;
       left_ += shape.rows * shape.rank;
       right_ += shape.rank * shape.columns;
-      scratch_count_ = std::max(scratch_count_, shape.rows * shape.rank);
+      scratch_count_ = std::max({scratch_count_, shape.rows * shape.rank, shape.columns * shape.rank});
     }
   }
 
@@ -115,8 +115,8 @@ class PowerSgd final : public Reduction {
     }
     const TraceSpan span("encode");
     for (Matrix& matrix : matrices_) {
-      const std::span<float> factor = right_of(factors_, matrix);
-      draw_missing(matrix, factor);
+      const std::span<float> factor = right_of(owns_, matrix);  // which is not needed until later
+      prepare_factor(matrix, factor);
       matrix.squares = multiply_from_right(matrix.shape, data_of(matrix), residual_of(matrix), factor, left_of(matrix));
     }
     return start_allreduce(stage, Buffer(lefts_), ReduceOp::sum);
@@ -136,7 +136,8 @@ class PowerSgd final : public Reduction {
     const std::span<float> own = right_of(owns_, matrix);
     matrix.is_finite = is_finite(left);
     if (matrix.is_finite) {
-      orthonormalise(matrix.shape, left, scratch_.first(left.size()));
+      orthonormalise({.vectors = matrix.shape.rank, .length = matrix.shape.rows, .interleaved = true}, left,
+                     scratch_.first(left.size()));
       multiply_from_left(matrix.shape, data_of(matrix), left, own);
     } else {
       std::fill(own.begin(), own.end(), 0.0F);
@@ -155,32 +156,23 @@ class PowerSgd final : public Reduction {
     finish_reduction(op(), Buffer(sum), comm().size());
     const double error = expand(matrix.shape, left_of(matrix), right_of(owns_, matrix), sum, data, residual_of(matrix));
     add_facts(matrix.part, {.values = matrix.squares, .error = error});
-    remember(matrix, sum);
+    std::copy(sum.begin(), sum.end(), right_of(factors_, matrix).begin());
   }
 
-  /// The next call begins with these directions. Their lengths do not matter, and would shrink with the square of those
-  /// of gradients: the largest of each becomes 1 to 2 by a power of two.
-  void remember(const Matrix& matrix, std::span<const float> sum) {
-    const std::span<float> factor = right_of(factors_, matrix);
-    const std::size_t columns = matrix.shape.columns;
-    for (std::size_t k = 0; k < matrix.shape.rank; ++k) {
-      const std::span<const float> row = sum.subspan(k * columns, columns);
-      float largest = 0.0F;
-      for (const float x : row) largest = std::max(largest, std::abs(x));
-      const int exponent = largest == 0.0F ? 0 : std::ilogb(largest);
-      for (std::size_t j = 0; j < columns; ++j) factor[k * columns + j] = std::scalbn(row[j], -exponent);
-    }
-  }
-
-  /// Rows of a factor that are zero are drawn: at first all, and those that found nothing in the last call.
-  void draw_missing(const Matrix& matrix, std::span<float> factor) const {
-    const std::size_t columns = matrix.shape.columns;
-    for (std::size_t k = 0; k < matrix.shape.rank; ++k) {
+  /// The factor that a call begins with: the last one, with rows made orthonormal. Only what they span matters, and it
+  /// is lost in rounding where they are almost alike. Those that are zero are drawn: at first all, and those that found
+  /// nothing in the last call.
+  void prepare_factor(const Matrix& matrix, std::span<float> factor) const {
+    const auto& [rows, columns, rank] = matrix.shape;
+    const std::span<const float> last = right_of(factors_, matrix);
+    std::copy(last.begin(), last.end(), factor.begin());
+    for (std::size_t k = 0; k < rank; ++k) {
       const std::span<float> row = factor.subspan(k * columns, columns);
       if (!std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0F; })) continue;
       draw_uniform({.seed = settings().seed, .stream = draw_stream(step(), parts()[matrix.part].tensor, k)}, row);
       for (float& x : row) x -= 0.5F;
     }
+    orthonormalise({.vectors = rank, .length = columns, .interleaved = false}, factor, scratch_.first(factor.size()));
   }
 
   /// For each part that travels as it is.

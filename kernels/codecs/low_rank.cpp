@@ -40,31 +40,37 @@ inline float sum_of_dot(const Vector32 (&sums)[kDotVectors]) {
   return columns[0];
 }
 
-/// dots[k] = row . right[k] for kDots rows of `right`, which are `stride` apart.
-template <std::size_t kDots>
-HWY_INLINE void dot_rows(const float* row, const float* right, std::size_t stride, std::size_t count, float* dots) {
+/// dots[i * rank + k] = row i . right[k] for kRows rows of the matrix and kDots rows of `right`.
+template <std::size_t kRows, std::size_t kDots>
+HWY_INLINE void dot_rows(const LowRank& shape, const float* rows, const float* right, float* dots) {
   const Lanes32 d;
-  Vector32 sums[kDots][kDotVectors];
-  for (auto& sum : sums)
-    for (auto& vector : sum) vector = hn::Zero(d);
-  const auto add = [&](const float* x, const float* y, std::size_t y_stride) HWY_ATTR {
+  Vector32 sums[kRows][kDots][kDotVectors];
+  for (auto& of_row : sums)
+    for (auto& sum : of_row)
+      for (auto& vector : sum) vector = hn::Zero(d);
+  const auto add = [&](const float* x, const float* y, std::size_t stride) HWY_ATTR {
     for (std::size_t v = 0; v < kDotVectors; ++v) {
-      const auto value = hn::LoadU(d, x + v * kLanes32);
-      for (std::size_t k = 0; k < kDots; ++k)
-        sums[k][v] = hn::Add(sums[k][v], hn::Mul(value, hn::LoadU(d, y + k * y_stride + v * kLanes32)));
+      Vector32 values[kRows];
+      for (std::size_t i = 0; i < kRows; ++i) values[i] = hn::LoadU(d, x + i * stride + v * kLanes32);
+      for (std::size_t k = 0; k < kDots; ++k) {
+        const auto factor = hn::LoadU(d, y + k * stride + v * kLanes32);
+        for (std::size_t i = 0; i < kRows; ++i) sums[i][k][v] = hn::Add(sums[i][k][v], hn::Mul(values[i], factor));
+      }
     }
   };
+  const std::size_t count = shape.columns;
   std::size_t j = 0;
-  for (; j + kDotColumns <= count; j += kDotColumns) add(row + j, right + j, stride);
+  for (; j + kDotColumns <= count; j += kDotColumns) add(rows + j, right + j, count);
   if (j < count) {
-    float x[kDotColumns] = {};
+    float x[kRows * kDotColumns] = {};
     float y[kDots * kDotColumns] = {};
-    std::memcpy(x, row + j, (count - j) * sizeof(float));
-    for (std::size_t k = 0; k < kDots; ++k)
-      std::memcpy(y + k * kDotColumns, right + k * stride + j, (count - j) * sizeof(float));
+    const std::size_t bytes = (count - j) * sizeof(float);
+    for (std::size_t i = 0; i < kRows; ++i) std::memcpy(x + i * kDotColumns, rows + i * count + j, bytes);
+    for (std::size_t k = 0; k < kDots; ++k) std::memcpy(y + k * kDotColumns, right + k * count + j, bytes);
     add(x, y, kDotColumns);
   }
-  for (std::size_t k = 0; k < kDots; ++k) dots[k] = sum_of_dot(sums[k]);
+  for (std::size_t i = 0; i < kRows; ++i)
+    for (std::size_t k = 0; k < kDots; ++k) dots[i * shape.rank + k] = sum_of_dot(sums[i][k]);
 }
 
 inline void add_row(float* row, const float* residual, std::size_t count) {
@@ -82,102 +88,177 @@ inline double squares_of_row(const float* row, std::size_t count) {
   return sum;
 }
 
-double right_on_target(const LowRank& shape, float* matrix, const float* residual, const float* right, float* left) {
+/// The rows stay in the cache, and so does `right`, if it fits.
+template <std::size_t kRows>
+HWY_INLINE double multiply_rows(const LowRank& shape, float* rows, const float* residual, const float* right,
+                                float* left) {
   double squares = 0.0;
-  for (std::size_t i = 0; i < shape.rows; ++i) {
-    float* row = matrix + i * shape.columns;
-    float* dots = left + i * shape.rank;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    float* row = rows + i * shape.columns;
     if (residual != nullptr) add_row(row, residual + i * shape.columns, shape.columns);
-    std::size_t k = 0;
-    for (; k + kDotsAtOnce <= shape.rank; k += kDotsAtOnce)
-      dot_rows<kDotsAtOnce>(row, right + k * shape.columns, shape.columns, shape.columns, dots + k);
-    for (; k < shape.rank; ++k) dot_rows<1>(row, right + k * shape.columns, shape.columns, shape.columns, dots + k);
     squares += squares_of_row(row, shape.columns);
   }
+  std::size_t k = 0;
+  for (; k + kDotsAtOnce <= shape.rank; k += kDotsAtOnce)
+    dot_rows<kRows, kDotsAtOnce>(shape, rows, right + k * shape.columns, left + k);
+  for (; k < shape.rank; ++k) dot_rows<kRows, 1>(shape, rows, right + k * shape.columns, left + k);
   return squares;
 }
 
-/// right[k] += left[i][k] matrix[i] for kRows rows, in order.
+double right_on_target(const LowRank& shape, float* matrix, const float* residual, const float* right, float* left) {
+  constexpr std::size_t kRowsAtOnce = kDotVectors == 1 ? 4 : 1;  // as many sums as there are registers
+  double squares = 0.0;
+  std::size_t i = 0;
+  const auto multiply = [&]<std::size_t kRows>() HWY_ATTR {
+    const std::size_t at = i * shape.columns;
+    squares += multiply_rows<kRows>(shape, matrix + at, residual == nullptr ? nullptr : residual + at, right,
+                                    left + i * shape.rank);
+    i += kRows;
+  };
+  while (i + kRowsAtOnce <= shape.rows) multiply.template operator()<kRowsAtOnce>();
+  while (i < shape.rows) multiply.template operator()<1>();
+  return squares;
+}
+
+// Factors are worked on in pieces of columns that fit the first-level cache, one piece after another in a buffer: rows
+// of a factor are often some pages apart, and would all fall into the same few lines.
+inline constexpr std::size_t kPieceFloats = 8192;
+
+/// Columns of a piece of so many rows.
+inline std::size_t columns_of_piece(std::size_t rows) {
+  return std::min(kPieceFloats / rows / kDotColumns * kDotColumns, kNormBlock);
+}
+static_assert(kPieceFloats / (2 * kMaxRank) >= kDotColumns);
+
+inline void copy_piece(const float* from, std::size_t from_stride, std::size_t rows, std::size_t columns, float* to,
+                       std::size_t to_stride) {
+  for (std::size_t k = 0; k < rows; ++k)
+    std::memcpy(to + k * to_stride, from + k * from_stride, columns * sizeof(float));
+}
+
+/// right[k] += left[i][k] matrix[i] for kRows rows and `count` columns, row by row; those of `right` lie together.
 template <std::size_t kRows>
-HWY_INLINE void add_rows(const LowRank& shape, const float* matrix, const float* left, float* right) {
+HWY_INLINE void add_rows(const LowRank& shape, const float* matrix, const float* left, float* right,
+                         std::size_t count) {
   const Lanes32 d;
   std::size_t j = 0;
-  for (; j + kLanes32 <= shape.columns; j += kLanes32) {
+  for (; j + kLanes32 <= count; j += kLanes32) {
     Vector32 rows[kRows];
     for (std::size_t i = 0; i < kRows; ++i) rows[i] = hn::LoadU(d, matrix + i * shape.columns + j);
     for (std::size_t k = 0; k < shape.rank; ++k) {
-      float* to = right + k * shape.columns + j;
+      float* to = right + k * count + j;
       auto sum = hn::LoadU(d, to);
       for (std::size_t i = 0; i < kRows; ++i)
         sum = hn::Add(sum, hn::Mul(hn::Set(d, left[i * shape.rank + k]), rows[i]));
       hn::StoreU(sum, d, to);
     }
   }
-  for (; j < shape.columns; ++j)
+  for (; j < count; ++j)
     for (std::size_t k = 0; k < shape.rank; ++k)
       for (std::size_t i = 0; i < kRows; ++i)
-        right[k * shape.columns + j] += left[i * shape.rank + k] * matrix[i * shape.columns + j];
+        right[k * count + j] += left[i * shape.rank + k] * matrix[i * shape.columns + j];
 }
 
 void left_on_target(const LowRank& shape, const float* matrix, const float* left, float* right) {
   constexpr std::size_t kRowsAtOnce = 8;
-  std::fill_n(right, shape.rank * shape.columns, 0.0F);
-  std::size_t i = 0;
-  for (; i + kRowsAtOnce <= shape.rows; i += kRowsAtOnce)
-    add_rows<kRowsAtOnce>(shape, matrix + i * shape.columns, left + i * shape.rank, right);
-  for (; i < shape.rows; ++i) add_rows<1>(shape, matrix + i * shape.columns, left + i * shape.rank, right);
+  float buffer[kPieceFloats];
+  const std::size_t piece = columns_of_piece(shape.rank);
+  for (std::size_t j = 0; j < shape.columns; j += piece) {
+    const std::size_t count = std::min(piece, shape.columns - j);
+    std::fill_n(buffer, shape.rank * count, 0.0F);
+    std::size_t i = 0;
+    for (; i + kRowsAtOnce <= shape.rows; i += kRowsAtOnce)
+      add_rows<kRowsAtOnce>(shape, matrix + i * shape.columns + j, left + i * shape.rank, buffer, count);
+    for (; i < shape.rows; ++i)
+      add_rows<1>(shape, matrix + i * shape.columns + j, left + i * shape.rank, buffer, count);
+    copy_piece(buffer, count, shape.rank, count, right + j, shape.columns);
+  }
 }
 
-/// A piece of a row: what it stands for of this rank and of all.
+/// A piece of some rows, and of factors: of this rank and of all. Rows of `error` are `error_stride` apart.
 struct RowPiece {
   const float* left;
   const float* own;
   const float* sum;
   float* matrix;
   float* error;
+  std::size_t error_stride;
   std::size_t count;
 };
 
+template <std::size_t kRows>
 HWY_INLINE void expand_piece(const LowRank& shape, const RowPiece& at) {
   const Lanes32 d;
   std::size_t j = 0;
   for (; j + kLanes32 <= at.count; j += kLanes32) {
-    auto factor = hn::Set(d, at.left[0]);
-    auto own = hn::Mul(factor, hn::LoadU(d, at.own + j));
-    auto sum = hn::Mul(factor, hn::LoadU(d, at.sum + j));
-    for (std::size_t k = 1; k < shape.rank; ++k) {
-      factor = hn::Set(d, at.left[k]);
-      own = hn::Add(own, hn::Mul(factor, hn::LoadU(d, at.own + k * shape.columns + j)));
-      sum = hn::Add(sum, hn::Mul(factor, hn::LoadU(d, at.sum + k * shape.columns + j)));
+    Vector32 own[kRows];
+    Vector32 sum[kRows];
+    auto own_factor = hn::LoadU(d, at.own + j);
+    auto sum_factor = hn::LoadU(d, at.sum + j);
+    for (std::size_t i = 0; i < kRows; ++i) {
+      const auto factor = hn::Set(d, at.left[i * shape.rank]);
+      own[i] = hn::Mul(factor, own_factor);
+      sum[i] = hn::Mul(factor, sum_factor);
     }
-    hn::StoreU(hn::Sub(hn::LoadU(d, at.matrix + j), own), d, at.error + j);
-    hn::StoreU(sum, d, at.matrix + j);
+    for (std::size_t k = 1; k < shape.rank; ++k) {
+      own_factor = hn::LoadU(d, at.own + k * at.count + j);
+      sum_factor = hn::LoadU(d, at.sum + k * at.count + j);
+      for (std::size_t i = 0; i < kRows; ++i) {
+        const auto factor = hn::Set(d, at.left[i * shape.rank + k]);
+        own[i] = hn::Add(own[i], hn::Mul(factor, own_factor));
+        sum[i] = hn::Add(sum[i], hn::Mul(factor, sum_factor));
+      }
+    }
+    for (std::size_t i = 0; i < kRows; ++i) {
+      float* to = at.matrix + i * shape.columns + j;
+      hn::StoreU(hn::Sub(hn::LoadU(d, to), own[i]), d, at.error + i * at.error_stride + j);
+      hn::StoreU(sum[i], d, to);
+    }
   }
   for (; j < at.count; ++j) {
-    float own = at.left[0] * at.own[j];
-    float sum = at.left[0] * at.sum[j];
-    for (std::size_t k = 1; k < shape.rank; ++k) {
-      own += at.left[k] * at.own[k * shape.columns + j];
-      sum += at.left[k] * at.sum[k * shape.columns + j];
+    for (std::size_t i = 0; i < kRows; ++i) {
+      const float* left = at.left + i * shape.rank;
+      float own = left[0] * at.own[j];
+      float sum = left[0] * at.sum[j];
+      for (std::size_t k = 1; k < shape.rank; ++k) {
+        own += left[k] * at.own[k * at.count + j];
+        sum += left[k] * at.sum[k * at.count + j];
+      }
+      float& value = at.matrix[i * shape.columns + j];
+      at.error[i * at.error_stride + j] = value - own;
+      value = sum;
     }
-    at.error[j] = at.matrix[j] - own;
-    at.matrix[j] = sum;
   }
 }
 
-/// Pieces of the columns come one after the other, so that theirs of the factors stay in the cache.
 double expand_on_target(const LowRank& shape, const float* left, const float* own, const float* sum, float* matrix,
                         float* residual) {
-  float not_kept[kNormBlock];
+  constexpr std::size_t kRowsAtOnce = 4;
+  float buffer[kPieceFloats];
+  float not_kept[kRowsAtOnce * kNormBlock];
   double squares = 0.0;
-  for (std::size_t j = 0; j < shape.columns; j += kNormBlock) {
-    const std::size_t count = std::min(kNormBlock, shape.columns - j);
-    for (std::size_t i = 0; i < shape.rows; ++i) {
-      const std::size_t at = i * shape.columns + j;
-      float* error = residual == nullptr ? not_kept : residual + at;
-      expand_piece(shape, {left + i * shape.rank, own + j, sum + j, matrix + at, error, count});
-      squares += block_sum_of_squares(error, count);
-    }
+  const std::size_t piece = columns_of_piece(2 * shape.rank);
+  for (std::size_t j = 0; j < shape.columns; j += piece) {
+    const std::size_t count = std::min(piece, shape.columns - j);
+    float* sum_piece = buffer + shape.rank * count;
+    copy_piece(own + j, shape.columns, shape.rank, count, buffer, count);
+    copy_piece(sum + j, shape.columns, shape.rank, count, sum_piece, count);
+    std::size_t i = 0;
+    const auto expand = [&]<std::size_t kRows>() HWY_ATTR {
+      const std::size_t place = i * shape.columns + j;
+      const RowPiece at = {.left = left + i * shape.rank,
+                           .own = buffer,
+                           .sum = sum_piece,
+                           .matrix = matrix + place,
+                           .error = residual == nullptr ? not_kept : residual + place,
+                           .error_stride = residual == nullptr ? kNormBlock : shape.columns,
+                           .count = count};
+      expand_piece<kRows>(shape, at);
+      for (std::size_t n = 0; n < kRows; ++n) squares += block_sum_of_squares(at.error + n * at.error_stride, count);
+      i += kRows;
+    };
+    while (i + kRowsAtOnce <= shape.rows) expand.template operator()<kRowsAtOnce>();
+    while (i < shape.rows) expand.template operator()<1>();
   }
   return squares;
 }
@@ -204,25 +285,32 @@ void require_shape(std::string_view kernel, const LowRank& shape, std::size_t ma
                                " x ", shape.columns, ", rank ", shape.rank));
 }
 
-double norm_of_column(const LowRank& shape, const double* columns, std::size_t k) {
+double norm_of(const VectorSet& set, const double* columns, std::size_t k) {
   double sum = 0.0;
-  for (std::size_t i = 0; i < shape.rows; ++i) sum += columns[i * shape.rank + k] * columns[i * shape.rank + k];
+  for (std::size_t i = 0; i < set.length; ++i) sum += columns[i * set.vectors + k] * columns[i * set.vectors + k];
   return std::sqrt(sum);
 }
 
 /// Takes from column k what lies in the columns before.
-void project_column(const LowRank& shape, double* columns, std::size_t k) {
+void project_column(const VectorSet& set, double* columns, std::size_t k) {
   double dots[kMaxRank] = {};
-  for (std::size_t i = 0; i < shape.rows; ++i) {
-    const double* row = columns + i * shape.rank;
+  for (std::size_t i = 0; i < set.length; ++i) {
+    const double* row = columns + i * set.vectors;
     for (std::size_t j = 0; j < k; ++j) dots[j] += row[j] * row[k];
   }
-  for (std::size_t i = 0; i < shape.rows; ++i) {
-    double* row = columns + i * shape.rank;
+  for (std::size_t i = 0; i < set.length; ++i) {
+    double* row = columns + i * set.vectors;
     double inside = 0.0;
     for (std::size_t j = 0; j < k; ++j) inside += dots[j] * row[j];
     row[k] -= inside;
   }
+}
+
+/// Calls use(value, place among interleaved ones).
+template <class Use>
+void for_each_value(const VectorSet& set, std::span<float> values, Use use) {
+  for (std::size_t n = 0; n < values.size(); ++n)
+    use(values[n], set.interleaved ? n : n % set.length * set.vectors + n / set.length);
 }
 
 }  // namespace
@@ -241,22 +329,25 @@ void multiply_from_left(const LowRank& shape, std::span<const float> matrix, std
 }
 
 // Not compiled per instruction set: the compiler keeps the order of sums.
-void orthonormalise(const LowRank& shape, std::span<float> left, std::span<double> scratch) {
+void orthonormalise(const VectorSet& set, std::span<float> values, std::span<double> scratch) {
   constexpr double kDependent = 0x1p-40;  // of its length, of which f32 knows 2^-24
+  if (set.vectors > kMaxRank || values.size() != set.vectors * set.length || scratch.size() != values.size())
+    throw InvalidArgument(text("orthonormalise: ", values.size(), " values and scratch of ", scratch.size(), " for ",
+                               set.vectors, " vectors of ", set.length));
   double* columns = scratch.data();
-  for (std::size_t i = 0; i < left.size(); ++i) columns[i] = static_cast<double>(left[i]);
-  for (std::size_t k = 0; k < shape.rank; ++k) {
-    const double before = norm_of_column(shape, columns, k);
-    project_column(shape, columns, k);
-    project_column(shape, columns, k);
-    const double norm = norm_of_column(shape, columns, k);
+  for_each_value(set, values, [&](float value, std::size_t at) { columns[at] = static_cast<double>(value); });
+  for (std::size_t k = 0; k < set.vectors; ++k) {
+    const double before = norm_of(set, columns, k);
+    project_column(set, columns, k);
+    project_column(set, columns, k);
+    const double norm = norm_of(set, columns, k);
     const bool depends = !(norm > kDependent * before);
-    for (std::size_t i = 0; i < shape.rows; ++i) {
-      double& value = columns[i * shape.rank + k];
+    for (std::size_t i = 0; i < set.length; ++i) {
+      double& value = columns[i * set.vectors + k];
       value = depends ? 0.0 : value / norm;
     }
   }
-  for (std::size_t i = 0; i < left.size(); ++i) left[i] = static_cast<float>(columns[i]);
+  for_each_value(set, values, [&](float& value, std::size_t at) { value = static_cast<float>(columns[at]); });
 }
 
 double expand(const LowRank& shape, std::span<const float> left, std::span<const float> own, std::span<const float> sum,

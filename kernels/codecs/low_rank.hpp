@@ -25,9 +25,16 @@ double multiply_from_right(const LowRank& shape, std::span<float> matrix, std::s
 void multiply_from_left(const LowRank& shape, std::span<const float> matrix, std::span<const float> left,
                         std::span<float> right);
 
-/// Makes columns of `left` orthonormal, one after the other (Gram-Schmidt, each projected twice, in f64). One that
-/// depends on those before, or is zero, becomes zero. `scratch` has as many elements. Finite values only.
-void orthonormalise(const LowRank& shape, std::span<float> left, std::span<double> scratch);
+/// So many vectors, one after another or interleaved as the columns of `left` are.
+struct VectorSet {
+  std::size_t vectors = 0;
+  std::size_t length = 0;
+  bool interleaved = false;
+};
+
+/// Makes vectors orthonormal, one after the other (Gram-Schmidt, each projected twice, in f64). One that depends on
+/// those before, or is zero, becomes zero. `scratch` has as many elements. Finite values only.
+void orthonormalise(const VectorSet& set, std::span<float> values, std::span<double> scratch);
 
 /// residual = matrix - left own, which is not kept if `residual` is empty; matrix = left sum. Returns the sum of
 /// squares of what would be the residual.
