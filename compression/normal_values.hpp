@@ -6,7 +6,7 @@
 
 namespace tutti {
 
-/// Draws of a normal distribution with mean 0 and variance 1.
+/// Draws of a normal distribution with mean 0 and variance 1, which begin anew after 65,537.
 std::vector<float> normal_values(std::size_t count);
 
 /// Rows of so many values as a matrix that is nearly square: their largest divisor up to the square root; 0 if there is

@@ -182,6 +182,12 @@ TEST_F(ConfigFile, ValueOutOfRangeNamesKeyAndRange) {
   expect_parts(error(data_ + "[optimizer]\nmomentum = 1.0\n"), {"optimizer.momentum", "0 to"});
   expect_parts(error(data_ + "[optimizer]\nlearning_rate = nan\n"), {"optimizer.learning_rate"});
   expect_parts(error(data_ + "[model]\nname = \"resnet\"\n"), {"model.name", "resnet", "softmax, mlp, convnet"});
+  EXPECT_EQ(read(data_, {"exchange.compression=auto"}).exchange.compression, "auto");
+  expect_parts(error(data_, {"exchange.compression=auto", "exchange.kind=sharded"}),
+               {"exchange.compression = \"auto\" needs exchange.kind = \"allreduce\""});
+  expect_parts(error(data_, {"exchange.compression=auto", "model.dtype=f64"}),
+               {"exchange.compression needs model.dtype = \"f32\""});
+  expect_parts(error(data_, {"exchange.compression=auto", "exchange.auto_error=2"}), {"exchange.auto_error"});
   expect_parts(error(data_, {"exchange.compression=int3"}), {"exchange.compression", "unknown codec 'int3'"});
 }
 

@@ -204,7 +204,7 @@ void require_consistent(const Config& config, const std::string& origin) {
   CodecSettings codec;
   std::string where = "exchange.compression";
   try {
-    codec = codec_settings(config.exchange.compression);
+    if (!config.exchange.chooses()) codec = codec_settings(config.exchange.compression);
     where = "exchange.fallback";
     codec_settings(config.exchange.fallback);
     for (std::size_t i = 0; i < config.exchange.rules.size(); ++i) {
@@ -224,6 +224,8 @@ void require_consistent(const Config& config, const std::string& origin) {
   }
   require(config.exchange.overflow == "error" || !LossScale(config.numerics.loss_scale).is_on(),
           "exchange.overflow = \"fall_back\" cannot be chosen together with numerics.loss_scale");
+  require(!config.exchange.chooses() || config.exchange.kind == "allreduce",
+          "exchange.compression = \"auto\" needs exchange.kind = \"allreduce\"");
   require(!config.exchange.compresses() || config.model.dtype == "f32",
           "exchange.compression needs model.dtype = \"f32\"");
   require(!config.exchange.compresses() || config.exchange.algorithm.empty(),

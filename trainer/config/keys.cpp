@@ -277,8 +277,15 @@ Keys exchange_keys() {
        .high = 1e12,
        .on_resume = OnResume::note},
       {.name = "exchange.compression",
-       .meaning = "what gradients travel as: a codec of `tutti compress --list`, NAME or NAME:PARAMETER=VALUE,...",
+       .meaning =
+           "what gradients travel as: a codec of `tutti compress --list`, NAME or NAME:PARAMETER=VALUE,...; auto: "
+           "what is predicted to be fastest",
        .slot = [](Config& c) -> Slot { return &c.exchange.compression; },
+       .on_resume = OnResume::note},
+      {.name = "exchange.auto_error",
+       .meaning = "the relative squared error that a codec chosen by auto may have",
+       .slot = [](Config& c) -> Slot { return &c.exchange.auto_error; },
+       .high = 1.0,
        .on_resume = OnResume::note},
       {.name = "exchange.compress_from",
        .meaning = "parameters of fewer elements, or one dimension, travel as they are (not with bf16, f16), unless a "

@@ -4,18 +4,11 @@
 #include <cstddef>
 
 #include <tutti/collectives/communicator.hpp>
-#include <tutti/collectives/costs.hpp>
+#include <tutti/compression/prediction.hpp>
 
 namespace tutti::trainer {
 
-/// Ranks, and the constants of what joins them.
-struct ClusterShape {
-  int ranks = 1;
-  int nodes = 1;
-  LevelCosts costs = {kSharedMemoryCosts, kRdmaCosts};
-};
-
-/// That of a communicator: the constants that algorithms are selected by. Nothing is measured.
+/// The shape of a communicator: the constants that algorithms are selected by. Nothing is measured.
 ClusterShape shape_of(const Communicator& comm);
 
 /// Seconds that an allreduce of `bytes` is predicted to take: between nodes, or where there is one, inside it.

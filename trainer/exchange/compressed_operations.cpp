@@ -20,25 +20,30 @@ std::vector<float> weighted(std::vector<float> values, double weight) {
 
 }  // namespace
 
-std::vector<CompressedAllreduce> CompressedOperations::operations_of(std::size_t bucket,
-                                                                     std::span<const CodecSettings> codecs) const {
-  const BucketPlan& plan = buckets_.plan();
-  std::vector<std::pair<CodecSettings, std::vector<TensorPart>>> kinds;
+std::vector<ExchangeCall> calls_of(const BucketPlan& plan, std::size_t bucket,
+                                   std::span<const ParameterInfo> parameters, std::span<const CodecSettings> codecs) {
+  std::vector<ExchangeCall> kinds;
   for (const BucketPlan::Piece& piece : plan.buckets[bucket].pieces) {
     const CodecSettings& settings = codecs[piece.parameter];
-    auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const auto& k) { return k.first == settings; });
-    if (kind == kinds.end()) kind = kinds.insert(kinds.end(), {settings, {}});
-    const std::vector<std::int64_t>& shape = parameters_[piece.parameter].shape;
+    auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const auto& k) { return k.settings == settings; });
+    if (kind == kinds.end()) kind = kinds.insert(kinds.end(), {.settings = settings});
+    const std::vector<std::int64_t>& shape = parameters[piece.parameter].shape;
     const bool is_matrix = shape.size() > 1 && piece.count == plan.places[piece.parameter].count;
-    kind->second.push_back({.offset = plan.offset_of(piece) - plan.buckets[bucket].offset,
-                            .count = piece.count,
-                            .tensor = piece.parameter,
-                            .first = piece.first,
-                            .rows = is_matrix ? static_cast<std::size_t>(shape.front()) : 0});
+    kind->parts.push_back({.offset = plan.offset_of(piece) - plan.buckets[bucket].offset,
+                           .count = piece.count,
+                           .tensor = piece.parameter,
+                           .first = piece.first,
+                           .rows = is_matrix ? static_cast<std::size_t>(shape.front()) : 0});
   }
+  if (kinds.size() == 1) kinds.front().in_one_piece = kinds.front().settings.codec == "none";
+  return kinds;
+}
+
+std::vector<CompressedAllreduce> CompressedOperations::operations_of(std::size_t bucket,
+                                                                     std::span<const CodecSettings> codecs) const {
   std::vector<CompressedAllreduce> operations;
-  if (kinds.size() == 1 && kinds.front().first.codec == "none") return operations;
-  for (auto& [settings, parts] : kinds) operations.emplace_back(comm_, std::move(parts), settings, ReduceOp::sum);
+  for (ExchangeCall& call : calls_of(buckets_.plan(), bucket, parameters_, codecs))
+    if (!call.in_one_piece) operations.emplace_back(comm_, std::move(call.parts), call.settings, ReduceOp::sum);
   return operations;
 }
 

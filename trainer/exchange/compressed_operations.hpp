@@ -9,11 +9,16 @@
 
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/compression/compressed_allreduce.hpp>
+#include <tutti/compression/prediction.hpp>
 #include <tutti/trainer/exchange/exchange.hpp>
 #include <tutti/trainer/memory/buckets.hpp>
 #include <tutti/trainer/memory/parameters.hpp>
 
 namespace tutti::trainer {
+
+/// The allreduces of a bucket: one for each kind of settings among its parameters.
+std::vector<ExchangeCall> calls_of(const BucketPlan& plan, std::size_t bucket,
+                                   std::span<const ParameterInfo> parameters, std::span<const CodecSettings> codecs);
 
 /// Of each bucket, an operation for each kind of settings among its parameters.
 class CompressedOperations {

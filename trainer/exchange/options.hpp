@@ -25,8 +25,9 @@ struct CompressionRule {
 struct ExchangeOptions {
   std::string kind = "allreduce";
   std::int64_t bucket_bytes = 0;
-  std::string compression = "none";  ///< settings of a codec (compression/codecs.hpp)
+  std::string compression = "none";  ///< settings of a codec (compression/codecs.hpp), or "auto"
   std::string algorithm = {};
+  double auto_error = 1e-3;
   std::int64_t compress_from = 1024;
   std::int64_t compress_after = 0;
   std::string feedback_space = "gradient";
@@ -35,6 +36,8 @@ struct ExchangeOptions {
   std::string fallback = "bf16";
   std::string overflow = "error";
   std::vector<CompressionRule> rules = {};
+
+  bool chooses() const { return compression == "auto"; }
 
   /// Whether any gradient may travel as something else.
   bool compresses() const { return compression != "none" || !rules.empty(); }

@@ -259,6 +259,7 @@ void RunLog::result(const TrainingResult& result, const RunIdentity& run, const 
                            {"memory_bytes", nullptr},
                            {"test_accuracy", nullptr},
                            {"test_loss", nullptr}};
+  if (!why_compressed.empty()) record["compression_reason"] = why_compressed;
   if (result.best) record["best"] = best_json(*result.best);
   if (result.memory_bytes) record["memory_bytes"] = *result.memory_bytes;
   if (position.step > 0)

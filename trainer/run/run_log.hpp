@@ -32,6 +32,9 @@ class RunLog {
   /// Set if the run has been taken up again: after which step.
   std::optional<std::uint64_t> resumed_after;
 
+  /// Why gradients travel as they do, where that was chosen by the program.
+  std::string why_compressed;
+
   /// After a step that took `seconds`; `position` counts it. \throws DataError
   void step(const StepReport& report, const Position& position, double seconds);
 

@@ -36,6 +36,7 @@
 #include <tutti/trainer/memory/parameters.hpp>
 #include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/auto_compression.hpp>
 #include <tutti/trainer/run/bf16_support.hpp>
 #include <tutti/trainer/run/cores.hpp>
 #include <tutti/trainer/run/data.hpp>
@@ -73,6 +74,8 @@ class Training {
   int agreed_shards();
   int agreed_threads();
   RunData open_agreed_data();
+  TaskShape task() const;
+  std::string choose_compression();
   io::Augmentation augmentation() const;
   void begin_run();
   void resume_run();
@@ -101,7 +104,7 @@ class Training {
   double train_seconds() const { return seconds_before_ + seconds_since(session_begin_); }
 
   const Communicator& comm_;
-  const Config& config_;
+  Config config_;
   const TrainingOptions& options_;
   Phase& phase_;
   const int shards_;  // parts of a batch: each is computed by itself
@@ -109,7 +112,8 @@ class Training {
   const RunData data_;
   const std::uint64_t batches_per_epoch_;
   const std::uint64_t steps_per_epoch_;
-  const std::uint64_t steps_;  // of the whole run
+  const std::uint64_t steps_;         // of the whole run
+  const std::string why_compressed_;  // as config_ says by now; empty if nothing was to be chosen
   StepLoop loop_;
   RunLog log_;
   Monitor monitor_;
@@ -170,15 +174,11 @@ Training::Training(const Communicator& comm, const Config& config, const Trainin
       batches_per_epoch_(rounded_up(data_.train.dataset().size(), config.train.batch_size)),
       steps_per_epoch_(rounded_up(batches_per_epoch_, config.train.accumulate)),
       steps_(count_steps(config, steps_per_epoch_)),
-      loop_(comm, config,
-            [this] {
-              TaskShape task = data_.train.task();
-              task.steps_per_epoch = steps_per_epoch_;
-              task.steps = steps_;
-              return task;
-            }()),
-      log_(config, comm.rank() == 0, steps_),
+      why_compressed_(choose_compression()),
+      loop_(comm, config_, task()),
+      log_(config_, comm.rank() == 0, steps_),
       monitor_(agree(comm, [&] { return Monitor(config.run, loop_.network().classes() > 0); })) {
+  log_.why_compressed = why_compressed_;
   set_arithmetic_threads(threads_);
   agree(comm_, [&] { require_batches_to_normalise(config_, data_.train.dataset().size(), shards_, loop_.network()); });
 }
@@ -214,6 +214,18 @@ RunData Training::open_agreed_data() {
   if (data.test && !all_equal(comm_, data.test->dataset().fingerprint()))
     throw AgreedError(text(config_.data.test, ": ranks see different data sets under this name"));
   return data;
+}
+
+TaskShape Training::task() const {
+  TaskShape task = data_.train.task();
+  task.steps_per_epoch = steps_per_epoch_;
+  task.steps = steps_;
+  return task;
+}
+
+std::string Training::choose_compression() {
+  phase_ = "all ranks choose what gradients travel as";
+  return choose_compression_of(comm_, config_, task(), options_.resume);
 }
 
 void Training::begin_run() {
@@ -544,6 +556,8 @@ TrainingResult Training::run() {
       model_title(config_.model), config_.model.dtype, in_bf16 ? ", computed in bf16," : "",
       data_.train.dataset().name(), data_.train.dataset().size(), config_.train.batch_size, steps_, comm_.size(),
       comm_.topology().nodes, threads_, loop_.buckets().size()));
+  if (!why_compressed_.empty())
+    log_.say(fmt::format("exchange.compression = \"auto\": {}: {}", config_.exchange.compression, why_compressed_));
   train_steps();
   return finish();
 }
