@@ -80,8 +80,9 @@ struct Codec {
   Feedback feedback = Feedback::offered;
   bool is_elementwise =
       false;  ///< the error is relative to each value, not to a tensor or block: harmless to small ones
-  bool whole_tensors = false;  ///< cannot encode a part of a tensor as it encodes the whole
-  bool sums_codes = false;     ///< encoded contributions are added as they are
+  bool whole_tensors = false;   ///< cannot encode a part of a tensor as it encodes the whole
+  bool keeps_momentum = false;  ///< sends gradients summed up with momentum: an optimizer must have none of its own
+  bool sums_codes = false;      ///< encoded contributions are added as they are
   std::span<const CodecParameter* const> parameters = {};
   void (*set_defaults)(CodecSettings& settings) = nullptr;  ///< of its parameters; may be null
   double (*bits)(const CodecSettings& settings, std::size_t count, int ranks) = nullptr;  ///< a value of a contribution

@@ -22,6 +22,7 @@ constexpr Codec kBf16 = {.name = "bf16",
                          .summary = "values rounded to bfloat16: the range of f32, 8 bits of significand",
                          .error = "|C(x) - x| <= 2^-8 |x|; with rounding=stochastic unbiased, 2^-7 |x|",
                          .source = "IEEE 754 binary32, upper half",
+                         .is_elementwise = true,
                          .parameters = kBf16Parameters,
                          .bits = bits16,
                          .make = make_block_reduction};
@@ -31,6 +32,7 @@ constexpr Codec kF16 = {.name = "f16",
                             "|C(x) - x| <= max(2^-11 |x|, 2^-25) up to 65504; beyond infinite, or with feedback "
                             "65504 and the rest later",
                         .source = "IEEE 754 binary16",
+                        .is_elementwise = true,
                         .parameters = kF16Parameters,
                         .bits = bits16,
                         .make = make_block_reduction};

@@ -111,6 +111,7 @@ constexpr Codec kDgc = {
     .source = "Lin et al., arXiv:1712.01887",
     .feedback = Feedback::needed,
     .whole_tensors = true,
+    .keeps_momentum = true,
     .parameters = kDgcParameters,
     .set_defaults = [](CodecSettings& settings) { settings.density = 0.001; },
     .bits = bits_by_density,

@@ -332,6 +332,8 @@ TEST_F(ConfigFile, RulesOfCompressionAreTables) {
   expect_parts(error(data_, {"exchange.compression=bf16:levels=3"}),
                {"exchange.compression: codec 'bf16:levels=3'", "levels", "feedback"});
   expect_parts(error(data_, {"exchange.compression=bf16:feedback=1"}), {"feedback = '1'", "on nor off"});
+  expect_parts(error(data_, {"exchange.compression=dgc"}), {"optimizer.momentum must be 0", "dgc"});
+  EXPECT_EQ(read(data_, {"exchange.compression=dgc", "optimizer.momentum=0"}).exchange.compression, "dgc");
 }
 
 TEST_F(ConfigFile, SchedulesThatContradictThemselves) {

@@ -202,14 +202,17 @@ void require_consistent(const Config& config, const std::string& origin) {
   require(config.schedule.restart_epochs == 0.0 || config.schedule.end_epochs == 0.0,
           "schedule.end_epochs has no meaning beside schedule.restart_epochs");
   CodecSettings codec;
+  bool keeps_momentum = false;
   std::string where = "exchange.compression";
   try {
     if (!config.exchange.chooses()) codec = codec_settings(config.exchange.compression);
+    keeps_momentum = codec_named(codec.codec).keeps_momentum;
     where = "exchange.fallback";
     codec_settings(config.exchange.fallback);
     for (std::size_t i = 0; i < config.exchange.rules.size(); ++i) {
       where = fmt::format("exchange.rule {}", i + 1);
-      codec_settings(config.exchange.rules[i].compression);
+      const CodecSettings its = codec_settings(config.exchange.rules[i].compression);
+      keeps_momentum = keeps_momentum || codec_named(its.codec).keeps_momentum;
     }
   } catch (const InvalidArgument& error) {
     require(false, fmt::format("{}: {}", where, error.what()).c_str());
@@ -222,6 +225,8 @@ void require_consistent(const Config& config, const std::string& origin) {
   } catch (const InvalidArgument& error) {
     require(false, error.what());
   }
+  require(!keeps_momentum || config.optimizer.kind != "sgd" || config.optimizer.momentum == 0.0,
+          "optimizer.momentum must be 0 with a codec that has momentum of its own (dgc)");
   require(config.exchange.overflow == "error" || !LossScale(config.numerics.loss_scale).is_on(),
           "exchange.overflow = \"fall_back\" cannot be chosen together with numerics.loss_scale");
   require(!config.exchange.chooses() || config.exchange.kind == "allreduce",
