@@ -157,7 +157,7 @@ TEST_P(NetworkTest, StepsLikeTorchOptimSgd) {
       optimizer.zero_grad();
       own_loss(own).backward();
       optimizer.step();
-      exchange->begin();
+      exchange->begin(0);
       network_->begin_gradients();
       network_->forward(samples());
       network_->backward(1.0 / static_cast<double>(kSamplesUsed));
