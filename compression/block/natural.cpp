@@ -15,9 +15,7 @@ constexpr std::array<const CodecParameter*, 4> kNaturalParameters = {&kBlockPara
 constexpr Codec kNatural = {
     .name = "natural",
     .summary = "powers of two: sign and 7 bits of exponent, counted down from the largest value of each block",
-    .error =
-        "rounding=stochastic: unbiased, variance at most |x|^2 / 8; rounding=nearest: |C(x) - x| <= |x| / 3, "
-        "1 - delta <= 1/9",
+    .error = "stochastic: variance at most |x|^2 / 8; nearest: |C(x) - x| <= |x| / 3, 1 - delta <= 1/9",
     .source = "Horvath et al., arXiv:1905.10988",
     .is_unbiased = true,
     .parameters = kNaturalParameters,

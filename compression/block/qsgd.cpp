@@ -29,7 +29,7 @@ std::unique_ptr<const BlockCodec> make_qsgd(const CodecSettings& settings) {
 
 constexpr Codec kQsgd = {.name = "qsgd",
                          .summary = "levels of the norm of each block, in 2 (1 level), 4 (up to 7) or 8 bits",
-                         .error = "unbiased; variance at most min(block / levels^2, sqrt(block) / levels) |x|^2",
+                         .error = "variance at most min(block / levels^2, sqrt(block) / levels) |x|^2",
                          .source = "Alistarh et al., arXiv:1610.02132",
                          .is_unbiased = true,
                          .feedback = Feedback::refused,
