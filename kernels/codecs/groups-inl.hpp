@@ -101,11 +101,23 @@ HWY_INLINE CodeVector contribution(const float* values, const float* residual) {
   return x;
 }
 
-/// Calls use(values, residual, count) for each group of 16; the last, shorter one is continued by zeros.
+/// Blocks are read twice, the second time from a cache. Both times memory brings what comes after, half of a block of
+/// 1,024 each time; it may lie behind the end.
+HWY_INLINE void prefetch_after(const float* values, std::size_t bytes) {
+  hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<std::uintptr_t>(values) + bytes));
+}
+inline constexpr std::size_t kFirstAhead = 2048;
+inline constexpr std::size_t kSecondAhead = 4096;
+
+/// Calls use(values, residual) for each group of 16; the last, shorter one is continued by zeros.
 template <bool kResidual, class Use>
 HWY_INLINE void each_group(const float* values, const float* residual, std::size_t count, Use use) {
   std::size_t i = 0;
-  for (; i + kGroup <= count; i += kGroup) use(values + i, kResidual ? residual + i : nullptr);
+  for (; i + kGroup <= count; i += kGroup) {
+    prefetch_after(values + i, kFirstAhead);
+    if constexpr (kResidual) prefetch_after(residual + i, kFirstAhead);
+    use(values + i, kResidual ? residual + i : nullptr);
+  }
   if (i == count) return;
   float last_values[kGroup] = {};
   float last_residual[kGroup] = {};
@@ -146,13 +158,6 @@ HWY_INLINE BlockSums sums_of_block(const float* values, const float* residual, s
   return {magnitudes.total(), squares.total()};
 }
 
-/// Blocks are read twice, the second time from a cache: meanwhile memory brings what comes after. May lie behind the
-/// end.
-HWY_INLINE void prefetch_after(const float* values) {
-  constexpr std::size_t kAhead = 4096;
-  hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<std::uintptr_t>(values) + kAhead));
-}
-
 // A Step encodes groups:
 //   kBytes   of the codes of a group
 //   kDraws   whether it takes draws
@@ -166,8 +171,8 @@ template <bool kResidual, bool kWhole, class Step>
 HWY_INLINE void encode_group(const Step& step, const float* values, float* residual, std::size_t count,
                              const std::uint16_t* draws, std::uint8_t* codes, CodeTotals& totals) {
   const CodeFloats d;
-  prefetch_after(values);
-  if constexpr (kResidual) prefetch_after(residual);
+  prefetch_after(values, kSecondAhead);
+  if constexpr (kResidual) prefetch_after(residual, kSecondAhead);
   for (std::size_t k = 0; k < kGroupVectors; ++k) {
     const std::size_t first = k * kGroupLanes;
     float* held_back = kResidual ? residual + first : nullptr;
