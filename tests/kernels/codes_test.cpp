@@ -171,5 +171,48 @@ TEST(Codes, OfHalves) {
     compare_all(code, 64);
 }
 
+/// Bytes that no encoder wrote, in memory of their exact length: they give values, whatever they are, the same on every
+/// instruction set.
+template <class Code>
+void decode_any_bytes(const Code& code) {
+  for (const std::size_t count : {1, 17, 300, 2500}) {
+    std::vector<std::byte> bytes(encoded_bytes(code, count));
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+      bytes[i] = static_cast<std::byte>(random_u64(kCodesSeed, count, i) & 0xffU);
+    std::vector<float> first;
+    for_each_target([&] {
+      std::vector<float> values(count, -1.0F);
+      decode(code, bytes, values);
+      for (float& x : values) x = one_nan(x);
+      if (first.empty()) first = values;
+      expect_same_bits("values", values, first);
+      decode(code, bytes, values, true);
+    });
+  }
+}
+
+TEST(Codes, OfAnyBytesAreDecoded) {
+  using Format = SmallFloatCode::Format;
+  for (const int levels : {1, 7, 127}) decode_any_bytes(IntegerCode{.block = 64, .levels = levels});
+  decode_any_bytes(SignCode{.block = 32});
+  for (const Format format : {Format::e4m3, Format::e5m2})
+    decode_any_bytes(SmallFloatCode{.block = 32, .format = format});
+  decode_any_bytes(PowerCode{.block = 32});
+  for (const DType format : {DType::bf16, DType::f16}) decode_any_bytes(HalfCode{.format = format});
+}
+
+TEST(Codes, RefuseSizesThatDoNotFit) {
+  std::vector<float> values(100), residual(99);
+  std::vector<std::byte> bytes(encoded_bytes(SignCode{}, 100));
+  EXPECT_THROW(encode(SignCode{}, values, residual, {}, bytes), InvalidArgument);
+  EXPECT_THROW(encode(SignCode{}, values, {}, {}, std::span(bytes).first(16)), InvalidArgument);
+  EXPECT_THROW(decode(SignCode{}, std::span(bytes).first(16), values), InvalidArgument);
+  EXPECT_THROW(encode(SignCode{.block = 100}, values, {}, {}, bytes), InvalidArgument);
+  EXPECT_THROW(encode(IntegerCode{.levels = 0}, values, {}, {}, bytes), InvalidArgument);
+  EXPECT_THROW(encode(IntegerCode{.levels = 7, .clip = 2.0}, values, {}, {}, bytes), InvalidArgument);
+  EXPECT_THROW(encode(HalfCode{.format = DType::f32}, values, {}, {}, bytes), InvalidArgument);
+  EXPECT_THROW(encode(HalfCode{.format = DType::f16, .stochastic = true}, values, {}, {}, bytes), InvalidArgument);
+}
+
 }  // namespace
 }  // namespace tutti::test
