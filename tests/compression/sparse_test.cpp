@@ -189,7 +189,9 @@ TEST_F(Sparse, WhatIsSentAndHeldBackIsWhatWasContributed) {
 }
 
 TEST_F(Sparse, ReselectedAveragesAreConserved) {
-  if (comm_.size() != 2 && comm_.size() != 4) GTEST_SKIP() << "averages are exact for powers of two";
+  // Averages of powers of two ranks are exact; others are rounded ten times, numbers of at most 1000.
+  const bool is_exact = (comm_.size() & (comm_.size() - 1)) == 0;
+  const float allowed = is_exact ? 0.0F : 10 * 1000 * 0x1p-24F * size_;
   const auto parts = parts_of({5000, 3});
   CompressedAllreduce reduction = make("topk:reselect=on", parts, ReduceOp::avg);
   std::vector<float> results(5003);
@@ -203,7 +205,7 @@ TEST_F(Sparse, ReselectedAveragesAreConserved) {
   }
   allreduce(comm_, std::span(contributed), ReduceOp::sum);
   const std::vector<float> held = held_back(comm_, reduction, 5003);
-  for (std::size_t i = 0; i < held.size(); ++i) ASSERT_EQ(results[i] + held[i], contributed[i]) << i;
+  for (std::size_t i = 0; i < held.size(); ++i) ASSERT_NEAR(results[i] + held[i], contributed[i], allowed) << i;
 }
 
 TEST_F(Sparse, BothExchangesGiveTheSameBits) {
@@ -441,6 +443,19 @@ TEST_F(Sparse, DeepGradientCompressionSumsUpWithMomentum) {
   expect_state({.19, .5, 0}, {.29, .5, 0});
 }
 
+TEST_F(Sparse, MomentumStaysWhereWhatIsSentIsNotFinite) {
+  CompressedAllreduce reduction = make("dgc:density=0.3,momentum=0.5", parts_of({3}), ReduceOp::avg);
+  std::vector<float> data = {2, 9, 1};
+  reduction.start(data, 0).wait();
+  EXPECT_EQ(data, (std::vector<float>{0, 9, 0}));
+  data = {std::nanf(""), 1, 1};
+  reduction.start(data, 1).wait();
+  EXPECT_TRUE(std::isnan(data[0]));
+  const auto state = reduction.state();
+  EXPECT_EQ(std::vector<float>(state[0].values.begin(), state[0].values.end()), (std::vector<float>{2, 1, 2.5F}));
+  EXPECT_EQ(std::vector<float>(state[1].values.begin(), state[1].values.end()), (std::vector<float>{2, 1, 1.5F}));
+}
+
 TEST_F(Sparse, DeepGradientCompressionClipsAndWarmsUp) {
   // Of norm 5, clipped to 2.5 x sqrt(P) / sqrt(P).
   const std::string clip = std::to_string(2.5 * std::sqrt(static_cast<double>(comm_.size())));
@@ -449,6 +464,10 @@ TEST_F(Sparse, DeepGradientCompressionClipsAndWarmsUp) {
   clipped.start(data, 0).wait();
   EXPECT_NEAR(static_cast<double>(data[0]), 1.5, 1e-5);
   EXPECT_NEAR(static_cast<double>(data[1]), 2.0, 1e-5);
+  // An infinite norm would make zeros of what is finite, and NaN of what is not.
+  data = {std::numeric_limits<float>::infinity(), 4};
+  clipped.start(data, 1).wait();
+  EXPECT_EQ(data, (std::vector<float>{std::numeric_limits<float>::infinity(), 4}));
   CompressedAllreduce nesterov = make("dgc:density=1,momentum=0.5,nesterov=on", parts_of({1}), ReduceOp::avg);
   data = {8};
   nesterov.start(data, 0).wait();
