@@ -85,8 +85,8 @@ class CompressedAllreduce {
   /// Bytes of this rank's contribution to a call, encoded: with codec none those of the data.
   std::size_t payload_bytes() const noexcept;
 
-  /// What the next call depends on; zeros at first. To be read and written between calls. The memory is there from now
-  /// on. \throws OutOfMemory
+  /// What the next call depends on; zeros at first. To be read, and written before the next call: to write it later, ask
+  /// again. The memory is there from now on. \throws OutOfMemory
   std::vector<CompressionState> state();
 
   /// By part. All zeros where there is no feedback.

@@ -1,8 +1,9 @@
 // Compressed allreduce on integers: all ranks agree on a scale for each block, and their codes are added as they are.
 //
 // Before: every rank holds contributions and what it has held back of earlier ones. An allreduce of the largest
-// magnitude of each block gives all ranks its scale. Then every value is rounded once, and integers are added, in which
-// nothing is lost and order does not matter:
+// magnitude of each block gives all ranks its scale; to read memory once, that is the sum of the largest contribution
+// and the largest that is held back, which was found when it was. Then every value is rounded once, and integers are
+// added, in which nothing is lost and order does not matter:
 //   narrow   any allreduce of codes
 //   wide     an all-to-all brings the P versions of slice r to rank r, which adds them up in integers twice as wide,
 //   and
@@ -11,6 +12,7 @@
 // (P-1)/P, and 8 (P-1)/P more for each block.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -48,7 +50,11 @@ class IntegerReduction final : public Reduction {
     if (memory_ != nullptr) return;
     const std::size_t padded = plan_.widens() ? slice_ * ranks() : codes_;
     const std::size_t residuals = settings().feedback ? count_ * sizeof(float) : 0;
-    const std::array<std::size_t, 5> bytes = {blocks_ * sizeof(std::uint32_t), residuals, padded * size_of(plan_.codes),
+    const std::size_t held = settings().feedback ? blocks_ : 0;
+    const std::array<std::size_t, 6> bytes = {blocks_ * sizeof(std::uint32_t),
+                                              held * sizeof(std::uint32_t),
+                                              residuals,
+                                              padded * size_of(plan_.codes),
                                               plan_.widens() ? padded * size_of(plan_.codes) : 0,
                                               plan_.widens() ? padded * size_of(plan_.sums) : 0};
     std::array<std::byte*, bytes.size()> places{};
@@ -58,10 +64,11 @@ class IntegerReduction final : public Reduction {
     auto* place = static_cast<std::byte*>(memory.get());
     for (std::size_t i = 0; i < bytes.size(); ++i, place += aligned(bytes[i - 1])) places[i] = place;
     largest_ = {reinterpret_cast<std::uint32_t*>(places[0]), blocks_};
-    residual_ = {reinterpret_cast<float*>(places[1]), residuals / sizeof(float)};
-    outgoing_ = Buffer(places[2], padded, plan_.codes);
-    incoming_ = Buffer(places[3], plan_.widens() ? padded : 0, plan_.codes);
-    sums_ = plan_.widens() ? Buffer(places[4], padded, plan_.sums) : outgoing_;
+    held_ = {reinterpret_cast<std::uint32_t*>(places[1]), held};
+    residual_ = {reinterpret_cast<float*>(places[2]), residuals / sizeof(float)};
+    outgoing_ = Buffer(places[3], padded, plan_.codes);
+    incoming_ = Buffer(places[4], plan_.widens() ? padded : 0, plan_.codes);
+    sums_ = plan_.widens() ? Buffer(places[5], padded, plan_.sums) : outgoing_;
     memory_ = std::move(memory);
   }
 
@@ -72,6 +79,7 @@ class IntegerReduction final : public Reduction {
   std::vector<CompressionState> state() override {
     std::vector<CompressionState> all;
     if (!settings().feedback) return all;
+    held_is_known_ = false;  // they may be written
     for_each_part([&](std::size_t p, const Place& at) {
       all.push_back({.name = "residual", .part = p, .values = residual_of(parts()[p], at)});
     });
@@ -92,10 +100,7 @@ class IntegerReduction final : public Reduction {
   std::unique_ptr<WaitingTask> begin_stage(const Stage& stage) override {
     if (stage.number() == scale) {
       const TraceSpan span("scale");
-      for_each_part([&](std::size_t p, const Place& at) {
-        const TensorPart& part = parts()[p];
-        largest_magnitudes(data_of(part), residual_of(part, at), plan_.grid.block, largest_of(part, at));
-      });
+      find_largest();
       return start_allreduce(stage, Buffer(largest_), ReduceOp::max);
     }
     if (stage.number() == gather) {
@@ -117,6 +122,22 @@ class IntegerReduction final : public Reduction {
     for (std::size_t r = 0; r < ranks(); ++r) add_codes(incoming_.slice(r * slice_, slice_), own);
   }
 
+  /// The largest magnitude of a sum is at most the sum of both largest, also rounded.
+  void find_largest() {
+    for_each_part([&](std::size_t p, const Place& at) {
+      const std::span<std::uint32_t> largest = blocks_of_part(largest_, p, at);
+      largest_magnitudes(data_of(parts()[p]), {}, plan_.grid.block, largest);
+      if (!settings().feedback) return;
+      const std::span<std::uint32_t> held = blocks_of_part(held_, p, at);
+      if (!held_is_known_) largest_magnitudes(residual_of(parts()[p], at), {}, plan_.grid.block, held);
+      for (std::size_t b = 0; b < largest.size(); ++b) {
+        const float sum = std::bit_cast<float>(largest[b]) + std::bit_cast<float>(held[b]);
+        largest[b] = std::bit_cast<std::uint32_t>(sum) & 0x7FFFFFFFU;  // NaN has a sign
+      }
+    });
+    held_is_known_ = true;
+  }
+
   void encode() {
     const TraceSpan span("encode");
     const bool draws = settings().rounding == "stochastic";
@@ -124,8 +145,9 @@ class IntegerReduction final : public Reduction {
       const TensorPart& part = parts()[p];
       const Draw draw = {
           .seed = settings().seed, .stream = draw_stream(step(), part.tensor, rank()), .first = part.first};
-      const CodeSums sums = encode_shared(data_of(part), residual_of(part, at), plan_.grid, largest_of(part, at),
-                                          draws ? &draw : nullptr, outgoing_.slice(at.code, codes_of(part)));
+      const CodeSums sums = encode_shared(data_of(part), residual_of(part, at), plan_.grid,
+                                          blocks_of_part(largest_, p, at), draws ? &draw : nullptr,
+                                          outgoing_.slice(at.code, codes_of(part)), blocks_of_part(held_, p, at));
       add_facts(p, {.values = sums.squares, .error = sums.errors});
     });
   }
@@ -135,8 +157,8 @@ class IntegerReduction final : public Reduction {
     const int divisor = op() == ReduceOp::avg ? static_cast<int>(ranks()) : 1;
     for_each_part([&](std::size_t p, const Place& at) {
       const TensorPart& part = parts()[p];
-      decode_shared(sums_.slice(at.code, codes_of(part)), plan_.grid, static_cast<int>(ranks()), largest_of(part, at),
-                    divisor, data_of(part));
+      decode_shared(sums_.slice(at.code, codes_of(part)), plan_.grid, static_cast<int>(ranks()),
+                    blocks_of_part(largest_, p, at), divisor, data_of(part));
     });
   }
 
@@ -157,8 +179,8 @@ class IntegerReduction final : public Reduction {
   std::size_t codes_of(const TensorPart& part) const noexcept {
     return code_count(part.count, plan_.grid.block, plan_.codes);
   }
-  std::span<std::uint32_t> largest_of(const TensorPart& part, const Place& at) const {
-    return largest_.subspan(at.block, blocks_of(part));
+  std::span<std::uint32_t> blocks_of_part(std::span<std::uint32_t> all, std::size_t p, const Place& at) const {
+    return all.empty() ? all : all.subspan(at.block, blocks_of(parts()[p]));
   }
   std::span<float> residual_of(const TensorPart& part, const Place& at) const {
     return residual_.empty() ? residual_ : residual_.subspan(at.value, part.count);
@@ -175,9 +197,11 @@ class IntegerReduction final : public Reduction {
   std::size_t count_ = 0;  // values, blocks and codes of all parts
   std::size_t blocks_ = 0;
   std::size_t codes_ = 0;
-  std::size_t slice_ = 0;         // codes that each rank adds up, where sums are wide
-  std::shared_ptr<void> memory_;  // of all that follows
-  std::span<std::uint32_t> largest_;
+  std::size_t slice_ = 0;             // codes that each rank adds up, where sums are wide
+  std::shared_ptr<void> memory_;      // of all that follows
+  std::span<std::uint32_t> largest_;  // magnitudes by block: of what is sent, on all ranks in the end
+  std::span<std::uint32_t> held_;     // and of what is held back
+  bool held_is_known_ = true;         // at first it is zero
   std::span<float> residual_;
   Buffer outgoing_, incoming_, sums_;
 };

@@ -1,4 +1,4 @@
-// Per element: largest_magnitudes reads a value and its residual (8 bytes); encode_shared reads them, writes the
+// Per element: largest_magnitudes reads a value, and its residual if there is one; encode_shared reads them, writes the
 // residual and the code (12 bytes and 2, 1 or 1/2); decode_shared reads a sum and writes a value.
 #include <tutti/kernels/codecs/shared_scale.hpp>
 
@@ -61,15 +61,36 @@ void largest_on_target(std::span<const float> values, std::span<const float> res
   }
 }
 
+/// Squares of values and errors of a block in units of the grid, in f32: none is above 2^30, and 64 make a column.
+struct UnitSums {
+  CodeVector squares[kGroupVectors];
+  CodeVector errors[kGroupVectors];
+
+  static HWY_INLINE UnitSums zero() {
+    UnitSums zeros;
+    for (std::size_t k = 0; k < kGroupVectors; ++k) zeros.squares[k] = zeros.errors[k] = hn::Zero(CodeFloats());
+    return zeros;
+  }
+
+  static HWY_INLINE double total(const CodeVector (&vectors)[kGroupVectors]) {
+    float columns[kGroup];
+    for (std::size_t k = 0; k < kGroupVectors; ++k) hn::StoreU(vectors[k], CodeFloats(), columns + k * kGroupLanes);
+    double sum = 0.0;
+    for (const float column : columns) sum += static_cast<double>(column);
+    return sum;
+  }
+};
+
 /// Values as integers of type Code, which holds them.
 template <class Code, bool kStochastic>
 struct SharedStep {
   static constexpr std::size_t kBytes = kGroup * sizeof(Code);
   static constexpr bool kAlone = false;
   static constexpr bool kDraws = kStochastic;
-  static constexpr bool kCounts = true;
+  static constexpr bool kCounts = false;  // it does itself
 
   CodeVector to_integer, to_value, limit;
+  UnitSums& sums;
 
   HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint16_t* draws, std::uint8_t* codes,
                              std::uint64_t& /*saturated*/) const {
@@ -85,7 +106,11 @@ struct SharedStep {
       integers = hn::NearestInt(x);
     }
     hn::StoreU(hn::DemoteTo(dc, integers), dc, reinterpret_cast<Code*>(codes) + k * kGroupLanes);
-    return hn::Mul(hn::ConvertTo(d, integers), to_value);
+    const auto value = hn::Mul(hn::ConvertTo(d, integers), to_value);
+    const auto error = hn::Mul(hn::Sub(p, value), to_integer);
+    sums.squares[k] = hn::Add(sums.squares[k], hn::Mul(x, x));
+    sums.errors[k] = hn::Add(sums.errors[k], hn::Mul(error, error));
+    return value;
   }
 };
 
@@ -99,31 +124,34 @@ struct BlockPlace {
 };
 
 template <bool kResidual, bool kStochastic, class Code>
-void encode_finite(const Factors& factors, const BlockPlace& at, Code* codes, CodeTotals& totals) {
+CodeSums encode_finite(const Factors& factors, const BlockPlace& at, Code* codes) {
   const CodeFloats d;
+  UnitSums sums = UnitSums::zero();
   const SharedStep<Code, kStochastic> step = {hn::Set(d, factors.to_integer), hn::Set(d, factors.to_value),
-                                              hn::Set(d, factors.limit)};
+                                              hn::Set(d, factors.limit), sums};
+  CodeTotals not_counted;
   Draws draws;
   for (std::size_t i = 0; i < at.count; i += kChunk) {
     const std::size_t size = std::min(kChunk, at.count - i);
     if constexpr (kStochastic) draws.fill(*at.draw, at.first + i, size);
     encode_chunk<kResidual>(step, at.values + i, kResidual ? at.residual + i : nullptr, size, draws.halves(),
-                            reinterpret_cast<std::uint8_t*>(codes + i), totals);
+                            reinterpret_cast<std::uint8_t*>(codes + i), not_counted);
   }
+  const double unit = static_cast<double>(factors.to_value) * static_cast<double>(factors.to_value);
+  return {.squares = UnitSums::total(sums.squares) * unit, .errors = UnitSums::total(sums.errors) * unit};
 }
 
 template <class Code>
-void encode_block(std::uint32_t largest, const IntegerGrid& grid, const BlockPlace& at, Code* codes,
-                  CodeTotals& totals) {
+CodeSums encode_block(std::uint32_t largest, const IntegerGrid& grid, const BlockPlace& at, Code* codes) {
   if (largest >= kNotFinite) {
     std::fill_n(codes, at.count, Code{0});
-    return;
+    return {};
   }
   const Factors factors = factors_of(std::bit_cast<float>(largest), grid);
-  if (at.residual == nullptr && at.draw == nullptr) return encode_finite<false, false>(factors, at, codes, totals);
-  if (at.residual == nullptr) return encode_finite<false, true>(factors, at, codes, totals);
-  if (at.draw == nullptr) return encode_finite<true, false>(factors, at, codes, totals);
-  encode_finite<true, true>(factors, at, codes, totals);
+  if (at.residual == nullptr && at.draw == nullptr) return encode_finite<false, false>(factors, at, codes);
+  if (at.residual == nullptr) return encode_finite<false, true>(factors, at, codes);
+  if (at.draw == nullptr) return encode_finite<true, false>(factors, at, codes);
+  return encode_finite<true, true>(factors, at, codes);
 }
 
 /// Two values in a byte, `limit` more than they are.
@@ -150,9 +178,10 @@ inline void pack_block(const std::int8_t* codes, std::size_t count, std::int32_t
 }
 
 CodeSums encode_on_target(std::span<const float> values, std::span<float> residual, const IntegerGrid& grid,
-                          std::span<const std::uint32_t> largest, const Draw* draw, const Buffer& codes) {
+                          std::span<const std::uint32_t> largest, const Draw* draw, const Buffer& codes,
+                          std::span<std::uint32_t> held) {
   std::int8_t unpacked[kMaxSharedBlock];
-  CodeTotals totals = CodeTotals::zero();
+  CodeSums all;
   for (std::size_t b = 0; b < largest.size(); ++b) {
     const std::size_t first = b * grid.block;
     const BlockPlace at = {.values = values.data() + first,
@@ -160,16 +189,20 @@ CodeSums encode_on_target(std::span<const float> values, std::span<float> residu
                            .count = std::min(grid.block, values.size() - first),
                            .draw = draw,
                            .first = first};
+    CodeSums sums;
     if (codes.dtype == DType::i16) {
-      encode_block(largest[b], grid, at, static_cast<std::int16_t*>(codes.data) + first, totals);
+      sums = encode_block(largest[b], grid, at, static_cast<std::int16_t*>(codes.data) + first);
     } else if (codes.dtype == DType::i8) {
-      encode_block(largest[b], grid, at, static_cast<std::int8_t*>(codes.data) + first, totals);
+      sums = encode_block(largest[b], grid, at, static_cast<std::int8_t*>(codes.data) + first);
     } else {
-      encode_block(largest[b], grid, at, unpacked, totals);
+      sums = encode_block(largest[b], grid, at, unpacked);
       pack_block(unpacked, at.count, grid.limit, static_cast<std::uint8_t*>(codes.data) + first / 2);
     }
+    all.squares += sums.squares;
+    all.errors += sums.errors;
+    if (!held.empty()) held[b] = largest_magnitude<false>(at.residual, nullptr, at.count);  // in the cache still
   }
-  return totals.sums();
+  return all;
 }
 
 template <class Narrow, class Wide>
@@ -326,13 +359,17 @@ void largest_magnitudes(std::span<const float> values, std::span<const float> re
 }
 
 CodeSums encode_shared(std::span<const float> values, std::span<float> residual, const IntegerGrid& grid,
-                       std::span<const std::uint32_t> largest, const Draw* draws, Buffer codes) {
+                       std::span<const std::uint32_t> largest, const Draw* draws, Buffer codes,
+                       std::span<std::uint32_t> held) {
   require_blocks("encode_shared", values.size(), grid.block, largest.size());
   require_codes("encode_shared", values.size(), grid.block, codes);
   const std::int32_t most = codes.dtype == DType::i16 ? 32767 : codes.dtype == DType::i8 ? 127 : 7;
   if (grid.limit < 1 || grid.limit > most)
     throw InvalidArgument(text("encode_shared: limit = ", grid.limit, " is out of range 1 to ", most));
-  return HWY_DYNAMIC_DISPATCH(encode_on_target)(values, residual, grid, largest, draws, codes);
+  if (!held.empty() && (residual.empty() || held.size() != largest.size()))
+    throw InvalidArgument(text("encode_shared: largest magnitudes of ", held.size(), " blocks of ", residual.size(),
+                               " values that are held back"));
+  return HWY_DYNAMIC_DISPATCH(encode_on_target)(values, residual, grid, largest, draws, codes, held);
 }
 
 void add_codes(ConstBuffer codes, Buffer sums) {

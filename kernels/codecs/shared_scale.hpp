@@ -10,7 +10,7 @@
 
 namespace tutti {
 
-// Values lie in blocks, of which the last may be shorter. A block has the largest magnitude M of any contributor, as
+// Values lie in blocks, of which the last may be shorter. A block has a magnitude M that no contributor exceeds, as
 // the bits of a f32 without sign: NaN is above infinity and this above all numbers. A value x becomes the integer
 // nearest to x / u, at most L in magnitude, and a sum s of integers becomes s u. The unit u is M / L rounded to f32,
 // and x / u is x (L / M) with that quotient rounded; or u is the least power of two from M / L on: then integers are up
@@ -37,10 +37,12 @@ void largest_magnitudes(std::span<const float> values, std::span<const float> re
                         std::span<std::uint32_t> largest);
 
 /// Encodes values + residual, which becomes what the codes lack of it, but stays as it is in blocks that are not
-/// finite; an empty residual is none. Rounds to nearest, ties to even, or with `draws` up where the draw of an element
-/// is below its fraction. Sums leave out blocks that are not finite. One pass; the same bits on every instruction set.
+/// finite; an empty residual is none. `held` becomes its largest magnitudes by block, if it is not empty. Rounds to
+/// nearest, ties to even, or with `draws` up where the draw of an element is below its fraction. Sums leave out blocks
+/// that are not finite. One pass; the same bits on every instruction set.
 CodeSums encode_shared(std::span<const float> values, std::span<float> residual, const IntegerGrid& grid,
-                       std::span<const std::uint32_t> largest, const Draw* draws, Buffer codes);
+                       std::span<const std::uint32_t> largest, const Draw* draws, Buffer codes,
+                       std::span<std::uint32_t> held = {});
 
 /// sums += codes, where sums are wider.
 void add_codes(ConstBuffer codes, Buffer sums);

