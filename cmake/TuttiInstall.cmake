@@ -86,7 +86,8 @@ if(TUTTI_HAVE_CUDA)
   tutti_install_export(cuda tuttiCudaTargets)
 endif()
 
-set(umbrella ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${PROJECT_SOURCE_DIR}/allreduce/c/tutti.h ${TUTTI_INCLUDE_DIR}/tutti/version.h)
+set(umbrella ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${PROJECT_SOURCE_DIR}/allreduce/c/tutti.h ${PROJECT_SOURCE_DIR}/compression/c/compression.h
+             ${TUTTI_INCLUDE_DIR}/tutti/version.h)
 list(APPEND TUTTI_PUBLIC_HEADERS ${umbrella})
 install(FILES ${umbrella} DESTINATION ${tutti_header_dir} COMPONENT library)
 

@@ -1,20 +1,20 @@
-# The manual pages: tutti(3) of the header of the C interface and tutti-c++(3) of the C++ headers, with a link for each function and
+# The manual pages: tutti(3) of the headers of the C interface and tutti-c++(3) of the C++ headers, with a link for each function and
 # class, and tutti(1) of what the program says with --help. All are in mdoc, made at build time: TUTTI_MAN3 and TUTTI_MAN1.
 find_program(TUTTI_AWK NAMES awk gawk mawk REQUIRED)
 mark_as_advanced(TUTTI_AWK)
 set(man_sources ${PROJECT_SOURCE_DIR}/cmake/man)
 set(man_dir ${PROJECT_BINARY_DIR}/man)
-set(header ${PROJECT_SOURCE_DIR}/allreduce/c/tutti.h)
+set(c_headers ${PROJECT_SOURCE_DIR}/allreduce/c/tutti.h ${PROJECT_SOURCE_DIR}/compression/c/compression.h)
 set(example ${PROJECT_SOURCE_DIR}/examples/allreduce_hello/main.c)
 set(TUTTI_MAN1 "")
 set(page ${CMAKE_COMMAND} -DPROJECT_VERSION=${PROJECT_VERSION})
 
 add_custom_command(
   OUTPUT ${man_dir}/tutti.3
-  COMMAND ${TUTTI_AWK} -f ${man_sources}/interface.awk ${header} > ${man_dir}/interface
+  COMMAND ${TUTTI_AWK} -f ${man_sources}/interface.awk ${c_headers} > ${man_dir}/interface
   COMMAND ${page} -DTEMPLATE=${man_sources}/tutti.3.in -DINTERFACE=${man_dir}/interface -DEXAMPLE=${example} -DPAGE=${man_dir}/tutti.3 -P
           ${man_sources}/page.cmake
-  DEPENDS ${man_sources}/interface.awk ${man_sources}/page.cmake ${man_sources}/tutti.3.in ${header} ${example}
+  DEPENDS ${man_sources}/interface.awk ${man_sources}/page.cmake ${man_sources}/tutti.3.in ${c_headers} ${example}
   VERBATIM)
 set(cpp_headers "")
 foreach(name collectives/session collectives/communicator collectives/options collectives/costs collectives/network kernels/dtype kernels/buffer kernels/ranges kernels/error kernels/reduce
@@ -36,9 +36,13 @@ set(TUTTI_MAN3 ${man_dir}/tutti.3 ${man_dir}/tutti-c++.3)
 add_custom_target(tutti_manual ALL DEPENDS ${TUTTI_MAN3})
 
 # man finds it by the name of each function.
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header} ${cpp_headers})
-file(READ ${header} text)
-string(REGEX MATCHALL "tutti_[a-z_]+\\(" functions "${text}")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${c_headers} ${cpp_headers})
+set(functions "")
+foreach(header ${c_headers})
+  file(READ ${header} text)
+  string(REGEX MATCHALL "tutti_[a-z_]+\\(" found "${text}")
+  list(APPEND functions ${found})
+endforeach()
 list(TRANSFORM functions REPLACE "\\(" "")
 list(REMOVE_DUPLICATES functions)
 foreach(function ${functions})

@@ -19,6 +19,7 @@ foreach(folder kernels collectives allreduce compression io trainer)
 endforeach()
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/allreduce/tutti.hpp ${TUTTI_INCLUDE_DIR}/tutti/tutti.hpp SYMBOLIC)
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/allreduce/c/tutti.h ${TUTTI_INCLUDE_DIR}/tutti/tutti.h SYMBOLIC)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/compression/c/compression.h ${TUTTI_INCLUDE_DIR}/tutti/compression.h SYMBOLIC)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/version.h.in ${TUTTI_INCLUDE_DIR}/tutti/version.h @ONLY)
 
 # Every target of the project links this one: warnings, sanitizers, and floating point without contraction, so that the

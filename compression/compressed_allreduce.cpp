@@ -1,7 +1,10 @@
 #include <tutti/compression/compressed_allreduce.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <tutti/collectives/communicator/communicator_state.hpp>
@@ -13,12 +16,17 @@ namespace tutti {
 
 namespace {
 
+/// Where data end at most, in elements: what encoding takes is a few times as much, and still a number of bytes.
+constexpr std::size_t kMostElements = PTRDIFF_MAX / (16 * sizeof(float));
+
 /// What is wrong with the parts; empty if nothing is.
 std::string problem_of(std::span<const TensorPart> parts) {
   std::vector<TensorPart> sorted(parts.begin(), parts.end());
   std::sort(sorted.begin(), sorted.end(), [](const TensorPart& a, const TensorPart& b) { return a.offset < b.offset; });
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     const TensorPart& part = sorted[i];
+    if (part.offset > kMostElements || part.count > kMostElements - part.offset)
+      return text("a part at ", part.offset, " of ", part.count, " elements needs more than memory holds");
     if (part.first % kPartAlignment != 0)
       return text("a part begins at element ", part.first, " of its tensor, no multiple of ", kPartAlignment);
     if (part.rows != 0 && (part.first != 0 || part.count % part.rows != 0))
@@ -34,6 +42,8 @@ std::string problem_of(std::span<const TensorPart> parts) {
 namespace detail {
 
 std::shared_ptr<Reduction> make_reduction(ReductionParts&& parts) {
+  if (parts.op > ReduceOp::logical_or)
+    throw InvalidArgument(text("compressed allreduce: there is no operator ", static_cast<int>(parts.op)));
   if (parts.op != ReduceOp::sum && parts.op != ReduceOp::avg)
     throw InvalidArgument(
         text("compressed allreduce: operator ", name(parts.op), " cannot be compressed, only sum and avg"));
@@ -41,6 +51,11 @@ std::shared_ptr<Reduction> make_reduction(ReductionParts&& parts) {
     throw InvalidArgument(text("compressed allreduce: ", problem));
   require_valid(parts.settings);
   return codec_named(parts.settings.codec).make(std::move(parts));
+}
+
+void refuse_reduction(const Communicator& comm, std::string_view problem) {
+  const std::uint64_t sequence = comm.state().take_sequence();
+  comm.state().failures().refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
 }
 
 }  // namespace detail
@@ -79,10 +94,7 @@ Request icompressed_allreduce(const Communicator& comm, std::span<float> data, R
   } catch (const InvalidArgument& error) {
     problem = error.what();
   }
-  if (!problem.empty()) {
-    const std::uint64_t sequence = comm.state().take_sequence();
-    comm.state().failures().refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
-  }
+  if (!problem.empty()) detail::refuse_reduction(comm, problem);
   return detail::start_reduction(reduction, data, step);
 }
 

@@ -115,8 +115,8 @@ Request start_reduction(const std::shared_ptr<Reduction>& reduction, std::span<f
   if (data.data() == nullptr && !data.empty())
     problem = text("data is null and should hold ", data.size(), " elements");
   if (reduction->is_under_way()) problem = "the last call is not complete";
+  if (!problem.empty()) refuse_reduction(comm, problem);
   const std::uint64_t sequence = state.take_sequence();
-  if (!problem.empty()) state.failures().refuse(sequence, text("compressed allreduce #", sequence, ": ", problem));
   StagedCall call = {.name = "compressed allreduce",
                      .arguments = text(name(reduction->op()), " f32 x ", count, " in ", reduction->parts().size(),
                                        " tensors, ", to_text(reduction->settings()), ", step ", step),

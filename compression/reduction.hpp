@@ -92,6 +92,9 @@ class Reduction : public Stages {
 /// That of the settings' codec. \throws InvalidArgument: settings, operator or parts that cannot be
 std::shared_ptr<Reduction> make_reduction(ReductionParts&& parts);
 
+/// A call on `comm` cannot be: tells the other ranks, and throws InvalidArgument.
+[[noreturn]] void refuse_reduction(const Communicator& comm, std::string_view problem);
+
 /// Starts a call of it; what it throws reaches all ranks. \throws InvalidArgument, CommunicationError
 Request start_reduction(const std::shared_ptr<Reduction>& reduction, std::span<float> data, std::uint64_t step);
 

@@ -4,7 +4,8 @@
  * that got it. What is collective, what must agree between ranks, what may be in place and what remains after an error
  * is as in the C++ headers of the same names (<tutti/collectives/communicator.hpp>, <tutti/allreduce/allreduce.hpp>,
  * <tutti/collectives/collectives.hpp>, <tutti/collectives/persistent.hpp>, <tutti/collectives/point_to_point.hpp>,
- * <tutti/collectives/user_operator.hpp>, <tutti/allreduce/allreduce_group.hpp>).
+ * <tutti/collectives/user_operator.hpp>, <tutti/allreduce/allreduce_group.hpp>). Allreduces of encoded values are in
+ * <tutti/compression.h>.
  *
  * One thread at a time may use a communicator and what was made with it. Counts are numbers of elements. What a
  * function creates is freed by the function whose name ends in _free; there NULL is allowed and ignored.

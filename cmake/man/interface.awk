@@ -1,4 +1,4 @@
-# interface.awk: a C header as a part of a manual page in mdoc: comments become paragraphs, declarations displays, and comments that
+# interface.awk: C headers as a part of a manual page in mdoc: comments become paragraphs, declarations displays, and comments that
 # begin with ---- headings. What is for the compiler alone is left out.
 BEGIN { after_heading = 1 }
 
@@ -51,7 +51,7 @@ in_comment { comment($0); next }
   comment($0)
   next
 }
-/^(#(if|el|endif|include|pragma|define TUTTI_TUTTI_H)|extern "C"|}$)/ { next }
+/^(#(if|el|endif|include|pragma|define TUTTI_[A-Z]+_H$)|extern "C"|}$)/ { next }
 # A blank line ends a declaration, but not within braces.
 /^$/ && depth == 0 { end_display(); next }
 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # symbols.sh LIBRARY SONAME HEADER...: the shared library as a linker sees it. HEADER: those that are installed. It exports
-# the C interface of tutti.h, whole, what the C++ headers declare outside tutti::detail, and nothing of other libraries; and it
+# the C interface, whole, what the C++ headers declare outside tutti::detail, and nothing of other libraries; and it
 # needs at run time nothing but MPI, Highway, UCX, hwloc and the compiler's libraries.
 set -euo pipefail
 export LC_ALL=C
@@ -21,13 +21,14 @@ none() {
 exported=$(nm -D --defined-only --demangle --without-symbol-versions "$library" | sed -n 's/^[0-9a-f]* [^A] //p')
 [[ -n $exported ]] || { echo "symbols: nothing is exported" >&2; exit 1; }
 
+c_headers=()
 for header in "${headers[@]}"; do
-  if [[ $header == */tutti.h ]]; then c_header=$header; fi
+  if [[ $header == *.h ]]; then c_headers+=("$header"); fi
 done
-declared=$(grep -oE '\btutti_[a-z_]+\(' "$c_header" | tr -d '(' | sort -u)
+declared=$(grep -ohE '\btutti_[a-z_]+\(' "${c_headers[@]}" | tr -d '(' | sort -u)
 c_exported=$(grep -E '^tutti_' <<<"$exported" | sort -u)
-none "declared in tutti.h and not exported" < <(comm -23 <(echo "$declared") <(echo "$c_exported"))
-none "exported and not declared in tutti.h" < <(comm -13 <(echo "$declared") <(echo "$c_exported"))
+none "declared in a C header and not exported" < <(comm -23 <(echo "$declared") <(echo "$c_exported"))
+none "exported and not declared in a C header" < <(comm -13 <(echo "$declared") <(echo "$c_exported"))
 
 cpp_exported=$(grep -vE '^tutti_' <<<"$exported" | sed -E 's/^(typeinfo|typeinfo name|vtable) for //')
 none "exported, and not of namespace tutti" < <(grep -vE '^tutti::' <<<"$cpp_exported" || true)
