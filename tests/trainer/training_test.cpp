@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tutti/allreduce/allreduce.hpp>
+#include <tutti/compression/codecs.hpp>
 #include <tutti/io/checkpoint.hpp>
 #include <tutti/kernels/text.hpp>
 
@@ -351,6 +352,22 @@ TEST_F(TrainingTest, CompressedGradientsTrainToo) {
     EXPECT_LT(outcome->losses.back(), 0.5 * outcome->losses.front());
     EXPECT_NEAR(outcome->losses[5], plain->losses[5], 0.02 * plain->losses[5]);
     EXPECT_NE(outcome->result.parameter_hash, plain->result.parameter_hash);  // it did compress
+  }
+}
+
+// Every codec of the table, for all parameters, those of one dimension too.
+TEST_F(TrainingTest, EveryCodecTrains) {
+  for (const Codec* codec : codecs()) {
+    SCOPED_TRACE(codec->name);
+    Config c = config("mlp", text("by-", codec->name));
+    c.train.epochs = 6;
+    c.exchange.rules = {{.compression = std::string(codec->name)}};
+    c.exchange.guard_every = 4;
+    if (codec->keeps_momentum) c.optimizer.momentum = 0.0;
+    if (codec->name == "vote") c.optimizer.learning_rate = 0.002;  // every update is as large as that
+    const auto outcome = run(3, c);
+    ASSERT_TRUE(outcome);
+    EXPECT_LT(outcome->losses.back(), 0.8 * outcome->losses.front());
   }
 }
 
