@@ -20,6 +20,14 @@ using PredictionClock = std::chrono::steady_clock;
 
 constexpr std::size_t kMeasuredValues = std::size_t{1} << 22;
 
+/// Those of the level that messages of all ranks cross.
+TransportCosts& used_costs(ClusterShape& cluster) {
+  return cluster.nodes > 1 ? cluster.costs.network : cluster.costs.node;
+}
+const TransportCosts& used_costs(const ClusterShape& cluster) {
+  return cluster.nodes > 1 ? cluster.costs.network : cluster.costs.node;
+}
+
 /// Calls that are timed.
 int rounds_of(std::size_t count) {
   return static_cast<int>(std::clamp<std::size_t>((std::size_t{1} << 20) / std::max<std::size_t>(count, 1), 1, 20));
@@ -36,14 +44,15 @@ std::vector<TensorPart> packed(const ExchangeCall& call) {
   return parts;
 }
 
-MeasuredCall measure_call(const Communicator& comm, const ExchangeCall& call, int ranks,
+MeasuredCall measure_call(const Communicator& comm, const ExchangeCall& call, const ClusterShape& cluster,
                           std::span<const float> values) {
   const std::size_t bytes = call.count() * sizeof(float);
   if (call.in_one_piece)
     return {.collectives = {{.collective = Collective::allreduce, .bytes = bytes}}, .payload_bytes = bytes};
   std::vector<float> result(call.count());
   const Rehearsal found =
-      rehearse(comm, packed(call), call.settings, {.ranks = ranks, .rounds = rounds_of(call.count())},
+      rehearse(comm, packed(call), call.settings,
+               {.ranks = cluster.ranks, .rounds = rounds_of(call.count()), .costs = used_costs(cluster)},
                values.first(call.count()), result);
   return {.collectives = found.collectives, .payload_bytes = found.payload_bytes, .seconds = found.seconds()};
 }
@@ -61,11 +70,6 @@ MeasuredCall scaled(const MeasuredCall& measured, const ExchangeCall& like, cons
   return result;
 }
 
-/// That of the level that messages of all ranks cross.
-TransportCosts& used_costs(ClusterShape& cluster) {
-  return cluster.nodes > 1 ? cluster.costs.network : cluster.costs.node;
-}
-
 }  // namespace
 
 std::size_t ExchangeCall::count() const noexcept {
@@ -74,7 +78,8 @@ std::size_t ExchangeCall::count() const noexcept {
   return all;
 }
 
-std::vector<MeasuredCall> measure_calls(const Communicator& comm, std::span<const ExchangeCall> calls, int ranks) {
+std::vector<MeasuredCall> measure_calls(const Communicator& comm, std::span<const ExchangeCall> calls,
+                                        const ClusterShape& cluster) {
   std::vector<std::size_t> order(calls.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -91,7 +96,7 @@ std::vector<MeasuredCall> measure_calls(const Communicator& comm, std::span<cons
       measured[i] = scaled(measured[*like], calls[*like], calls[i]);
       continue;
     }
-    measured[i] = measure_call(comm, calls[i], ranks, values);
+    measured[i] = measure_call(comm, calls[i], cluster, values);
     measured_values += calls[i].count();
     done.push_back(i);
   }

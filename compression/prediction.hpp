@@ -41,10 +41,11 @@ struct MeasuredCall {
   double seconds = 0.0;  ///< of a rank's work, without communication
 };
 
-/// Calls on this rank as one of `ranks`. Of many the largest are measured, about a second of them or fewer, and the
+/// Calls on this rank as one of a cluster's. Of many the largest are measured, about a second of them or fewer, and the
 /// others taken to do as much for each value. Local: `comm` gives memory only. \throws InvalidArgument: a codec that
 /// cannot
-std::vector<MeasuredCall> measure_calls(const Communicator& comm, std::span<const ExchangeCall> calls, int ranks);
+std::vector<MeasuredCall> measure_calls(const Communicator& comm, std::span<const ExchangeCall> calls,
+                                        const ClusterShape& cluster);
 
 /// Relative squared error of one encoding of normally distributed values, as one of `ranks`.
 double normal_error(const Communicator& comm, const CodecSettings& settings, int ranks);

@@ -38,7 +38,11 @@ std::size_t Reduction::ranks() const noexcept {
 }
 
 std::size_t Reduction::rank() const noexcept {
-  return static_cast<std::size_t>(made_from_.rehearsed != nullptr ? 0 : comm().rank());
+  return static_cast<std::size_t>(made_from_.rehearsed != nullptr ? made_from_.rehearsed->rank() : comm().rank());
+}
+
+Selector& Reduction::selector() const {
+  return made_from_.rehearsed != nullptr ? made_from_.rehearsed->selector() : comm().state().everyone().selector();
 }
 
 std::unique_ptr<WaitingTask> Reduction::start_all_to_all(const Stage& stage, std::span<const std::byte> in,
@@ -67,7 +71,7 @@ std::unique_ptr<WaitingTask> Reduction::start_all_gather(const Stage& stage, std
                .output = Buffer(out.data(), out.size(), DType::u8),
                .dtype = DType::u8};
   set_counts(call, bytes);
-  return stage.start(stage.comm().state().everyone(), collective_algorithms(), std::move(call));
+  return start_collective(stage, std::move(call));
 }
 
 std::unique_ptr<WaitingTask> Reduction::start_all_to_all(const Stage& stage, std::span<const std::byte> in,
@@ -79,7 +83,7 @@ std::unique_ptr<WaitingTask> Reduction::start_all_to_all(const Stage& stage, std
                .output = Buffer(out.data(), out.size(), DType::u8),
                .dtype = DType::u8};
   set_counts(call, in_bytes, out_bytes);
-  return stage.start(stage.comm().state().everyone(), collective_algorithms(), std::move(call));
+  return start_collective(stage, std::move(call));
 }
 
 std::unique_ptr<WaitingTask> Reduction::start_allreduce(const Stage& stage, Buffer data, ReduceOp op) const {

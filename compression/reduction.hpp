@@ -11,6 +11,7 @@
 
 #include <tutti/collectives/call/call.hpp>
 #include <tutti/collectives/engine/staged_task.hpp>
+#include <tutti/collectives/selection/selection.hpp>
 #include <tutti/compression/compressed_allreduce.hpp>
 
 namespace tutti::detail {
@@ -64,6 +65,9 @@ class Reduction : public Stages {
   /// Ranks that share the work of a call, and which of them this one is.
   std::size_t ranks() const noexcept;
   std::size_t rank() const noexcept;
+
+  /// What collectives among them are predicted to take.
+  Selector& selector() const;
 
   /// Starts a collective among them, of bytes or of elements. What it reads and writes stays.
   std::unique_ptr<WaitingTask> start_all_to_all(const Stage& stage, std::span<const std::byte> in,

@@ -62,11 +62,10 @@ double square_sum(std::span<const float> values) {
 
 void copy_values(std::span<const float> from, std::span<float> to) { std::copy(from.begin(), from.end(), to.begin()); }
 
-}  // namespace
-
-Rehearsal rehearse(const Communicator& comm, std::span<const TensorPart> parts, const CodecSettings& settings,
-                   const RehearsalOptions& options, std::span<const float> values, std::span<float> result) {
-  detail::RehearsedRanks ranks(options.ranks);
+/// rehearse(), which throws anything.
+Rehearsal rehearse_calls(const Communicator& comm, std::span<const TensorPart> parts, const CodecSettings& settings,
+                         const RehearsalOptions& options, std::span<const float> values, std::span<float> result) {
+  detail::RehearsedRanks ranks(options.ranks, options.costs);
   const auto reduction = detail::make_reduction({.comm = comm,
                                                  .parts = {parts.begin(), parts.end()},
                                                  .settings = settings,
@@ -90,6 +89,20 @@ Rehearsal rehearse(const Communicator& comm, std::span<const TensorPart> parts, 
   found.encode_seconds = median_of(std::move(encode));
   found.decode_seconds = median_of(std::move(decode));
   return found;
+}
+
+}  // namespace
+
+Rehearsal rehearse(const Communicator& comm, std::span<const TensorPart> parts, const CodecSettings& settings,
+                   const RehearsalOptions& options, std::span<const float> values, std::span<float> result) {
+  try {
+    return rehearse_calls(comm, parts, settings, options, values, result);
+  } catch (const InvalidArgument&) {
+    throw;
+  } catch (const Error& error) {  // of what others would not have sent
+    throw InvalidArgument(text("codec '", to_text(settings), "': a call of ", options.ranks,
+                               " ranks cannot be told from one of them (", error.what(), ")"));
+  }
 }
 
 std::optional<double> EncodingError::relative() const noexcept {
@@ -163,7 +176,8 @@ void RehearsedRanks::gather(const Call& call) {
   const bool as_sent = !call.is_uneven() && sent_.size() == call.output.size_bytes();
   for (int rank = 0; rank < ranks_; ++rank) {
     const std::size_t bytes = call.is_uneven() ? call.count_of(rank) * element : call.input.size_bytes();
-    const std::byte* from = as_sent && rank > 0 ? sent_.data() + static_cast<std::size_t>(rank) * bytes : own;
+    const std::byte* from =
+        as_sent && rank != this->rank() ? sent_.data() + static_cast<std::size_t>(rank) * bytes : own;
     const std::size_t copied = std::min(bytes, call.input.size_bytes());
     if (copied > 0 && to != from) std::memmove(to, from, copied);
     if (bytes > copied) std::memset(to + copied, 0, bytes - copied);
@@ -172,11 +186,12 @@ void RehearsedRanks::gather(const Call& call) {
 }
 
 void RehearsedRanks::exchange(const Call& call) {
-  const auto* own = static_cast<const std::byte*>(call.input.data);
+  const auto* in = static_cast<const std::byte*>(call.input.data);
   auto* to = static_cast<std::byte*>(call.output.data);
   const std::size_t element = call.element_bytes();
   const auto all = static_cast<std::size_t>(ranks_);
-  const std::size_t sent = call.is_uneven() ? call.input_count_of(0) * element : call.input.size_bytes() / all;
+  const std::size_t sent = call.is_uneven() ? call.input_count_of(rank()) * element : call.input.size_bytes() / all;
+  const std::byte* own = in + call.input.size_bytes() - sent;  // the last block
   for (int rank = 0; rank < ranks_; ++rank) {
     const std::size_t bytes = call.is_uneven() ? call.count_of(rank) * element : call.output.size_bytes() / all;
     const std::size_t copied = std::min(bytes, sent);
@@ -184,7 +199,7 @@ void RehearsedRanks::exchange(const Call& call) {
     if (bytes > copied) std::memset(to + copied, 0, bytes - copied);
     to += bytes;
   }
-  sent_ = {own, call.input.size_bytes()};
+  sent_ = {in, call.input.size_bytes()};
 }
 
 }  // namespace detail

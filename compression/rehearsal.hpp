@@ -9,6 +9,8 @@
 #include <vector>
 
 #include <tutti/collectives/call/call.hpp>
+#include <tutti/collectives/costs.hpp>
+#include <tutti/collectives/selection/selection.hpp>
 #include <tutti/compression/compressed_allreduce.hpp>
 
 namespace tutti {
@@ -32,10 +34,11 @@ struct Rehearsal {
 
 struct RehearsalOptions {
   int ranks = 1;
-  int rounds = 1;  ///< calls that are timed; the median counts
+  int rounds = 1;                    ///< calls that are timed; the median counts
+  TransportCosts costs = kTcpCosts;  ///< that a codec with several ways chooses by
 };
 
-/// Sums `values` over so many ranks that all hold the same, as rank 0 of them; `result` becomes what it decodes
+/// Sums `values` over so many ranks that all hold the same, as the last of them; `result` becomes what it decodes
 /// in the last call. A call that is not timed comes first. Local: `comm` gives memory only.
 /// \throws InvalidArgument: settings or parts that cannot be, or not on so many ranks
 Rehearsal rehearse(const Communicator& comm, std::span<const TensorPart> parts, const CodecSettings& settings,
@@ -60,12 +63,16 @@ namespace detail {
 /// The ranks of a rehearsal: takes the place of communication.
 class RehearsedRanks {
  public:
-  explicit RehearsedRanks(int ranks) : ranks_(ranks) {}
+  RehearsedRanks(int ranks, const TransportCosts& costs) : ranks_(ranks), selector_(ranks, costs) {}
 
   int ranks() const noexcept { return ranks_; }
 
-  /// Writes what rank 0 receives if all others send what it sends. What owners of other slices send is what rank 0 has
-  /// just sent them, if it is as long.
+  /// The last: it has the shortest slice, so that what it sends of it is sound for any other.
+  int rank() const noexcept { return ranks_ - 1; }
+  Selector& selector() noexcept { return selector_; }
+
+  /// Writes what rank() receives if all others send what it sends. What owners of other slices send is what it has just
+  /// sent them, if that is as long.
   void take_part(const Call& call);
 
   const std::vector<RehearsedCollective>& collectives() const noexcept { return collectives_; }
@@ -84,6 +91,7 @@ class RehearsedRanks {
   void exchange(const Call& call);
 
   int ranks_;
+  Selector selector_;
   std::vector<RehearsedCollective> collectives_;
   std::span<const std::byte> sent_;  // by the last all_to_all
   double seconds_ = 0.0;

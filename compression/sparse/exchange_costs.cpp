@@ -29,10 +29,9 @@ double expected_union(const ListTotals& lists, std::size_t ranks) noexcept {
   return universe * -std::expm1(static_cast<double>(ranks) * std::log1p(-std::min(density, 1.0)));
 }
 
-bool slices_are_faster(RankGroup& everyone, const ListTotals& lists) {
-  if (everyone.size() == 1 || lists.elements == 0) return false;
-  Selector& selector = everyone.selector();
-  const auto ranks = static_cast<std::size_t>(everyone.size());
+bool slices_are_faster(Selector& selector, const ListTotals& lists) {
+  if (selector.size() == 1 || lists.elements == 0) return false;
+  const auto ranks = static_cast<std::size_t>(selector.size());
   const auto lengths = static_cast<double>(ranks * sizeof(std::uint64_t));
   const double in_union = expected_union(lists, ranks);
   const double gather = seconds_of(selector, Collective::all_gather, static_cast<double>(lists.bytes), true) +

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include <tutti/collectives/communicator/rank_group.hpp>
+#include <tutti/collectives/selection/selection.hpp>
 
 namespace tutti::detail {
 
@@ -19,6 +19,6 @@ struct ListTotals {
 double expected_union(const ListTotals& lists, std::size_t ranks) noexcept;
 
 /// Whether owners who add up slices are predicted to be done before an all-gather of the lists. The same on all ranks.
-bool slices_are_faster(RankGroup& everyone, const ListTotals& lists);
+bool slices_are_faster(Selector& selector, const ListTotals& lists);
 
 }  // namespace tutti::detail

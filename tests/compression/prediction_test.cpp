@@ -103,7 +103,7 @@ TEST(Prediction, CallsBeyondWhatIsMeasuredAreScaled) {
   std::vector<ExchangeCall> calls;
   for (const std::size_t n : {count, count, count / 2})
     calls.push_back({.settings = codec_settings("bf16"), .parts = {{.offset = 64, .count = n}}});
-  const auto measured = measure_calls(comm, calls, 4);
+  const auto measured = measure_calls(comm, calls, {.ranks = 4, .nodes = 4});
   ASSERT_EQ(measured.size(), 3U);
   EXPECT_EQ(measured[0].payload_bytes, 2 * count);
   EXPECT_EQ(measured[1].payload_bytes, 2 * count);
@@ -122,7 +122,7 @@ TEST(Prediction, EveryCodecOrAReason) {
     const std::string name = to_text(settings);
     try {
       EXPECT_TRUE(std::isfinite(normal_error(comm, settings, 4))) << name;
-      const auto calls = measure_calls(comm, one_matrix(name), 4);
+      const auto calls = measure_calls(comm, one_matrix(name), {.ranks = 4, .nodes = 4});
       EXPECT_GT(prices.seconds(calls), 0.0) << name;
       if (name == "none") {
         EXPECT_EQ(calls.front().seconds, 0.0);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tutti/collectives/costs.hpp>
+#include <tutti/collectives/selection/selection.hpp>
 #include <tutti/compression/sparse/exchange_costs.hpp>
 #include <tutti/compression/sparse/largest.hpp>
 #include <tutti/compression/sparse/selection.hpp>
@@ -225,8 +226,8 @@ TEST(Exchange, IsBySlicesWhereListsOverlapOrAreMany) {
   EXPECT_NEAR(expected_union(lists_of(1000000, 0.01, 8), 8), 77255, 30);  // 1 - 0.99^8 of them
   EXPECT_NEAR(expected_union(lists_of(1000000, 0.01, 256), 256), 923700, 100);
   for (const TransportCosts& costs : {kTcpCosts, kRdmaCosts}) {
-    RankGroup four(4, 0, costs, {});
-    RankGroup many(64, 0, costs, {});
+    tutti::Selector four(4, costs);
+    tutti::Selector many(64, costs);
     // Bytes received, of 4 an element: 4 ranks 0.04 against 0.02 and 0.04; 64 ranks with 1 % 0.95 against 0.015 and
     // 0.7.
     EXPECT_FALSE(slices_are_faster(four, lists_of(20000000, 0.01, 4))) << costs.name;
@@ -234,9 +235,6 @@ TEST(Exchange, IsBySlicesWhereListsOverlapOrAreMany) {
     EXPECT_TRUE(slices_are_faster(four, lists_of(20000000, 0.5, 4))) << costs.name;
     EXPECT_TRUE(slices_are_faster(many, lists_of(20000000, 0.01, 64))) << costs.name;
     EXPECT_FALSE(slices_are_faster(many, lists_of(20000, 0.001, 64))) << costs.name;
-    // All ranks choose alike.
-    RankGroup other(64, 17, costs, {});
-    EXPECT_TRUE(slices_are_faster(other, lists_of(20000000, 0.01, 64))) << costs.name;
   }
 }
 

@@ -32,8 +32,7 @@ PredictedExchange measure_exchange(const Communicator& comm, std::span<const Par
   PredictedExchange exchange{.settings = settings};
   try {
     exchange.error = normal_error(comm, settings, cluster.ranks);
-    exchange.calls =
-        measure_calls(comm, exchange_calls(parameters, options, to_text(settings), cluster), cluster.ranks);
+    exchange.calls = measure_calls(comm, exchange_calls(parameters, options, to_text(settings), cluster), cluster);
     for (const MeasuredCall& call : exchange.calls) exchange.codec_seconds += call.seconds;
   } catch (const InvalidArgument& problem) {
     exchange.problem = problem.what();
