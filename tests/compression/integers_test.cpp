@@ -293,6 +293,23 @@ TEST(Integers, ABlockThatIsNotFiniteIsNanOnEveryRank) {
   }
 }
 
+/// Calls of nothing, and of less than a rank each, beside other kinds whose sums need no decoding.
+TEST(Integers, MayBeNone) {
+  const Communicator comm(MPI_COMM_WORLD, test::patient());
+  for (const char* codec : {"int16", "int8", "int8:sums=wide", "int4", "int4:sums=wide", "powersgd", "randomk"}) {
+    for (const std::vector<std::size_t>& counts : {std::vector<std::size_t>{}, {0}, {0, 1, 0}, {1, 1}}) {
+      std::vector<TensorPart> parts;
+      for (std::size_t t = 0; t < counts.size(); ++t) parts.push_back({.offset = t, .count = counts[t], .tensor = t});
+      CompressedAllreduce reduction(comm, parts, codec_settings(codec), ReduceOp::avg);
+      std::vector<float> data(4, 0.0F);
+      for (std::uint64_t step = 0; step < 2; ++step) {
+        reduction.start(data, step).wait();
+        EXPECT_EQ(data, std::vector<float>(4, 0.0F)) << codec;
+      }
+    }
+  }
+}
+
 TEST(Integers, OfSettingsThatCannotBeAreRefusedOnEveryRank) {
   const Communicator comm(MPI_COMM_WORLD, test::patient());
   std::vector<float> data(10, 1.0F);
