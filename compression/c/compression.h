@@ -98,7 +98,7 @@ tutti_result tutti_compression_arrays(tutti_compression* compression, size_t* co
 /* Array `index` of them. Local. */
 tutti_result tutti_compression_array_at(tutti_compression* compression, size_t index, tutti_compression_array* array);
 
-/* Calls are complete. What is held back is lost. */
+/* Before its communicator is. What is held back is lost. */
 void tutti_compression_free(tutti_compression* compression);
 
 #ifdef __GNUC__

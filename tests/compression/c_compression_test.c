@@ -204,6 +204,27 @@ static void test_kinds(tutti_comm* comm) {
   tutti_compression_free(compression);
 }
 
+/* Tensors draw by their number, and calls by their step. */
+static void test_draws(tutti_comm* comm) {
+  enum { EACH = 1024 };
+  static float data[3][2 * EACH];
+  const tutti_tensor halves[] = {{.count = EACH}, {.offset = EACH, .count = EACH}};
+  const uint64_t steps[] = {4, 4, 5};
+  tutti_compression* compression = NULL;
+  EXPECT(tutti_compression_create(comm, halves, 2, "int4:rounding=stochastic,feedback=off", TUTTI_SUM, &compression) ==
+         TUTTI_SUCCESS);
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 2 * EACH; ++j) data[i][j] = (float)(j % 31);
+    tutti_request* operation = NULL;
+    const tutti_result started = tutti_compression_start(compression, data[i], 2 * EACH, steps[i], &operation);
+    finish(started, operation);
+  }
+  EXPECT(memcmp(data[0], data[1], sizeof data[0]) == 0);
+  EXPECT(memcmp(data[0], data[2], sizeof data[0]) != 0);
+  EXPECT(memcmp(data[0], data[0] + EACH, EACH * sizeof(float)) != 0);
+  tutti_compression_free(compression);
+}
+
 static void test_wrong_calls(tutti_comm* comm) {
   float data[100] = {0};
   tutti_request* operation = NULL;
@@ -320,6 +341,7 @@ int main(int argc, char** argv) {
   test_restores(comm, "dgc:density=0.05,reselect=on");
   test_facts(comm);
   test_kinds(comm);
+  test_draws(comm);
   for (int turn = 0; turn < 3; ++turn) {
     test_wrong_calls(comm);
     test_wrong_compressions(comm);
