@@ -214,7 +214,7 @@ static void test_draws(tutti_comm* comm) {
   EXPECT(tutti_compression_create(comm, halves, 2, "int4:rounding=stochastic,feedback=off", TUTTI_SUM, &compression) ==
          TUTTI_SUCCESS);
   for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 2 * EACH; ++j) data[i][j] = (float)(j % 31);
+    for (int j = 0; j < 2 * EACH; ++j) data[i][j] = (float)(j % EACH % 31);
     tutti_request* operation = NULL;
     const tutti_result started = tutti_compression_start(compression, data[i], 2 * EACH, steps[i], &operation);
     finish(started, operation);
