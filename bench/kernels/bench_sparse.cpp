@@ -130,7 +130,7 @@ int main(int argc, char** argv) {
   add("memcpy", bench_memcpy);
   for (const std::string codec :
        {"topk:select=sampled", "topk", "topk:select=sampled,indices=rice", "topk:select=sampled,values=f16",
-        "dgc:density=0.01,select=sampled", "threshold:threshold=12000"})
+        "dgc:density=0.01,select=sampled", "threshold:threshold=380,feedback=off"})
     add("encode " + codec, bench_encode, codec);
   for (const std::size_t ranks : {1, 4, 8})
     add("decode topk, ranks " + std::to_string(ranks), bench_decode, std::string("topk:select=sampled"), ranks);
