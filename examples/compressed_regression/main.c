@@ -12,7 +12,9 @@
 #include <tutti/compression.h>
 #include <tutti/tutti.h>
 
-enum { WEIGHTS = 400, ROWS = 1600, STEPS = 1000 };
+#define WEIGHTS 400
+#define ROWS 1600
+#define STEPS 1000
 
 static void check(tutti_result result, const char* what) {
   if (result == TUTTI_SUCCESS) return;

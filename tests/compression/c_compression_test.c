@@ -10,12 +10,13 @@
 
 #define COUNT 2600
 #define STEPS 5
+#define EACH 1024
 #define INVALID TUTTI_ERROR_INVALID_ARGUMENT
 
 /* With a gap before, between and after them. */
 static const tutti_tensor tensors[] = {
     {.offset = 8, .count = 1500}, {.offset = 1510, .count = 0}, {.offset = 1520, .count = 1024, .rows = 32}};
-enum { TENSORS = sizeof tensors / sizeof tensors[0] };
+#define TENSORS (sizeof tensors / sizeof tensors[0])
 
 static int in_tensor(size_t i) { return (i >= 8 && i < 1508) || (i >= 1520 && i < 2544); }
 
@@ -206,7 +207,6 @@ static void test_kinds(tutti_comm* comm) {
 
 /* Tensors draw by their number, and calls by their step. */
 static void test_draws(tutti_comm* comm) {
-  enum { EACH = 1024 };
   static float data[3][2 * EACH];
   const tutti_tensor halves[] = {{.count = EACH}, {.offset = EACH, .count = EACH}};
   const uint64_t steps[] = {4, 4, 5};
