@@ -19,7 +19,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-/// 16 bits for each value. A lane holds a counter, so a call gives four words, or eight draws, for each.
+/// 16 bits for each value: a call of Philox gives four words, or eight draws.
 class Draws {
  public:
   /// Those of `count` values from `first` on, which is counted from the start of what is encoded. The counters of a
@@ -27,57 +27,71 @@ class Draws {
   HWY_INLINE void fill(const Draw& draw, std::size_t first, std::size_t count) {
     const std::uint64_t counter = (draw.first + first) / 8;
     std::uint32_t words[kChunk / 2];
-    for (std::size_t i = 0; i < (count + 1) / 2; i += 4 * kGroupLanes) fill_vector(draw, counter + i / 4, words + i);
+    for (std::size_t i = 0; i < (count + 1) / 2; i += 4 * kCalls) fill_words(draw, counter + i / 4, words + i);
     std::memcpy(halves_, words, sizeof words);
   }
 
   HWY_INLINE const std::uint16_t* halves() const { return halves_; }
 
  private:
-  using Words = hn::Vec<CodeBits>;
+#if HWY_TARGET == HWY_SCALAR
+  static constexpr std::size_t kCalls = 1;
 
-  struct Product {
-    Words high, low;
+  static HWY_INLINE void fill_words(const Draw& draw, std::uint64_t counter, std::uint32_t* to) {
+    const PhiloxCounter words =
+        philox4x32({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+                    static_cast<std::uint32_t>(draw.stream), static_cast<std::uint32_t>(draw.stream >> 32)},
+                   philox_key(draw.seed));
+    for (std::size_t i = 0; i < 4; ++i) to[i] = words[i];
+  }
+#else
+  using Wide = hn::Repartition<std::uint64_t, CodeBits>;
+  using Word = hn::Vec<Wide>;
+
+  static constexpr std::size_t kChains = 2;  // under way at once
+  static constexpr std::size_t kCalls = kChains * hn::MaxLanes(Wide());
+
+  /// The words of as many calls as a vector has lanes of 64 bits: their lower halves, the upper ones are garbage. So no
+  /// product has to be taken apart.
+  struct Chain {
+    Word a, b, c, e;
+
+    HWY_INLINE void turn(Word key, Word other_key) {
+      const CodeBits d;
+      const auto of_a = hn::MulEven(hn::BitCast(d, a), hn::Set(d, 0xD2511F53U));
+      const auto of_c = hn::MulEven(hn::BitCast(d, c), hn::Set(d, 0xCD9E8D57U));
+      a = hn::Xor(hn::Xor(hn::ShiftRight<32>(of_c), b), key);
+      b = of_c;
+      c = hn::Xor(hn::Xor(hn::ShiftRight<32>(of_a), e), other_key);
+      e = of_a;
+    }
   };
 
-  static HWY_INLINE void fill_vector(const Draw& draw, std::uint64_t counter, std::uint32_t* to) {
-    const PhiloxKey seed = philox_key(draw.seed);
-    const PhiloxCounter start = {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
-                                 static_cast<std::uint32_t>(draw.stream),
-                                 static_cast<std::uint32_t>(draw.stream >> 32)};
-#if HWY_TARGET == HWY_SCALAR
-    const PhiloxCounter words = philox4x32(start, seed);
-    for (std::size_t i = 0; i < 4; ++i) to[i] = words[i];
-#else
+  static HWY_INLINE Word join(Word lower, Word upper) {
     const CodeBits d;
-    Words a = hn::Iota(d, start[0]);
-    Words b = hn::Set(d, start[1]);
-    Words c = hn::Set(d, start[2]);
-    Words e = hn::Set(d, start[3]);
-    PhiloxKey key = seed;
+    return hn::BitCast(Wide(), hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(upper)), hn::BitCast(d, lower)));
+  }
+
+  static HWY_INLINE void fill_words(const Draw& draw, std::uint64_t counter, std::uint32_t* to) {
+    const Wide d;
+    constexpr std::size_t kLanes = hn::MaxLanes(Wide());
+    Chain chains[kChains];
+    for (std::size_t i = 0; i < kChains; ++i) {
+      chains[i] = {hn::Iota(d, counter + i * kLanes), hn::Set(d, counter >> 32), hn::Set(d, draw.stream),
+                   hn::Set(d, draw.stream >> 32)};
+    }
+    PhiloxKey key = philox_key(draw.seed);
     for (int round = 0; round < 10; ++round) {
-      const Product of_a = multiply(a, 0xD2511F53U);
-      const Product of_c = multiply(c, 0xCD9E8D57U);
-      a = hn::Xor(hn::Xor(of_c.high, b), hn::Set(d, key[0]));
-      b = of_c.low;
-      c = hn::Xor(hn::Xor(of_a.high, e), hn::Set(d, key[1]));
-      e = of_a.low;
+      const auto first = hn::Set(d, std::uint64_t{key[0]});
+      const auto second = hn::Set(d, std::uint64_t{key[1]});
+      for (auto& chain : chains) chain.turn(first, second);
       key[0] += 0x9E3779B9U;
       key[1] += 0xBB67AE85U;
     }
-    hn::StoreInterleaved4(a, b, c, e, d, to);
-#endif
-  }
-
-#if HWY_TARGET != HWY_SCALAR
-  static HWY_INLINE Product multiply(Words x, std::uint32_t factor) {
-    const CodeBits d;
-    const hn::Repartition<std::uint64_t, CodeBits> wide;
-    const auto factors = hn::Set(d, factor);
-    const auto even = hn::MulEven(x, factors);
-    const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(wide, x))), factors);
-    return {hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even))),
-            hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even))};
+    std::uint64_t words[2 * kCalls];
+    for (std::size_t i = 0; i < kChains; ++i)
+      hn::StoreInterleaved2(join(chains[i].a, chains[i].b), join(chains[i].c, chains[i].e), d, words + 2 * i * kLanes);
+    std::memcpy(to, words, sizeof words);
   }
 #endif
 

@@ -61,6 +61,7 @@ struct IntegerStep {
   static constexpr bool kDraws = kStochastic;
 
   CodeVector unit, inverse, bound, levels;
+  bool clips;  ///< whether magnitudes are beyond the bound
 
   HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint16_t* draws, std::uint8_t* codes,
                              std::uint64_t& saturated) const {
@@ -68,12 +69,11 @@ struct IntegerStep {
     const CodeIntegers di;
     auto integers = hn::Zero(di);
     if constexpr (kStochastic) {
+      // Up to 7 bits of a level and 17 of a draw: a whole level and a draw add up exactly, and stay below the next.
       const auto magnitude = hn::Abs(p);
-      saturated += hn::CountTrue(d, hn::Gt(magnitude, bound));
+      if (HWY_UNLIKELY(clips)) saturated += hn::CountTrue(d, hn::Gt(magnitude, bound));
       const auto level = hn::Min(hn::Mul(magnitude, inverse), levels);
-      const auto floor = hn::ConvertTo(di, level);
-      const auto is_up = hn::Lt(uniforms(draws), hn::Sub(level, hn::ConvertTo(d, floor)));
-      const auto rounded = hn::Sub(floor, hn::VecFromMask(di, hn::RebindMask(di, is_up)));
+      const auto rounded = hn::ConvertTo(di, hn::Add(level, uniforms(draws)));
       integers = hn::IfThenElse(hn::RebindMask(di, hn::Lt(p, hn::Zero(d))), hn::Neg(rounded), rounded);
     } else {
       integers = hn::NearestInt(hn::Mul(p, inverse));
@@ -175,7 +175,8 @@ CodeSums encode_integers(const IntegerCode& code, const EncodeArguments& call) {
     const double squares = needs_squares ? sums_of_block<kResidual, false>(values, residual, count).squares : 0.0;
     const IntegerScale scale = integer_scale_of(code, std::bit_cast<float>(largest), squares, count);
     const IntegerStep<kStochastic> step = {hn::Set(d, scale.unit), hn::Set(d, scale.inverse), hn::Set(d, scale.bound),
-                                           hn::Set(d, static_cast<float>(code.levels))};
+                                           hn::Set(d, static_cast<float>(code.levels)),
+                                           scale.bound < std::numeric_limits<float>::infinity()};
     std::memcpy(out, &scale.unit, sizeof scale.unit);
     out += sizeof scale.unit;
     for (std::size_t i = 0; i < count; i += kChunk) {

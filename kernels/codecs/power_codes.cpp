@@ -29,15 +29,15 @@ struct PowerStep {
   static constexpr bool kAlone = false;
   static constexpr bool kDraws = kStochastic;
 
-  std::int32_t least;  ///< exponent of the least power, with its bias: from 1 to 128 where values are encoded
+  std::int32_t least;     ///< exponent of the least power, with its bias: from 1 to 128 where values are encoded
+  bool is_large = false;  ///< whether values are at least 2^127
 
   HWY_INLINE CodeVector code(std::size_t k, CodeVector p, const std::uint16_t* draws, std::uint8_t* codes,
                              std::uint64_t& saturated) const {
     const CodeFloats d;
     const CodeIntegers di;
     const auto magnitude = hn::BitCast(di, hn::Abs(p));
-    const auto most = hn::Set(di, kHighestExponent << 23);
-    saturated += hn::CountTrue(di, hn::Gt(magnitude, most));
+    if (HWY_UNLIKELY(is_large)) saturated += hn::CountTrue(di, hn::Gt(magnitude, hn::Set(di, kHighestExponent << 23)));
     // Above a power the bits of the fraction are the probability of the next.
     auto addend = hn::Set(di, 0x400000);
     // Below the least power, which is scaled to 1: exact, as the factor is a power of two.
@@ -92,7 +92,8 @@ CodeSums encode_powers(const PowerCode& code, const EncodeArguments& call) {
       continue;
     }
     const auto highest = std::min(static_cast<std::int32_t>(largest >> 23) + 1, kHighestExponent);
-    const PowerStep<kStochastic> step = {std::max(highest - kPowers + 1, 1)};
+    const PowerStep<kStochastic> step = {.least = std::max(highest - kPowers + 1, 1),
+                                         .is_large = largest >> 23 == kHighestExponent};
     *out++ = static_cast<std::uint8_t>(step.least);
     for (std::size_t i = 0; i < count; i += kChunk) {
       const std::size_t size = std::min(kChunk, count - i);
@@ -112,7 +113,8 @@ void decode_powers(const PowerCode& code, const DecodeArguments& call) {
     if (*in == kNoPower)
       fill_with_nan(call.values + first, count);
     else
-      decode_values<kAdds>(PowerStep<false>{std::max(std::int32_t{*in}, 1)}, in + 1, call.values + first, count);
+      decode_values<kAdds>(PowerStep<false>{.least = std::max(std::int32_t{*in}, 1)}, in + 1, call.values + first,
+                           count);
     in += 1 + count;
   }
 }

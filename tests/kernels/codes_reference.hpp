@@ -118,9 +118,9 @@ class ReferenceIntegers {
     const float y = std::fabs(p) * inverse_;
     float level = std::nearbyint(y);
     if (code_.stochastic) {
-      const float most = std::min(y, static_cast<float>(code_.levels));
-      const float floor = std::floor(most);
-      level = floor + (reference_uniform(draw, i) < static_cast<double>(most - floor) ? 1.0F : 0.0F);
+      // Exact for whole levels; the sum of others is rounded to f32.
+      level =
+          std::trunc(std::min(y, static_cast<float>(code_.levels)) + static_cast<float>(reference_uniform(draw, i)));
     }
     const int integer = static_cast<int>(p < 0 ? -level : level);
     return {.code = static_cast<std::uint32_t>(integer) & ((1U << bits_of(code_)) - 1U),
