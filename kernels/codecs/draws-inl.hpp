@@ -26,23 +26,21 @@ class Draws {
   /// chunk do not lie on both sides of a multiple of 2^32.
   HWY_INLINE void fill(const Draw& draw, std::size_t first, std::size_t count) {
     const std::uint64_t counter = (draw.first + first) / 8;
-    std::uint32_t words[kChunk / 2];
-    for (std::size_t i = 0; i < (count + 1) / 2; i += 4 * kCalls) fill_words(draw, counter + i / 4, words + i);
-    std::memcpy(halves_, words, sizeof words);
+    for (std::size_t i = 0; i < count; i += 8 * kCalls) fill_bytes(draw, counter + i / 8, bytes_ + 2 * i);
   }
 
-  HWY_INLINE const std::uint16_t* halves() const { return halves_; }
+  HWY_INLINE const std::uint16_t* halves() const { return reinterpret_cast<const std::uint16_t*>(bytes_); }
 
  private:
 #if HWY_TARGET == HWY_SCALAR
   static constexpr std::size_t kCalls = 1;
 
-  static HWY_INLINE void fill_words(const Draw& draw, std::uint64_t counter, std::uint32_t* to) {
+  static HWY_INLINE void fill_bytes(const Draw& draw, std::uint64_t counter, unsigned char* to) {
     const PhiloxCounter words =
         philox4x32({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
                     static_cast<std::uint32_t>(draw.stream), static_cast<std::uint32_t>(draw.stream >> 32)},
                    philox_key(draw.seed));
-    for (std::size_t i = 0; i < 4; ++i) to[i] = words[i];
+    std::memcpy(to, words.data(), sizeof words);
   }
 #else
   using Wide = hn::Repartition<std::uint64_t, CodeBits>;
@@ -72,7 +70,7 @@ class Draws {
     return hn::BitCast(Wide(), hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(upper)), hn::BitCast(d, lower)));
   }
 
-  static HWY_INLINE void fill_words(const Draw& draw, std::uint64_t counter, std::uint32_t* to) {
+  static HWY_INLINE void fill_bytes(const Draw& draw, std::uint64_t counter, unsigned char* to) {
     const Wide d;
     constexpr std::size_t kLanes = hn::MaxLanes(Wide());
     Chain chains[kChains];
@@ -88,14 +86,13 @@ class Draws {
       key[0] += 0x9E3779B9U;
       key[1] += 0xBB67AE85U;
     }
-    std::uint64_t words[2 * kCalls];
+    auto* words = reinterpret_cast<std::uint64_t*>(to);
     for (std::size_t i = 0; i < kChains; ++i)
       hn::StoreInterleaved2(join(chains[i].a, chains[i].b), join(chains[i].c, chains[i].e), d, words + 2 * i * kLanes);
-    std::memcpy(to, words, sizeof words);
   }
 #endif
 
-  alignas(kMaxVectorBytes) std::uint16_t halves_[kChunk];
+  alignas(kMaxVectorBytes) unsigned char bytes_[2 * kChunk];
 };
 
 HWY_INLINE hn::Vec<CodeBits> draw_bits(const std::uint16_t* draws) {
