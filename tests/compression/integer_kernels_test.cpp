@@ -1,235 +1,39 @@
-// Integers on a shared scale: every instruction set against the definition written out in scalars, exact examples,
-// ranks in emulation, values at which scales end, and draws.
+// Integers on a shared scale: every instruction set against the definition written out in scalars, and values at which
+// scales end.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tests/compression/naive_integers.hpp>
 #include <tests/kernels/targets.hpp>
-#include <tutti/compression/block/block_codec.hpp>
-#include <tutti/compression/codecs.hpp>
 #include <tutti/compression/integers/integer_plan.hpp>
-#include <tutti/kernels/codecs/draws.hpp>
 #include <tutti/kernels/codecs/shared_scale.hpp>
-#include <tutti/kernels/error.hpp>
 #include <tutti/kernels/philox.hpp>
 
 namespace tutti {
 namespace {
 
 using detail::IntegerPlan;
-using detail::plan_integers;
+using test::Codes;
 using test::magnitude_of;
 using test::naive_code;
 using test::naive_draw;
+using test::plan_of;
 using test::unit_of;
 
 constexpr std::uint64_t kSeed = 11;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-/// The integer of element i among codes or their sums; those of two in an element lie `offset` above zero.
-int integer_at(ConstBuffer codes, std::size_t i, std::size_t count, std::size_t block, int offset) {
-  const auto at = [&]<class T>(T, std::size_t k) { return static_cast<int>(static_cast<const T*>(codes.data)[k]); };
-  if (codes.dtype == DType::i32) return at(std::int32_t{}, i);
-  if (codes.dtype == DType::i16) return at(std::int16_t{}, i);
-  if (codes.dtype == DType::i8) return at(std::int8_t{}, i);
-  const std::size_t first = i / block * block;
-  const std::size_t half = (std::min(block, count - first) + 1) / 2;
-  const std::size_t inside = i - first;
-  const std::size_t k = first / 2 + inside % half;
-  if (codes.dtype == DType::u16) return (at(std::uint16_t{}, k) >> (inside < half ? 0 : 8) & 255) - offset;
-  return (at(std::uint8_t{}, k) >> (inside < half ? 0 : 4) & 15) - offset;
-}
-
-/// Memory of codes with guard bytes behind.
-class Codes {
- public:
-  Codes(const IntegerPlan& plan, DType dtype, std::size_t count)
-      : block_(plan.grid.block), values_(count), count_(code_count(count, block_, dtype)), dtype_(dtype) {
-    bytes_.assign(count_ * size_of(dtype) + kGuard, std::byte{0});
-    std::fill(bytes_.end() - kGuard, bytes_.end(), std::byte{0xA5});
-  }
-  Buffer buffer() { return {bytes_.data(), count_, dtype_}; }
-  int at(std::size_t i, int offset) { return integer_at(buffer(), i, values_, block_, offset); }
-  bool is_guarded() const {
-    return std::all_of(bytes_.end() - kGuard, bytes_.end(), [](std::byte b) { return b == std::byte{0xA5}; });
-  }
-
- private:
-  static constexpr std::ptrdiff_t kGuard = 64;
-  std::size_t block_, values_, count_;
-  DType dtype_;
-  std::vector<std::byte> bytes_;
-};
-
-IntegerPlan plan_of(const std::string& codec, std::size_t ranks) { return plan_integers(codec_settings(codec), ranks); }
-
-std::vector<std::uint32_t> largest_of(const std::vector<std::vector<float>>& rows, std::size_t block) {
-  std::vector<std::uint32_t> largest((rows[0].size() + block - 1) / block);
-  for (const std::vector<float>& row : rows) {
-    std::vector<std::uint32_t> own(largest.size());
-    largest_magnitudes(row, {}, block, own);
-    for (std::size_t b = 0; b < own.size(); ++b) largest[b] = std::max(largest[b], own[b]);
-  }
-  return largest;
-}
-
-struct Emulated {
-  std::vector<std::vector<int>> codes;  ///< a row for each rank
-  std::vector<int> sums;
-  std::vector<float> decoded;
-};
-
-/// What ranks with these contributions give.
-Emulated emulate(const IntegerPlan& plan, const std::vector<std::vector<float>>& rows, int divisor = 1) {
-  const std::size_t count = rows[0].size();
-  const auto ranks = static_cast<int>(rows.size());
-  const std::vector<std::uint32_t> largest = largest_of(rows, plan.grid.block);
-  Codes sums(plan, plan.sums, count);
-  Emulated result;
-  for (const std::vector<float>& row : rows) {
-    Codes codes(plan, plan.codes, count);
-    encode_shared(row, {}, plan.grid, largest, nullptr, codes.buffer());
-    auto& own = result.codes.emplace_back();
-    for (std::size_t i = 0; i < count; ++i) own.push_back(codes.at(i, plan.grid.limit));
-    if (plan.widens()) {
-      add_codes(codes.buffer(), sums.buffer());
-    } else {  // any allreduce: here in the order of ranks, byte by byte where there are two in a byte
-      const auto add = [&]<class T>(T) {
-        auto* to = static_cast<T*>(sums.buffer().data);
-        const auto* from = static_cast<const T*>(codes.buffer().data);
-        for (std::size_t i = 0; i < sums.buffer().count; ++i) to[i] = static_cast<T>(to[i] + from[i]);
-      };
-      if (plan.codes == DType::i16) add(std::int16_t{});
-      if (plan.codes == DType::i8) add(std::int8_t{});
-      if (plan.codes == DType::u8) add(std::uint8_t{});
-    }
-  }
-  for (std::size_t i = 0; i < count; ++i) result.sums.push_back(sums.at(i, plan.grid.limit * ranks));
-  result.decoded.resize(count);
-  decode_shared(sums.buffer(), plan.grid, ranks, largest, divisor, result.decoded);
-  return result;
-}
-
-void expect_near(const std::vector<float>& values, const std::vector<double>& expected) {
-  ASSERT_EQ(values.size(), expected.size());
-  for (std::size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(static_cast<double>(values[i]), expected[i], 5e-8) << i;
-}
-
-// ---- Exact examples
-
-/// 4 ranks leave 8 bits 31 integers to either side; 15.5 becomes 16, and the errors stay below 4 / 62.
-TEST(SharedScale, OfFourRanksInEightBits) {
-  const Emulated found =
-      emulate(plan_of("int8", 4), {{.9F, -.31F, .02F}, {.5F, .11F, -.015F}, {-.2F, .4F, .01F}, {1, -1, 0}});
-  EXPECT_EQ(found.codes, (std::vector<std::vector<int>>{{28, -10, 1}, {16, 3, 0}, {-6, 12, 0}, {31, -31, 0}}));
-  EXPECT_EQ(found.sums, (std::vector<int>{69, -26, 1}));
-  expect_near(found.decoded, {69.0 / 31, -26.0 / 31, 1.0 / 31});
-}
-
-TEST(SharedScale, OfEightRanksInSixteenBits) {
-  std::vector<std::vector<float>> rows(8, std::vector<float>(3));
-  rows[3] = {0.3F, -0.75F, 1e-4F};
-  const Emulated found = emulate(plan_of("int16", 8), rows);
-  EXPECT_EQ(found.codes[3], (std::vector<int>{1638, -4095, 1}));
-  expect_near(found.decoded, {0.3, -0.75, 0.75 / 4095});
-}
-
-/// The scalar definition with draws that are given, which the kernels are compared with below.
-TEST(SharedScale, RoundsUpWhereTheDrawIsBelowTheFraction) {
-  const float rows[4][3] = {{.9F, -.31F, .02F}, {.5F, .11F, -.015F}, {-.2F, .4F, .01F}, {1, -1, 0}};
-  const float draws[4][3] = {{.5F, .25F, .9F}, {.1F, .75F, .1F}, {.3F, .6F, .7F}, {.999F, .5F, .5F}};
-  const int codes[4][3] = {{28, -9, 0}, {16, 3, 0}, {-6, 12, 0}, {31, -31, 0}};
-  for (int r = 0; r < 4; ++r)
-    for (int i = 0; i < 3; ++i)
-      EXPECT_EQ(naive_code(rows[r][i], 1.0F, {.limit = 31}, draws[r][i]), codes[r][i]) << r << i;
-}
-
-TEST(SharedScale, LeavesSumsTheRoomTheyNeed) {
-  const auto limit = [](const std::string& codec, std::size_t ranks) { return plan_of(codec, ranks).grid.limit; };
-  const std::size_t ranks[] = {1, 2, 4, 7, 8, 16, 32, 64, 127};
-  const int of16[] = {32767, 16383, 8191, 4681, 4095, 2047, 1023, 511, 258};
-  const int of8[] = {127, 63, 31, 18, 15, 7, 3, 1, 1};
-  for (std::size_t i = 0; i < std::size(ranks); ++i) {
-    EXPECT_EQ(limit("int16:sums=narrow", ranks[i]), of16[i]);
-    EXPECT_EQ(limit("int8:sums=narrow", ranks[i]), of8[i]);
-  }
-  EXPECT_EQ(limit("int4:sums=narrow", 2), 3);
-  EXPECT_EQ(limit("int4:sums=narrow", 3), 2);
-  EXPECT_EQ(limit("int4:sums=narrow", 7), 1);
-}
-
-/// Sums are widened where fewer than 4 bits, or 2 of 4, would be left of a code.
-TEST(SharedScale, WidensSumsOfManyRanks) {
-  EXPECT_FALSE(plan_of("int8", 8).widens());
-  EXPECT_TRUE(plan_of("int8", 9).widens());
-  EXPECT_EQ(plan_of("int8", 9).grid.limit, 127);
-  EXPECT_EQ(plan_of("int8", 2184).grid.limit, 15);
-  EXPECT_FALSE(plan_of("int4", 2).widens());
-  EXPECT_TRUE(plan_of("int4", 3).widens());
-  EXPECT_EQ(plan_of("int4", 18).grid.limit, 7);
-  EXPECT_EQ(plan_of("int4", 42).grid.limit, 3);
-  EXPECT_FALSE(plan_of("int16", 2184).widens());
-  EXPECT_TRUE(plan_of("int16", 2185).widens());
-  EXPECT_EQ(plan_of("int16", 65538).grid.limit, 32767);
-}
-
-std::string refusal_of(const std::string& codec, std::size_t ranks) {
-  try {
-    plan_of(codec, ranks);
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
-TEST(SharedScale, RefusesMoreRanksThanThereIsRoomFor) {
-  EXPECT_EQ(refusal_of("int8:sums=narrow", 128),
-            "codec 'int8:sums=narrow': 128 ranks leave integers up to 0 without an overflow of their sum, and 1 are "
-            "needed; sums=wide would do");
-  EXPECT_EQ(refusal_of("int4:sums=narrow", 8),
-            "codec 'int4:sums=narrow': 8 ranks leave integers up to 0 without an overflow of their sum, and 1 are "
-            "needed; sums=wide would do");
-  EXPECT_EQ(
-      refusal_of("int8", 2185),
-      "codec 'int8': 2185 ranks leave integers up to 14 without an overflow of their sum, and 15 are needed; int16 "
-      "would do");
-  EXPECT_EQ(refusal_of("int4", 43),
-            "codec 'int4': 43 ranks leave integers up to 2 without an overflow of their sum, and 3 are needed; int8 "
-            "would do");
-  EXPECT_NE(refusal_of("int4:sums=wide", 128), "nothing thrown");
-}
-
-/// As many ranks as there is room for, all with the largest value: nothing wraps around.
-TEST(SharedScale, SumsOfTheLargestValuesAreExact) {
-  const std::pair<const char*, std::size_t> cases[] = {{"int8:sums=narrow", 127}, {"int8:sums=wide", 258},
-                                                       {"int4:sums=narrow", 7},   {"int4:sums=wide", 18},
-                                                       {"int4:sums=wide", 127},   {"int16", 600}};
-  for (const auto& [codec, ranks] : cases) {
-    for (const float sign : {1.0F, -1.0F}) {
-      const Emulated found = emulate(plan_of(codec, ranks), std::vector(ranks, std::vector<float>(5, sign)));
-      EXPECT_EQ(found.sums, std::vector<int>(
-                                5, static_cast<int>(sign) * static_cast<int>(ranks) * plan_of(codec, ranks).grid.limit))
-          << codec;
-      for (const float value : found.decoded)
-        EXPECT_NEAR(static_cast<double>(value), static_cast<double>(sign) * static_cast<double>(ranks),
-                    static_cast<double>(ranks) * 0x1p-22)
-            << codec;
-    }
-  }
-}
 
 // ---- Every instruction set
 
@@ -385,82 +189,6 @@ TEST(SharedScale, ABlockThatIsNotFiniteIsNanAndKeepsItsResidual) {
     EXPECT_TRUE(std::isnan(decoded[0]) && std::isnan(decoded[1]));
     EXPECT_EQ(residual, (std::vector<float>{most, 2}));
   }
-}
-
-// ---- Draws
-
-TEST(Draws, AreThoseOfPhilox) {
-  const Draw source = {.seed = 42, .stream = 7};
-  test::for_each_target([&] {
-    for (const std::size_t count : {0, 1, 3, 4, 31, 32, 33, 1000}) {
-      for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1024}, std::uint64_t{1} << 34}) {
-        Draw at = source;
-        at.first = first;
-        std::vector<float> draws(count + 1, -1.0F);
-        draw_uniform(at, std::span(draws).first(count));
-        for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(draws[i], naive_draw(at, i)) << i << " of " << count;
-        EXPECT_EQ(draws[count], -1.0F);
-      }
-    }
-    std::array<float, 4> draws{};
-    draw_uniform(source, draws);
-    // Of the words 0x67ee6f2c and 0xe55410cc.
-    const double expected[] = {0x6f2c.8p-16, 0x67ee.8p-16, 0x10cc.8p-16, 0xe554.8p-16};
-    for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(static_cast<double>(draws[i]), expected[i]);
-  });
-}
-
-/// The mean over draws is the value. Of n draws of a code with fraction f the mean errs by sqrt(f (1 - f) / n) (one
-/// standard deviation) in units of the grid, and of 2^16 draws half a one; 5 of them are exceeded once in 1.7
-/// million.
-TEST(Draws, RoundWithoutBias) {
-  const IntegerPlan plan = plan_of("int8", 1);
-  constexpr std::size_t kDraws = std::size_t{1} << 16;
-  for (const double fraction : {0.0, 0x1p-12, 0.5, 1 - 0x1p-12}) {
-    for (const int whole : {-127, -3, 0, 125}) {
-      std::vector<float> values(1024, static_cast<float>(whole + fraction));
-      values[0] = 127.0F;  // the scale: a unit is 1
-      std::int64_t sum = 0;
-      for (std::uint64_t stream = 0; stream < kDraws / 1024; ++stream) {
-        const Draw source = {.seed = kSeed, .stream = stream};
-        const std::uint32_t largest = magnitude_of(127.0F);
-        Codes codes(plan, plan.codes, values.size());
-        encode_shared(values, {}, plan.grid, std::span(&largest, 1), &source, codes.buffer());
-        EXPECT_EQ(codes.at(0, 0), 127);
-        for (std::size_t i = 1; i < values.size(); ++i) {
-          ASSERT_TRUE(codes.at(i, 0) == whole || (fraction > 0 && codes.at(i, 0) == whole + 1));
-          sum += codes.at(i, 0) - whole;
-        }
-      }
-      const auto n = static_cast<double>(kDraws - kDraws / 1024);
-      EXPECT_NEAR(static_cast<double>(sum) / n, fraction, 5 * std::sqrt(fraction * (1 - fraction) / n) + 0x1p-17);
-    }
-  }
-}
-
-/// Ranks that round the same values draw differently, so that their errors cancel out: the mean of P roundings errs by
-/// 1 / (6 P) of a squared unit on average over fractions, here 0.0208, and by 0.1667 if they drew alike.
-TEST(Draws, OfRanksAreIndependent) {
-  constexpr std::size_t kRanks = 8;
-  const IntegerPlan plan = plan_of("int16", kRanks);
-  constexpr std::size_t kCount = 1024;
-  std::vector<float> values(kCount);
-  for (std::size_t i = 0; i < kCount; ++i) values[i] = static_cast<float>(random_uniform(kSeed, 5, i) * 100);
-  values[0] = static_cast<float>(plan.grid.limit);  // a unit is 1
-  const std::uint32_t largest = magnitude_of(values[0]);
-  double error = 0.0;
-  for (std::uint64_t step = 0; step < 8; ++step) {
-    std::vector<double> sum(kCount);
-    for (std::size_t r = 0; r < kRanks; ++r) {
-      const Draw source = {.seed = kSeed, .stream = detail::draw_stream(step, 3, r)};
-      Codes codes(plan, plan.codes, kCount);
-      encode_shared(values, {}, plan.grid, std::span(&largest, 1), &source, codes.buffer());
-      for (std::size_t i = 0; i < kCount; ++i) sum[i] += codes.at(i, 0);
-    }
-    for (std::size_t i = 0; i < kCount; ++i)
-      error += std::pow(sum[i] / static_cast<double>(kRanks) - static_cast<double>(values[i]), 2);
-  }
-  EXPECT_LT(error / (8 * kCount), 0.03);
 }
 
 }  // namespace
