@@ -11,6 +11,7 @@
 #include <tutti/collectives/communicator/hierarchy.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/compression/normal_values.hpp>
+#include <tutti/kernels/error.hpp>
 
 namespace tutti {
 
@@ -177,6 +178,30 @@ std::size_t PredictedExchange::payload_bytes() const noexcept {
   std::size_t all = 0;
   for (const MeasuredCall& call : calls) all += call.payload_bytes;
   return all;
+}
+
+PredictedExchange measure_exchange(const Communicator& comm, const CodecSettings& settings,
+                                   std::span<const ExchangeCall> calls, const ClusterShape& cluster) {
+  PredictedExchange exchange{.settings = settings};
+  try {
+    exchange.error = normal_error(comm, settings, cluster.ranks);
+    exchange.calls = measure_calls(comm, calls, cluster);
+    for (const MeasuredCall& call : exchange.calls) exchange.codec_seconds += call.seconds;
+  } catch (const InvalidArgument& problem) {
+    exchange.problem = problem.what();
+  }
+  return exchange;
+}
+
+void set_prices(const Communicator& comm, const ClusterShape& cluster, std::span<PredictedExchange> exchanges) {
+  std::vector<double> slowest;
+  for (const PredictedExchange& exchange : exchanges) slowest.push_back(exchange.codec_seconds);
+  allreduce(comm, std::span<double>(slowest), ReduceOp::max);
+  ClusterPrices prices(cluster);
+  for (std::size_t i = 0; i < exchanges.size(); ++i) {
+    exchanges[i].codec_seconds = slowest[i];
+    exchanges[i].network_seconds = prices.seconds(exchanges[i].calls);
+  }
 }
 
 std::vector<CodecSettings> default_settings() {

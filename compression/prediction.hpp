@@ -81,6 +81,14 @@ struct PredictedExchange {
   std::size_t payload_bytes() const noexcept;
 };
 
+/// `calls` on this machine, without prices. What the codec says it cannot is its problem. Local.
+PredictedExchange measure_exchange(const Communicator& comm, const CodecSettings& settings,
+                                   std::span<const ExchangeCall> calls, const ClusterShape& cluster);
+
+/// Makes predictions of what all ranks have measured at the same time, of the same calls: the slowest counts.
+/// Collective. \throws CommunicationError
+void set_prices(const Communicator& comm, const ClusterShape& cluster, std::span<PredictedExchange> exchanges);
+
 /// The settings that are compared: every codec with its defaults, "none" first.
 std::vector<CodecSettings> default_settings();
 

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <span>
 #include <string_view>
 
 namespace tutti::tools {
@@ -25,9 +26,12 @@ void add_train_command(CLI::App& app);
 /// Whether it is one of these.
 bool is_of_trainer(std::string_view command) noexcept;
 
-/// Becomes tutti-train, which lies beside this program, with the arguments behind the command. Returns only by
-/// throwing. \throws DataError if the trainer was not built or cannot be started.
-[[noreturn]] void exec_trainer(int argc, char** argv);
+/// Becomes tutti-train, which lies beside this program, with the arguments behind the command, which has so many
+/// `words`. Returns only by throwing. \throws DataError if the trainer was not built or cannot be started.
+[[noreturn]] void exec_trainer(int argc, char** argv, int words = 1);
+
+/// Whether it is `explain compression --config FILE`, which only the trainer can answer.
+bool asks_trainer(std::span<char* const> arguments) noexcept;
 
 /// `preload` with a program is main()'s too, see exec_preloaded().
 void add_preload_command(CLI::App& app);

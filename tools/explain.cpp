@@ -19,6 +19,7 @@
 #include "tools/command_line.hpp"
 #include "tools/commands.hpp"
 #include "tools/explain/answer_text.hpp"
+#include "tools/explain/compression.hpp"
 #include "tools/explain/drawing.hpp"
 #include "tools/explain/question.hpp"
 #include "tools/world.hpp"
@@ -233,7 +234,9 @@ void add_explain_command(CLI::App& app) {
       ->type_name("RANK");
   command->add_option("--rounds", options->rounds, "Draw only these rounds, counted from 1")->type_name("A-B");
   command->add_flag("--json", options->json, "Print all candidates as JSON")->excludes(table);
+  add_explain_compression(*command);
   command->callback([=] {
+    if (!command->get_subcommands().empty()) return;
     const bool imagines = per_node->count() + network->count() + one_node->count() + of_class->count() > 0;
     explain(*options, imagines);
   });

@@ -74,14 +74,17 @@ int run(int argc, char** argv) {
   add_commands(app);
   const bool speaks = tutti::tools::launched_rank() == 0;
 
+  const std::span<char* const> arguments(argv + 1, static_cast<std::size_t>(std::max(0, argc - 1)));
   if (argc > 1 && tutti::tools::is_of_trainer(argv[1])) tutti::tools::exec_trainer(argc, argv);
+#ifdef TUTTI_TOOLS_MEASURE
+  if (tutti::tools::asks_trainer(arguments)) tutti::tools::exec_trainer(argc, argv, 2);
+#endif
 #ifdef TUTTI_TOOLS_PRELOAD
   if (argc > 2 && std::string(argv[1]) == "preload" && argv[2][0] != '-') tutti::tools::exec_preloaded(argv + 2);
 #endif
   // Of files, and by one process: under a launcher rank 0 does it, and nobody waits for the others.
   const bool alone = argc > 1 && std::string(argv[1]) == "data" && (argc < 3 || !is_of_all_ranks(argv[2]));
   if (alone && !speaks) return 0;
-  const std::span<char* const> arguments(argv + 1, static_cast<std::size_t>(std::max(0, argc - 1)));
   if (argc > 1 && is_left_out(argv[1], tutti::tools::command_names(app))) {
     if (speaks) tutti::tools::print_error(left_out(argv[1]));
     if (!alone) tutti::tools::meet_before_exit();

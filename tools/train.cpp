@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,15 +49,23 @@ bool is_of_trainer(std::string_view command) noexcept {
   return std::any_of(kCommands.begin(), kCommands.end(), [&](const auto& known) { return command == known.name; });
 }
 
-void exec_trainer(int argc, char** argv) {
+bool asks_trainer(std::span<char* const> arguments) noexcept {
+  const auto is_config = [](const char* argument) { return std::string_view(argument).starts_with("--config"); };
+  return arguments.size() > 2 && arguments[0] == std::string_view("explain") &&
+         arguments[1] == std::string_view("compression") &&
+         std::any_of(arguments.begin() + 2, arguments.end(), is_config);
+}
+
+void exec_trainer(int argc, char** argv, int words) {
   const auto trainer = program_path().parent_path() / "tutti-train";
   if (!std::filesystem::exists(trainer))
     throw DataError(text(argv[1], ": ", trainer.string(), " is not there: this build has no trainer (configure with ",
                          "-DTUTTI_TRAINER=ON and build tutti-train)"));
   std::vector<char*> arguments;
-  std::string name = text("tutti ", argv[1]);  // how it is told to call itself
+  std::string name = "tutti";  // how it is told to call itself
+  for (int i = 1; i <= words; ++i) name += text(" ", argv[i]);
   arguments.push_back(name.data());
-  for (int i = 2; i < argc; ++i) arguments.push_back(argv[i]);
+  for (int i = words + 1; i < argc; ++i) arguments.push_back(argv[i]);
   arguments.push_back(nullptr);
   execv(trainer.c_str(), arguments.data());
   throw DataError(text(argv[1], ": cannot start ", trainer.string(), ": ", std::strerror(errno)));

@@ -30,7 +30,8 @@ class Help final : public CLI::Formatter {
       const std::string word = option->get_type_name() + (option->get_items_expected_max() > 1 ? "..." : "");
       line += option->get_required() ? " " + word : " [" + word + "]";
     }
-    if (!command_names(*app).empty()) line += " COMMAND";
+    const bool has_positional = !app->get_options([](const CLI::Option* o) { return o->get_positional(); }).empty();
+    if (!command_names(*app).empty()) line += has_positional ? " [COMMAND]" : " COMMAND";
     return line + "\n";
   }
 
@@ -97,7 +98,10 @@ std::optional<Unknown> find_unknown(const CLI::App& app, std::span<char* const> 
     }
     const std::vector<std::string> names = command_names(*command);
     if (names.empty()) continue;
-    if (std::find(names.begin(), names.end(), argument) == names.end()) return Unknown{command, argument, false};
+    if (std::find(names.begin(), names.end(), argument) == names.end()) {
+      if (!command->get_options([](const CLI::Option* each) { return each->get_positional(); }).empty()) continue;
+      return Unknown{command, argument, false};
+    }
     command = command->get_subcommand(argument);
   }
   return std::nullopt;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -149,6 +150,79 @@ TEST_F(CompressFile, MisuseIsOneClearLine) {
     EXPECT_EQ(outcome.err.rfind("tutti: error: " + message, 0), 0U) << outcome.err;
   }
   EXPECT_EQ(tutti({"compress", file, "--list"}).status, 2);
+}
+
+/// What is told of a codec.
+nlohmann::json row_of(const nlohmann::json& told, const std::string& codec) {
+  for (const auto& row : told.at("codecs"))
+    if (row.at("codec") == codec) return row;
+  ADD_FAILURE() << "no row of " << codec << " in " << told.dump(1);
+  return {};
+}
+
+TEST(ExplainCompression, PredictsEveryCodecFastestFirst) {
+  const auto outcome = tutti({"explain", "compression", "--elements", "100000", "--ranks", "4", "--class", "tcp",
+                              "--gigabits", "0.01", "--codec", "f16:feedback=on", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto told = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(told.at("nodes"), 4);
+  EXPECT_NEAR(told.at("gigabits").get<double>(), 0.01, 1e-9);
+  ASSERT_EQ(told.at("codecs").size(), tutti::codecs().size() + 1);
+  double last = 0.0;
+  for (const auto& row : told.at("codecs")) {
+    if (row.contains("problem")) continue;
+    EXPECT_GE(row.at("seconds").get<double>(), last);
+    last = row.at("seconds");
+    EXPECT_EQ(row.at("seconds").get<double>(),
+              row.at("network_seconds").get<double>() + row.at("codec_seconds").get<double>());
+  }
+  // At 10 Mbit/s bytes are all that counts: 1.5 times 400,000 take 480 ms.
+  const auto none = row_of(told, "none");
+  EXPECT_EQ(none.at("payload_bytes"), 400000);
+  EXPECT_NEAR(none.at("seconds").get<double>(), 0.48, 0.02);
+  EXPECT_TRUE(none.at("pays_below_gigabits").is_null());
+  const auto bf16 = row_of(told, "bf16");
+  EXPECT_NEAR(bf16.at("network_seconds").get<double>(), 0.24, 0.01);
+  EXPECT_TRUE(bf16.at("pays_always") || bf16.at("pays_below_gigabits").get<double>() > 0.01);
+  EXPECT_NE(told.at("best"), "none");
+  EXPECT_LE(row_of(told, told.at("best")).at("relative_squared_error").get<double>(), 1e-3);
+  row_of(told, "f16:feedback=on");
+}
+
+TEST(ExplainCompression, LaunchedRanksAndText) {
+  const auto outcome = on_ranks(2, {"explain", "compression", "--elements", "5000"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(has(outcome.out, "exchange of 5000 elements: 2 rank(s) on 1 node(s), ")) << outcome.out;
+  EXPECT_EQ(tools_test::count_of(outcome.out, "\n* "), 2U) << outcome.out;  // the choice, and what it means
+}
+
+TEST(ExplainCompression, OfAModelOfTheTrainer) {
+  if (!fs::exists(fs::path(tutti::test::kTutti).parent_path() / "tutti-train")) GTEST_SKIP() << "there is no trainer";
+  const TemporaryFolder folder;
+  const fs::path config = folder.path() / "c.toml";
+  std::ofstream(config) << "[data]\ntrain = \"none\"\n[model]\nname = \"mlp\"\nhidden = 64\n";
+  const auto outcome =
+      tutti({"explain", "compression", "--config", config.string(), "--input", "1x8x8", "--ranks", "4", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto told = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(told.at("model"), "a step of mlp, 4810 parameters");  // 64 x 64 + 64 + 64 x 10 + 10
+  EXPECT_EQ(row_of(told, "none").at("payload_bytes").get<int>(), 4 * 4810);
+  EXPECT_EQ(told.at("codecs").size(), tutti::codecs().size());
+}
+
+TEST(ExplainCompression, MisuseIsOneClearLine) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> misuses = {
+      {{}, "give --config FILE or --elements N"},
+      {{"--elements", "5"}, "--ranks is required, or a launcher: mpirun -n N tutti explain compression"},
+      {{"--elements", "5", "--nodes", "3"}, "--nodes and --class go with --ranks only"},
+      {{"--elements", "5", "--ranks", "2", "--nodes", "3"}, "--nodes 3 are more than --ranks 2"},
+  };
+  for (const auto& [arguments, message] : misuses) {
+    std::vector<std::string> all = {"explain", "compression"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    EXPECT_EQ(tutti(all).err, "tutti: error: explain compression: " + message + "\n");
+  }
+  EXPECT_EQ(tutti({"explain", "compression", "--elments", "4"}).status, 2);
 }
 
 TEST(CompressList, HasEveryCodecAndParameter) {

@@ -25,21 +25,6 @@ namespace {
 
 std::string milliseconds(double seconds) { return fmt::format("{:.4g} ms", seconds * 1e3); }
 
-/// The exchange by one codec, without prices.
-PredictedExchange measure_exchange(const Communicator& comm, std::span<const ParameterInfo> parameters,
-                                   const ExchangeOptions& options, const CodecSettings& settings,
-                                   const ClusterShape& cluster) {
-  PredictedExchange exchange{.settings = settings};
-  try {
-    exchange.error = normal_error(comm, settings, cluster.ranks);
-    exchange.calls = measure_calls(comm, exchange_calls(parameters, options, to_text(settings), cluster), cluster);
-    for (const MeasuredCall& call : exchange.calls) exchange.codec_seconds += call.seconds;
-  } catch (const InvalidArgument& problem) {
-    exchange.problem = problem.what();
-  }
-  return exchange;
-}
-
 /// What the first session of the run in `folder` has chosen; empty if there is none yet.
 std::string chosen_before(const Communicator& comm, const std::string& folder) {
   std::string chosen;
@@ -50,6 +35,21 @@ std::string chosen_before(const Communicator& comm, const std::string& folder) {
     if (!before.exchange.chooses()) chosen = before.exchange.compression;
   });
   return broadcast_text(comm, chosen);
+}
+
+/// Of every codec, its default settings, if its error is small enough.
+std::vector<CodecSettings> candidates_for(const Communicator& comm, double most_error) {
+  return agree(comm, [&] {
+    std::vector<CodecSettings> kept;
+    for (const CodecSettings& settings : default_settings()) {
+      try {
+        if (normal_error(comm, settings, comm.size()) <= most_error) kept.push_back(settings);
+      } catch (const InvalidArgument&) {  // not on so many ranks
+        continue;
+      }
+    }
+    return kept;
+  });
 }
 
 /// The fastest codec that keeps the error, whether it pays or not; none is 0.
@@ -85,21 +85,17 @@ std::vector<PredictedExchange> predict_exchanges(const Communicator& comm, std::
                                                  std::span<const CodecSettings> candidates,
                                                  const ClusterShape& cluster) {
   std::vector<PredictedExchange> all = agree(comm, [&] {
-    std::vector<PredictedExchange> measured = {
-        measure_exchange(comm, parameters, options, codec_settings("none"), cluster)};
+    std::vector<PredictedExchange> measured;
+    const auto measure = [&](const CodecSettings& settings) {
+      const auto calls = exchange_calls(parameters, options, to_text(settings), cluster);
+      measured.push_back(measure_exchange(comm, settings, calls, cluster));
+    };
+    measure(codec_settings("none"));
     for (const CodecSettings& settings : candidates)
-      if (settings != measured.front().settings)
-        measured.push_back(measure_exchange(comm, parameters, options, settings, cluster));
+      if (settings.codec != "none") measure(settings);
     return measured;
   });
-  std::vector<double> slowest;
-  for (const PredictedExchange& exchange : all) slowest.push_back(exchange.codec_seconds);
-  allreduce(comm, std::span<double>(slowest), ReduceOp::max);
-  ClusterPrices prices(cluster);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i].codec_seconds = slowest[i];
-    all[i].network_seconds = prices.seconds(all[i].calls);
-  }
+  set_prices(comm, cluster, all);
   return all;
 }
 
@@ -111,7 +107,8 @@ CompressionChoice choose_compression(const Communicator& comm, std::span<const P
   if (cluster.nodes == 1 && facts.shared_memory)
     return {.compression = "none", .reason = "all ranks are on one node and use each other's memory"};
   if (facts.source == CostSource::built_in) cluster = with_measured_bandwidth(comm, cluster);
-  const std::vector<PredictedExchange> all = predict_exchanges(comm, parameters, options, default_settings(), cluster);
+  const std::vector<PredictedExchange> all =
+      predict_exchanges(comm, parameters, options, candidates_for(comm, options.auto_error), cluster);
   std::vector<std::uint64_t> chosen = {best_exchange(all, options.auto_error)};
   broadcast(comm, std::span<std::uint64_t>(chosen), 0);
   const PredictedExchange& plain = all.front();

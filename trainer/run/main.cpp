@@ -26,13 +26,16 @@
 #include <tutti/kernels/text.hpp>
 #include <tutti/trainer/config/config.hpp>
 #include <tutti/trainer/network/model_list.hpp>
+#include <tutti/trainer/network/network.hpp>
 #include <tutti/trainer/run/agreed_error.hpp>
+#include <tutti/trainer/run/auto_compression.hpp>
 #include <tutti/trainer/run/data.hpp>
 #include <tutti/trainer/run/export.hpp>
 #include <tutti/trainer/run/run_plan.hpp>
 #include <tutti/trainer/run/stop_signals.hpp>
 #include <tutti/trainer/run/training.hpp>
 
+#include "tools/explain/compression_table.hpp"
 #include "tools/usage.hpp"
 #ifdef TUTTI_HAVE_REPORT
 #include "tools/report/report.hpp"
@@ -64,6 +67,7 @@ struct CommandLine {
   double gigaflops = 0.0;
   ExportOptions exported;
   std::string names = "own";
+  tools::CompressionQuestion compression;
 };
 
 void print_error(const std::string& message) {
@@ -154,6 +158,11 @@ void describe_export(CLI::App& app, CommandLine& line) {
       ->type_name("FILE");
 }
 
+void describe_compression(CLI::App& app, CommandLine& line) {
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  tools::describe_compression_question(app, line.compression);
+}
+
 Config shared_config(const Communicator& comm, const CommandLine& line) {
   std::string toml;
   agree_at_root(comm, [&] {
@@ -226,16 +235,40 @@ int run(const CommandLine& line, std::string& run_folder) {
   }
 }
 
+/// Of a run that is only thought of.
+Config planned_config(const std::string& file, const std::vector<std::string>& settings) {
+  ConfigSources sources{.file = file, .environment = tutti_environment(), .options = settings};
+  if (file == "-") sources.options.emplace_back("run.dir=plan");  // there is no file to name it after
+  return read_config(sources);
+}
+
+/// That of the training set, unless there is an `input`, with so many `outputs`.
+TaskShape planned_task(const Config& config, const std::string& input, std::size_t outputs) {
+  if (input.empty()) return open_data(config).train.task();
+  return {.input = extents_of(input), .classes = outputs};
+}
+
+/// \throws InvalidArgument, ConfigError, DataError
+std::string compression_text(const CommandLine& line) {
+  const tools::CompressionQuestion& question = line.compression;
+  tools::demand_sense(question);
+  const auto compared = tools::compared_codecs(question);
+  const ClusterShape cluster = tools::asked_cluster(question);
+  const Config config = planned_config(question.config, {});
+  const TaskShape task = planned_task(config, question.input, question.outputs);
+  const Network network(config.model, {}, task.of_network(static_cast<std::uint64_t>(config.train.seed)));
+  std::size_t elements = 0;
+  for (const ParameterInfo& parameter : network.parameters()) elements += parameter.count();
+  const Communicator alone(MPI_COMM_SELF);
+  return tools::compression_answer(question, cluster,
+                                   text("a step of ", model_title(config.model), ", ", elements, " parameters"),
+                                   predict_exchanges(alone, network.parameters(), config.exchange, compared, cluster));
+}
+
 /// \throws InvalidArgument, ConfigError, DataError
 std::string run_plan_text(const CommandLine& line) {
-  ConfigSources sources{.file = line.config, .environment = tutti_environment(), .options = line.settings};
-  if (line.config == "-") sources.options.emplace_back("run.dir=plan");  // there is no file to name it after
-  const Config config = read_config(sources);
-  TaskShape task{.input = {}, .classes = line.outputs};
-  if (line.input.empty())
-    task = open_data(config).train.task();
-  else
-    task.input = extents_of(line.input);
+  const Config config = planned_config(line.config, line.settings);
+  const TaskShape task = planned_task(config, line.input, line.outputs);
   ClusterShape cluster{.ranks = line.ranks,
                        .nodes = (line.ranks + line.ranks_per_node - 1) / line.ranks_per_node,
                        .costs = {kSharedMemoryCosts, line.network == "tcp" ? kTcpCosts : kRdmaCosts}};
@@ -266,6 +299,9 @@ Role role_of(std::string_view name) {
     return {std::string(name),
             "Write the model of a run for other programs: safetensors, or a module for torch.jit.load", describe_export,
             export_text};
+  if (name == "tutti explain compression")
+    return {std::string(name), "Predict an exchange of gradients by each codec, and on how fast a network each pays",
+            describe_compression, compression_text};
   const std::string program = name.starts_with("tutti ") ? std::string(name) : "tutti-train";
   return {program, "Train a model on HDF5 shards, data-parallel over MPI: mpirun -n N " + program + " CONFIG.toml",
           describe, nullptr};
