@@ -28,8 +28,8 @@ struct Contribution {
   float scale = 1.0F;
   bool nesterov = false;
 
-  /// Elements [first, first + n).
-  Contribution slice(std::size_t first, std::size_t n) const noexcept;
+  /// Elements [begin, begin + n).
+  Contribution slice(std::size_t begin, std::size_t n) const noexcept;
 };
 
 /// Selected elements go here: their numbers, rising, and what the contribution is there.
