@@ -58,9 +58,22 @@ void expect_style(const std::string& help) {
 }
 
 TEST(Cli, HelpHasOneStyle) {
-  const std::vector<std::vector<std::string>> commands = {
-      {},       {"perf"},   {"explain"}, {"tune"},           {"compress"},      {"report"},        {"ps"},   {"trace"},
-      {"info"}, {"doctor"}, {"data"},    {"data", "import"}, {"data", "check"}, {"data", "speed"}, {"train"}};
+  const std::vector<std::vector<std::string>> commands = {{},
+                                                          {"perf"},
+                                                          {"explain"},
+                                                          {"explain", "compression"},
+                                                          {"tune"},
+                                                          {"compress"},
+                                                          {"report"},
+                                                          {"ps"},
+                                                          {"trace"},
+                                                          {"info"},
+                                                          {"doctor"},
+                                                          {"data"},
+                                                          {"data", "import"},
+                                                          {"data", "check"},
+                                                          {"data", "speed"},
+                                                          {"train"}};
   for (std::vector<std::string> command : commands) {
     command.emplace_back("--help");
     const auto outcome = tutti(command);
