@@ -8,7 +8,7 @@
 
 #include <tutti/allreduce/allreduce.hpp>
 #include <tutti/allreduce/allreduce_table.hpp>
-#include <tutti/collectives/communicator/hierarchy.hpp>
+#include <tutti/collectives/inspect/communicator.hpp>
 #include <tutti/collectives/schedule/algorithm_table.hpp>
 #include <tutti/compression/normal_values.hpp>
 #include <tutti/kernels/error.hpp>
@@ -127,7 +127,8 @@ ClusterPrices::ClusterPrices(const ClusterShape& cluster) {
       cluster.ranks, cluster.costs.network,
       CostContext{.ranks_per_node = per_node, .node_byte = per_node > 1 ? cluster.costs.node.byte : 0, .network = {}});
   if (detail::has_two_levels(node_of))
-    levels_.emplace(detail::make_hierarchy(node_of, 0, cluster.costs.node, cluster.costs.network).prices);
+    levels_ = std::make_shared<detail::LevelPrices>(
+        detail::make_hierarchy(node_of, 0, cluster.costs.node, cluster.costs.network).prices);
 }
 
 double ClusterPrices::seconds(const RehearsedCollective& collective) {
@@ -135,8 +136,7 @@ double ClusterPrices::seconds(const RehearsedCollective& collective) {
   const std::span<const Algorithm* const> table =
       collective.collective == Collective::allreduce ? allreduce_algorithms() : collective_algorithms();
   return selector_
-      ->choose(table, collective.collective, collective.bytes,
-               {.uneven = collective.uneven, .levels = levels_ ? &*levels_ : nullptr})
+      ->choose(table, collective.collective, collective.bytes, {.uneven = collective.uneven, .levels = levels_.get()})
       .predicted.total();
 }
 

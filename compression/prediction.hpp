@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,7 +12,6 @@
 #include <tutti/collectives/communicator.hpp>
 #include <tutti/collectives/costs.hpp>
 #include <tutti/collectives/selection/selection.hpp>
-#include <tutti/collectives/selection/staged_algorithm.hpp>
 #include <tutti/compression/codecs.hpp>
 #include <tutti/compression/compressed_allreduce.hpp>
 #include <tutti/compression/rehearsal.hpp>
@@ -59,8 +59,8 @@ class ClusterPrices {
   double seconds(std::span<const MeasuredCall> calls);  ///< of their collectives
 
  private:
-  std::optional<Selector> selector_;  // none: one rank
-  std::optional<detail::LevelPrices> levels_;
+  std::optional<Selector> selector_;             // none: one rank
+  std::shared_ptr<detail::LevelPrices> levels_;  // null: one level
 };
 
 /// The bandwidth of a level of `cluster`, the shape of `comm`, replaced by that with which an allreduce of 1 MiB is
