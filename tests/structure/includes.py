@@ -36,10 +36,8 @@ INNER = {
     "compression": [
         "call/call.hpp",
         "communicator/communicator_state.hpp",
-        "communicator/hierarchy.hpp",
         "communicator/rank_group.hpp",
         "selection/selection.hpp",
-        "selection/staged_algorithm.hpp",
         "schedule/algorithm_table.hpp",
         "engine/dispatch.hpp",
         "engine/staged_task.hpp",
