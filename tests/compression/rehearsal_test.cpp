@@ -70,6 +70,26 @@ TEST(Rehearsal, TellsCollectivesAndTheirBytes) {
   EXPECT_GT(bf16.seconds(), 0.0);
 }
 
+/// An error is of one encoding, though alone a rank encodes its sums again: what it then holds back is that of one.
+TEST(Rehearsal, AnErrorIsOfOneEncoding) {
+  const Communicator alone(MPI_COMM_SELF);
+  const std::vector<float> values = equal_contribution(3048);
+  for (const std::string codec : {"bf16", "block4:rounding=stochastic", "sign"}) {
+    CodecSettings settings = codec_settings(codec);
+    std::vector<float> scratch(values.size());
+    settings.feedback = false;
+    const EncodingError found = encoding_error(alone, two_tensors(), settings, 1, values, scratch);
+    settings.feedback = true;
+    CompressedAllreduce operation(alone, two_tensors(), settings, ReduceOp::sum);
+    std::vector<float> data = values;
+    operation.start(data, 0).wait();
+    double error = 0.0;
+    for (const CompressionFacts& facts : operation.facts()) error += facts.error;
+    EXPECT_GT(error, 0.0) << codec;
+    EXPECT_EQ(found.error, error) << codec;
+  }
+}
+
 /// Of every codec there is: a call can be rehearsed on many ranks, or there is a reason.
 TEST(Rehearsal, EveryCodecHasAnErrorOrAReason) {
   const Communicator comm(MPI_COMM_WORLD);
