@@ -239,8 +239,8 @@ double with_block_scale(double bits, const CodecSettings& settings) {
 }
 
 constexpr std::string_view kIntegerError =
-    "|C(x) - x| <= u / 2, u = M / L, M the largest magnitude in a block on any rank, L the largest integer; "
-    "stochastic: unbiased, variance at most u^2 / 4";
+    "|C(x) - x| <= u / 2, u = M / L, M the largest magnitude in a block on any rank (with feedback that of values plus "
+    "that held back), L the largest integer; stochastic: unbiased, variance at most u^2 / 4";
 
 constexpr Codec integer_row(std::string_view name, std::string_view summary,
                             double (*bits)(const CodecSettings&, std::size_t, int)) {
