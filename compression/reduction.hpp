@@ -65,6 +65,7 @@ class Reduction : public Stages {
   /// Ranks that share the work of a call, and which of them this one is.
   std::size_t ranks() const noexcept;
   std::size_t rank() const noexcept;
+  bool is_rehearsed() const noexcept { return made_from_.rehearsed != nullptr; }
 
   /// What collectives among them are predicted to take.
   Selector& selector() const;

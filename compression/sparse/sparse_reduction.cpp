@@ -249,14 +249,16 @@ class SparseReduction final : public Reduction {
     const TraceSpan span("decode");
     std::size_t at = 0;
     for (std::size_t r = 0; r < ranks(); ++r) {
-      const std::size_t universe = slices_.size(r);
+      const std::size_t size = slices_.size(r);
+      const std::size_t universe = is_rehearsed() ? sums_.size() : size;  // each list is this rank's own
       list_sums_.begin(received().subspan(at, received_bytes_[r]), std::span(received_bytes_).subspan(r, 1), universe);
       at += received_bytes_[r];
       for (std::size_t first = 0; first < universe; first += kListBlock) {
         const std::span<float> sums = block_.first(std::min(kListBlock, universe - first));
         list_sums_.take_block(sums, scratch_[0]);
-        for (std::size_t run = 0; run < sums.size(); run += slices_.run())
-          put_results(slices_.element(r, first + run), sums.subspan(run, std::min(slices_.run(), sums.size() - run)));
+        for (std::size_t run = 0; run < sums.size() && first + run < size; run += slices_.run())
+          put_results(slices_.element(r, first + run),
+                      sums.subspan(run, std::min({slices_.run(), sums.size() - run, size - first - run})));
       }
     }
   }

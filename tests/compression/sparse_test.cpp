@@ -17,6 +17,7 @@
 #include <tutti/collectives/collectives.hpp>
 #include <tutti/compression/codecs.hpp>
 #include <tutti/compression/compressed_allreduce.hpp>
+#include <tutti/compression/rehearsal.hpp>
 #include <tutti/kernels/cast.hpp>
 #include <tutti/kernels/philox.hpp>
 
@@ -483,6 +484,24 @@ TEST_F(Sparse, DeepGradientCompressionClipsAndWarmsUp) {
     const auto sent =
         static_cast<std::size_t>(std::count_if(data.begin(), data.end(), [](float v) { return v != 0.0F; }));
     EXPECT_EQ(sent, expected[step]) << step;
+  }
+}
+
+TEST_F(Sparse, CallsOfManyRanksCanBeRehearsedByOne) {
+  for (const char* codec : {"topk:exchange=slices", "topk:exchange=gather", "topk:reselect=on", "topk:density=0.5"}) {
+    for (const std::size_t count : {5U, 3048U, 50000U}) {
+      for (const int ranks : {1, 2, 3, 9, 64}) {
+        std::vector<float> values(count);
+        for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>(i % 97);
+        std::vector<float> result(count);
+        const Rehearsal rehearsal =
+            rehearse(comm_, parts_of({count}), codec_settings(codec), {.ranks = ranks, .rounds = 0}, values, result);
+        EXPECT_GT(rehearsal.payload_bytes, 0U) << codec << ", " << count << ", ranks " << ranks;
+        if (std::string(codec) == "topk:exchange=slices") {
+          EXPECT_GE(rehearsal.collectives.size(), 4U);
+        }
+      }
+    }
   }
 }
 
