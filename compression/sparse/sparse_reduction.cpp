@@ -194,8 +194,7 @@ class SparseReduction final : public Reduction {
     }
     require_list_bytes(received_bytes_, longest_list_);
     totals.bytes = received_total();
-    if (may_choose_)
-      by_slices_ = totals.bytes > incoming_.size() || slices_are_faster(selector(), totals);
+    if (may_choose_) by_slices_ = totals.bytes > incoming_.size() || slices_are_faster(selector(), totals);
   }
 
   void add_lists() {
