@@ -49,8 +49,9 @@ Number number_from(std::string_view whole, const CodecParameter& parameter, std:
   Number number{};
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   const auto as_double = static_cast<double>(number);
-  if (error != std::errc() || end != value.data() + value.size() || !(as_double >= parameter.low) ||
-      !(as_double <= parameter.high) ||
+  const bool has_sign = !value.empty() && value.front() == '-';  // also of zero
+  if (error != std::errc() || (has_sign && parameter.low >= 0.0) || end != value.data() + value.size() ||
+      !(as_double >= parameter.low) || !(as_double <= parameter.high) ||
       (parameter.is_power_of_two && !std::has_single_bit(static_cast<std::uint64_t>(as_double))))
     refuse(whole, text(parameter.name, " = '", value, "' is no ", parameter.is_power_of_two ? "power of two" : "number",
                        " from ", parameter.low, " to ", parameter.high));

@@ -98,7 +98,7 @@ const Codec& codec_named(std::string_view name);
 
 /// Settings from text: NAME or NAME:PARAMETER=VALUE,PARAMETER=VALUE. \throws InvalidArgument naming the text, what is
 /// wrong with it and what is known: a codec, a parameter that it does not have, a value out of range, one given twice.
-CodecSettings codec_settings(std::string_view text);
+CodecSettings codec_settings(std::string_view whole);
 
 /// \throws InvalidArgument: an unknown codec, a parameter of it that is out of range, or feedback that it cannot have.
 void require_valid(const CodecSettings& settings);

@@ -63,7 +63,8 @@ struct CompressionFacts {
 /// rank encodes and decodes, too.
 ///
 /// A value that is not finite makes NaN or infinities of what it is encoded together with, on all ranks alike, and of
-/// nothing else; what is held back there stays as it was.
+/// nothing else. What the rank that brought it holds back there stays as it was; what other ranks have sent there is
+/// lost with the sum, but for codecs whose codes are summed (Codec::sums_codes).
 class CompressedAllreduce {
  public:
   /// Local. `comm` outlives it. Parts do not overlap; elements of the data that are in none are not touched.
@@ -85,8 +86,8 @@ class CompressedAllreduce {
   /// Bytes of this rank's contribution to a call, encoded: with codec none those of the data.
   std::size_t payload_bytes() const noexcept;
 
-  /// What the next call depends on; zeros at first. To be read, and written before the next call: to write it later, ask
-  /// again. The memory is there from now on. \throws OutOfMemory
+  /// What the next call depends on; zeros at first. To be read, and written before the next call: to write it later,
+  /// ask again. The memory is there from now on. \throws OutOfMemory
   std::vector<CompressionState> state();
 
   /// By part. All zeros where there is no feedback.

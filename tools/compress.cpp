@@ -56,6 +56,10 @@ void print_trials(const Communicator& alone, const CompressOptions& options,
     if (!options.json) fmt::print("\n{}", trial_text(file, tables.back()));
   }
   if (options.json) fmt::print("{}\n", trial_json(file, tables, options.ranks).dump(1));
+  for (const TrialTable& table : tables)
+    if (!table.trials.empty() && table.worked() == 0)
+      throw InvalidArgument(
+          text("codec '", to_text(table.settings), "' works on no tensor: ", table.trials.front().problem));
 }
 
 void compress(const CompressOptions& options) {

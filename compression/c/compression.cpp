@@ -70,15 +70,11 @@ std::vector<tutti::TensorPart> parts_of(const tutti_tensor* tensors, std::size_t
   return parts;
 }
 
+/// Asked anew each time: who asks may write.
 const std::vector<State>& state_of(tutti_compression& compression) {
-  if (compression.state.empty()) {
-    std::vector<State> state = compression.allreduce.state();
-    std::vector<std::string> names;
-    names.reserve(state.size());
-    for (const State& array : state) names.emplace_back(array.name);
-    compression.names = std::move(names);
-    compression.state = std::move(state);
-  }
+  compression.state = compression.allreduce.state();
+  if (compression.names.empty())
+    for (const State& array : compression.state) compression.names.emplace_back(array.name);
   return compression.state;
 }
 

@@ -83,7 +83,7 @@ typedef enum tutti_state_kind {
 /* An array of what the next call depends on: zeros at first. A program saves `values` between calls, and writes them
  * back into the arrays of a compression of the same tensors, codec, operator and ranks to go on from there. */
 typedef struct tutti_compression_array {
-  const char* name; /* "residual"; stays as long as the compression, as values do */
+  const char* name; /* "residual"; stays as long as the compression, as values do: ask again before writing them */
   tutti_state_kind kind;
   size_t tensor; /* its number */
   size_t first;  /* the array is that of the tensor's elements [first, first + count), but where `kind` is common */

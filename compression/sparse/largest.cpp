@@ -8,6 +8,7 @@
 #include <cmath>
 #include <functional>
 
+#include <tutti/kernels/error.hpp>
 #include <tutti/kernels/philox.hpp>
 
 namespace tutti::detail {
@@ -115,6 +116,7 @@ std::uint32_t magnitude_from_histogram(const Contribution& from, std::size_t lea
 
 std::uint32_t magnitude_from_sample(const Contribution& from, std::size_t count, std::size_t runs, std::uint64_t seed,
                                     std::uint64_t stream, std::span<std::uint32_t> scratch) {
+  if (scratch.size() < runs * kSampleRun) throw Error("a sample is larger than the memory that is there for it");
   // One run in each of as many equal parts, anywhere in it.
   const std::size_t part = from.count / runs;
   for (std::size_t r = 0; r < runs; ++r) {

@@ -101,6 +101,15 @@ std::size_t PartSelection::most_of(const TensorPart& part) const noexcept {
   return elements_of(density_in(settings_, 0), part.count);
 }
 
+/// The sample is largest where fewest are aimed at. Where the density that is set needs none, that of a step of the
+/// warm-up may, of up to about half of the elements.
+std::size_t PartSelection::most_sampled(std::size_t count) const noexcept {
+  if (count == 0) return 0;
+  const std::size_t runs = sample_runs(sample_aim(elements_of(settings_.density, count), count), count);
+  if (runs == 0 && density_in(settings_, 0) != settings_.density) return count / 2 + kSampleRun;
+  return runs * kSampleRun;
+}
+
 void PartSelection::plan(MemoryPlan& memory) {
   std::size_t before = 0;
   std::size_t room = 0;
@@ -109,11 +118,7 @@ void PartSelection::plan(MemoryPlan& memory) {
     const std::size_t most = most_of(part);
     room = std::max(room, element_room(before, most, part.count));
     scratch = std::max(scratch, element_room(0, most, part.count));
-    // The sample is largest where the density is what is set.
-    if (part.count > 0)
-      scratch = std::max(
-          scratch,
-          kSampleRun * sample_runs(sample_aim(elements_of(settings_.density, part.count), part.count), part.count));
+    scratch = std::max(scratch, most_sampled(part.count));
     before += most;
   }
   memory.place(residual_, settings_.feedback ? count_ : 0);

@@ -56,6 +56,7 @@ class PartSelection {
   void add_state(std::vector<CompressionState>& all) const;
 
  private:
+  std::size_t most_sampled(std::size_t count) const noexcept;
   std::size_t most_of(const TensorPart& part) const noexcept;
   Contribution contribution_of(std::span<const float> values, std::size_t place) const;
   SelectionLimits limits_of(const TensorPart& part, const Contribution& from, std::uint64_t step);

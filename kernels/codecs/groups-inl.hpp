@@ -104,7 +104,8 @@ HWY_INLINE CodeVector contribution(const float* values, const float* residual) {
 /// Blocks are read twice, the second time from a cache. Both times memory brings what comes after, half of a block of
 /// 1,024 each time; it may lie behind the end.
 HWY_INLINE void prefetch_after(const float* values, std::size_t bytes) {
-  hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<std::uintptr_t>(values) + bytes));
+  hwy::Prefetch(reinterpret_cast<const float*>(  // NOLINT(performance-no-int-to-ptr): no arithmetic behind the end
+      reinterpret_cast<std::uintptr_t>(values) + bytes));
 }
 inline constexpr std::size_t kFirstAhead = 2048;
 inline constexpr std::size_t kSecondAhead = 4096;

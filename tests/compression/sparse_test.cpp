@@ -190,6 +190,24 @@ TEST_F(Sparse, WhatIsSentAndHeldBackIsWhatWasContributed) {
   }
 }
 
+// A step of the warm-up needs a larger sample than the density that is set, which needs none.
+TEST_F(Sparse, WarmingUpConserves) {
+  constexpr std::size_t kCount = 400'000;
+  CompressedAllreduce reduction =
+      make("dgc:density=0.0001,warmup=2,reselect=on,momentum=0", parts_of({kCount}), ReduceOp::sum);
+  std::vector<float> results(kCount);
+  std::vector<float> contributed(kCount);
+  for (std::uint64_t step = 0; step < 3; ++step) {
+    std::vector<float> data = own(step, kCount);
+    for (std::size_t i = 0; i < kCount; ++i) contributed[i] += data[i];
+    reduction.start(data, step).wait();
+    for (std::size_t i = 0; i < kCount; ++i) results[i] += data[i];
+  }
+  allreduce(comm_, std::span(contributed), ReduceOp::sum);
+  const std::vector<float> held = held_back(comm_, reduction, kCount);
+  for (std::size_t i = 0; i < kCount; ++i) ASSERT_EQ(results[i] + held[i], contributed[i]) << i;
+}
+
 TEST_F(Sparse, ReselectedAveragesAreConserved) {
   // Averages of powers of two ranks are exact; others are rounded ten times, numbers of at most 1000.
   const bool is_exact = (comm_.size() & (comm_.size() - 1)) == 0;

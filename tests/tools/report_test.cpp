@@ -161,10 +161,10 @@ TEST(Report, OfCompression) {
   write_report(run.path());
   const auto page = read_file(run.path() / "report.html");
   expect_sound(page);
-  for (const char* part : {"Compression", "Step 3: fc&lt;1&gt; travels as bf16 from then on, not as f16: why.",
-                           "<td>fc&lt;1&gt;</td><td>bf16</td><td>0.5</td><td>3.5</td><td>0.875</td><td>0.125</td>"
-                           "<td>0.25</td>",
-                           "<td>conv</td><td>f16</td><td></td>", "Held back, over the norm of the gradient"})
+  for (const char* part :
+       {"Compression", "Step 3: fc&lt;1&gt; travels as bf16 from then on, not as f16: why.",
+        "<td>fc&lt;1&gt;</td><td>bf16</td><td>0.5</td><td>3.5</td><td>0.875</td><td>0.125</td><td>0.25</td>",
+        "<td>conv</td><td>f16</td><td></td>", "Held back, over the norm of the gradient"})
     EXPECT_NE(page.find(part), std::string::npos) << part;
   run.write("metrics.jsonl", "{\"kind\":\"compression\",\"step\":1,\"parameters\":7}\n");
   write_report(run.path());

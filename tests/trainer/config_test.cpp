@@ -334,6 +334,12 @@ TEST_F(ConfigFile, RulesOfCompressionAreTables) {
   expect_parts(error(data_, {"exchange.compression=bf16:feedback=1"}), {"feedback = '1'", "on nor off"});
   expect_parts(error(data_, {"exchange.compression=dgc"}), {"optimizer.momentum must be 0", "dgc"});
   EXPECT_EQ(read(data_, {"exchange.compression=dgc", "optimizer.momentum=0"}).exchange.compression, "dgc");
+  expect_parts(error(data_, {"exchange.compression=dgc", "optimizer.kind=lars"}), {"optimizer.momentum must be 0"});
+  expect_parts(error(data_, {"exchange.compression=bf16", "exchange.fallback=dgc"}), {"optimizer.momentum must be 0"});
+  expect_parts(error(data_, {"exchange.compression=threshold:threshold=-0"}), {"threshold = '-0'"});
+  for (const char* option : {"exchange.fallback=int8", "exchange.compression=f16:feedback=on"})
+    expect_parts(error(data_, {"exchange.compression=f16", "numerics.loss_scale=dynamic", option}),
+                 {"numerics.loss_scale", "without feedback"});
 }
 
 TEST_F(ConfigFile, SchedulesThatContradictThemselves) {

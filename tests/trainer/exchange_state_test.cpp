@@ -191,6 +191,28 @@ TEST_F(ExchangeStateTest, HeldBackUpdatesFollowTheLearningRate) {
   }
 }
 
+// Also what waits for the next step, where a run goes on in another layout, and the rate changes just then.
+TEST_F(ExchangeStateTest, HeldBackUpdatesFollowTheLearningRateIntoAnotherLayout) {
+  for (const std::string compression : {"f16:feedback=on", "none"}) {
+    ExchangeOptions options = f16_;
+    options.feedback_space = "update";
+    std::vector<double> given(Exchanging::count());
+    std::vector<double> got(Exchanging::count());
+    Exchanging before(world_, options, 4096);
+    before.exchange->set_learning_rate(0.5);
+    before.step(0, given, got);
+    const std::vector<double> held = before.held_back();
+    const Files files = save(before);
+    options.compression = compression;
+    Exchanging after(world_, options, 8192);
+    after.exchange->set_learning_rate(0.5);
+    EXPECT_TRUE(restore(after, files));
+    after.exchange->set_learning_rate(0.125);
+    const std::vector<double> scaled = after.held_back();
+    for (std::size_t i = 0; i < held.size(); ++i) ASSERT_EQ(scaled[i], 4 * held[i]) << compression << " " << i;
+  }
+}
+
 TEST_F(ExchangeStateTest, NothingHeldBackIsNoFile) {
   Exchanging fresh(world_, f16_, 4096);
   const Files files = save(fresh);

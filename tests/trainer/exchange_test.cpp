@@ -205,6 +205,19 @@ TEST_F(ExchangeTest, ShardedRefusesWhatItCannotDo) {
     EXPECT_THROW(make_exchange({world_, buckets, infos_, options}), InvalidArgument);
 }
 
+// Before the run begins, not when it is first needed.
+TEST_F(ExchangeTest, CodecsThatCannotBeAreRefusedAtOnce) {
+  const Buckets buckets = make_buckets(200);
+  const std::string impossible = "topk:reselect=on,exchange=gather";
+  ExchangeOptions later{.compression = "none"};
+  later.rules = {{.match = "a", .compression = impossible}};
+  later.compress_after = 1000;
+  ExchangeOptions fallback{.compression = "bf16"};
+  fallback.fallback = impossible;
+  for (const ExchangeOptions& options : {later, fallback})
+    EXPECT_THROW(make_exchange({world_, buckets, infos_, options}), InvalidArgument);
+}
+
 TEST_F(ExchangeTest, UnknownStrategyIsNamed) {
   const Buckets buckets = make_buckets(200);
   ExchangeOptions options;
@@ -303,6 +316,7 @@ TEST_F(ExchangeTest, ChecksTellWhatCompressionDoes) {
     for (std::size_t i = 0; i < infos_.size(); ++i)
       fill(buckets.gradient(i), 0.3F * static_cast<float>(world_.rank() + 1));
     EXPECT_FALSE(update(*exchange, buckets, 0.0).not_finite);
+    exchange->finish();  // once more, as with averages of parameters: nothing is judged twice
     const auto checks = exchange->take_checks();
     ASSERT_EQ(checks.size(), number == 1 ? 0 : infos_.size());
     std::size_t compared = 0;

@@ -90,6 +90,11 @@ CodecTrial& CodecTrial::operator+=(const CodecTrial& other) {
   return *this;
 }
 
+std::size_t TrialTable::worked() const {
+  return static_cast<std::size_t>(
+      std::count_if(trials.begin(), trials.end(), [](const CodecTrial& trial) { return trial.problem.empty(); }));
+}
+
 TrialTable try_codec(const Communicator& comm, const std::vector<FloatTensor>& tensors, const CodecSettings& settings,
                      int ranks) {
   TrialTable table{.settings = settings};
@@ -106,7 +111,9 @@ std::string trial_text(const TensorFile& file, const TrialTable& table) {
                   "shape", "bytes", "encoded", "ratio", "error^2", "enc MB/s", "dec MB/s");
   for (std::size_t i = 0; i < file.tensors.size(); ++i)
     all += trial_line(file.tensors[i].name, shape_text(file.tensors[i].shape), table.trials[i]);
-  if (table.total.encoded > 0) all += trial_line("total", "", table.total);
+  const std::size_t worked = table.worked();
+  const std::string name = worked == table.trials.size() ? "total" : fmt::format("total of {} tensor(s)", worked);
+  if (worked > 0) all += trial_line(name, "", table.total);
   return all;
 }
 

@@ -31,6 +31,8 @@ struct TrialTable {
   CodecSettings settings;
   std::vector<CodecTrial> trials = {};  ///< by tensor
   CodecTrial total = {};                ///< of those without a problem
+
+  std::size_t worked() const;  ///< how many they are
 };
 
 /// Of a rank among `ranks` that all have the same tensor. Local: `comm` gives memory only.

@@ -19,8 +19,8 @@ test_command() {
 }
 
 # Tests with the label exhaustive run with --all. Otherwise one in ten of them does, drawn by the seed: the commit's, unless told.
-# names LABEL_OPTION...: the tests that these options of ctest select.
-names() { ctest --test-dir "$build_dir" -N "$@" ${label:+-L "$label"} | sed -n 's/^ *Test *#[0-9]*: //p'; }
+# names LABEL_OPTION...: the tests that these options of ctest select, without what prepares for them (fixtures), which others need too.
+names() { ctest --test-dir "$build_dir" -N -FA '.*' "$@" ${label:+-L "$label"} | sed -n 's/^ *Test *#[0-9]*: //p'; }
 
 run_ctest() {
   local left_out="" exhaustive=() drawn

@@ -65,6 +65,7 @@ void explain_compression(const Communicator& comm, const CompressionQuestion& qu
   fail_together(comm, problem);
   if (question.ranks == 0) cluster = launched_cluster(comm, question);
   std::vector<PredictedExchange> exchanges;
+  exchanges.reserve(settings.size());
   for (const CodecSettings& one : settings)
     exchanges.push_back(measure_exchange(comm, one, calls_for(question.elements, one), cluster));
   set_prices(comm, cluster, exchanges);

@@ -1,6 +1,7 @@
 #include "tools/perf/compressed_calls.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <span>
 
@@ -42,7 +43,7 @@ std::size_t CompressedCalls::count_different(const Call& call) const {
     if (call.rank == 0) std::memcpy(first.data(), mine.data() + done, count * sizeof(float));
     detail::check_mpi(MPI_Bcast(first.data(), static_cast<int>(count), MPI_UINT32_T, 0, call.comm->mpi()), "MPI_Bcast");
     for (std::size_t i = 0; i < count; ++i)
-      different += std::memcmp(&first[i], &mine[done + i], sizeof(float)) != 0 ? 1U : 0U;
+      different += first[i] != std::bit_cast<std::uint32_t>(mine[done + i]) ? 1U : 0U;
   }
   return different;
 }

@@ -203,29 +203,32 @@ void require_consistent(const Config& config, const std::string& origin) {
           "schedule.end_epochs has no meaning beside schedule.restart_epochs");
   CodecSettings codec;
   bool keeps_momentum = false;
-  std::string where = "exchange.compression";
+  bool has_feedback = false;
+  std::string where;
+  const auto look_at = [&](std::string name, const std::string& settings) {
+    where = std::move(name);
+    const CodecSettings its = codec_settings(settings);
+    keeps_momentum = keeps_momentum || codec_named(its.codec).keeps_momentum;
+    has_feedback = has_feedback || its.feedback;
+    return its;
+  };
   try {
-    if (!config.exchange.chooses()) codec = codec_settings(config.exchange.compression);
-    keeps_momentum = codec_named(codec.codec).keeps_momentum;
-    where = "exchange.fallback";
-    codec_settings(config.exchange.fallback);
-    for (std::size_t i = 0; i < config.exchange.rules.size(); ++i) {
-      where = fmt::format("exchange.rule {}", i + 1);
-      const CodecSettings its = codec_settings(config.exchange.rules[i].compression);
-      keeps_momentum = keeps_momentum || codec_named(its.codec).keeps_momentum;
-    }
+    if (!config.exchange.chooses()) codec = look_at("exchange.compression", config.exchange.compression);
+    for (std::size_t i = 0; i < config.exchange.rules.size(); ++i)
+      look_at(fmt::format("exchange.rule {}", i + 1), config.exchange.rules[i].compression);
+    look_at("exchange.fallback", config.exchange.fallback);
   } catch (const InvalidArgument& error) {
     require(false, fmt::format("{}: {}", where, error.what()).c_str());
   }
   try {
-    require(!LossScale(config.numerics.loss_scale).is_on() || (codec.codec == "f16" && !codec.feedback),
+    require(!LossScale(config.numerics.loss_scale).is_on() || (codec.codec == "f16" && !has_feedback),
             "numerics.loss_scale needs exchange.compression = \"f16\", without feedback: other types hold gradients as "
             "they are");
     if (config.schedule.kind == "multi_step") milestones_of(config.schedule.milestone_epochs);
   } catch (const InvalidArgument& error) {
     require(false, error.what());
   }
-  require(!keeps_momentum || config.optimizer.kind != "sgd" || config.optimizer.momentum == 0.0,
+  require(!keeps_momentum || !optimizer_reads(config.optimizer.kind, "momentum") || config.optimizer.momentum == 0.0,
           "optimizer.momentum must be 0 with a codec that has momentum of its own (dgc)");
   require(config.exchange.overflow == "error" || !LossScale(config.numerics.loss_scale).is_on(),
           "exchange.overflow = \"fall_back\" cannot be chosen together with numerics.loss_scale");

@@ -23,7 +23,7 @@ namespace {
 class AllreduceExchange final : public BucketwiseExchange {
  public:
   explicit AllreduceExchange(const ExchangeParts& parts)
-      : BucketwiseExchange(parts.buckets), comm_(parts.comm), algorithm_(parts.options.algorithm) {
+      : BucketwiseExchange(parts), comm_(parts.comm), algorithm_(parts.options.algorithm) {
     if (!algorithm_.empty() && find_algorithm(allreduce_algorithms(), Collective::allreduce, algorithm_) == nullptr)
       throw InvalidArgument(text("exchange.algorithm = \"", algorithm_, "\": there is no such allreduce"));
   }

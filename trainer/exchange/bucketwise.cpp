@@ -1,14 +1,37 @@
 #include <tutti/trainer/exchange/bucketwise.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include <tutti/collectives/flight_recorder.hpp>
 #include <tutti/kernels/reduce.hpp>
 
 namespace tutti::trainer {
 
-BucketwiseExchange::BucketwiseExchange(const Buckets& buckets)
-    : buckets_(buckets), ready_(buckets.plan()), operations_(buckets.size()) {}
+namespace {
+
+/// What is held back grows by no more than this when the learning rate falls: it would drown the gradients.
+constexpr double kMostGrowth = 10.0;
+
+}  // namespace
+
+BucketwiseExchange::BucketwiseExchange(const ExchangeParts& parts)
+    : buckets_(parts.buckets),
+      holds_updates_(parts.options.feedback_space == "update"),
+      ready_(parts.buckets.plan()),
+      operations_(parts.buckets.size()) {}
+
+/// In the space of updates what is held back is a part of a step: with another rate it is another gradient.
+void BucketwiseExchange::set_learning_rate(double rate) {
+  if (!holds_updates_ || rate <= 0.0 || rate == rate_) return;
+  const double before = std::exchange(rate_, rate);
+  if (before <= 0.0) return;
+  const auto factor = static_cast<float>(std::min(before / rate, kMostGrowth));
+  for (const ExchangeState& its : state())
+    if (its.kind == CompressionState::Kind::held_back)
+      for (float& value : its.values) value *= factor;
+}
 
 void BucketwiseExchange::begin(std::uint64_t step) {
   step_ = step;

@@ -19,6 +19,7 @@ class BucketwiseExchange : public Exchange {
   void gradient_ready(std::size_t parameter, std::size_t first, std::size_t count) override;
   void wait(std::size_t bucket) override;
   void discard() override;
+  void set_learning_rate(double rate) override;
   std::vector<ExchangeState> state() override;
   void add_to_next_step(std::size_t parameter, std::size_t first, std::span<const float> values) override;
   double exposed_seconds() const noexcept override { return std::chrono::duration<double>(exposed_).count(); }
@@ -27,7 +28,7 @@ class BucketwiseExchange : public Exchange {
  protected:
   using Clock = std::chrono::steady_clock;
 
-  explicit BucketwiseExchange(const Buckets& buckets);
+  explicit BucketwiseExchange(const ExchangeParts& parts);
 
   /// Starts to exchange the gradients of a bucket, which are complete on this rank. In the order of buckets, all before
   /// the first wait ends: what a strategy starts later comes after them on every rank.
@@ -60,6 +61,8 @@ class BucketwiseExchange : public Exchange {
   void test_started();
 
   const Buckets& buckets_;
+  const bool holds_updates_;  // what is held back is a part of an update, not of a gradient
+  double rate_ = 0.0;         // that it is measured by
   std::uint64_t step_ = 0;
   ReadyBuckets ready_;
   std::vector<std::vector<Request>> operations_;  // by bucket

@@ -32,23 +32,25 @@ namespace tutti::trainer {
 
 namespace {
 
-/// What is held back grows by no more than this when the learning rate falls: it would drown the gradients.
-constexpr double kMostGrowth = 10.0;
-
 class CompressedExchange final : public BucketwiseExchange {
  public:
   explicit CompressedExchange(const ExchangeParts& parts)
-      : BucketwiseExchange(parts.buckets),
+      : BucketwiseExchange(parts),
         comm_(parts.comm),
         parameters_(parts.parameters),
         compress_after_(static_cast<std::uint64_t>(parts.options.compress_after)),
-        holds_updates_(parts.options.feedback_space == "update"),
         falls_back_(parts.options.overflow == "fall_back"),
         policy_(compression_of(parameters_, parts.options)),
         codecs_(policy_),
         guard_(parts.options, parameters_),
         operations_(parts.comm, parts.buckets, parameters_),
-        measures_(parameters_.size()) {}
+        measures_(parameters_.size()) {
+    // What cannot be on so many ranks is an error now, not when it is first needed.
+    std::vector<CodecSettings> needed = codecs_;
+    needed.push_back(guard_.fallback());
+    for (const CodecSettings& settings : needed)
+      const CompressedAllreduce tried(comm_, {{.count = kPartAlignment, .rows = 32}}, settings, ReduceOp::sum);
+  }
 
   void begin(std::uint64_t step) override {
     BucketwiseExchange::begin(step);
@@ -70,26 +72,24 @@ class CompressedExchange final : public BucketwiseExchange {
     });
   }
 
-  /// In the space of updates what is held back is a part of a step: with another rate it is another gradient.
-  void set_learning_rate(double rate) override {
-    if (!holds_updates_ || rate <= 0.0 || rate == rate_) return;
-    const double before = std::exchange(rate_, rate);
-    if (before <= 0.0) return;
-    const auto factor = static_cast<float>(std::min(before / rate, kMostGrowth));
-    for (const ExchangeState& its : operations_.state())
-      if (its.kind == CompressionState::Kind::held_back)
-        for (float& value : its.values) value *= factor;
-  }
-
   void wait(std::size_t bucket) override {
     BucketwiseExchange::wait(bucket);
-    for (; looked_at_ <= bucket; ++looked_at_) look_at(looked_at_);
+    for (; looked_at_ <= bucket; ++looked_at_) {
+      // Lists have lengths of their own in each step.
+      for (const CompressedAllreduce& operation : operations_.of(looked_at_)) add_payload(operation.payload_bytes());
+      look_at(looked_at_);
+    }
   }
 
   void finish() override {
-    if (!is_checked_) return;
+    if (!std::exchange(is_checked_, false)) return;
     add_up_measures();
-    for (CompressionCheck& check : guard_.judge(measures_, codecs_)) {
+    std::vector<CodecSettings> judged = codecs_;  // not those that took the place of others in this step
+    for (const CompressionCheck& check : checks_) judged[check.parameter] = {};
+    const std::vector<CompressionCheck> found = guard_.judge(measures_, judged);
+    for (const CompressionCheck& check : found)
+      if (!check.remedy.empty()) codecs_[check.parameter] = judged[check.parameter];
+    for (CompressionCheck check : found) {
       has_changed_ = has_changed_ || !check.remedy.empty();
       checks_.push_back(std::move(check));
     }
@@ -102,6 +102,9 @@ class CompressedExchange final : public BucketwiseExchange {
   }
 
   std::vector<CompressionCheck> take_checks() override { return std::exchange(checks_, {}); }
+
+  std::vector<int> failed_checks() const override { return guard_.failures(); }
+  void restore_failed_checks(const std::vector<int>& failures) override { guard_.restore(failures); }
 
   std::vector<ReplacedCodec> replaced_codecs() const override {
     std::vector<ReplacedCodec> replaced;
@@ -132,10 +135,8 @@ class CompressedExchange final : public BucketwiseExchange {
       for (const BucketPlan::Piece& piece : pieces_of(bucket))
         measures_[piece.parameter].gradient += sum_of_squares(within(gradients, piece, bucket));
     }
-    for (CompressedAllreduce& operation : operations_.of(bucket)) {
-      add_payload(operation.payload_bytes());
+    for (CompressedAllreduce& operation : operations_.of(bucket))
       operations.push_back(operation.start({static_cast<float*>(gradients.data), gradients.count}, step()));
-    }
   }
 
   /// The sum of a bucket has come. What it does depends on its bits, so all ranks do the same.
@@ -222,13 +223,11 @@ class CompressedExchange final : public BucketwiseExchange {
   const Communicator& comm_;
   const std::span<const ParameterInfo> parameters_;
   const std::uint64_t compress_after_;
-  const bool holds_updates_;
   const bool falls_back_;
   const std::vector<CodecSettings> policy_;  // by parameter
   std::vector<CodecSettings> codecs_;        // those of now
   CompressionGuard guard_;
   CompressedOperations operations_;
-  double rate_ = 0.0;  // that what is held back is measured by
   bool compresses_ = false;
   bool has_changed_ = false;   // codecs_ are others than those of the operations
   bool is_checked_ = false;    // this step

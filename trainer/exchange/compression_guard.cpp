@@ -44,7 +44,10 @@ std::vector<CompressionCheck> CompressionGuard::judge(std::span<const Compressio
                                                       std::vector<CodecSettings>& codecs) {
   std::vector<CompressionCheck> checks;
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
-    if (codecs[p].codec == "none") continue;
+    if (codecs[p].codec == "none") {
+      failures_[p] = 0;
+      continue;
+    }
     const CompressionMeasure& its = measures[p];
     CompressionCheck check{.parameter = p, .codec = to_text(codecs[p])};
     if (codecs[p].feedback && its.values > 0.0) {

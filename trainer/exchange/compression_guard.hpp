@@ -59,6 +59,14 @@ class CompressionGuard {
   /// Judges each parameter that does not travel as it is. A codec that is to be replaced is, in `codecs`.
   std::vector<CompressionCheck> judge(std::span<const CompressionMeasure> measures, std::vector<CodecSettings>& codecs);
 
+  /// Of checks, in a row, by parameter: the next ones depend on them.
+  const std::vector<int>& failures() const noexcept { return failures_; }
+  void restore(const std::vector<int>& failures) {
+    if (failures.size() == failures_.size()) failures_ = failures;
+  }
+
+  const CodecSettings& fallback() const noexcept { return fallback_; }
+
   /// What takes the place of a codec that does not do, of a parameter.
   const CodecSettings& milder_than(const CodecSettings& codec) const noexcept;
 
@@ -70,7 +78,7 @@ class CompressionGuard {
   CodecSettings fallback_;
   CodecSettings none_;
   std::span<const ParameterInfo> parameters_;
-  std::vector<int> failures_;  // in a row, by parameter
+  std::vector<int> failures_;
 };
 
 }  // namespace tutti::trainer

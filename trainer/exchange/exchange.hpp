@@ -96,6 +96,10 @@ class Exchange {
   /// What was found out about compression in the last step. The same on all ranks.
   virtual std::vector<CompressionCheck> take_checks() { return {}; }
 
+  /// Checks of compression that failed in a row so far, by parameter: what comes of the next depends on them.
+  virtual std::vector<int> failed_checks() const { return {}; }
+  virtual void restore_failed_checks(const std::vector<int>& /*failures*/) {}
+
   /// Codecs that have been replaced since the run began, the same on all ranks; and to have those of an earlier session
   /// replaced again, where parameters were to travel by the same as then.
   virtual std::vector<ReplacedCodec> replaced_codecs() const { return {}; }

@@ -27,7 +27,7 @@ constexpr std::uint64_t kFallEvery = 32;  // steps in which a scale may fall by 
 }  // namespace
 
 ShardSums::ShardSums(const ExchangeParts& parts, std::uint64_t addends)
-    : BucketwiseExchange(parts.buckets),
+    : BucketwiseExchange(parts),
       comm_(parts.comm),
       algorithm_(parts.options.algorithm),
       bits_(integer_bits(addends)),

@@ -26,7 +26,7 @@ namespace {
 
 class ShardedExchange final : public BucketwiseExchange {
  public:
-  explicit ShardedExchange(const ExchangeParts& parts) : BucketwiseExchange(parts.buckets), comm_(parts.comm) {
+  explicit ShardedExchange(const ExchangeParts& parts) : BucketwiseExchange(parts), comm_(parts.comm) {
     const auto refuse = [](std::string_view key, std::string_view value) {
       throw InvalidArgument(text("exchange.", key, " = \"", value, "\" is not for exchange.kind = \"sharded\""));
     };

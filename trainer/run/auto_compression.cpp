@@ -42,6 +42,7 @@ std::vector<CodecSettings> candidates_for(const Communicator& comm, double most_
   return agree(comm, [&] {
     std::vector<CodecSettings> kept;
     for (const CodecSettings& settings : default_settings()) {
+      if (codec_named(settings.codec).keeps_momentum) continue;  // the optimizer has its own
       try {
         if (normal_error(comm, settings, comm.size()) <= most_error) kept.push_back(settings);
       } catch (const InvalidArgument&) {  // not on so many ranks

@@ -271,6 +271,7 @@ void Training::resume_run() {
   share_buffers(comm_, loop_.network());
   for (const NamedBuffer& scales : loop_.scales()) broadcast(comm_, scales.values, 0);
   loop_.exchange().replace_codecs(position_.replaced_codecs);
+  loop_.exchange().restore_failed_checks(position_.failed_checks);
   loop_.go_on_at(position_.step);
   const auto note_of_exchange = restore_exchange_state(
       comm_, loop_.exchange(), loop_.parameters(), position_.exchange_layouts,
@@ -483,6 +484,7 @@ void Training::save() {
   const WholeSlots slots = agree(comm_, [&] { return WholeSlots(loop_.buckets(), is_root()); });
   gather_slots(comm_, loop_.buckets(), slots);
   position_.replaced_codecs = loop_.exchange().replaced_codecs();
+  position_.failed_checks = loop_.exchange().failed_checks();
   position_.exchange_layouts =
       save_exchange_state(comm_, loop_.exchange(), loop_.parameters(), [&](int rank, const io::Checkpoint& state) {
         io::write_checkpoint(log_.folder->exchange_file(position_.step, rank), state);

@@ -55,6 +55,7 @@ json position_json(const Position& p) {
           {"skipped_steps", p.loss_scale.skipped},
           {"exchange_layouts", p.exchange_layouts},
           {"replaced_codecs", std::move(replaced)},
+          {"failed_checks", p.failed_checks},
           {"train_seconds", p.train_seconds},
           {"step_seconds", p.step_seconds},
           {"exposed_seconds", p.exposed_seconds},
@@ -75,6 +76,7 @@ Position position_from(const json& j) {
                   .good_steps = j.value("good_steps", std::uint64_t{0}),
                   .skipped = j.value("skipped_steps", std::uint64_t{0})};
   p.exchange_layouts = j.value("exchange_layouts", std::vector<std::uint32_t>{});
+  p.failed_checks = j.value("failed_checks", std::vector<int>{});
   for (const json& its : j.value("replaced_codecs", json::array()))
     p.replaced_codecs.push_back({.parameter = its.at("parameter").get<std::size_t>(),
                                  .from = its.at("from").get<std::string>(),

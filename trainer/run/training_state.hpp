@@ -28,9 +28,10 @@ struct Position {
   LossScaleState loss_scale = {};
   std::vector<std::uint32_t> exchange_layouts = {};  ///< of the arrays that ranks keep (exchange_state.hpp)
   std::vector<ReplacedCodec> replaced_codecs = {};
-  double train_seconds = 0.0;       ///< time in the training loop, evaluations and checkpoints included
-  double step_seconds = 0.0;        ///< time in steps
-  double exposed_seconds = 0.0;     ///< time of steps spent in communication
+  std::vector<int> failed_checks = {};  ///< of compression, in a row, by parameter
+  double train_seconds = 0.0;           ///< time in the training loop, evaluations and checkpoints included
+  double step_seconds = 0.0;            ///< time in steps
+  double exposed_seconds = 0.0;         ///< time of steps spent in communication
   StepPhases phase_seconds = {};    ///< time of steps by what was done; 0 for steps of programs that did not measure it
   std::uint64_t payload_bytes = 0;  ///< that rank 0 handed to collectives in steps; likewise
 
