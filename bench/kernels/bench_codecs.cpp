@@ -5,12 +5,11 @@
 // benchmark, by turns; processor time, so that other programs count less. `feedback` has a residual; `decode_add` adds
 // to the values, as the owner of a sum does.
 #include <benchmark/benchmark.h>
-#include <time.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <vector>
 

@@ -5,13 +5,12 @@
 // benchmark, by turns; processor time, so that other programs count less. `encode` of an integer codec is what comes
 // after `largest`, with feedback.
 #include <benchmark/benchmark.h>
-#include <time.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <vector>

@@ -207,7 +207,7 @@ void require_consistent(const Config& config, const std::string& origin) {
   std::string where;
   const auto look_at = [&](std::string name, const std::string& settings) {
     where = std::move(name);
-    const CodecSettings its = codec_settings(settings);
+    CodecSettings its = codec_settings(settings);
     keeps_momentum = keeps_momentum || codec_named(its.codec).keeps_momentum;
     has_feedback = has_feedback || its.feedback;
     return its;
