@@ -42,7 +42,7 @@ mpirun=$(sed -n 's/^MPIEXEC_EXECUTABLE:[A-Z]*=//p' "$build/CMakeCache.txt")
 export OMPI_MCA_rmaps_base_oversubscribe=${OMPI_MCA_rmaps_base_oversubscribe:-1}
 export OMPI_MCA_hwloc_base_binding_policy=${OMPI_MCA_hwloc_base_binding_policy:-none}
 if [[ $EUID -eq 0 ]]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-((${#codecs[@]})) || codecs=(none bf16 int8 block4 sign topk:density=0.01,select=sampled powersgd:rank=4)
+((${#codecs[@]})) || codecs=(none bf16 int8 block4 sign "topk:density=0.01,select=sampled" powersgd:rank=4)
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

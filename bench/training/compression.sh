@@ -39,7 +39,7 @@ MPIRUN=$(sed -n 's/^MPIEXEC_EXECUTABLE:[A-Z]*=//p' "$build/CMakeCache.txt")
 [[ -n $MPIRUN ]] || fail "$build/CMakeCache.txt names no MPI launcher"
 export MPIRUN OPENBLAS_NUM_THREADS=1
 ((${#links[@]})) || links=(none 1gbit 100mbit)
-((${#codecs[@]})) || codecs=(bf16 int8 block4 sign topk:density=0.01,select=sampled powersgd:rank=4)
+((${#codecs[@]})) || codecs=(bf16 int8 block4 sign "topk:density=0.01,select=sampled" powersgd:rank=4)
 python=$(command -v /usr/bin/python3 || command -v python3 || true)
 if [[ -z $python ]] || ! "$python" -c 'import torch.distributed' 2>/dev/null; then
   echo "bench/training: without PyTorch (Debian package python3-torch)" >&2
