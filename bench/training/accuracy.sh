@@ -50,7 +50,7 @@ load=$(cut -d ' ' -f 1-3 /proc/loadavg)
 for part in train test; do
   files=$pictures/train
   [[ $part == train ]] || files=$pictures/t10k
-  "$build/bin/tutti" data import idx --images "$files-images-idx3-ubyte.gz" --labels "$files-labels-idx1-ubyte.gz" --out "$folder/$part" >&2
+  "$build/bin/tutti" data import idx --images "$files-images-idx3-ubyte.gz" --labels "$files-labels-idx1-ubyte.gz" --out "$folder/$part" --shards 4 >&2
 done
 cat >"$folder/mlp.toml" <<TOML
 [data]
