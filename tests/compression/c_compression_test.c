@@ -152,6 +152,21 @@ static void test_restores(tutti_comm* comm, const char* codec) {
   tutti_compression_free(second);
 }
 
+/* What is written between calls counts in the next one, also if the arrays were asked for before. */
+static void test_counts_what_is_written(tutti_comm* comm, const char* codec) {
+  static float data[COUNT];
+  tutti_compression* compression = create(comm, codec, TUTTI_AVG);
+  EXPECT(arrays_of(compression) > 0);
+  memset(data, 0, sizeof data);
+  call(compression, data, 0);
+  const tutti_compression_array array = array_of(compression, 0);
+  array.values[0] = 64.0F;
+  memset(data, 0, sizeof data);
+  call(compression, data, 1);
+  EXPECT(fabsf(data[tensors[array.tensor].offset + array.first] - 64.0F) < 1.0F);
+  tutti_compression_free(compression);
+}
+
 static void test_facts(tutti_comm* comm) {
   static float data[COUNT];
   const size_t elements = tensors[0].count + tensors[2].count;
@@ -337,6 +352,9 @@ int main(int argc, char** argv) {
   /* Averages are rounded once a call, by half a unit of 2^-24 of at most 2^14 with what is held back. */
   test_conserves(comm, "bf16:feedback=on", TUTTI_AVG, size * STEPS * ldexp(1, 14 - 24));
   test_restores(comm, "bf16:feedback=on");
+  test_restores(comm, "int8");
+  test_counts_what_is_written(comm, "int8");
+  test_counts_what_is_written(comm, "topk:density=0.05");
   test_restores(comm, "powersgd:rank=2");
   test_restores(comm, "dgc:density=0.05,reselect=on");
   test_facts(comm);
